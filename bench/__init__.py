@@ -1,0 +1,1 @@
+"""The harness: plans, runs, records and reports; knows no framework and no task by name."""

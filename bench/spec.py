@@ -1,0 +1,259 @@
+"""The vocabulary of the harness: frozen data and Protocols that everything else rests on.
+
+Adapters (`backends/`) and tasks (`tasks/`) import this module of `bench` and no other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Params = Mapping[str, Array]
+
+CELLS = ("rnn", "lstm", "gru", "feedforward")
+READOUTS = ("last", "every")
+LOSSES = ("mse", "cross_entropy")
+DTYPES = ("float32", "float64")
+GRU_VARIANTS = ("reset_after", "reset_before")
+GATES: Mapping[str, int] = {"rnn": 1, "lstm": 4, "gru": 3, "feedforward": 1}
+"""Gate blocks stacked in `w`, `u` and `b`: lstm in the order i, f, g, o; gru r, z, n."""
+
+
+def _among(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _positive(name: str, value: object, kind: type = Real) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < float(value) < inf:
+        noun = "whole number" if kind is Integral else "number"
+        raise ValueError(f"{name} must be a positive {noun}, not {value!r}")
+
+
+class Unsupported(ValueError):
+    """The backend cannot express this model, or cannot run on this device; the message says why."""
+
+
+class Unavailable(Exception):
+    """Something the user asked for is not installed or not there; the message says what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One recurrent network with a linear readout.
+
+    Input is batch-major `(batch, time, inputs)`. Each of `layers` layers has `hidden` units a
+    direction; a bidirectional layer hands the concatenation (forward, backward) to the next.
+    `readout="last"` maps each direction's own final state to `(batch, outputs)`: the forward
+    state at the true end of the sequence and the backward state at step 0. `readout="every"`
+    maps the state of every step to `(batch, time, outputs)`.
+
+    Cells, with x the input, h the state and σ the logistic function:
+
+    - `rnn` (Elman 1990): h' = tanh(W x + U h + b)
+    - `feedforward`: h' = tanh(W x + b), the rnn with no recurrence
+    - `lstm` (Gers, Schmidhuber & Cummins 2000, no peepholes):
+      c' = f∘c + i∘g, h' = o∘tanh(c') with i, f, o = σ(·), g = tanh(·)
+    - `gru` (Cho et al. 2014, arXiv 1406.1078): h' = (1 − z)∘n + z∘h, with
+      n = tanh(W x + b + r∘(U h + b_hn)) for `reset_after` (what cuDNN computes) and
+      n = tanh(W x + b + U (r∘h)) for `reset_before`
+
+    Losses: `mse`, the mean over all elements of (prediction − target)², targets that are NaN
+    left out when `readout="every"`; `cross_entropy`, the mean over positions of
+    −log softmax(prediction)[class], positions labelled −1 left out.
+    """
+
+    cell: str
+    inputs: int
+    hidden: int
+    outputs: int
+    layers: int = 1
+    bidirectional: bool = False
+    readout: str = "last"
+    loss: str = "mse"
+    dtype: str = "float32"
+    gru: str = "reset_after"
+
+    def __post_init__(self) -> None:
+        _among("cell", self.cell, CELLS)
+        _among("readout", self.readout, READOUTS)
+        _among("loss", self.loss, LOSSES)
+        _among("dtype", self.dtype, DTYPES)
+        _among("gru", self.gru, GRU_VARIANTS)
+        for name in ("inputs", "hidden", "outputs", "layers"):
+            _positive(name, getattr(self, name), Integral)
+
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def gates(self) -> int:
+        return GATES[self.cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a session updates its weights: Adam as in Kingma & Ba 2015, algorithm 1.
+
+    θ ← θ − lr · m̂ / (√v̂ + ε), with ε outside the bias correction of v. With `clip_norm` the
+    gradients of all trained parameters are first scaled by min(1, clip_norm / ‖g‖₂), ‖g‖₂ being
+    their global norm (Pascanu, Mikolov & Bengio 2013, algorithm 1).
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "epsilon"):
+            _positive(name, getattr(self, name))
+        if self.clip_norm is not None:
+            _positive("clip_norm", self.clip_norm)
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supports:
+    """What an adapter can express. A string in place of True/False is a limit and whose it is."""
+
+    cells: Sequence[str] = CELLS
+    dtypes: Sequence[str] = DTYPES
+    layers: bool = True
+    bidirectional: bool = True
+    lengths: bool = True
+    training: bool = True
+    gru: Sequence[str] = GRU_VARIANTS
+
+
+class Session(Protocol):
+    """One model with its weights living inside one backend on one device.
+
+    `x` is `(batch, time, inputs)`; `lengths` `(batch,)` integers from 1 to time, the state held
+    beyond the end; `initial_state` h0 `(layers × directions, batch, hidden)`, for the lstm the
+    pair (h0, c0), in the order layer 0 forward, layer 0 backward, layer 1 forward, ….
+    Arrays may be NumPy arrays or what `put` returned.
+    """
+
+    def put(self, array: Array) -> Any:
+        """Move an array to the device; floats take the model's dtype, integers stay integers."""
+
+    def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        """The readout as NumPy: `(batch, outputs)` or `(batch, time, outputs)`."""
+
+    def hidden_states(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        """The last layer's h at every step: `(batch, time, hidden × directions)`."""
+
+    def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
+        """The loss, and its gradient by canonical parameter name, with `"x"` for dL/dx."""
+
+    def hidden_gradients(self, x: Any, y: Any) -> Array:
+        """The total derivative dL/dh_t of the mean loss, everything downstream included,
+        for every step of the last layer: `(batch, time, hidden × directions)`."""
+
+    def step(self, x: Any, y: Any) -> Any:
+        """One optimiser update. Returns the loss before it, on the device, without waiting."""
+
+    def params(self) -> dict[str, Array]:
+        """The current weights by canonical name, as NumPy."""
+
+    def wait(self) -> None:
+        """Block until the device has finished all it was given."""
+
+    def executed_path(self) -> str:
+        """The kernel that really ran: `cudnn`, `onednn`, `aten`, `xla`, `while_loop`, …."""
+
+
+class TimedSession(Session, Protocol):
+    """What an adapter adds so that the clock sees the framework alone, not copies to NumPy.
+
+    Optional: where they are missing the speed probe times `predict` and `gradients` instead,
+    and the record says so.
+    """
+
+    def forward(self, x: Any) -> Any:
+        """The readout, left on the device and not waited for."""
+
+    def backward(self, x: Any, y: Any) -> Any:
+        """Loss and all parameter gradients, left on the device and not waited for."""
+
+
+class Backend(Protocol):
+    """A module-like object: a framework's implementation of the model.
+
+    Optional beside it: `unavailable(device) -> str | None`, which says without importing the
+    framework why this backend cannot run on that device, and `settings(device) -> dict`, the
+    framework's own switches (precision, determinism) as they stand; `peak_memory(device)` and
+    `reset_peak_memory(device)`, the framework's allocator in bytes.
+    """
+
+    REQUIRES: Sequence[str]
+    SUPPORTS: Supports
+
+    def devices(self) -> Sequence[str]:
+        """Devices this backend can use now, such as `cpu`, `cuda:0`. Imports the framework."""
+
+    def open_session(
+        self, spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Session:
+        """Put the model with these weights on the device."""
+
+
+class Task(Protocol):
+    """One task at one size: a frozen dataclass whose fields are its settings.
+
+    A task file holds `REQUIRES` (pip names of packages its data ships in) and `PROFILES`, a
+    mapping from `smoke`, `standard` and `paper` to a task.
+    """
+
+    batch: int
+    hidden: int
+    steps: int
+    learning_rate: float
+    clip_norm: float | None
+
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def readout(self) -> str: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def time(self) -> int:
+        """Steps in a sequence."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the score that decides: lower is better for all of them."""
+
+    @property
+    def chance(self) -> float:
+        """The score of the best answer that does not look at the sequence."""
+
+    @property
+    def threshold(self) -> float:
+        """The task counts as solved when the score is below this."""
+
+    @property
+    def baselines(self) -> Mapping[str, float]:
+        """Scores of classical methods to stand beside, by name; may be empty."""
+
+    def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """A training batch: x `(batch, time, inputs)` float64, and targets as in `ModelSpec`."""
+
+    def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Held-out sequences, more than a batch; tasks on a fixed series ignore the generator."""
+
+    def scores(self, predictions: Array, y: Array) -> dict[str, float]:
+        """Named scores of predictions for these targets; holds at least `metric`."""

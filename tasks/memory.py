@@ -1,0 +1,101 @@
+"""The copy memory task: repeat ten symbols after a long silence.
+
+The input is ten symbols of 1–8, `lag` − 1 blanks (0), a delimiter (9) and ten more blanks, one-hot
+in ten channels; the target is blank until the last ten steps, which repeat the symbols in order
+(Hochreiter & Schmidhuber 1997; Arjovsky, Shah & Bengio 2016, arXiv 1511.06464; Bai, Kolter &
+Koltun 2018, arXiv 1803.01271). A sequence has `lag` + 20 steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+
+from bench.spec import Array, Training
+
+REQUIRES: tuple[str, ...] = ()
+RECALLED = 10
+SYMBOLS = 8
+BLANK = 0
+DELIMITER = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """`lag` steps from the last symbol to the delimiter; `held_out` sequences evaluated on."""
+
+    lag: int
+    batch: int = 50
+    hidden: int = 128
+    steps: int = 8000
+    learning_rate: float = 3e-3
+    clip_norm: float | None = 1.0
+    held_out: int = 1000
+
+    inputs = SYMBOLS + 2
+    outputs = SYMBOLS + 1
+    readout = "every"
+    loss = "cross_entropy"
+    metric = "cross_entropy"
+    baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        for name in ("lag", "batch", "hidden", "steps", "held_out"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
+
+    @property
+    def time(self) -> int:
+        return self.lag + 2 * RECALLED
+
+    @property
+    def chance(self) -> float:
+        """Cross-entropy when blanks are certain and the ten symbols are guessed: 10 ln 8 / time."""
+        return RECALLED * log(SYMBOLS) / self.time
+
+    @property
+    def threshold(self) -> float:
+        """A tenth of chance at every lag: nine tenths of the information is recalled."""
+        return self.chance / 10
+
+    def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """x `(batch, time, 10)` and classes `(batch, time)`."""
+        return self._draw(rng, self.batch)
+
+    def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """x `(held_out, time, 10)` and classes `(held_out, time)`."""
+        return self._draw(rng, self.held_out)
+
+    def scores(self, predictions: Array, y: Array) -> dict[str, float]:
+        """Of logits `(n, time, 9)`: `cross_entropy`, the mean in nats over all steps, and
+        `recall_error`, the share wrong of the last ten symbols alone (.875 when guessing)."""
+        logits = predictions.astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        chosen = np.take_along_axis(logits, y[..., None], axis=-1)[..., 0]
+        surprise = np.log(np.exp(logits).sum(axis=-1)) - chosen
+        wrong = logits[:, -RECALLED:].argmax(axis=-1) != y[:, -RECALLED:]
+        return {
+            "cross_entropy": float(surprise.mean()),
+            "recall_error": float(wrong.mean()),
+        }
+
+    def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        symbols = rng.integers(1, SYMBOLS + 1, size=(count, RECALLED))
+        shown = np.full((count, self.time), BLANK)
+        shown[:, :RECALLED] = symbols
+        shown[:, -RECALLED - 1] = DELIMITER
+        wanted = np.full_like(shown, BLANK)
+        wanted[:, -RECALLED:] = symbols
+        return np.eye(self.inputs)[shown], wanted
+
+
+PROFILES: Mapping[str, Memory] = {
+    "smoke": Memory(lag=2, batch=16, hidden=8, steps=20, learning_rate=1e-2, held_out=50),
+    "standard": Memory(lag=10, hidden=64, steps=1500, learning_rate=5e-3),
+    "paper": Memory(lag=20, hidden=128, steps=8000, learning_rate=3e-3),
+}
