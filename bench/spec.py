@@ -29,8 +29,8 @@ def _among(name: str, value: object, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _positive(name: str, value: object, kind: type = Real) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < float(value) < inf:
+def _positive(name: str, value: Any, kind: Any = Real) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < inf:
         noun = "whole number" if kind is Integral else "number"
         raise ValueError(f"{name} must be a positive {noun}, not {value!r}")
 

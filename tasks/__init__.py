@@ -85,13 +85,12 @@ def _checked(name: str, importing: Callable[[], Any]) -> TaskFile:
 
 
 def _place(error: Exception) -> str:
-    """`file:line: error`, the line being the innermost one or where the syntax is wrong."""
+    """`file:line: error`, the line being the one of the task file itself."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = [
-        frame
+    frames = (
+        f"{frame.filename}:{frame.lineno}: "
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen importlib") and frame.filename != __file__
-    ]
-    where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-    return f"{where}{type(error).__name__}: {error}"
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    )
+    return f"{next(frames, '')}{type(error).__name__}: {error}"

@@ -59,7 +59,7 @@ class Forecasting:
     order: int = 9
     batch: int = 32
     hidden: int = 8
-    steps: int = 2000
+    steps: int = 1000
     learning_rate: float = 5e-3
     clip_norm: float | None = 1.0
 
@@ -174,8 +174,8 @@ class Forecasting:
 
 PROFILES: Mapping[str, Forecasting] = {
     "smoke": Forecasting(length=10, batch=16, hidden=4, steps=20, learning_rate=1e-2),
-    "standard": Forecasting(),
+    "standard": Forecasting(length=20, hidden=8, steps=1000, learning_rate=5e-3),
     "paper": Forecasting(
-        series="mackey-glass", horizon=84, length=100, order=20, batch=50, hidden=32, steps=4000
+        series="mackey-glass", horizon=84, length=50, order=20, batch=50, hidden=32, steps=2500
     ),
 }

@@ -96,6 +96,6 @@ class Memory:
 
 PROFILES: Mapping[str, Memory] = {
     "smoke": Memory(lag=2, batch=16, hidden=8, steps=20, learning_rate=1e-2, held_out=50),
-    "standard": Memory(lag=10, hidden=64, steps=1500, learning_rate=5e-3),
+    "standard": Memory(lag=10, hidden=128, steps=2000, learning_rate=1e-2),
     "paper": Memory(lag=20, hidden=128, steps=8000, learning_rate=3e-3),
 }

@@ -1,0 +1,204 @@
+"""From a selection to cases, and from cases to units of work for worker processes."""
+
+import dataclasses
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from bench.spec import ModelSpec, Task, Training
+
+T = TypeVar("T")
+
+PROBES = ("parity", "learning", "gradients", "memory", "speed")
+TIMED = ("speed",)
+"""Probes that need the machine to themselves: their cases run one worker at a time."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is measured: seeds, launches (fresh processes for the speed probe), seconds a
+    timed phase may take, and seconds after which a case is given up."""
+
+    seeds: tuple[int, ...]
+    launches: int
+    phase_s: float
+    time_limit_s: float
+
+
+PROFILES: Mapping[str, Profile] = {
+    "smoke": Profile(seeds=(0,), launches=1, phase_s=0.1, time_limit_s=120),
+    "standard": Profile(seeds=(0, 1, 2), launches=3, phase_s=0.4, time_limit_s=900),
+    "paper": Profile(seeds=(0, 1, 2, 3, 4), launches=10, phase_s=2.0, time_limit_s=7200),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """backend × model × task × device × probe settings × seed, as one flat mapping."""
+
+    settings: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.settings[name]
+        except KeyError:
+            raise AttributeError(f"a case has no setting {name!r}") from None
+
+    @cached_property
+    def key(self) -> str:
+        """The same for the same case, whatever the order of its settings."""
+        return json.dumps(self.settings, sort_keys=True)
+
+    @cached_property
+    def model_key(self) -> str:
+        """What the parity gate proves: the case without its probe, seed and launch."""
+        own = {k: v for k, v in self.settings.items() if k not in _PROBE_SETTINGS}
+        return json.dumps(own, sort_keys=True)
+
+    @property
+    def model(self) -> ModelSpec:
+        return _fields_of(ModelSpec, self.settings)
+
+    @property
+    def training(self) -> Training:
+        return _fields_of(Training, self.settings)
+
+    def with_task(self, template: Task) -> Task:
+        """The task at this case's size; `template` is any instance of it."""
+        own = {f.name: self.settings[f.name] for f in dataclasses.fields(template)}  # type: ignore[arg-type]
+        return dataclasses.replace(template, **own)  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        place = "" if self.device == "cpu" else f" on {self.device}"
+        launch = f" launch {self.launch}" if self.launch is not None else f" seed {self.seed}"
+        return f"{self.backend} {self.cell} {self.task} {self.dtype}{place} {self.probe}{launch}"
+
+
+_PROBE_SETTINGS = ("probe", "seed", "launch", "phase_s", "threads")
+
+
+def _fields_of(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:
+    names = (f.name for f in dataclasses.fields(kind))  # type: ignore[arg-type]
+    return kind(**{name: settings[name] for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What the user asked for, names resolved: a task is (its name, the task at its size)."""
+
+    backends: Sequence[str]
+    tasks: Sequence[tuple[str, Task]]
+    cells: Sequence[str]
+    devices: Mapping[str, Sequence[str]]
+    """The devices that each backend runs on."""
+    dtypes: Sequence[str]
+    probes: Sequence[str]
+    seeds: Sequence[int]
+    launches: int
+    phase_s: float
+    init: str
+    threads: int
+
+
+def cases(selection: Selection) -> list[Case]:
+    """Every case, parity first: whatever is selected, a model is proven before it is used."""
+    probes = [p for p in PROBES if p == "parity" or p in selection.probes]
+    return [
+        Case({"probe": probe, **base, **extra})
+        for backend in selection.backends
+        for device in selection.devices[backend]
+        for name, task in selection.tasks
+        for dtype in selection.dtypes
+        for cell in selection.cells
+        for base in [_base(selection, backend, device, name, task, dtype, cell)]
+        for probe in probes
+        for extra in _repetitions(selection, probe)
+    ]
+
+
+def _base(
+    selection: Selection, backend: str, device: str, name: str, task: Task, dtype: str, cell: str
+) -> dict[str, Any]:
+    model = ModelSpec(
+        cell=cell,
+        inputs=task.inputs,
+        hidden=task.hidden,
+        outputs=task.outputs,
+        readout=task.readout,
+        loss=task.loss,
+        dtype=dtype,
+    )
+    training = Training(learning_rate=task.learning_rate, clip_norm=task.clip_norm)
+    return {
+        "backend": backend,
+        "device": device,
+        "task": name,
+        "init": selection.init,
+        **dataclasses.asdict(task),  # type: ignore[call-overload]
+        **dataclasses.asdict(model),
+        **dataclasses.asdict(training),
+    }
+
+
+def _repetitions(selection: Selection, probe: str) -> list[dict[str, Any]]:
+    """Learning and gradients run once a seed, speed once a launch, the others once."""
+    first = selection.seeds[0]
+    if probe in ("learning", "gradients"):
+        return [{"seed": s, "launch": None, "threads": 1} for s in selection.seeds]
+    if probe == "speed":
+        timed = {"seed": first, "threads": selection.threads, "phase_s": selection.phase_s}
+        return [{**timed, "launch": launch} for launch in range(selection.launches)]
+    return [{"seed": first, "launch": None, "threads": 1}]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Cases for one fresh worker process: one backend, one device."""
+
+    backend: str
+    device: str
+    threads: int
+    timed: bool
+    cases: tuple[Case, ...]
+
+
+def units(planned: Iterable[Case], rng: random.Random) -> list[Unit]:
+    """Untimed cases in one unit a backend and device; then, launch by launch, the timed ones,
+    backends and cases in an order shuffled anew for each launch, so that a drift of the
+    machine's speed falls on all of them alike."""
+    planned = list(planned)
+    untimed = _grouped((c for c in planned if c.probe not in TIMED), timed=False)
+    timed = [c for c in planned if c.probe in TIMED]
+    for launch in sorted({c.launch for c in timed}):
+        block = [c for c in timed if c.launch == launch]
+        rng.shuffle(block)
+        group = _grouped(block, timed=True)
+        rng.shuffle(group)
+        untimed += group
+    return untimed
+
+
+def _grouped(chosen: Iterable[Case], timed: bool) -> list[Unit]:
+    groups: dict[tuple[str, str, int], list[Case]] = {}
+    for case in chosen:
+        groups.setdefault((case.backend, case.device, case.threads), []).append(case)
+    return [Unit(*key, timed, tuple(group)) for key, group in groups.items()]
+
+
+def limits(backend: Any, case: Case) -> str | None:
+    """Why a backend does not express a case, as it declares itself; or None."""
+    supports = getattr(backend, "SUPPORTS", None)
+    if supports is None:
+        return None
+    if case.cell not in supports.cells:
+        return f"does not offer the cell {case.cell}"
+    if case.dtype not in supports.dtypes:
+        return f"does not offer {case.dtype}"
+    if case.cell == "gru" and case.gru not in supports.gru:
+        return f"does not offer the gru variant {case.gru}"
+    if case.probe in ("learning", "gradients") and not supports.training:
+        return "does not train"
+    return None

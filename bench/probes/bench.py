@@ -1,0 +1,97 @@
+"""What a probe works with, and what it gives."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.plan import Case
+from bench.spec import Array, Backend, ModelSpec, Params, Session, Task, Training
+from bench.weights import initial
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Raw numbers of one case. `failure` says why the case failed in spite of them."""
+
+    metrics: Mapping[str, float | None]
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    failure: str | None = None
+
+
+class Stopwatch:
+    """Adds up the seconds spent inside the adapters' calls."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return measured
+
+
+class Metered:
+    """A session whose calls are added up by a stopwatch; never used inside the clock."""
+
+    def __init__(self, session: Session, watch: Stopwatch) -> None:
+        self._session, self._watch = session, watch
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._session, name)
+        if callable(value):
+            value = self._watch.timed(value)
+            setattr(self, name, value)
+        return value
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One case with all that a probe may need."""
+
+    case: Case
+    task: Task
+    backend: Backend
+    reference: Backend
+    watch: Stopwatch
+    odd_sizes: dict[str, list[Any]]
+    """Parity at the fixed odd sizes by kind of model, so that a worker checks each once."""
+
+    opened: dict[ModelSpec, Session] = field(default_factory=dict)
+    """The session of the case's own model, once it is open: it knows the path that ran."""
+
+    def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
+        """A session whose calls are added up by the stopwatch."""
+        native = self.watch.timed(self.open_native)(model, params, training)
+        return Metered(native, self.watch)
+
+    def open_native(self, model: ModelSpec, params: Params, training: Training) -> Session:
+        """The adapter's own session, with nothing between it and the clock."""
+        session = self.backend.open_session(model, params, self.case.device, training)
+        if model == self.case.model:
+            self.opened[model] = session
+        return session
+
+    def open_reference(
+        self, model: ModelSpec, params: Params, training: Training = Training()
+    ) -> Session:
+        session = self.watch.timed(self.reference.open_session)(model, params, "cpu", training)
+        return Metered(session, self.watch)
+
+    def weights(self, model: ModelSpec) -> dict[str, Array]:
+        """The canonical initial weights of this case's seed."""
+        return initial(model, self.rng("weights"), self.case.init)
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """A generator of its own for each purpose, from the case's seed; the evaluation set is
+        the same for all seeds."""
+        if purpose == "evaluation":
+            return np.random.default_rng([0, 2])
+        return np.random.default_rng([self.case.seed, {"weights": 0, "batches": 1}[purpose]])

@@ -1,0 +1,61 @@
+"""The memory probe: the peak of the process, and of the framework's allocator on a device."""
+
+import ctypes
+import gc
+from contextlib import suppress
+from pathlib import Path
+
+from bench.probes.bench import Bench, Outcome
+
+
+def memory(bench: Bench) -> Outcome:
+    """A session opened, a forward pass, gradients and three updates. `process_growth` is the
+    process's peak resident memory over what it held before the session was opened: compiled
+    code and caches count, the framework's own import does not."""
+    _release()
+    before, known = resident(), _reset_peak()
+    device = bench.case.device
+    if reset := getattr(bench.backend, "reset_peak_memory", None):
+        reset(device)
+    session = bench.open(bench.case.model, bench.weights(bench.case.model), bench.case.training)
+    x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))
+    session.predict(x)
+    session.gradients(x, y)
+    for _ in range(3):
+        session.step(x, y)
+    session.wait()
+    peak = resident("VmHWM") if known else None
+    own = getattr(bench.backend, "peak_memory", None)
+    return Outcome(
+        {
+            "process_peak": peak,
+            "process_before": before,
+            "process_growth": peak - before if peak is not None and before is not None else None,
+            "device_peak": own(device) if own else None,
+        }
+    )
+
+
+def resident(field: str = "VmRSS") -> float | None:
+    """Resident memory of this process in bytes, now or (VmHWM) at its peak."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return float(line.split()[1]) * 1024
+    return None
+
+
+def _reset_peak() -> bool:
+    """Ask Linux to start the peak anew; whether it could."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _release() -> None:
+    """Give what earlier cases left back to the system, so that it does not hide growth."""
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

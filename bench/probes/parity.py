@@ -1,0 +1,161 @@
+"""The parity gate: a backend computes what the reference computes, or it is not measured.
+
+Compared, on the case's own model, batch and weights and on a fixed set of odd sizes: outputs,
+hidden states, loss, every parameter gradient, dL/dx, dL/dh_t, and losses and weights over five
+Adam steps. The error of an array is max|a − b| / max|b|, b being the NumPy reference in float64.
+
+- float64 must come within 1e-9.
+- float32 is held to what float32 can do: the reference itself runs once more in float32, and the
+  backend's error may be at most ten times that run's error, with 1e-5 (about 80 units in the last
+  place) as the floor, below which rounding alone can differ with the order of summation.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.probes.bench import Bench, Outcome
+from bench.spec import Array, ModelSpec, Session, Training
+from bench.weights import initial
+
+FLOAT64_TOLERANCE = 1e-9
+FLOAT32_FLOOR = 1e-5
+FLOAT32_FACTOR = 10.0
+STEPS = 5
+
+ODD_SIZES = ((1, 1, 1, 1, 1), (4, 7, 3, 5, 2), (3, 13, 2, 7, 3))
+"""batch, time, inputs, hidden, outputs: compilers go wrong at small odd sizes first."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One array's distance from the reference, and how far it may be."""
+
+    array: str
+    error: float
+    tolerance: float
+
+    @property
+    def accepted(self) -> bool:
+        return self.error <= self.tolerance  # False for NaN
+
+    def __str__(self) -> str:
+        return f"{self.array} differs by {self.error:.2g} (tolerance {self.tolerance:.2g})"
+
+
+def parity(bench: Bench) -> Outcome:
+    """Every array of the case's own model and of the odd sizes against the reference."""
+    model, training = bench.case.model, bench.case.training
+    x, y = bench.task.sample(bench.rng("batches"))
+    found = list(compare(bench, model, training, bench.weights(model), x, y))
+    found += _at_odd_sizes(bench, model, training)
+    rejected = [d for d in found if not d.accepted]
+    worst = max(found, key=_badness)
+    metrics: dict[str, float | None] = {
+        "parity_error": worst.error,
+        "parity_tolerance": worst.tolerance,
+        "arrays_compared": len(found),
+        "arrays_rejected": len(rejected),
+    }
+    metrics |= {f"error.{d.array}": d.error for d in found if " at " not in d.array}
+    if not rejected:
+        return Outcome(metrics)
+    rejected.sort(key=_badness, reverse=True)
+    more = f", and {len(rejected) - 3} more" if len(rejected) > 3 else ""
+    return Outcome(metrics, failure="parity: " + "; ".join(map(str, rejected[:3])) + more)
+
+
+def _badness(difference: Difference) -> float:
+    ratio = difference.error / difference.tolerance
+    return math.inf if math.isnan(ratio) else ratio
+
+
+def _at_odd_sizes(bench: Bench, model: ModelSpec, training: Training) -> list[Difference]:
+    kind = dataclasses.replace(model, inputs=1, hidden=1, outputs=1)
+    return [d for size in ODD_SIZES for d in _at(bench, kind, training, size)]
+
+
+def _at(
+    bench: Bench, kind: ModelSpec, training: Training, size: tuple[int, ...]
+) -> list[Difference]:
+    """Checked once a worker for each kind of model: it does not depend on the task."""
+    batch, time, inputs, hidden, outputs = size
+    model = dataclasses.replace(kind, inputs=inputs, hidden=hidden, outputs=outputs)
+    if model.loss == "cross_entropy":
+        model = dataclasses.replace(model, outputs=outputs + 1)
+    name = f"{model}{training}"
+    if name not in bench.odd_sizes:
+        rng = np.random.default_rng(0)
+        x, y = _random_batch(model, batch, time, rng)
+        bench.odd_sizes[name] = [
+            dataclasses.replace(d, array=f"{d.array} at batch {batch}, T {time}, hidden {hidden}")
+            for d in compare(bench, model, training, initial(model, rng), x, y)
+        ]
+    return bench.odd_sizes[name]
+
+
+def _random_batch(
+    model: ModelSpec, batch: int, time: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    x = rng.standard_normal((batch, time, model.inputs))
+    positions = (batch,) if model.readout == "last" else (batch, time)
+    if model.loss == "mse":
+        return x, rng.standard_normal((*positions, model.outputs))
+    y = rng.integers(0, model.outputs, positions)
+    if y.size > 1:
+        y.flat[1] = -1
+    return x, y
+
+
+def compare(
+    bench: Bench,
+    model: ModelSpec,
+    training: Training,
+    weights: Mapping[str, Array],
+    x: Array,
+    y: Array,
+) -> list[Difference]:
+    """Every array of one model on one batch against the reference in float64."""
+    wide = dataclasses.replace(model, dtype="float64")
+    truth = observe(bench.open_reference(wide, weights, training), x, y)
+    ours = observe(bench.open(model, weights, training), x, y)
+    if model.dtype == "float64":
+        tolerances = dict.fromkeys(truth, FLOAT64_TOLERANCE)
+    else:
+        rounded = observe(bench.open_reference(model, weights, training), x, y)
+        tolerances = {
+            name: max(FLOAT32_FLOOR, FLOAT32_FACTOR * relative_error(rounded[name], truth[name]))
+            for name in truth
+        }
+    return [
+        Difference(name, relative_error(ours.get(name), truth[name]), tolerances[name])
+        for name in truth
+    ]
+
+
+def observe(session: Session, x: Array, y: Array) -> dict[str, Array]:
+    """All that is compared, by name. The order matters: the last lines train the session."""
+    xs, ys = session.put(x), session.put(y)
+    seen = {"output": session.predict(xs), "hidden states": session.hidden_states(xs)}
+    loss, gradients = session.gradients(xs, ys)
+    seen |= {"loss": np.asarray(loss)}
+    seen |= {f"d {name}": value for name, value in gradients.items()}
+    seen["d hidden states"] = session.hidden_gradients(xs, ys)
+    losses = [float(session.step(xs, ys)) for _ in range(STEPS)]
+    seen["losses of five steps"] = np.asarray(losses)
+    trained = {f"{name} after five steps": value for name, value in session.params().items()}
+    return seen | trained
+
+
+def relative_error(array: Array | None, truth: Array) -> float:
+    """max|array − truth| / max|truth|; infinite where shapes differ, NaN where values are."""
+    if array is None or np.shape(array) != np.shape(truth):
+        return math.inf
+    scale = float(np.max(np.abs(truth)))
+    distance = float(np.max(np.abs(np.asarray(array, dtype=np.float64) - truth)))
+    if scale == 0:
+        return 0.0 if distance == 0 else math.inf
+    return distance / scale

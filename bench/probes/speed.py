@@ -1,0 +1,123 @@
+"""The speed probe: phases apart, warmed up, copies outside the clock and the wait inside it."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.machine import load
+from bench.probes.bench import Bench, Outcome
+from bench.probes.training import norm
+
+SAMPLES = 12
+SAMPLE_S = 0.005
+WINDOW = 5
+AGREEMENT = 0.05
+
+
+def speed(bench: Bench) -> Outcome:
+    """Seconds for opening a session, for the first call of each phase (compilation included)
+    and, as raw samples, for one steady call of each; and the first loss and gradient norm, so
+    that what was timed can be told to be what was proven."""
+    model, case = bench.case.model, bench.case
+    weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
+    start = time.perf_counter()
+    session = bench.open_native(model, weights, case.training)
+    session.wait()
+    metrics: dict[str, float | None] = {"open_s": time.perf_counter() - start}
+    x, y = (session.put(part) for part in batch)
+    session.wait()
+    samples: dict[str, list[float]] = {}
+    for name, call in _phases(session, x, y):
+        metrics[f"first_{name}_s"] = _clock(call, session, 1)
+        warmed, seconds, calls = _steady(call, session, case.phase_s)
+        samples[name] = seconds
+        metrics |= {f"{name}_calls_a_sample": calls, f"{name}_warmed_up": float(warmed)}
+        metrics[f"{name}_s"] = float(np.quantile(seconds, 0.25 if case.device == "cpu" else 0.5))
+        if name == "forward":
+            loss, gradients = session.gradients(x, y)
+            del gradients["x"]
+            metrics |= {"first_loss": loss, "first_gradient_norm": norm(*gradients.values())}
+    metrics["native_calls"] = float(hasattr(session, "forward"))
+    metrics["sequences_per_s"] = len(batch[0]) / metrics["step_s"]  # type: ignore[operator]
+    metrics["flop_step"] = float(operations(bench))
+    metrics["gflops"] = metrics["flop_step"] / metrics["step_s"] / 1e9  # type: ignore[operator]
+    metrics["load"] = load()
+    bench.watch.seconds = time.perf_counter() - start
+    return Outcome(metrics, samples)
+
+
+def _phases(session: Any, x: Any, y: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The adapter's own calls that leave results on the device, where it has them."""
+    forward = getattr(session, "forward", session.predict)
+    backward = getattr(session, "backward", session.gradients)
+    yield "forward", lambda: forward(x)
+    yield "gradients", lambda: backward(x, y)
+    yield "step", lambda: session.step(x, y)
+
+
+def _steady(call: Callable[[], Any], session: Any, budget: float) -> tuple[bool, list[float], int]:
+    """Whether the warm-up settled, seconds a call for each sample, and calls a sample.
+
+    The warm-up ends when the medians of two successive windows of samples agree within 5%, or
+    when its share of the budget is spent. Then at least twelve samples of at least 5 ms."""
+    once = _clock(call, session, 1)
+    calls = max(1, int(np.ceil(SAMPLE_S / max(once, 1e-7))))
+    samples: list[float] = []
+    with _no_collector():
+        end, windows = time.perf_counter() + budget, [_window(call, session, calls)]
+        warmed = False
+        while not warmed and time.perf_counter() < end:
+            windows.append(_window(call, session, calls))
+            warmed = abs(windows[-1] / windows[-2] - 1) < AGREEMENT
+        calls = max(1, int(np.ceil(SAMPLE_S / windows[-1])))
+        end = time.perf_counter() + budget
+        while len(samples) < SAMPLES or time.perf_counter() < end and len(samples) < 8 * SAMPLES:
+            samples.append(_clock(call, session, calls) / calls)
+    return warmed, samples, calls
+
+
+def _window(call: Callable[[], Any], session: Any, calls: int) -> float:
+    return median(_clock(call, session, calls) / calls for _ in range(WINDOW))
+
+
+def _clock(call: Callable[[], Any], session: Any, calls: int) -> float:
+    """Seconds for a number of calls and the device's finishing them."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    session.wait()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Python's garbage collector off."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def operations(bench: Bench) -> int:
+    """Floating-point operations of the matrix products of one update: 2 for each weight, step
+    and sequence in the forward pass, and twice that in the backward pass. Elementwise work and
+    the optimiser are left out; the first layer's dL/dx, which training does not need, too."""
+    model, task = bench.case.model, bench.task
+    products = 0
+    for layer in range(model.layers):
+        inputs = model.inputs if layer == 0 else model.hidden * model.directions
+        recurrent = 0 if model.cell == "feedforward" else model.hidden
+        rows = model.gates * model.hidden * model.directions
+        products += rows * (inputs * (2 if layer == 0 else 3) + recurrent * 3) * task.time
+    positions = task.time if model.readout == "every" else 1
+    products += 3 * model.outputs * model.hidden * model.directions * positions
+    return 2 * task.batch * products

@@ -1,0 +1,94 @@
+"""Training a session on a task: the same weights and batches everywhere."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.probes.bench import Bench
+from bench.spec import Array, Session
+
+CHECKPOINTS = 40
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Before update `step`: scores on the held-out set, and the raw gradients' norms on the
+    batch of that update, by canonical parameter name."""
+
+    step: int
+    scores: dict[str, float]
+    norms: dict[str, float]
+    nan: int
+    inf: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A whole training run. `losses[k]` is the loss on batch k before update k."""
+
+    losses: list[float]
+    checkpoints: list[Checkpoint]
+    initial: dict[str, Array]
+    params: dict[str, Array]
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first update whose loss is not finite."""
+        return next((k for k, loss in enumerate(self.losses) if not math.isfinite(loss)), None)
+
+
+def train(bench: Bench) -> Trained:
+    """`task.steps` updates, looked at about forty times on the way and once at the end; stops
+    where the loss is no longer finite."""
+    model, task = bench.case.model, bench.task
+    start = bench.weights(model)
+    session = bench.open(model, start, bench.case.training)
+    held_out = task.evaluation(bench.rng("evaluation"))
+    rng, every = bench.rng("batches"), max(1, task.steps // CHECKPOINTS)
+    losses: list[float] = []
+    checkpoints: list[Checkpoint] = []
+    waiting: list[object] = []
+    for step in range(task.steps + 1):
+        x, y = (session.put(part) for part in task.sample(rng))
+        last = step == task.steps
+        if step % every == 0 or last:
+            losses += [float(loss) for loss in waiting]  # type: ignore[arg-type]
+            waiting.clear()
+            checkpoints.append(_look(bench, session, step, held_out, (x, y)))
+            if not all(map(math.isfinite, losses)):
+                break
+        if not last:
+            waiting.append(session.step(x, y))
+    return Trained(losses, checkpoints, start, session.params())
+
+
+def _look(
+    bench: Bench,
+    session: Session,
+    step: int,
+    held_out: tuple[Array, Array],
+    batch: tuple[Array, Array],
+) -> Checkpoint:
+    scores = bench.task.scores(predictions(session, held_out[0], bench.task.batch), held_out[1])
+    _, gradients = session.gradients(*batch)
+    del gradients["x"]
+    values = gradients.values()
+    return Checkpoint(
+        step,
+        scores,
+        {name: norm(value) for name, value in gradients.items()},
+        nan=sum(int(np.isnan(value).sum()) for value in values),
+        inf=sum(int(np.isinf(value).sum()) for value in values),
+    )
+
+
+def predictions(session: Session, x: Array, batch: int) -> Array:
+    """In chunks of the training batch, whose shape is compiled already."""
+    chunks = [session.predict(x[k : k + batch]) for k in range(0, len(x), batch)]
+    return np.concatenate(chunks)
+
+
+def norm(*arrays: Array) -> float:
+    """The Euclidean norm of all elements together, in float64 whatever the arrays hold."""
+    return math.sqrt(sum(float((np.asarray(a, dtype=np.float64) ** 2).sum()) for a in arrays))

@@ -1,0 +1,1 @@
+"""Tables and plots, computed from stored records."""

@@ -1,0 +1,186 @@
+"""From what the user asked for to a `Selection`: names checked, devices found, sizes set."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import util
+from typing import Any, Protocol
+
+from bench import machine
+from bench.plan import PROBES, PROFILES, Selection
+from bench.spec import CELLS, DTYPES, Task, Unavailable
+from bench.weights import SCHEMES
+
+
+class Registry(Protocol):
+    """`backends` or `tasks`."""
+
+    def names(self) -> list[str]: ...
+    def load(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The words of the command line; None stands for the default. Kept in `run.json`, so that
+    a resumed run plans the same cases."""
+
+    backends: Sequence[str] | None = None
+    tasks: Sequence[str] | None = None
+    cells: Sequence[str] | None = None
+    devices: Sequence[str] | None = None
+    dtypes: Sequence[str] | None = None
+    probes: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    launches: int | None = None
+    init: str | None = None
+    threads: int | None = None
+    profile: str | None = None
+
+    def over(self, earlier: Mapping[str, Any]) -> "Request":
+        """This request, with what it leaves open taken from an earlier one."""
+        known = {f.name for f in dataclasses.fields(self)}
+        given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        return Request(**{**{k: v for k, v in earlier.items() if k in known}, **given})
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A backend that cannot run on a device that was asked for."""
+
+    backend: str
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} on {self.device}: {self.reason}"
+
+
+def select(
+    request: Request, backends: Registry, tasks: Registry
+) -> tuple[Selection, list[Missing]]:
+    """What will run, and what was asked for but cannot. Raises `Unavailable` for a wrong word,
+    for a backend named outright that is not installed, and where nothing is left to run."""
+    profile = PROFILES[_known("profile", [request.profile or "standard"], list(PROFILES))[0]]
+    chosen = _unique(request.backends or backends.names())
+    loaded = {name: backends.load(name) for name in chosen}
+    sized_tasks = [
+        _task(text, tasks, request.profile or "standard")
+        for text in _unique(request.tasks or ["adding"])
+    ]
+    devices, missing = _devices(loaded, _unique(request.devices or ["cpu"]))
+    lost = [m for m in missing if m.backend not in devices]
+    if not devices or (request.backends and lost):
+        raise Unavailable("\n  ".join(["cannot run:", *map(str, missing)]))
+    threads = _threads(request.threads)
+    selection = Selection(
+        backends=list(devices),
+        tasks=sized_tasks,
+        cells=_known("cell", request.cells or ["rnn", "lstm", "gru"], CELLS),
+        devices=devices,
+        dtypes=_known("dtype", request.dtypes or ["float32"], DTYPES),
+        probes=_known("probe", request.probes or PROBES, PROBES),
+        seeds=_whole("seed", _unique(request.seeds or profile.seeds), least=0),
+        launches=_whole("launches", [request.launches or profile.launches], least=1)[0],
+        phase_s=profile.phase_s,
+        init=_known("initialisation", [request.init or "orthogonal"], SCHEMES)[0],
+        threads=threads,
+    )
+    return selection, missing
+
+
+def why_not(backend: Any, device: str) -> str | None:
+    """Why a backend cannot run on a device here, without importing its framework; or None."""
+    needed = getattr(backend, "REQUIRES", ())
+    if missing := [name for name in needed if util.find_spec(name.replace("-", "_")) is None]:
+        return f"not installed: {', '.join(missing)}"
+    own = getattr(backend, "unavailable", None)
+    reasons = [own(device) if own else None, machine.why_no_cuda(device)]
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _devices(
+    loaded: Mapping[str, Any], asked: Sequence[str]
+) -> tuple[dict[str, list[str]], list[Missing]]:
+    for word in asked:
+        if not re.fullmatch(r"cpu|auto|cuda(:\d+)?", word):
+            raise Unavailable(f"unknown device {word!r}. Known: cpu, cuda, cuda:1, …, auto")
+    wanted = _unique(d for word in asked for d in (("cpu", "cuda") if word == "auto" else (word,)))
+    found: dict[str, list[str]] = {}
+    missing = []
+    for name, backend in loaded.items():
+        for device in wanted:
+            if reason := why_not(backend, device):
+                missing.append(Missing(name, device, reason))
+            else:
+                found.setdefault(name, []).append(device)
+    return found, missing
+
+
+def _task(text: str, tasks: Registry, profile: str) -> tuple[str, Task]:
+    """`adding` or `adding:length=200:hidden=32`."""
+    name, *options = text.split(":")
+    module = tasks.load(name)
+    if reason := getattr(module, "unavailable", lambda: None)():
+        raise Unavailable(f"task {name}: {reason}")
+    if wrong := [option for option in options if "=" not in option]:
+        raise Unavailable(f"task {name}: {wrong[0]!r} is no option=value")
+    pairs = dict(option.split("=", 1) for option in options)
+    return name, sized(name, module, profile, pairs)
+
+
+def _known(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
+    for word in words:
+        if word not in known:
+            near = get_close_matches(word, known, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise Unavailable(f"unknown {kind} {word!r}{hint} Known: {', '.join(known)}")
+    return _unique(words)
+
+
+def _whole(name: str, values: Sequence[int], least: int) -> list[int]:
+    if wrong := [v for v in values if v < least]:
+        raise Unavailable(f"{name} must be a whole number from {least} up, not {wrong[0]}")
+    return list(values)
+
+
+def _threads(asked: int | None) -> int:
+    there = len(machine.cpus())
+    threads = there if asked is None else asked
+    if not 1 <= threads <= there:
+        raise Unavailable(f"threads must lie between 1 and the {there} processors, not {threads}")
+    return threads
+
+
+def _unique(words: Any) -> list[Any]:
+    return list(dict.fromkeys(words))
+
+
+def sized(name: str, module: Any, profile: str, options: Mapping[str, str]) -> Task:
+    """A task at a profile's size with `option=value` changes; bad ones raise `Unavailable`."""
+    task = module.PROFILES[profile]
+    known = {f.name: f for f in dataclasses.fields(task)}
+    changes: dict[str, Any] = {}
+    for option, text in options.items():
+        if option not in known:
+            raise Unavailable(f"task {name} has no option {option!r}; it has {', '.join(known)}")
+        changes[option] = _parsed(name, option, text, getattr(task, option))
+    try:
+        changed: Task = dataclasses.replace(task, **changes)
+        return changed
+    except ValueError as error:
+        raise Unavailable(f"task {name}: {error}") from error
+
+
+def _parsed(name: str, option: str, text: str, current: Any) -> Any:
+    """The text as the kind of value that the option has now."""
+    if isinstance(current, str):
+        return text
+    if text.lower() == "none":
+        return None
+    try:
+        return int(text) if isinstance(current, int) else float(text)
+    except ValueError:
+        kind = "a whole number" if isinstance(current, int) else "a number"
+        raise Unavailable(f"task {name}: {option} must be {kind}, not {text!r}") from None

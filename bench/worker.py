@@ -1,0 +1,165 @@
+"""One process, one backend, one device: reads cases as JSON lines, answers with results.
+
+The parent owns the records; the worker only measures. Its standard output is taken away from
+the frameworks, which print to it, and belongs to the protocol alone.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from bench import machine
+from bench.plan import Case, limits
+from bench.probes.bench import Bench, Outcome, Stopwatch
+from bench.spec import Task, Unsupported
+
+Load = Callable[[str], Any]
+
+
+def environment_variables(threads: int) -> dict[str, str]:
+    """What a worker must find in its environment before any framework is imported."""
+    count = str(threads)
+    names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
+    pinned = {n + ("_THREADS" if n.startswith("TF") else "_NUM_THREADS"): count for n in names}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONUNBUFFERED": "1"}
+    device = {
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+    return {**pinned, **quiet, **device}
+
+
+def serve(load_backend: Load, load_task: Load, backend: str, processors: Sequence[int]) -> None:
+    """Answer cases until the parent closes the pipe."""
+    channel = _take_over_output()
+    _die_with_parent()
+    if processors and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, set(processors))
+    worker = Worker(load_backend, load_task, backend, len(processors))
+    for line in sys.stdin:
+        case = Case(json.loads(line))
+        channel.write(json.dumps(worker.answer(case)) + "\n")
+        channel.flush()
+
+
+@dataclass
+class Worker:
+    """What lives as long as the process: the last training run, and what parity has shown."""
+
+    load_backend: Load
+    load_task: Load
+    name: str
+    threads: int
+    odd_sizes: dict[str, list[Any]] = field(default_factory=dict)
+    trained: tuple[str, Any] = ("", None)
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def answer(self, case: Case) -> dict[str, Any]:
+        """The parts of a record that the worker knows."""
+        began, started = time.perf_counter(), time.time()
+        watch = Stopwatch()
+        environment: dict[str, Any] = {}
+        try:
+            bench = self._bench(case, watch)
+            outcome = self._probe(bench)
+            environment = self._environment(bench)
+            status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
+        except Exception as error:  # a case may fail in any way and must cost itself only
+            outcome = Outcome({})
+            status, reason = _verdict(error)
+        wall = time.perf_counter() - began
+        metrics = {**outcome.metrics, "work_s": watch.seconds}
+        return {
+            "status": status,
+            "reason": reason,
+            "metrics": metrics,
+            "samples": outcome.samples,
+            "environment": environment,
+            "started": started,
+            "wall_s": wall,
+        }
+
+    def _bench(self, case: Case, watch: Stopwatch) -> Bench:
+        backend, reference = self.load_backend(self.name), self.load_backend("numpy")
+        if reason := limits(backend, case):
+            raise Unsupported(f"{self.name} {reason}")
+        task = case.with_task(_any_size(self.load_task(case.task)))
+        return Bench(case, task, backend, reference, watch, self.odd_sizes)
+
+    def _probe(self, bench: Bench) -> Outcome:
+        from bench.probes.gradients import gradients
+        from bench.probes.learning import learning
+        from bench.probes.memory import memory
+        from bench.probes.parity import parity
+        from bench.probes.speed import speed
+
+        if bench.case.probe in ("learning", "gradients"):
+            probe = learning if bench.case.probe == "learning" else gradients
+            return probe(bench, self._training(bench))
+        return {"parity": parity, "memory": memory, "speed": speed}[bench.case.probe](bench)
+
+    def _training(self, bench: Bench) -> Any:
+        """Learning and gradients look at one and the same training run, where they follow each
+        other; it is run again where they do not."""
+        from bench.probes.training import train
+
+        key = f"{bench.case.model_key} seed {bench.case.seed}"
+        if self.trained[0] != key:
+            self.trained = (key, train(bench))
+        return self.trained[1]
+
+    def _environment(self, bench: Bench) -> dict[str, Any]:
+        """Library versions, switches and the path that ran, for this case's model."""
+        backend, device, key = bench.backend, bench.case.device, bench.case.model_key
+        if key not in self.paths and bench.case.model in bench.opened:
+            self.paths[key] = bench.opened[bench.case.model].executed_path()
+        settings = getattr(backend, "settings", None)
+        return {
+            "machine": machine.machine(),
+            "python": sys.version.split()[0],
+            "threads": self.threads,
+            "versions": machine.versions(("numpy", *getattr(backend, "REQUIRES", ()))),
+            "device": device,
+            "settings": settings(device) if settings else {},
+            "executed_path": self.paths.get(key),
+        }
+
+
+def _any_size(module: Any) -> Task:
+    task: Task = next(iter(module.PROFILES.values()))
+    return task
+
+
+def _verdict(error: Exception) -> tuple[str, str]:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, Unsupported):
+        return "skipped", str(error)
+    signs = ("out of memory", "not enough memory", "resource_exhausted", "resourceexhausted")
+    if isinstance(error, MemoryError) or any(sign in text.lower() for sign in signs):
+        return "failed", f"out of memory: {text[:400]}"
+    return "failed", text[:600]
+
+
+def _take_over_output() -> IO[str]:
+    """The pipe to the parent; from here on, what anything prints goes to standard error."""
+    own = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return own
+
+
+def _die_with_parent() -> None:
+    """On Linux, a parent that is killed takes its workers along; and should memory run out,
+    the kernel is asked to take the worker rather than anything else."""
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    with open("/proc/self/oom_score_adj", "w") as handle:
+        handle.write("1000")

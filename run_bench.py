@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Compare recurrent networks across frameworks: arguments and wiring only."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import backends
+import tasks
+from bench.plan import PROBES, PROFILES
+from bench.spec import CELLS, DTYPES, Unavailable
+from bench.weights import SCHEMES
+
+HERE = Path(__file__).parent
+RUNS = HERE / "results" / "runs"
+FORMATS = ("markdown", "csv", "latex", "plots")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 all well, 1 a failed case, 2 wrong use, 3 nothing was measured."""
+    from bench.records import RecordsError
+
+    commands = {"run": run, "list": show_list, "report": report, "worker": worker}
+    name = arguments[0] if arguments and arguments[0] in commands else "run"
+    try:
+        return commands[name](arguments[1:] if arguments[:1] == [name] else arguments)
+    except (Unavailable, RecordsError) as error:
+        print(f"run_bench.py: {error}", file=sys.stderr)
+        return 2
+
+
+def run(arguments: Sequence[str]) -> int:
+    from bench.command import run_command
+    from bench.select import Request
+
+    given = run_parser().parse_args(arguments)
+    words = {name: getattr(given, name) for name in Request.__dataclass_fields__}
+    for name in ("backends", "tasks", "cells", "devices", "dtypes", "probes", "seeds"):
+        words[name] = _split(name, words[name])
+    return run_command(
+        Request(**words),
+        backends=backends,
+        tasks=tasks,
+        entry=HERE / "run_bench.py",
+        root=given.results_dir,
+        run_id=given.run_id,
+        resume=given.resume,
+        dry_run=given.dry_run,
+        time_limit=given.time_limit,
+        memory_limit=given.memory_limit,
+        jobs=given.jobs,
+    )
+
+
+def show_list(arguments: Sequence[str]) -> int:
+    from bench.command import list_command
+
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py list", description="Backends, tasks and devices, and why one is missing."
+    )
+    parser.parse_args(arguments)
+    return list_command(backends, tasks)
+
+
+def report(arguments: Sequence[str]) -> int:
+    from bench.command import report_command
+
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py report", description="Tables and plots from the records of runs."
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run ids, or folders of runs")
+    parser.add_argument("--format", nargs="+", default=FORMATS, help=f"of {', '.join(FORMATS)}")
+    parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
+    parser.add_argument("--results-dir", type=Path, default=RUNS)
+    given = parser.parse_args(arguments)
+    return report_command(given.runs, _split("format", given.format), given.output, given.results_dir)
+
+
+def worker(arguments: Sequence[str]) -> int:
+    from bench.worker import serve
+
+    parser = argparse.ArgumentParser(prog="run_bench.py worker", description="For the runner only.")
+    parser.add_argument("--backend", required=True)
+    parser.add_argument("--processors", type=int, nargs="*", default=[])
+    given = parser.parse_args(arguments)
+    serve(backends.load, tasks.load, given.backend, given.processors)
+    return 0
+
+
+def run_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py",
+        description="Compare recurrent networks across frameworks: the same model, weights and "
+        "data everywhere, proven equal before anything is measured.",
+        epilog="Other commands: run_bench.py list, run_bench.py report RUN (each has --help). "
+        "Lists are given by space or comma.",
+    )
+    what = parser.add_argument_group("what to run")
+    words = {"nargs": "+", "metavar": "NAME"}
+    what.add_argument("--tasks", **words, help="such as adding or adding:length=200 (default: adding)")
+    what.add_argument("--backends", **words, help="names or ./file.py (default: all installed)")
+    what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
+    what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
+    what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
+    what.add_argument("--probes", **words, help=f"of {', '.join(PROBES)} (default: all)")
+    what.add_argument("--seeds", nargs="+", metavar="N", help="whole numbers (default: by profile)")
+    what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
+    what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")
+    what.add_argument("--init", help=f"initial weights: {', '.join(SCHEMES)} (default: orthogonal)")
+    how = parser.add_argument_group("how to run it")
+    how.add_argument("--run-id", metavar="ID", help="name of the run (default: the time)")
+    how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
+    how.add_argument("--dry-run", action="store_true", help="show the cases and the time, run none")
+    how.add_argument("--threads", type=int, metavar="N", help="for the speed probe (default: all)")
+    how.add_argument("--jobs", type=int, metavar="N", help="workers side by side where no clock runs")
+    how.add_argument("--time-limit", type=float, metavar="S", help="seconds a case may take")
+    how.add_argument("--memory-limit", type=float, metavar="GIB", help="memory a worker may take")
+    how.add_argument("--results-dir", type=Path, default=RUNS, help="where runs are kept")
+    return parser
+
+
+def _split(name: str, words: Sequence[str] | None) -> list[str] | list[int] | None:
+    """`a b` and `a,b` alike; seeds as whole numbers."""
+    if words is None:
+        return None
+    parts = [part for word in words for part in str(word).split(",") if part]
+    if name != "seeds":
+        return parts
+    if wrong := [part for part in parts if not part.lstrip("-").isdigit()]:
+        raise Unavailable(f"seeds must be whole numbers, not {wrong[0]!r}")
+    return [int(part) for part in parts]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
