@@ -74,7 +74,9 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
     parser.add_argument("--results-dir", type=Path, default=RUNS)
     given = parser.parse_args(arguments)
-    return report_command(given.runs, _split("format", given.format), given.output, given.results_dir)
+    return report_command(
+        given.runs, _split("format", given.format), given.output, given.results_dir
+    )
 
 
 def worker(arguments: Sequence[str]) -> int:
@@ -98,7 +100,9 @@ def run_parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("what to run")
     words = {"nargs": "+", "metavar": "NAME"}
-    what.add_argument("--tasks", **words, help="such as adding or adding:length=200 (default: adding)")
+    what.add_argument(
+        "--tasks", **words, help="such as adding or adding:length=200 (default: adding)"
+    )
     what.add_argument("--backends", **words, help="names or ./file.py (default: all installed)")
     what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
     what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
@@ -113,7 +117,9 @@ def run_parser() -> argparse.ArgumentParser:
     how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
     how.add_argument("--dry-run", action="store_true", help="show the cases and the time, run none")
     how.add_argument("--threads", type=int, metavar="N", help="for the speed probe (default: all)")
-    how.add_argument("--jobs", type=int, metavar="N", help="workers side by side where no clock runs")
+    how.add_argument(
+        "--jobs", type=int, metavar="N", help="workers side by side where no clock runs"
+    )
     how.add_argument("--time-limit", type=float, metavar="S", help="seconds a case may take")
     how.add_argument("--memory-limit", type=float, metavar="GIB", help="memory a worker may take")
     how.add_argument("--results-dir", type=Path, default=RUNS, help="where runs are kept")

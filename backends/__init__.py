@@ -29,8 +29,8 @@ def load(name: str) -> Any:
     if name in (installed := _installed()):
         return installed[name].load()
     near = get_close_matches(name, names(), cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise Unavailable(f"unknown backend {name!r}{hint} Known: {', '.join(names())}")
+    hint = f"; did you mean {' or '.join(near)}" if near else ""
+    raise Unavailable(f"unknown backend {name!r}{hint}. Known: {', '.join(names())}")
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -1,8 +1,9 @@
 """JAX: the cells written out, `lax.scan` over time, differentiated automatically, with Optax."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata, util
 from typing import Any
 
@@ -75,14 +76,11 @@ class JaxSession:
     def __init__(self, spec: ModelSpec, params: Params, device: Any, training: Training) -> None:
         import jax
 
-        self.jax, self.spec, self.device = jax, spec, device
+        self.jax, self.spec, self.device, self.training = jax, spec, device, training
         self.dtype = np.dtype(spec.dtype)
         with self._context():
             self.weights = {name: self.put(value) for name, value in params.items()}
-            self.optimiser = _optimiser(training)
-            self.state = jax.device_put(self.optimiser.init(self.weights), device)
-        self.compiled = {name: jax.jit(function) for name, function in self._functions().items()}
-        self.update = jax.jit(self._update, donate_argnums=(0, 1))
+            self.state = jax.device_put(optimiser(training).init(self.weights), device)
         self.pending: Any = self.weights
         self._shape = (1, 2, spec.inputs)
 
@@ -98,7 +96,7 @@ class JaxSession:
         )
 
     def forward(self, x: Any) -> Any:
-        return self._call("predict", x, None, None)
+        return self._call("predict", x)
 
     def hidden_states(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
         return self._numpy(self._call("states", x, self._ends(lengths), self._given(initial_state)))
@@ -120,10 +118,12 @@ class JaxSession:
 
     def step(self, x: Any, y: Any) -> Any:
         with self._context():
-            x = self._on(x)
-            self.weights, self.state, loss = self.update(self.weights, self.state, x, self._on(y))
-        self._shape, self.pending = x.shape, loss
-        return loss
+            x, y = self._on(x), self._on(y)
+            self.weights, self.state, self.pending = compiled("update")(
+                self.spec, self.training, self.weights, self.state, x, y
+            )
+        self._shape = x.shape
+        return self.pending
 
     def params(self) -> dict[str, Array]:
         return {name: self._numpy(value) for name, value in self.weights.items()}
@@ -135,46 +135,14 @@ class JaxSession:
         """Read from the compiled text at the shape last seen."""
         x = self.put(np.zeros(self._shape))
         with self._context():
-            text = self.compiled["predict"].lower(self.weights, x, None, None).compile().as_text()
+            lowered = compiled("predict").lower(self.spec, self.weights, x)
+            text = lowered.compile().as_text()
         return "cudnn" if "cudnn" in text and "rnn" in text.lower() else "xla"
-
-    def _functions(self) -> dict[str, Callable[..., Any]]:
-        from jax import grad, value_and_grad
-
-        spec = self.spec
-
-        def states(weights: Any, x: Any, lengths: Any, initial: Any) -> Any:
-            return run(spec, weights, x, lengths, initial).transpose(1, 0, 2)
-
-        def predict(weights: Any, x: Any, lengths: Any, initial: Any) -> Any:
-            return readout(spec, weights, run(spec, weights, x, lengths, initial))
-
-        def loss(weights: Any, x: Any, y: Any, lengths: Any = None, delta: Any = None) -> Any:
-            above = run(spec, weights, x, lengths, delta=delta)
-            return LOSSES[spec.loss](readout(spec, weights, above), y)
-
-        def hidden_gradients(weights: Any, zero: Any, x: Any, y: Any) -> Any:
-            return grad(lambda delta: loss(weights, x, y, delta=delta))(zero)
-
-        return {
-            "states": states,
-            "predict": predict,
-            "gradients": value_and_grad(loss),
-            "all_gradients": value_and_grad(loss, argnums=(0, 1)),
-            "hidden_gradients": hidden_gradients,
-        }
-
-    def _update(self, weights: Any, state: Any, x: Any, y: Any) -> Any:
-        import optax
-
-        loss, grads = self._functions()["gradients"](weights, x, y)
-        updates, state = self.optimiser.update(grads, state, weights)
-        return optax.apply_updates(weights, updates), state, loss
 
     def _call(self, name: str, *args: Any) -> Any:
         with self._context():
-            args = tuple(self._on(arg) if isinstance(arg, np.ndarray) else arg for arg in args)
-            self.pending = self.compiled[name](self.weights, *args)
+            given = (self._on(arg) if isinstance(arg, np.ndarray) else arg for arg in args)
+            self.pending = compiled(name)(self.spec, self.weights, *given)
         return self.pending
 
     @contextmanager
@@ -199,6 +167,61 @@ class JaxSession:
     @staticmethod
     def _numpy(value: Any) -> Array:
         return np.array(value)
+
+
+# ---- what is compiled: once for each model, however many sessions it has ----------------------
+
+
+def predict(spec: ModelSpec, weights: Any, x: Any, lengths: Any = None, initial: Any = None) -> Any:
+    return readout(spec, weights, run(spec, weights, x, lengths, initial))
+
+
+def states(spec: ModelSpec, weights: Any, x: Any, lengths: Any = None, initial: Any = None) -> Any:
+    return run(spec, weights, x, lengths, initial).transpose(1, 0, 2)
+
+
+def gradients(spec: ModelSpec, weights: Any, x: Any, y: Any) -> Any:
+    from jax import value_and_grad
+
+    return value_and_grad(lambda w: loss(spec, w, x, y))(weights)
+
+
+def all_gradients(spec: ModelSpec, weights: Any, x: Any, y: Any, lengths: Any = None) -> Any:
+    from jax import value_and_grad
+
+    return value_and_grad(lambda w, inputs: loss(spec, w, inputs, y, lengths), (0, 1))(weights, x)
+
+
+def hidden_gradients(spec: ModelSpec, weights: Any, zero: Any, x: Any, y: Any) -> Any:
+    from jax import grad
+
+    return grad(lambda delta: loss(spec, weights, x, y, delta=delta))(zero)
+
+
+def update(spec: ModelSpec, training: Training, weights: Any, state: Any, x: Any, y: Any) -> Any:
+    import optax
+
+    value, grads = gradients(spec, weights, x, y)
+    updates, state = optimiser(training).update(grads, state, weights)
+    return optax.apply_updates(weights, updates), state, value
+
+
+@cache
+def compiled(name: str) -> Any:
+    """The function of that name under jit, the model (and for `update` the training, whose
+    weights and state are given away) being fixed at compilation."""
+    from jax import jit
+
+    if name == "update":
+        return jit(update, static_argnums=(0, 1), donate_argnums=(2, 3))
+    return jit(globals()[name], static_argnums=0)
+
+
+def loss(
+    spec: ModelSpec, weights: Any, x: Any, y: Any, lengths: Any = None, delta: Any = None
+) -> Any:
+    above = run(spec, weights, x, lengths, delta=delta)
+    return LOSSES[spec.loss](readout(spec, weights, above), y)
 
 
 # ---- the model: time-major inside ----------------------------------------------------------
@@ -346,7 +369,7 @@ def cross_entropy(logits: Any, y: Any) -> Any:
 LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
 
 
-def _optimiser(training: Training) -> Any:
+def optimiser(training: Training) -> Any:
     import optax
 
     adam = optax.adam(

@@ -15,6 +15,8 @@ T = TypeVar("T")
 PROBES = ("parity", "learning", "gradients", "memory", "speed")
 TIMED = ("speed",)
 """Probes that need the machine to themselves: their cases run one worker at a time."""
+ALONE = ("memory",)
+"""Probes that need a process to themselves."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +168,15 @@ class Unit:
 
 
 def units(planned: Iterable[Case], rng: random.Random) -> list[Unit]:
-    """Untimed cases in one unit a backend and device; then, launch by launch, the timed ones,
-    backends and cases in an order shuffled anew for each launch, so that a drift of the
+    """Untimed cases in one unit a backend and device, but each memory case in a process of its
+    own, where nothing was allocated or compiled before; then, launch by launch, the timed
+    ones, backends and cases in an order shuffled anew for each launch, so that a drift of the
     machine's speed falls on all of them alike."""
     planned = list(planned)
-    untimed = _grouped((c for c in planned if c.probe not in TIMED), timed=False)
+    untimed = _grouped((c for c in planned if c.probe not in (*TIMED, *ALONE)), timed=False)
+    for case in planned:
+        if case.probe in ALONE:
+            untimed += _grouped([case], timed=False)
     timed = [c for c in planned if c.probe in TIMED]
     for launch in sorted({c.launch for c in timed}):
         block = [c for c in timed if c.launch == launch]

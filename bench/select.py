@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import util
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bench import machine
 from bench.plan import PROBES, PROFILES, Selection
 from bench.spec import CELLS, DTYPES, Task, Unavailable
 from bench.weights import SCHEMES
+
+
+T = TypeVar("T")
 
 
 class Registry(Protocol):
@@ -81,8 +84,8 @@ def select(
         devices=devices,
         dtypes=_known("dtype", request.dtypes or ["float32"], DTYPES),
         probes=_known("probe", request.probes or PROBES, PROBES),
-        seeds=_whole("seed", _unique(request.seeds or profile.seeds), least=0),
-        launches=_whole("launches", [request.launches or profile.launches], least=1)[0],
+        seeds=_whole("seeds", _unique(_or(request.seeds, profile.seeds)), least=0),
+        launches=_whole("launches", [_or(request.launches, profile.launches)], least=1)[0],
         phase_s=profile.phase_s,
         init=_known("initialisation", [request.init or "orthogonal"], SCHEMES)[0],
         threads=threads,
@@ -134,8 +137,8 @@ def _known(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
     for word in words:
         if word not in known:
             near = get_close_matches(word, known, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise Unavailable(f"unknown {kind} {word!r}{hint} Known: {', '.join(known)}")
+            hint = f"; did you mean {' or '.join(near)}" if near else ""
+            raise Unavailable(f"unknown {kind} {word!r}{hint}. Known: {', '.join(known)}")
     return _unique(words)
 
 
@@ -151,6 +154,10 @@ def _threads(asked: int | None) -> int:
     if not 1 <= threads <= there:
         raise Unavailable(f"threads must lie between 1 and the {there} processors, not {threads}")
     return threads
+
+
+def _or(value: T | None, default: T) -> T:
+    return default if value is None else value
 
 
 def _unique(words: Any) -> list[Any]:

@@ -215,12 +215,18 @@ class Task(Protocol):
     mapping from `smoke`, `standard` and `paper` to a task.
     """
 
-    batch: int
-    hidden: int
-    steps: int
-    learning_rate: float
-    clip_norm: float | None
+    @property
+    def batch(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def steps(self) -> int:
+        """Updates of a training run."""
 
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def clip_norm(self) -> float | None: ...
     @property
     def inputs(self) -> int: ...
     @property

@@ -1,7 +1,5 @@
 """The memory probe: the peak of the process, and of the framework's allocator on a device."""
 
-import ctypes
-import gc
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,10 +7,10 @@ from bench.probes.bench import Bench, Outcome
 
 
 def memory(bench: Bench) -> Outcome:
-    """A session opened, a forward pass, gradients and three updates. `process_growth` is the
-    process's peak resident memory over what it held before the session was opened: compiled
-    code and caches count, the framework's own import does not."""
-    _release()
+    """A session opened, a forward pass, gradients and three updates, in a fresh process.
+    `process_growth` is the peak of resident memory over what the process held once the
+    framework was imported: the model, its activations, and what was compiled and cached."""
+    bench.watch.timed(bench.backend.devices)()
     before, known = resident(), _reset_peak()
     device = bench.case.device
     if reset := getattr(bench.backend, "reset_peak_memory", None):
@@ -52,10 +50,3 @@ def _reset_peak() -> bool:
     except OSError:
         return False
     return True
-
-
-def _release() -> None:
-    """Give what earlier cases left back to the system, so that it does not hide growth."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
