@@ -35,7 +35,7 @@ def seconds(case: Case, known: Mapping[str, Sequence[float]], time_steps: int) -
     if earlier := known.get(_kind(case)):
         return median(earlier)
     updates = {"learning": case.steps * 1.3, "gradients": 3, "parity": 20, "memory": 10}
-    rough = updates.get(case.probe, 100) * time_steps * case.layers * CALL_S
+    rough = float(updates.get(case.probe, 100) * time_steps * case.layers * CALL_S)
     return COMPILE_S + rough
 
 

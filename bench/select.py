@@ -13,7 +13,6 @@ from bench.plan import PROBES, PROFILES, Selection
 from bench.spec import CELLS, DTYPES, Task, Unavailable
 from bench.weights import SCHEMES
 
-
 T = TypeVar("T")
 
 

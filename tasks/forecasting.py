@@ -107,7 +107,7 @@ class Forecasting:
             forecasts["seasonal"] = series[targets - period * -(-self.horizon // period)]
         lags = {"autoregression": range(self.order), "taps": self._data.taps}
         for name, past in lags.items():
-            if 0 < len(past) and max(past) < self.length:
+            if len(past) > 0 and max(past) < self.length:
                 delays = [self.horizon + lag for lag in past]
                 forecasts[name] = autoregression(series, self._data.train, targets, delays)
         return {name: self._nmse(forecast) for name, forecast in forecasts.items()}

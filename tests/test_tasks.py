@@ -104,7 +104,7 @@ def test_adding_marks_two_numbers_and_asks_for_their_sum(
     assert set(np.unique(marked)) <= {0, 1} and (marked.sum(axis=1) == 2).all()
     if marks == "halves":
         assert (marked[:, : length // 2].sum(axis=1) == 1).all()
-    assert (0 <= numbers).all() and (numbers < 1).all()
+    assert (numbers >= 0).all() and (numbers < 1).all()
     np.testing.assert_allclose(y[:, 0], (numbers * marked).sum(axis=1))
 
 

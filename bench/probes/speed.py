@@ -76,7 +76,7 @@ def _steady(call: Callable[[], Any], session: Any, budget: float) -> tuple[bool,
             warmed = abs(windows[-1] / windows[-2] - 1) < AGREEMENT
         calls = max(1, int(np.ceil(SAMPLE_S / windows[-1])))
         end = time.perf_counter() + budget
-        while len(samples) < SAMPLES or time.perf_counter() < end and len(samples) < 8 * SAMPLES:
+        while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < 8 * SAMPLES):
             samples.append(_clock(call, session, calls) / calls)
     return warmed, samples, calls
 

@@ -1,0 +1,119 @@
+"""Times from raw samples: one figure a launch, then the median over launches."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.records import Record
+from bench.report.rows import PLACE, Row
+from bench.statistics import median_interval
+
+PHASES = ("step", "forward", "gradients")
+SPREAD = 0.2
+"""The interquartile range of a launch's samples over their median from which it is flagged."""
+
+SPEED = (
+    *PLACE,
+    *("threads", "rank", "relative", "launches"),
+    *(f"{phase}_{part}" for phase in PHASES for part in ("s", "low_s", "high_s")),
+    *("first_call_s", "open_s", "sequences_per_s", "gflops"),
+    *("process_growth_bytes", "device_peak_bytes", "executed_path"),
+    *("flags", "spread", "load", "cores", "step_launches_s"),
+)
+FLAGS: Mapping[str, str] = {
+    "w": "the warm-up did not settle within its time",
+    "s": f"samples of a launch spread widely: interquartile range over {SPREAD:.0%} of the median",
+    "l": "the machine was busy: load average above its number of cores",
+    "c": "copies to NumPy are inside the clock: the backend offers no native calls",
+    "e": "launches ran in different environments",
+}
+
+
+def figure(samples: Sequence[float], device: str) -> float:
+    """Seconds a call in one launch: the lower quartile on a CPU, whose disturbances only add;
+    the median on other devices. NaN without samples."""
+    if not len(samples):
+        return math.nan
+    return float(np.quantile(samples, 0.25 if device == "cpu" else 0.5))
+
+
+def spread(samples: Sequence[float]) -> float:
+    """Interquartile range over the median."""
+    low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
+    return float((high - low) / middle)
+
+
+def timed(
+    row: Row, infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """One entry for each number of threads that the row was timed with."""
+    by_threads: dict[int, list[Record]] = {}
+    for record in row.of("speed"):
+        if all(len(record.samples.get(phase, ())) for phase in PHASES):
+            by_threads.setdefault(record.case["threads"], []).append(record)
+    info = infos.get(row.run, {})
+    return [
+        {**row.place, "threads": threads, **_entry(row, launches, info, rng)}
+        for threads, launches in sorted(by_threads.items())
+    ]
+
+
+def _entry(
+    row: Row, launches: Sequence[Record], info: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, Any]:
+    entry: dict[str, Any] = {"launches": len(launches)}
+    for phase in PHASES:
+        figures = [figure(r.samples[phase], row.device) for r in launches]
+        low, high = median_interval(figures, rng) or (None, None)
+        entry |= {f"{phase}_s": median(figures), f"{phase}_low_s": low, f"{phase}_high_s": high}
+        entry |= {"step_launches_s": tuple(figures)} if phase == "step" else {}
+    step = entry["step_s"]
+    entry["first_call_s"] = _middle(launches, *(f"first_{phase}_s" for phase in PHASES))
+    entry["open_s"] = _middle(launches, "open_s")
+    entry["sequences_per_s"] = row.settings["batch"] / step
+    flop = _middle(launches, "flop_step")
+    entry["gflops"] = None if flop is None else flop / step / 1e9
+    return entry | _memory(row) | _conditions(launches, info)
+
+
+def _memory(row: Row) -> dict[str, Any]:
+    found: Mapping[str, Any] = next((r.metrics for r in row.of("memory")), {})
+    return {
+        "process_growth_bytes": found.get("process_growth"),
+        "device_peak_bytes": found.get("device_peak"),
+    }
+
+
+def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
+    """The path that ran, and what speaks against trusting the times."""
+    known = info.get("environments", {})
+    paths = [known.get(r.environment, {}).get("executed_path") for r in launches]
+    cores = info.get("machine", {}).get("cores")
+    loads = [r.metrics["load"] for r in launches if r.metrics.get("load") is not None]
+    load = max(loads, default=None)  # type: ignore[type-var]
+    widest = max(spread(r.samples[phase]) for r in launches for phase in PHASES)
+    warm = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in PHASES]
+    raised = {
+        "w": 0.0 in warm,
+        "s": widest > SPREAD,
+        "l": load is not None and cores is not None and load > cores,
+        "c": any(r.metrics.get("native_calls") == 0 for r in launches),
+        "e": len({r.environment for r in launches}) > 1,
+    }
+    return {
+        "executed_path": " / ".join(dict.fromkeys(p for p in paths if p)) or None,
+        "flags": "".join(flag for flag, is_up in raised.items() if is_up),
+        "spread": widest,
+        "load": load,
+        "cores": cores,
+    }
+
+
+def _middle(launches: Sequence[Record], *names: str) -> float | None:
+    """The median over launches of the sum of these metrics; None where one is missing."""
+    values = [[r.metrics.get(name) for name in names] for r in launches]
+    sums = [sum(known) for v in values if len(known := [x for x in v if x is not None]) == len(v)]
+    return median(sums) if len(sums) == len(launches) else None

@@ -1,0 +1,119 @@
+"""The gate accepts what is right and rejects what is wrong, whichever way it is wrong."""
+
+import math
+from typing import Any
+
+import broken
+import numpy as np
+import pytest
+from conftest import bench_for
+
+import backends
+from bench.probes.parity import Difference, compare, parity, relative_error
+
+REJECTED = {
+    "swapped gates": broken.with_weights(broken.swapped_gates),
+    "dropped bias": broken.with_weights(broken.dropped_bias),
+    "transposed recurrence": broken.with_weights(broken.transposed_recurrence),
+    "zeros": broken.zeros(),
+    "gradient of u off by 1%": broken.wrong_gradient("layers.0.forward.u", 1.01),
+    "gradient of u off by a millionth": broken.wrong_gradient("layers.0.forward.u", 1 + 1e-6),
+    "dL/dx missing": broken.missing_gradient("x"),
+    "outputs not a number": broken.not_a_number(),
+    "dL/dh_t one step late": broken.shifted_hidden_gradients(),
+    "Adam with another epsilon": broken.with_training(epsilon=1e-6),
+    "no clipping": broken.with_training(clip_norm=None),
+    "another learning rate": broken.with_training(learning_rate=1.01e-2),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("task", ["adding", "memory", "forecasting"])
+def test_the_gate_accepts_the_reference_itself(task: str, cell: str, dtype: str) -> None:
+    outcome = parity(bench_for("numpy", task=task, cell=cell, dtype=dtype))
+    assert outcome.failure is None
+    assert outcome.metrics["arrays_compared"] > 40
+
+
+@pytest.mark.parametrize("fault", REJECTED)
+def test_the_gate_rejects(fault: str) -> None:
+    outcome = parity(bench_for(REJECTED[fault], cell="lstm", clip_norm=1e-3))
+    assert outcome.failure is not None
+    assert outcome.failure.startswith("parity: ")
+    assert outcome.metrics["arrays_rejected"] > 0
+
+
+@pytest.mark.parametrize(
+    "fault", ["swapped gates", "dropped bias", "zeros", "gradient of u off by 1%"]
+)
+def test_the_gate_rejects_in_float32_too(fault: str) -> None:
+    # The lstm starts with a zero bias but for the forget gate; drawn biases leave no way out.
+    bench = bench_for(REJECTED[fault], cell="lstm", dtype="float32")
+    assert parity(bench).failure is not None
+
+
+def test_a_rejection_says_which_array_differs_and_by_how_much() -> None:
+    outcome = parity(bench_for(broken.wrong_gradient("readout.w", 1.5)))
+    assert outcome.failure is not None
+    assert "d readout.w" in outcome.failure
+    assert "0.5" in outcome.failure
+    assert "tolerance 1e-09" in outcome.failure
+
+
+def test_a_fault_at_odd_sizes_alone_is_found_and_named() -> None:
+    def only_hidden_5(found: np.ndarray) -> np.ndarray:
+        return found * (1.5 if found.shape[2] == 5 else 1)
+
+    outcome = parity(bench_for(broken.with_results(hidden_states=only_hidden_5), hidden=8))
+    assert outcome.failure is not None
+    assert "at batch 4, T 7, hidden 5" in outcome.failure
+
+
+def test_float32_is_held_to_what_float32_can_do() -> None:
+    bench = bench_for("numpy", dtype="float32", cell="gru")
+    model, training = bench.case.model, bench.case.training
+    x, y = bench.task.sample(bench.rng("batches"))
+    found = compare(bench, model, training, bench.weights(model), x, y)
+    assert all(d.accepted for d in found)
+    assert max(d.error for d in found) > 1e-9  # it is not float64 by accident
+    assert max(d.tolerance for d in found) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("array", "truth", "error"),
+    [
+        (np.array([1.0, 2.0]), np.array([1.0, 2.0]), 0.0),
+        (np.array([1.0, 2.2]), np.array([1.0, 2.0]), 0.1),
+        (np.zeros(2), np.zeros(2), 0.0),
+        (np.array([1e-300, 0]), np.zeros(2), math.inf),
+        (np.zeros(3), np.zeros(2), math.inf),
+        (None, np.zeros(2), math.inf),
+    ],
+)
+def test_relative_error_of(array: Any, truth: Any, error: float) -> None:
+    assert relative_error(array, truth) == pytest.approx(error)
+
+
+def test_an_error_that_is_not_a_number_is_never_accepted() -> None:
+    error = relative_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0]))
+    assert not Difference("output", error, math.inf).accepted
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("task", ["adding", "memory"])
+def test_a_backend_equals_the_reference_within_1e_9(backend: str, cell: str, task: str) -> None:
+    outcome = parity(bench_for(backend, task=task, cell=cell))
+    assert outcome.failure is None
+    assert outcome.metrics["parity_error"] < 1e-9
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_backend_equals_the_reference_in_float32(backend: str, cell: str) -> None:
+    assert parity(bench_for(backend, cell=cell, dtype="float32")).failure is None
+
+
+def test_every_backend_of_this_folder_is_under_test(chosen: list[str]) -> None:
+    if len(chosen) < 4:
+        pytest.skip("some backends were selected by --backends")
+    assert set(chosen) == {n for n in backends.names() if not n.endswith(".py")}

@@ -1,0 +1,131 @@
+"""The clock sees the framework's work, all of it, and nothing else."""
+
+import gc
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import bench_for
+
+from backends import numpy_backend
+from bench.probes.memory import memory
+from bench.probes.speed import _steady, operations, speed
+from bench.spec import ModelSpec, Params, Supports, Training
+
+
+class Delayed:
+    """A device that works behind the caller's back: calls return at once, `wait` blocks for
+    the work given. The first call of each kind compiles."""
+
+    def __init__(self, inner: Any, work_s: float, compile_s: float) -> None:
+        self.inner, self.work_s, self.compile_s = inner, work_s, compile_s
+        self.due, self.seen = 0.0, set()
+
+    def _launch(self, kind: str) -> Any:
+        if kind not in self.seen:
+            self.seen.add(kind)
+            time.sleep(self.compile_s)
+        self.due = max(self.due, time.perf_counter()) + self.work_s
+        return np.zeros(())
+
+    def forward(self, x: Any) -> Any:
+        return self._launch("forward")
+
+    def backward(self, x: Any, y: Any) -> Any:
+        return self._launch("backward")
+
+    def step(self, x: Any, y: Any) -> Any:
+        return self._launch("step")
+
+    def put(self, array: Any) -> Any:
+        time.sleep(0.05)
+        return array
+
+    def wait(self) -> None:
+        while time.perf_counter() < self.due:
+            pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def delayed(work_s: float, compile_s: float) -> Any:
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        inner = numpy_backend.open_session(spec, params, device, training)
+        return Delayed(inner, work_s, compile_s)
+
+    return SimpleNamespace(
+        REQUIRES=(), SUPPORTS=Supports(), devices=lambda: ("cpu",), open_session=open_session
+    )
+
+
+def test_asynchronous_work_is_waited_for_and_compilation_kept_apart() -> None:
+    outcome = speed(bench_for(delayed(work_s=0.004, compile_s=0.2), "speed"))
+    for phase in ("forward", "gradients", "step"):
+        samples = outcome.samples[phase]
+        assert len(samples) >= 12
+        assert min(samples) > 0.0039  # no sample measured the launch alone
+        # Above the work lie only a launch and a wait: no compilation (0.2), no copy (0.05).
+        assert outcome.metrics[f"{phase}_s"] < 0.05
+        assert outcome.metrics[f"first_{phase}_s"] > 0.2
+
+
+def test_short_calls_are_timed_many_at_a_time() -> None:
+    outcome = speed(bench_for(delayed(work_s=1e-4, compile_s=0.0), "speed"))
+    assert outcome.metrics["step_calls_a_sample"] > 5
+
+
+def test_a_warm_up_that_does_not_settle_is_said() -> None:
+    growing = iter(range(10**6))
+
+    def slower_and_slower() -> None:
+        time.sleep(0.0005 * (1 + next(growing)))
+
+    still = SimpleNamespace(wait=lambda: None)
+    assert not _steady(slower_and_slower, still, budget=0.05)[0]
+    assert _steady(lambda: time.sleep(0.006), still, budget=2.0)[0]
+
+
+def test_the_collector_is_off_in_the_clock_and_on_again_afterwards() -> None:
+    seen = set()
+    still = SimpleNamespace(wait=lambda: None)
+    assert gc.isenabled()
+    _steady(lambda: seen.add(gc.isenabled()), still, budget=0.0)
+    assert gc.isenabled()
+    assert False in seen
+
+
+def test_what_was_timed_is_what_was_proven(backend: str) -> None:
+    ours = speed(bench_for(backend, "speed", cell="gru", steps=3)).metrics
+    reference = speed(bench_for("numpy", "speed", cell="gru", steps=3)).metrics
+    for name in ("first_loss", "first_gradient_norm"):
+        assert ours[name] == pytest.approx(reference[name], rel=1e-9)
+    assert ours["native_calls"] == 1
+
+
+def test_operations_are_those_of_the_matrix_products() -> None:
+    bench = bench_for("numpy", "speed", cell="lstm", batch=3, length=5, hidden=7)
+    forward = 4 * 7 * (2 + 7) * 5 + 7
+    backward = 4 * 7 * (2 + 7 + 7) * 5 + 2 * 7
+    assert operations(bench) == 2 * 3 * (forward + backward)
+
+
+def test_memory_held_by_a_session_is_seen() -> None:
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        session = numpy_backend.open_session(spec, params, device, training)
+        session.ballast = np.ones(2**23)  # 64 MiB, touched
+        return session
+
+    heavy = SimpleNamespace(
+        REQUIRES=(), SUPPORTS=Supports(), devices=lambda: ("cpu",), open_session=open_session
+    )
+    metrics = memory(bench_for(heavy, "memory")).metrics
+    assert metrics["process_growth"] > 0.9 * 2**26
+    assert metrics["process_peak"] > metrics["process_growth"]
+    assert memory(bench_for("numpy", "memory")).metrics["process_growth"] < 2**25

@@ -1,0 +1,133 @@
+"""Known values, and properties that a wrong formula would break."""
+
+import numpy as np
+import pytest
+
+from bench.statistics import (
+    geometric_mean_ratio,
+    interquartile_mean,
+    median_interval,
+    share_interval,
+)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, 2.0]])
+def test_fewer_than_three_values_have_no_interval(values: list[float]) -> None:
+    assert median_interval(values, generator()) is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_have_no_interval(bad: float) -> None:
+    assert median_interval([1.0, 2.0, 3.0, bad], generator()) is None
+
+
+def test_the_interval_of_three_values_is_their_range() -> None:
+    """A median of three resampled values is the smallest with probability 7/27."""
+    assert median_interval([3.0, 1.0, 2.0], generator()) == (1.0, 3.0)
+
+
+def test_equal_values_have_an_interval_of_no_width() -> None:
+    assert median_interval([2.5] * 6, generator()) == (2.5, 2.5)
+
+
+def test_the_same_generator_gives_the_same_interval_and_another_need_not() -> None:
+    values = generator(5).lognormal(size=12).tolist()
+    first = median_interval(values, generator(1))
+    assert first == median_interval(values, generator(1))
+    others = {median_interval(values, generator(seed), level=0.83) for seed in range(20)}
+    assert len(others) > 1
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    before = np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
+    median_interval([1.0, 2.0, 3.0, 4.0], generator())
+    assert np.random.get_state()[1].tolist() == before  # type: ignore[index, union-attr]
+
+
+def covered(truth: float, level: float, repeats: int = 250) -> float:
+    """How often the interval from 20 lognormal values, whose median is 1, holds `truth`."""
+    rng, hits = generator(7), 0
+    for _ in range(repeats):
+        found = median_interval(rng.lognormal(0.0, 1.5, size=20).tolist(), rng, level)
+        assert found is not None
+        hits += found[0] <= truth <= found[1]
+    return hits / repeats
+
+
+def test_the_interval_covers_the_true_median_about_as_often_as_it_says() -> None:
+    assert 0.90 <= covered(1.0, 0.95) <= 0.99
+    assert 0.40 <= covered(1.0, 0.50) <= 0.65
+
+
+def test_the_interval_is_of_the_median_and_does_not_cover_the_mean() -> None:
+    mean = float(np.exp(1.5**2 / 2))
+    assert covered(mean, 0.95) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [
+        (0, 3, 0.0, 1 - 0.025 ** (1 / 3)),
+        (3, 3, 0.025 ** (1 / 3), 1.0),
+        (5, 10, 0.1870860, 0.8129140),
+        (1, 5, 0.0050508, 0.7164179),
+    ],
+)
+def test_shares_have_their_exact_interval(count: int, total: int, low: float, high: float) -> None:
+    assert share_interval(count, total) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_the_exact_interval_covers_at_least_its_level_whatever_the_share() -> None:
+    """Summed over all outcomes, no simulation; the interval of the normal approximation fails."""
+    from scipy.stats import binom
+
+    def coverage(interval: object, share: float, total: int = 8) -> float:
+        found = [(binom.pmf(k, total, share), interval(k, total)) for k in range(total + 1)]  # type: ignore[operator]
+        return float(sum(p for p, (low, high) in found if low <= share <= high))
+
+    def wald(count: int, total: int) -> tuple[float, float]:
+        share = count / total
+        half = 1.96 * (share * (1 - share) / total) ** 0.5
+        return share - half, share + half
+
+    shares = np.linspace(0.02, 0.98, 49)
+    assert min(coverage(share_interval, share) for share in shares) >= 0.95
+    assert min(coverage(wald, share) for share in shares) < 0.5
+
+
+def test_none_of_none_has_no_interval() -> None:
+    assert share_interval(0, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        (range(1, 9), 4.5),
+        ([1, 2, 3, 1000], 2.5),
+        ([5.0], 5.0),
+        ([-1000.0, 1.0, 2.0, 3.0, 4.0], 2.0),
+    ],
+)
+def test_the_interquartile_mean_leaves_out_a_quarter_at_each_end(
+    values: list[float], mean: float
+) -> None:
+    assert interquartile_mean(list(values)) == mean
+
+
+def test_the_mean_of_ratios_is_geometric() -> None:
+    assert geometric_mean_ratio([2.0, 8.0], [1.0, 1.0]) == pytest.approx(4.0)
+    assert geometric_mean_ratio([2.0, 1.0], [1.0, 2.0]) == pytest.approx(1.0)
+    assert geometric_mean_ratio([3.0, 5.0], [2.0, 7.0]) == pytest.approx(
+        1 / geometric_mean_ratio([2.0, 7.0], [3.0, 5.0])
+    )
+
+
+def test_averages_of_nothing_are_no_number_and_odd_pairs_are_refused() -> None:
+    assert np.isnan(interquartile_mean([]))
+    assert np.isnan(geometric_mean_ratio([], []))
+    with pytest.raises(ValueError, match="2 values cannot be paired with 1"):
+        geometric_mean_ratio([1.0, 2.0], [1.0])

@@ -1,0 +1,126 @@
+"""Training is the same everywhere, and the learning and gradient probes say what happened."""
+
+import math
+from typing import Any
+
+import broken
+import numpy as np
+import pytest
+from conftest import bench_for
+
+from bench.probes.gradients import gradients, half_life, through_time
+from bench.probes.learning import learning
+from bench.probes.training import norm, train
+
+STEPS = 100
+
+
+@pytest.fixture(scope="module")
+def curves(request: pytest.FixtureRequest) -> dict[tuple[str, str], list[float]]:
+    """The loss of each of 100 steps in float64, by backend and cell."""
+    chosen = request.config.getoption("--backends")
+    return {
+        (name, cell): train(
+            bench_for(name, "learning", cell=cell, length=12, hidden=6, steps=STEPS, held_out=16)
+        ).losses
+        for name in dict.fromkeys(["numpy", *chosen])
+        for cell in ("rnn", "lstm", "gru")
+    }
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_loss_curves_agree_over_a_hundred_steps(
+    backend: str, cell: str, curves: dict[tuple[str, str], list[float]]
+) -> None:
+    ours, reference = curves[backend, cell], curves["numpy", cell]
+    assert len(ours) == STEPS
+    np.testing.assert_allclose(ours, reference, rtol=1e-6, atol=0)
+
+
+def test_loss_curves_of_another_optimiser_formula_do_not_agree(
+    curves: dict[tuple[str, str], list[float]],
+) -> None:
+    wrong = broken.with_training(epsilon=1e-4)
+    bench = bench_for(wrong, "learning", cell="gru", length=12, hidden=6, steps=STEPS, held_out=16)
+    assert not np.allclose(train(bench).losses, curves["numpy", "gru"], rtol=1e-6, atol=0)
+
+
+def test_the_same_seed_trains_the_same_and_another_does_not() -> None:
+    first, again, other = (
+        train(bench_for("numpy", "learning", seed=seed, steps=10)).losses for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+def test_learning_solves_an_easy_task_and_says_when() -> None:
+    bench = bench_for(
+        "numpy", "learning", cell="gru", length=4, hidden=16, batch=32, steps=400,
+        learning_rate=1e-2,
+    )  # fmt: skip
+    outcome = learning(bench, train(bench))
+    assert outcome.metrics["solved"] == 1
+    assert outcome.metrics["score"] < outcome.metrics["threshold"] < outcome.metrics["chance"]
+    step = outcome.metrics["steps_to_solve"]
+    at = outcome.samples["checkpoint_step"].index(step)
+    assert outcome.samples["mse"][at] < 0.01 <= min(outcome.samples["mse"][:at])
+    assert outcome.metrics["sequences_to_solve"] == step * 32
+
+
+def test_a_model_without_memory_does_not_solve_it() -> None:
+    bench = bench_for("numpy", "learning", cell="feedforward", length=4, steps=200)
+    outcome = learning(bench, train(bench))
+    assert outcome.metrics["solved"] == 0
+    assert outcome.metrics["steps_to_solve"] is None
+
+
+def test_a_diverging_run_stops_and_is_no_success() -> None:
+    calls = iter(range(10**9))
+    blown = broken.with_results(step=lambda loss: math.nan if next(calls) >= 12 else loss)
+    trained = train(bench_for(blown, "learning", steps=100, held_out=16))
+    assert trained.diverged_at == 12
+    assert len(trained.losses) < 100
+    outcome = learning(bench_for(blown, "learning", steps=100, held_out=16), trained)
+    assert math.isnan(outcome.metrics["score"])
+
+
+def test_gradients_that_are_not_numbers_are_counted() -> None:
+    def spoil(found: Any) -> Any:
+        return found[0], {**found[1], "readout.b": np.array([np.nan])}
+
+    bench = bench_for(broken.with_results(gradients=spoil), "gradients", steps=3, held_out=8)
+    metrics = gradients(bench, train(bench)).metrics
+    assert metrics["gradient_nan"] == 4
+    assert metrics["gradient_inf"] == 0
+
+
+def test_norms_before_and_after_clipping_are_kept() -> None:
+    bench = bench_for("numpy", "gradients", steps=5, held_out=8, clip_norm=0.05)
+    outcome = gradients(bench, train(bench))
+    raw, clipped = outcome.samples["gradient_norm"], outcome.samples["gradient_norm_clipped"]
+    assert max(raw) > 0.05 >= max(clipped)
+    assert outcome.metrics["clipped_share"] == np.mean(np.array(raw) > 0.05)
+    parts = [v for k, v in outcome.samples.items() if k.startswith("gradient_norm.")]
+    np.testing.assert_allclose(np.sqrt((np.array(parts) ** 2).sum(axis=0)), raw)
+
+
+@pytest.mark.parametrize("halving", [2.0, 7.5, -3.0])
+def test_half_life_is_that_of_an_exponential(halving: float) -> None:
+    t = np.arange(40)
+    assert half_life(1e-3 * 2 ** (t / halving)) == pytest.approx(halving)
+
+
+def test_half_life_of_a_level_or_empty_curve() -> None:
+    assert half_life(np.array([0.0, 0.0, 1.0])) is None
+    assert half_life(np.full(5, 3.0)) == math.inf or abs(half_life(np.full(5, 3.0)) or 0) > 1e12
+
+
+def test_gradients_through_time_do_not_underflow_in_float32(backend: str) -> None:
+    bench = bench_for(backend, "gradients", cell="rnn", dtype="float32", length=80, hidden=4)
+    small = {k: v * 0.2 for k, v in bench.weights(bench.case.model).items()}
+    through = through_time(bench, small)
+    assert 0 < through[0] < 1e-39
+    assert through[-1] > 1e-6
+
+
+def test_norm_is_that_of_all_elements_in_float64() -> None:
+    assert norm(np.array([3e30], np.float32), np.array([4e30], np.float32)) == pytest.approx(5e30)
