@@ -85,8 +85,9 @@ def worker(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="run_bench.py worker", description="For the runner only.")
     parser.add_argument("--backend", required=True)
     parser.add_argument("--processors", type=int, nargs="*", default=[])
+    parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args(arguments)
-    serve(backends.load, tasks.load, given.backend, given.processors)
+    serve(backends.load, tasks.load, given.backend, given.processors, given.parent)
     return 0
 
 

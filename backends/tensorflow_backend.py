@@ -1,8 +1,8 @@
 """TensorFlow: Keras' own recurrent layers and Adam, compiled whole by tf.function.
 
-Two process-wide settings cannot be avoided, and are made only where the user made none: Keras
-reads `KERAS_BACKEND` when it is imported, and TensorFlow, unless `TF_FORCE_GPU_ALLOW_GROWTH` is
-set, takes nearly all memory of a GPU when it first touches it.
+Three settings reach the whole process. `KERAS_BACKEND`, which Keras reads when imported, and
+`TF_FORCE_GPU_ALLOW_GROWTH`, without which TensorFlow takes nearly all memory of a GPU at once, are
+set where the user has not. TF32 is switched off by a session on a GPU: float32 means float32.
 """
 
 import os
@@ -47,7 +47,7 @@ def settings(device: str) -> dict[str, Any]:
         "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         "deterministic_ops": _deterministic(),
         "xla_autoclustering": bool(tf.config.optimizer.get_jit()),
-        "xla_jit_compile": False,
+        "xla_jit_compile": Variant().jit,
         "intra_threads": threading.get_intra_op_parallelism_threads()
         or int(switch("TF_NUM_INTRAOP_THREADS", 0)),
         "inter_threads": threading.get_inter_op_parallelism_threads()
@@ -93,9 +93,11 @@ class KerasSession:
         training: Training,
         variant: Variant = Variant(),
     ) -> None:
-        self._tf = tf = _tensorflow()
         self._place, self._spec, self._variant = _placement(device), spec, variant
-        self._is_tensor, self._graph = tf.Tensor, None
+        self._tf = tf = _tensorflow()
+        self._tensor, self._graph = tf.Tensor, None
+        if device != "cpu":
+            tf.config.experimental.enable_tensor_float_32_execution(False)
         with tf.device(self._place):
             # Keras takes cuDNN wherever the process sees a GPU, for a model on the CPU as well.
             cudnn = device != "cpu" and not variant.jit
@@ -103,8 +105,8 @@ class KerasSession:
             self._update = _adam(training, spec.dtype, network.variables)
         self._forward = self._compiled(network.predictions)
         self._states = self._compiled(partial(network.hidden, every=True))
-        self._gradients = self._compiled(network.gradients)
-        self._backward = self._compiled(partial(network.gradients, input_too=False))
+        self._gradients = self._compiled(partial(network.gradients, inputs_too=True))
+        self._backward = self._compiled(network.gradients)
         self._step = self._compiled(self._train)
         self._hidden_gradients = self._compiled(network.hidden_gradients, recorded=False)
 
@@ -132,7 +134,7 @@ class KerasSession:
         return self._forward(self._on_device(x), None, None)
 
     def backward(self, x: Any, y: Any) -> Any:
-        return self._backward(self._on_device(x), self._on_device(y), None)
+        return self._backward(self._on_device(x), self._on_device(y))
 
     def step(self, x: Any, y: Any) -> Any:
         return self._step(self._on_device(x), self._on_device(y))
@@ -148,29 +150,33 @@ class KerasSession:
         if self._variant.jit:
             return "xla"  # with jit_compile=True TensorFlow fails rather than fall back
         if self._graph is None:
-            shape = (1, 2, self._spec.inputs)
-            spec = self._tf.TensorSpec(shape, self._spec.dtype)
-            self._forward.get_concrete_function(spec, None, None)
+            self.forward(np.zeros((1, 2, self._spec.inputs)))
         return _path(self._graph, recurrent=self._spec.cell != "feedforward")
 
     def _on_device(self, value: Any) -> Any:
-        if value is None or isinstance(value, self._is_tensor):
+        if value is None or isinstance(value, self._tensor):
             return value
         return tuple(map(self.put, value)) if isinstance(value, tuple | list) else self.put(value)
 
-    def _compiled(self, body: Callable[..., Any], recorded: bool = True) -> Any:
-        tf = self._tf
+    def _compiled(self, body: Callable[..., Any], recorded: bool = True) -> Callable[..., Any]:
+        tf, place = self._tf, self._place
 
-        def placed(*args: Any) -> Any:  # runs when traced only, so a call enters no device scope
+        def placed(*args: Any) -> Any:  # runs only when traced
             if recorded:
                 self._graph = tf.compat.v1.get_default_graph()
-            with tf.device(self._place):
+            with tf.device(place):
                 return body(*args)
 
-        return tf.function(placed, jit_compile=self._variant.jit, autograph=False)
+        function = tf.function(placed, jit_compile=self._variant.jit, autograph=False)
+
+        def call(*args: Any) -> Any:
+            with tf.device(place):  # what is returned leaves the graph without a device of its own
+                return function(*args)
+
+        return call
 
     def _train(self, x: Any, y: Any) -> Any:
-        loss, grads = self._network.gradients(x, y, input_too=False)
+        loss, grads = self._network.gradients(x, y)
         self._update(grads)
         return loss
 
@@ -212,34 +218,31 @@ class Network:
         """The last layer's h at every step `(batch, time, hidden × directions)`, or each
         direction's final one; `nudge`, of the former shape, is added to it inside the loop."""
         if lengths is not None:
-            mask = self.tf.sequence_mask(lengths, x.shape[1])
-            x = self.tf.where(mask[..., None], x, self.tf.zeros_like(x))
-        states = iter(self._initial(x.shape[0], initial))
-        for depth, layer in enumerate(self.layers, 1):
-            last = depth == len(self.layers)
-            nudges: Sequence[Any] = [None] * len(layer)
-            if last and nudge is not None:
-                nudges = self.tf.split(nudge, len(layer), axis=-1)
-            outs = [
-                self._run(direction, x, lengths, next(states), every or not last, push, index == 1)
-                for index, (direction, push) in enumerate(zip(layer, nudges, strict=True))
-            ]
-            x = self.tf.concat(outs, -1)
+            x = self.tf.where(_mask(lengths, x)[..., None], x, self.tf.zeros_like(x))
+        states = self._initial(x.shape[0], initial)
+        for layer in self.layers:
+            top = layer is self.layers[-1]
+            pushed = top and nudge is not None
+            pushes = self.tf.split(nudge, len(layer), -1) if pushed else [None] * len(layer)
+            runs = zip(layer, (False, True), states, pushes, strict=False)
+            x = self.tf.concat([self._run(x, lengths, every or not top, *run) for run in runs], -1)
+            states = states[len(layer) :]
         return x
 
     def loss(self, x: Any, y: Any, lengths: Any = None, nudge: Any = None) -> Any:
         return _LOSSES[self.spec.loss](self.predictions(x, lengths, None, nudge), y)
 
-    def gradients(self, x: Any, y: Any, lengths: Any = None, input_too: bool = True) -> Any:
-        """The loss, the gradient of each variable and, last, dL/dx if it is wanted."""
+    def gradients(
+        self, x: Any, y: Any, lengths: Any = None, inputs_too: bool = False
+    ) -> tuple[Any, ...]:
+        """The loss, the gradient of each variable and, if wanted, dL/dx."""
         with self.tf.GradientTape() as tape:
-            if input_too:
-                tape.watch(x)
+            tape.watch([x] if inputs_too else [])
             loss = self.loss(x, y, lengths)
-        *grads, dx = tape.gradient(loss, [*self.variables, x])
-        pairs = zip(grads, self.trained, strict=True)
-        grads = [grad if ones.all() else grad * ones for grad, ones in pairs]
-        return (loss, grads, dx) if input_too else (loss, grads)
+        grads = tape.gradient(loss, [*self.variables, x] if inputs_too else self.variables)
+        dx = grads[len(self.variables) :]
+        pairs = zip(grads, self.trained, strict=False)
+        return loss, [grad if ones.all() else grad * ones for grad, ones in pairs], *dx
 
     def hidden_gradients(self, x: Any, y: Any) -> Any:
         width = self.spec.hidden * self.spec.directions
@@ -259,30 +262,33 @@ class Network:
         return [[part[k] for part in parts] for k in range(count)]
 
     def _run(
-        self, layer: Any, x: Any, lengths: Any, start: Any, every: bool, nudge: Any, backward: bool
+        self, x: Any, lengths: Any, every: bool, layer: Any, backward: bool, start: Any, nudge: Any
     ) -> Any:
         """One direction: h in the order of time `(batch, time, hidden)`, or its final state."""
         if self.spec.cell == "feedforward":
             h = layer(x) if nudge is None else layer(x) + nudge
-            h = self._held(h, lengths, start[0], backward)
+            h = self._held(h, lengths, backward, start[0])
             return h if every else h[:, 0 if backward else -1]
-        mask = None if lengths is None else self.tf.sequence_mask(lengths, x.shape[1])
+        mask = None if lengths is None else _mask(lengths, x)
         if nudge is not None:
             layer, x = _nudged(layer, x.shape[-1]), self.tf.concat([x, nudge], -1)
         layer.return_sequences = every  # read while tracing; the final state alone is cheaper
         h = layer(x, mask=mask, initial_state=start)
         if not every:
             return h
-        return self._held(self.tf.reverse(h, [1]) if backward else h, lengths, start[0], backward)
+        return self._held(self.tf.reverse(h, [1]) if backward else h, lengths, backward, start[0])
 
-    def _held(self, h: Any, lengths: Any, start: Any, backward: bool) -> Any:
-        """h with the state beyond the end held: there Keras and cuDNN put zeros, by direction."""
+    def _held(self, h: Any, lengths: Any, backward: bool, start: Any) -> Any:
+        """h with the state held beyond the end, where Keras' loop or cuDNN leave zeros."""
         if lengths is None:
             return h
         edge = start if backward else self.tf.gather(h, lengths - 1, batch_dims=1)
-        return self.tf.where(
-            self.tf.sequence_mask(lengths, h.shape[1])[..., None], h, edge[:, None]
-        )
+        return self.tf.where(_mask(lengths, h)[..., None], h, edge[:, None])
+
+
+def _mask(lengths: Any, x: Any) -> Any:
+    """`(batch, time)`, true before the end of each sequence of x."""
+    return _tensorflow().sequence_mask(lengths, x.shape[1])
 
 
 @dataclass(frozen=True)

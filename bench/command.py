@@ -1,22 +1,23 @@
 """The commands behind `run_bench.py`."""
 
-import asyncio
+import os
 import random
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from bench import machine
 from bench.display import Live, Quiet, duration
-from bench.estimate import history, seconds, total
+from bench.estimate import history, kind, seconds, total
 from bench.plan import PROFILES, Case, Selection, Unit, cases, units
 from bench.records import Record, RecordsError, RunFolder
-from bench.runner import Limits, Run
+from bench.process import Limits
 from bench.select import Registry, Request, select, why_not
 from bench.spec import Unavailable
 

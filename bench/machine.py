@@ -19,7 +19,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or None,
-        "cores": len(cpus()),
+        "cores": os.cpu_count(),
         "memory_bytes": memory_bytes(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "nvidia_driver": _driver(),

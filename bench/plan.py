@@ -106,19 +106,17 @@ class Selection:
 
 
 def cases(selection: Selection) -> list[Case]:
-    """Every case, parity first: whatever is selected, a model is proven before it is used."""
-    probes = [p for p in PROBES if p == "parity" or p in selection.probes]
-    return [
-        Case({"probe": probe, **base, **extra})
+    """Every case once, parity first: whatever is selected, a model is proven before it is used."""
+    every = [
+        Case({**_base(selection, backend, device, name, task, dtype, cell), **settings})
         for backend in selection.backends
         for device in selection.devices[backend]
         for name, task in selection.tasks
         for dtype in selection.dtypes
         for cell in selection.cells
-        for base in [_base(selection, backend, device, name, task, dtype, cell)]
-        for probe in probes
-        for extra in _repetitions(selection, probe)
+        for settings in _repetitions(selection)
     ]
+    return list({case.key: case for case in every}.values())
 
 
 def _base(
@@ -145,15 +143,20 @@ def _base(
     }
 
 
-def _repetitions(selection: Selection, probe: str) -> list[dict[str, Any]]:
-    """Learning and gradients run once a seed, speed once a launch, the others once."""
+def _repetitions(selection: Selection) -> list[dict[str, Any]]:
+    """Learning and gradients run once a seed, next to each other since one training run serves
+    both; speed runs once a launch, the others once."""
     first = selection.seeds[0]
-    if probe in ("learning", "gradients"):
-        return [{"seed": s, "launch": None, "threads": 1} for s in selection.seeds]
-    if probe == "speed":
-        timed = {"seed": first, "threads": selection.threads, "phase_s": selection.phase_s}
-        return [{**timed, "launch": launch} for launch in range(selection.launches)]
-    return [{"seed": first, "launch": None, "threads": 1}]
+    once = {"seed": first, "launch": None, "threads": 1}
+    timed = {"seed": first, "threads": selection.threads, "phase_s": selection.phase_s}
+    trained = [(probe, seed) for seed in selection.seeds for probe in ("learning", "gradients")]
+    every: list[dict[str, Any]] = [
+        {"probe": "parity", **once},
+        *({"probe": probe, **once, "seed": seed} for probe, seed in trained),
+        {"probe": "memory", **once},
+        *({"probe": "speed", **timed, "launch": launch} for launch in range(selection.launches)),
+    ]
+    return [s for s in every if s["probe"] == "parity" or s["probe"] in selection.probes]
 
 
 @dataclass(frozen=True)
@@ -168,8 +171,8 @@ class Unit:
 
 
 def units(planned: Iterable[Case], rng: random.Random) -> list[Unit]:
-    """Untimed cases in one unit a backend and device, but each memory case in a process of its
-    own, where nothing was allocated or compiled before; then, launch by launch, the timed
+    """Untimed cases in one unit a backend and device, after it each memory case in a process of
+    its own, where nothing was allocated or compiled before; then, launch by launch, the timed
     ones, backends and cases in an order shuffled anew for each launch, so that a drift of the
     machine's speed falls on all of them alike."""
     planned = list(planned)
@@ -205,6 +208,12 @@ def limits(backend: Any, case: Case) -> str | None:
         return f"does not offer {case.dtype}"
     if case.cell == "gru" and case.gru not in supports.gru:
         return f"does not offer the gru variant {case.gru}"
-    if case.probe in ("learning", "gradients") and not supports.training:
-        return "does not train"
+    wanted = {
+        "layers": case.layers > 1,
+        "bidirectional": case.bidirectional,
+        "training": case.probe in ("learning", "gradients"),
+    }
+    for name in (name for name, needed in wanted.items() if needed):
+        if (limit := getattr(supports, name)) is not True:
+            return f"does not offer {name}" + (f": {limit}" if limit else "")
     return None

@@ -4,14 +4,28 @@ import fcntl
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "failed", "skipped")
+KINDS: Mapping[str, Any] = {
+    "run": str,
+    "case": dict,
+    "status": str,
+    "reason": str | None,
+    "probe": str,
+    "environment": str | None,
+    "started": str,
+    "wall_s": int | float,
+    "metrics": dict,
+    "samples": dict,
+}
+INFO_KINDS: Mapping[str, Any] = {"request": dict, "environments": dict, "sessions_s": list}
 
 
 class RecordsError(Exception):
@@ -20,8 +34,8 @@ class RecordsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one case gave. Times are seconds, sizes bytes; a number that is not finite is
-    written as null and read back as NaN."""
+    """What one case gave. Times are seconds, sizes bytes. A number that is not finite is written
+    as null; that is read back as NaN in a sample, and as None, not known, in a metric."""
 
     run: str
     case: Mapping[str, Any]
@@ -54,12 +68,29 @@ def parse(line: str) -> Record:
         record = Record(**data)
     except TypeError as error:
         raise ValueError(str(error).replace("Record.__init__()", "a record")) from None
-    if record.status not in STATUSES:
-        raise ValueError(f"status {record.status!r}; known: {', '.join(STATUSES)}")
-    if not isinstance(record.case, dict) or not isinstance(record.samples, dict):
-        raise ValueError("case, metrics and samples must be objects")
+    check(record)
     nan = {k: [math.nan if v is None else v for v in vs] for k, vs in record.samples.items()}
     return Record(**{**data, "samples": nan})
+
+
+def check(record: Record) -> None:
+    """ValueError where something in the record is not of its kind."""
+    for name, kind in KINDS.items():
+        if not isinstance(value := getattr(record, name), kind):
+            raise ValueError(f"{name} is {value!r:.60}")
+    if record.status not in STATUSES:
+        raise ValueError(f"status {record.status!r}; known: {', '.join(STATUSES)}")
+    if record.case.get("probe") != record.probe:
+        raise ValueError(f"probe {record.probe!r} in a case of {record.case.get('probe')!r}")
+    if wrong := [v for v in record.metrics.values() if not _is_number(v)]:
+        raise ValueError(f"a metric is {wrong[0]!r:.60}")
+    for samples in record.samples.values():
+        if not isinstance(samples, list) or not all(map(_is_number, samples)):
+            raise ValueError(f"samples are {samples!r:.60}")
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _finite(value: Any) -> Any:
@@ -81,56 +112,72 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, run_id: str, info: Mapping[str, Any]) -> "RunFolder":
-        folder = cls(root / run_id)
-        if folder.path.exists():
-            raise RecordsError(f"run {run_id} exists in {root}; go on with it by --resume {run_id}")
-        try:
-            folder.path.mkdir(parents=True)
-            folder.write_info(info)
-            folder.records_file.touch()
-        except OSError as error:
-            raise RecordsError(f"cannot write to {folder.path}: {error.strerror}") from error
+        """A new run. Its folder appears whole or not at all, however this process ends."""
+        folder, draft = cls(root / run_id), cls(root / f".{run_id}-{os.getpid()}")
+        with disk(f"cannot write to {folder.path}"):
+            if folder.path.exists():
+                hint = f"go on with it by --resume {run_id}"
+                raise RecordsError(f"run {run_id} exists in {root}; {hint}")
+            try:
+                draft.path.mkdir(parents=True)
+                draft.write_info(info)
+                draft.records_file.touch()
+                draft.path.rename(folder.path)
+            finally:
+                shutil.rmtree(draft.path, ignore_errors=True)
         return folder
 
     @classmethod
     def existing(cls, root: Path, run_id: str) -> "RunFolder":
         folder = cls(Path(run_id) if os.sep in run_id else root / run_id)
-        if not folder.records_file.is_file():
-            near = sorted(p.parent.name for p in root.glob("*/records.jsonl"))[-5:]
-            hint = f"; the latest are {', '.join(near)}" if near else ""
-            raise RecordsError(f"no run {run_id} in {root}{hint}")
-        return folder
+        with disk(f"cannot read {folder.path}"):
+            if folder.records_file.is_file():
+                return folder
+        near = sorted(found.id for found in cls.all(root))[-5:]
+        hint = f"; the latest are {', '.join(near)}" if near else ""
+        raise RecordsError(f"no run {run_id!r} in {root}{hint}")
+
+    @classmethod
+    def all(cls, root: Path) -> list["RunFolder"]:
+        """Every run below a results folder; a draft that a kill left behind is none."""
+        return [cls(file.parent) for file in sorted(root.glob("[!.]*/records.jsonl"))]
 
     def info(self) -> dict[str, Any]:
+        """What `run.json` holds: how the run was asked for, the machine, the environments."""
         try:
-            data = json.loads(self.info_file.read_text())
+            data = json.loads(self.info_file.read_bytes())
         except (OSError, ValueError) as error:
             raise RecordsError(f"{self.info_file} cannot be read: {error}") from error
         if not isinstance(data, dict):
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
+        for name, kind in INFO_KINDS.items():
+            if not isinstance(value := data.get(name, kind()), kind):
+                raise RecordsError(f"{self.info_file} is damaged: {name} is {value!r:.60}")
         return data
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace run.json in one step: a kill leaves the old one or the new one."""
         draft = self.info_file.with_suffix(".tmp")
-        draft.write_text(json.dumps(_finite(info), indent=1) + "\n")
-        draft.replace(self.info_file)
+        with disk(f"cannot write to {self.info_file}"):
+            draft.write_text(json.dumps(_finite(info), indent=1) + "\n")
+            draft.replace(self.info_file)
 
     def records(self) -> list[Record]:
         """All records; a line that is no whole record is an error that names it."""
-        text = self.records_file.read_bytes()
+        with disk(f"cannot read {self.records_file}"):
+            *lines, rest = self.records_file.read_bytes().split(b"\n")
         found = []
-        for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        for number, line in enumerate(lines, 1):
             try:
                 found.append(parse(line.decode()))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise RecordsError(
                     f"{self.records_file}, line {number} is damaged: {error}. "
                     "Nothing was changed; mend or remove that line and its case runs again."
                 ) from error
-        if not text.endswith(b"\n") and text:
+        if rest:
             raise RecordsError(
-                f"{self.records_file}, line {len(found) + 1} is half-written (the run was killed "
+                f"{self.records_file}, line {len(lines) + 1} is half-written (the run was killed "
                 f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
                 "runs that case again."
             )
@@ -138,37 +185,50 @@ class RunFolder:
 
     def set_torn_line_aside(self) -> bool:
         """Move a half-written last line to `records.torn`; whether there was one."""
-        text = self.records_file.read_bytes()
-        whole = text.rfind(b"\n") + 1
-        if whole == len(text):
-            return False
-        with (self.path / "records.torn").open("ab") as aside:
-            aside.write(text[whole:] + b"\n")
-        os.truncate(self.records_file, whole)
+        with disk(f"cannot write to {self.path}"):
+            text = self.records_file.read_bytes()
+            whole = text.rfind(b"\n") + 1
+            if whole == len(text):
+                return False
+            with (self.path / "records.torn").open("ab") as aside:
+                aside.write(text[whole:] + b"\n")
+            os.truncate(self.records_file, whole)
         return True
 
     def append(self, record: Record) -> None:
         """Write one line and flush it to the disk; where it does not fit, leave no part of it."""
-        size = self.records_file.stat().st_size
-        try:
-            with self.records_file.open("ab") as out:
-                out.write(record.to_json().encode() + b"\n")
-                out.flush()
-                os.fsync(out.fileno())
-        except OSError as error:
-            with suppress(OSError):
-                os.truncate(self.records_file, size)
-            raise RecordsError(
-                f"cannot write to {self.records_file}: {error.strerror}. What was recorded is "
-                f"kept; make room and go on by --resume {self.id}"
-            ) from error
+        kept = f"What was recorded is kept; make room and go on by --resume {self.id}"
+        with disk(f"cannot write to {self.records_file}", kept):
+            size = self.records_file.stat().st_size
+            try:
+                with self.records_file.open("ab") as out:
+                    out.write(record.to_json().encode() + b"\n")
+                    out.flush()
+                    os.fsync(out.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.truncate(self.records_file, size)
+                raise
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """One process at a time writes to a run."""
-        with (self.path / "lock").open("w") as handle:
+        with disk(f"cannot lock {self.path}"), ExitStack() as stack:
+            handle = stack.enter_context((self.path / "lock").open("w"))
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise RecordsError(f"run {self.id} is being written by another process") from None
+            held = stack.pop_all()
+        with held:
             yield
+
+
+@contextmanager
+def disk(trouble: str, advice: str = "") -> Iterator[None]:
+    """What the system refuses becomes a `RecordsError` that begins with `trouble`."""
+    try:
+        yield
+    except OSError as error:
+        what = f"{trouble}: {error.strerror or error}"
+        raise RecordsError(f"{what}. {advice}" if advice else what) from error

@@ -42,9 +42,24 @@ class Request:
 
     def over(self, earlier: Mapping[str, Any]) -> "Request":
         """This request, with what it leaves open taken from an earlier one."""
-        known = {f.name for f in dataclasses.fields(self)}
-        given = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
-        return Request(**{**{k: v for k, v in earlier.items() if k in known}, **given})
+        for name, value in earlier.items():
+            if not _fits(name, value):
+                raise Unavailable(f"run.json is damaged: {name} cannot be {value!r:.60}")
+        return Request(**{**earlier, **self.given()})
+
+    def given(self) -> dict[str, Any]:
+        """What is not left open."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a request can hold this value."""
+    if name in ("launches", "threads"):
+        return isinstance(value, int)
+    if name in ("init", "profile"):
+        return isinstance(value, str)
+    kind, listed = int if name == "seeds" else str, name in Request.__dataclass_fields__
+    return listed and isinstance(value, list) and bool(value) and all(type(v) is kind for v in value)
 
 
 @dataclass(frozen=True)
@@ -64,42 +79,46 @@ def select(
 ) -> tuple[Selection, list[Missing]]:
     """What will run, and what was asked for but cannot. Raises `Unavailable` for a wrong word,
     for a backend named outright that is not installed, and where nothing is left to run."""
-    profile = PROFILES[_known("profile", [request.profile or "standard"], list(PROFILES))[0]]
-    chosen = _unique(request.backends or backends.names())
-    loaded = {name: backends.load(name) for name in chosen}
-    sized_tasks = [
-        _task(text, tasks, request.profile or "standard")
-        for text in _unique(request.tasks or ["adding"])
-    ]
+    name = known("profile", [_or(request.profile, "standard")], list(PROFILES))[0]
+    profile = PROFILES[name]
+    loaded = {b: backends.load(b) for b in _unique(request.backends or backends.names())}
+    sized_tasks = [_task(text, tasks, name) for text in _unique(request.tasks or ["adding"])]
     devices, missing = _devices(loaded, _unique(request.devices or ["cpu"]))
     lost = [m for m in missing if m.backend not in devices]
     if not devices or (request.backends and lost):
         raise Unavailable("\n  ".join(["cannot run:", *map(str, missing)]))
-    threads = _threads(request.threads)
     selection = Selection(
         backends=list(devices),
         tasks=sized_tasks,
-        cells=_known("cell", request.cells or ["rnn", "lstm", "gru"], CELLS),
+        cells=known("cell", request.cells or ["rnn", "lstm", "gru"], CELLS),
         devices=devices,
-        dtypes=_known("dtype", request.dtypes or ["float32"], DTYPES),
-        probes=_known("probe", request.probes or PROBES, PROBES),
+        dtypes=known("dtype", request.dtypes or ["float32"], DTYPES),
+        probes=known("probe", request.probes or PROBES, PROBES),
         seeds=_whole("seeds", _unique(_or(request.seeds, profile.seeds)), least=0),
         launches=_whole("launches", [_or(request.launches, profile.launches)], least=1)[0],
         phase_s=profile.phase_s,
-        init=_known("initialisation", [request.init or "orthogonal"], SCHEMES)[0],
-        threads=threads,
+        init=known("initialisation", [_or(request.init, "orthogonal")], SCHEMES)[0],
+        threads=_threads(request.threads),
     )
     return selection, missing
 
 
 def why_not(backend: Any, device: str) -> str | None:
     """Why a backend cannot run on a device here, without importing its framework; or None."""
-    needed = getattr(backend, "REQUIRES", ())
-    if missing := [name for name in needed if util.find_spec(name.replace("-", "_")) is None]:
+    found = machine.versions(getattr(backend, "REQUIRES", ()))
+    if missing := [name for name, version in found.items() if not version and not _module(name)]:
         return f"not installed: {', '.join(missing)}"
     own = getattr(backend, "unavailable", None)
     reasons = [own(device) if own else None, machine.why_no_cuda(device)]
     return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _module(package: str) -> bool:
+    """Whether a module of the package's name is there, as builds under other names bring it."""
+    try:
+        return util.find_spec(package.replace("-", "_")) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _devices(
@@ -132,12 +151,13 @@ def _task(text: str, tasks: Registry, profile: str) -> tuple[str, Task]:
     return name, sized(name, module, profile, pairs)
 
 
-def _known(kind: str, words: Sequence[str], known: Sequence[str]) -> list[str]:
+def known(kind: str, words: Sequence[str], choices: Sequence[str]) -> list[str]:
+    """The words, each once; `Unavailable` names a wrong one, what is near it, and the choices."""
     for word in words:
-        if word not in known:
-            near = get_close_matches(word, known, cutoff=0.5)
+        if word not in choices:
+            near = get_close_matches(word, choices, cutoff=0.5)
             hint = f"; did you mean {' or '.join(near)}" if near else ""
-            raise Unavailable(f"unknown {kind} {word!r}{hint}. Known: {', '.join(known)}")
+            raise Unavailable(f"unknown {kind} {word!r}{hint}. Known: {', '.join(choices)}")
     return _unique(words)
 
 
@@ -166,16 +186,15 @@ def _unique(words: Any) -> list[Any]:
 def sized(name: str, module: Any, profile: str, options: Mapping[str, str]) -> Task:
     """A task at a profile's size with `option=value` changes; bad ones raise `Unavailable`."""
     task = module.PROFILES[profile]
-    known = {f.name: f for f in dataclasses.fields(task)}
+    names = [f.name for f in dataclasses.fields(task)]
     changes: dict[str, Any] = {}
     for option, text in options.items():
-        if option not in known:
-            raise Unavailable(f"task {name} has no option {option!r}; it has {', '.join(known)}")
+        known(f"option of task {name}", [option], names)
         changes[option] = _parsed(name, option, text, getattr(task, option))
     try:
         changed: Task = dataclasses.replace(task, **changes)
         return changed
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise Unavailable(f"task {name}: {error}") from error
 
 

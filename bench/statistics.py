@@ -1,4 +1,4 @@
-"""Intervals and averages: pure functions of numbers; where chance enters, the generator is given."""
+"""Intervals and averages: pure functions of numbers, and of a generator where chance enters."""
 
 from collections.abc import Sequence
 

@@ -10,14 +10,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import IO, Any
 
 from bench import machine
 from bench.plan import Case, limits
 from bench.probes.bench import Bench, Outcome, Stopwatch
-from bench.spec import Task, Unsupported
+from bench.spec import ModelSpec, Session, Task, Unsupported
 
 Load = Callable[[str], Any]
 
@@ -36,16 +39,18 @@ def environment_variables(threads: int) -> dict[str, str]:
     return {**pinned, **quiet, **device}
 
 
-def serve(load_backend: Load, load_task: Load, backend: str, processors: Sequence[int]) -> None:
+def serve(
+    load_backend: Load, load_task: Load, backend: str, processors: Sequence[int], parent: int
+) -> None:
     """Answer cases until the parent closes the pipe."""
     channel = _take_over_output()
-    _die_with_parent()
+    _die_with(parent)
     if processors and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, set(processors))
     worker = Worker(load_backend, load_task, backend, len(processors))
     for line in sys.stdin:
         case = Case(json.loads(line))
-        channel.write(json.dumps(worker.answer(case)) + "\n")
+        channel.write(json.dumps(worker.answer(case), default=_plain) + "\n")
         channel.flush()
 
 
@@ -61,37 +66,40 @@ class Worker:
     trained: tuple[str, Any] = ("", None)
     paths: dict[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def backend(self) -> Any:
+        return self.load_backend(self.name)
+
     def answer(self, case: Case) -> dict[str, Any]:
         """The parts of a record that the worker knows."""
         began, started = time.perf_counter(), time.time()
-        watch = Stopwatch()
-        environment: dict[str, Any] = {}
+        watch, outcome, environment = Stopwatch(), Outcome({}), {}
+        opened: dict[ModelSpec, Session] = {}
         try:
-            bench = self._bench(case, watch)
-            outcome = self._probe(bench)
-            environment = self._environment(bench)
+            outcome = self._probe(self._bench(case, watch, opened))
+            environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
-        except Exception as error:  # a case may fail in any way and must cost itself only
-            outcome = Outcome({})
+        except Exception as error:  # noqa: BLE001 - a case may fail in any way, and alone
             status, reason = _verdict(error)
+            with suppress(Exception):  # what failed may not know its versions either
+                environment = self._environment(case, opened)
         wall = time.perf_counter() - began
-        metrics = {**outcome.metrics, "work_s": watch.seconds}
         return {
             "status": status,
             "reason": reason,
-            "metrics": metrics,
+            "metrics": {**outcome.metrics, "work_s": watch.seconds},
             "samples": outcome.samples,
             "environment": environment,
             "started": started,
             "wall_s": wall,
         }
 
-    def _bench(self, case: Case, watch: Stopwatch) -> Bench:
-        backend, reference = self.load_backend(self.name), self.load_backend("numpy")
-        if reason := limits(backend, case):
+    def _bench(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Bench:
+        if reason := limits(self.backend, case):
             raise Unsupported(f"{self.name} {reason}")
         task = case.with_task(_any_size(self.load_task(case.task)))
-        return Bench(case, task, backend, reference, watch, self.odd_sizes)
+        reference = self.load_backend("numpy")
+        return Bench(case, task, self.backend, reference, watch, self.odd_sizes, opened)
 
     def _probe(self, bench: Bench) -> Outcome:
         from bench.probes.gradients import gradients
@@ -115,19 +123,18 @@ class Worker:
             self.trained = (key, train(bench))
         return self.trained[1]
 
-    def _environment(self, bench: Bench) -> dict[str, Any]:
+    def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
         """Library versions, switches and the path that ran, for this case's model."""
-        backend, device, key = bench.backend, bench.case.device, bench.case.model_key
-        if key not in self.paths and bench.case.model in bench.opened:
-            self.paths[key] = bench.opened[bench.case.model].executed_path()
-        settings = getattr(backend, "settings", None)
+        key, settings = case.model_key, getattr(self.backend, "settings", None)
+        if key not in self.paths and case.model in opened:
+            self.paths[key] = opened[case.model].executed_path()
         return {
             "machine": machine.machine(),
             "python": sys.version.split()[0],
             "threads": self.threads,
-            "versions": machine.versions(("numpy", *getattr(backend, "REQUIRES", ()))),
-            "device": device,
-            "settings": settings(device) if settings else {},
+            "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
+            "device": case.device,
+            "settings": settings(case.device) if settings else {},
             "executed_path": self.paths.get(key),
         }
 
@@ -154,12 +161,19 @@ def _take_over_output() -> IO[str]:
     return own
 
 
-def _die_with_parent() -> None:
+def _plain(value: Any) -> Any:
+    """What JSON does not know: a framework's scalars as numbers, the rest by its name."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _die_with(parent: int) -> None:
     """On Linux, a parent that is killed takes its workers along; and should memory run out,
     the kernel is asked to take the worker rather than anything else."""
     if sys.platform != "linux":
         return
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    with open("/proc/self/oom_score_adj", "w") as handle:
-        handle.write("1000")
+    if os.getppid() != parent:
+        sys.exit("the parent is gone")
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")

@@ -42,12 +42,6 @@ def test_the_same_generator_gives_the_same_interval_and_another_need_not() -> No
     assert len(others) > 1
 
 
-def test_the_global_generator_is_left_alone() -> None:
-    before = np.random.get_state()[1].tolist()  # type: ignore[index, union-attr]
-    median_interval([1.0, 2.0, 3.0, 4.0], generator())
-    assert np.random.get_state()[1].tolist() == before  # type: ignore[index, union-attr]
-
-
 def covered(truth: float, level: float, repeats: int = 250) -> float:
     """How often the interval from 20 lognormal values, whose median is 1, holds `truth`."""
     rng, hits = generator(7), 0

@@ -39,6 +39,11 @@ class Row:
     def settings(self) -> Mapping[str, Any]:
         return self.records[0].case
 
+    @property
+    def size(self) -> dict[str, Any]:
+        """The settings of the task, the model and the training that all of a table share."""
+        return _size(self.settings)
+
     @cached_property
     def unproven(self) -> str | None:
         """Why nothing of this row may be compared: its model is not proven equal; or None."""
@@ -63,7 +68,10 @@ def rows(records: Iterable[Record]) -> list[Row]:
         task = labels[case["task"], _text(_size(case))]
         place = (record.run, task, *(case[name] for name in PLACE[2:]))
         gathered.setdefault(place, []).append(record)
-    found = [Row(*place, tuple(group)) for place, group in gathered.items()]
+    found = [
+        Row(**dict(zip(PLACE, place, strict=True)), records=tuple(group))
+        for place, group in gathered.items()
+    ]
     return sorted(found, key=_order)
 
 
@@ -73,6 +81,16 @@ def grouped(found: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
     for row in found:
         groups.setdefault(tuple(getattr(row, name) for name in GROUP), []).append(row)
     return groups
+
+
+def metric(learned: Sequence[Record]) -> str | None:
+    """The name of the score that decides: the one that `score` was taken from."""
+    names = dict.fromkeys(n for r in learned for n in r.metrics if n.startswith("final."))
+    for name in names:
+        pairs = [(r.metrics.get("score"), r.metrics.get(name)) for r in learned]
+        if all(score == final for score, final in pairs if score is not None):
+            return name.removeprefix("final.")
+    return None
 
 
 def _order(row: Row) -> tuple[Any, ...]:

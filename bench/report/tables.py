@@ -13,8 +13,8 @@ import pandas as pd
 
 from bench.probes.gradients import half_life
 from bench.records import Record
-from bench.report.rows import GROUP, PLACE, UNPROVEN, Row, rows
-from bench.report.timing import SPEED, timed
+from bench.report.rows import GROUP, PLACE, UNPROVEN, Row, metric, rows
+from bench.report.timing import SPEED, is_whole, timed
 from bench.statistics import geometric_mean_ratio, interquartile_mean, median_interval
 from bench.statistics import share_interval as share
 
@@ -68,7 +68,7 @@ def speed(
     frame = pd.DataFrame(made, columns=list(SPEED))
     steps = frame.groupby([*GROUP, "cell", "threads"], sort=False)["step_s"]
     frame["relative"] = frame["step_s"] / steps.transform("min")
-    frame["rank"] = steps.rank(method="min")
+    frame["rank"] = steps.rank(method="min").astype("int64")
     frame["group"] = steps.ngroup()
     frame = frame.sort_values(["group", "step_s"], kind="stable", ignore_index=True)
     return frame.drop(columns="group")
@@ -103,25 +103,22 @@ def not_measured(found: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(made, columns=list(NOT_MEASURED))
 
 
-def metric(learned: Sequence[Record]) -> str | None:
-    """The name of the score that decides: the one that `score` was taken from."""
-    names = dict.fromkeys(n for r in learned for n in r.metrics if n.startswith("final."))
-    for name in names:
-        pairs = [(r.metrics.get("score"), r.metrics.get(name)) for r in learned]
-        if all(score == final for score, final in pairs if score is not None):
-            return name.removeprefix("final.")
-    return None
-
-
 def _missing(row: Row, record: Record) -> tuple[str, str] | None:
     """Status and reason of a record that enters no table of results; None for the others."""
-    if record.status == "ok" and (record.probe == "parity" or not row.unproven):
-        return None
     if record.status == "ok":
-        return "left out", UNPROVEN + (row.unproven or "")
-    reason = record.reason or "no reason recorded"
-    refers = reason.startswith(UNPROVEN) and any(r.probe == "parity" for r in row.records)
+        if row.unproven and record.probe != "parity":
+            return "left out", UNPROVEN + row.unproven
+        if record.probe == "speed" and not is_whole(record):
+            return "left out", "samples are missing"
+        return None
+    reason = _printable(record.reason or "no reason recorded")
+    refers = record.probe != "parity" and record.reason == UNPROVEN + (row.unproven or "")
     return record.status, f"{UNPROVEN}see parity" if refers else reason
+
+
+def _printable(text: str) -> str:
+    """Without line breaks and without what steers a terminal."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 def _learned(row: Row, rng: np.random.Generator) -> dict[str, Any]:
@@ -135,9 +132,7 @@ def _learned(row: Row, rng: np.random.Generator) -> dict[str, Any]:
 
 def _parity(row: Row) -> dict[str, Any]:
     """The worst array of the worst parity record."""
-    pairs = [
-        (_number(r, "parity_error"), _number(r, "parity_tolerance")) for r in row.of("parity")
-    ]
+    pairs = [(_number(r, "parity_error"), _number(r, "parity_tolerance")) for r in row.of("parity")]
     error, tolerance = max(pairs, key=lambda pair: pair[0] / pair[1])
     return {"parity_error": error, "parity_tolerance": tolerance}
 

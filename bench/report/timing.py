@@ -46,13 +46,19 @@ def spread(samples: Sequence[float]) -> float:
     return float((high - low) / middle)
 
 
+def is_whole(record: Record) -> bool:
+    """Whether every phase has samples, all of them numbers."""
+    phases = [record.samples.get(phase, ()) for phase in PHASES]
+    return all(len(samples) > 0 and np.isfinite(samples).all() for samples in phases)
+
+
 def timed(
     row: Row, infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     """One entry for each number of threads that the row was timed with."""
     by_threads: dict[int, list[Record]] = {}
     for record in row.of("speed"):
-        if all(len(record.samples.get(phase, ())) for phase in PHASES):
+        if is_whole(record):
             by_threads.setdefault(record.case["threads"], []).append(record)
     info = infos.get(row.run, {})
     return [
@@ -73,8 +79,8 @@ def _entry(
     step = entry["step_s"]
     entry["first_call_s"] = _middle(launches, *(f"first_{phase}_s" for phase in PHASES))
     entry["open_s"] = _middle(launches, "open_s")
-    entry["sequences_per_s"] = row.settings["batch"] / step
-    flop = _middle(launches, "flop_step")
+    batch, flop = row.settings.get("batch"), _middle(launches, "flop_step")
+    entry["sequences_per_s"] = None if batch is None else batch / step
     entry["gflops"] = None if flop is None else flop / step / 1e9
     return entry | _memory(row) | _conditions(launches, info)
 

@@ -1,0 +1,214 @@
+"""Figures from records, one file a task, size, device and dtype. Drawn without a display."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from bench.report.panels import (
+    GREY,
+    Look,
+    curves,
+    is_wide,
+    level,
+    logarithmic,
+    looks,
+    step_times,
+    through_time,
+)
+from bench.report.rows import GROUP, Row, grouped, metric
+from bench.report.sections import part_of
+from bench.report.tables import Tables
+from bench.report.words import plain
+from bench.statistics import LEAST
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.06,
+    "savefig.dpi": 140,
+}
+WIDTH = 8.0
+"""Inches: at 100 dots an inch, the width of a README."""
+
+Place = tuple[str, ...]
+
+
+def plots(made: Tables, output: Path) -> dict[Place, list[Path]]:
+    """Every figure that the tables' records give, as PNG files in an existing folder, by what
+    it shows: run, task, device and dtype."""
+    proven = [row for row in made.rows if not row.unproven]
+    seen = looks(row.backend for row in made.rows)
+    groups = grouped(proven)
+    written: dict[Place, list[Path]] = {}
+    with rc_context(STYLE):
+        for place, rows in groups.items():
+            title, times = _title(place, groups), part_of(made.speed, place)
+            for kind, figure in _figures(title, rows, times, seen):
+                path = output / f"{kind}-{_slug(title)}.png"
+                figure.savefig(path, metadata={"Software": None})
+                written.setdefault(place, []).append(path)
+    return written
+
+
+def _figures(
+    title: str, rows: Sequence[Row], times: pd.DataFrame, seen: Mapping[str, Look]
+) -> Iterator[tuple[str, Figure]]:
+    if any(row.of("learning") for row in rows):
+        yield "learning", _learning(title, rows, seen)
+    if any(row.of("gradients") for row in rows):
+        yield "gradient", _gradient(title, rows)
+        yield "gradient-norm", _gradient_norm(title, rows, seen)
+    if len(times):
+        yield "step-time", _step_time(title, times, seen)
+
+
+def _title(place: Place, groups: Mapping[Place, Sequence[Row]]) -> str:
+    """The task, and of run, device and dtype what differs between the groups."""
+    varied = [len({other[k] for other in groups}) > 1 for k in range(len(GROUP))]
+    run, task, device, dtype = place
+    parts = {"device": device, "dtype": dtype, "run": f"run {run}"}
+    index = {"device": 2, "dtype": 3, "run": 0}
+    return ", ".join([task, *(text for name, text in parts.items() if varied[index[name]])])
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-.")
+
+
+def _learning(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+    learned = [r for row in rows for r in row.of("learning")]
+    name, first = metric(learned) or "loss", learned[0].metrics
+    chance, threshold = first.get("chance"), first.get("threshold")
+    figure = _over_training(
+        rows,
+        seen,
+        ("learning", name, name),
+        {
+            f"chance {plain(chance)}": (chance, "--"),
+            f"solved below {plain(threshold)}": (threshold, ":"),
+        },
+    )
+    figure.suptitle(f"{title}: {name} on held-out data (lower is better)", x=0.01, ha="left")
+    return figure
+
+
+def _gradient_norm(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+    limit = rows[0].settings.get("clip_norm")
+    levels = {} if limit is None else {f"clipped above {plain(limit)}": (limit, "--")}
+    kind = ("gradients", "gradient_norm", "‖gradient‖")
+    figure = _over_training(rows, seen, kind, levels)
+    what = "norm of the gradient of all weights, before clipping"
+    figure.suptitle(f"{title}: {what}", x=0.01, ha="left")
+    return figure
+
+
+def _over_training(
+    rows: Sequence[Row],
+    seen: Mapping[str, Look],
+    kind: tuple[str, str, str],
+    levels: Mapping[str, tuple[float | None, str]],
+) -> Figure:
+    """One panel a cell with the curves of a sample, `kind` being probe, sample and label, and
+    horizontal lines by their name."""
+    probe, sample, label = kind
+    figure, panels = _panels(rows)
+    values = [value for value, _ in levels.values()]
+    for row in rows:
+        values += curves(panels[row.cell], row.of(probe), sample, seen[row.backend])
+    for axes in panels.values():
+        for value, style in levels.values():
+            level(axes, value, style)
+        if is_wide(values):
+            logarithmic(axes.yaxis)
+        if axes.get_subplotspec().is_last_row():
+            axes.set_xlabel("training steps")
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(f"{label} (log)" if is_wide(values) else label)
+    names = sorted({row.backend for row in rows})
+    handles = [Line2D([], [], color=seen[n].colour, lw=seen[n].width, label=n) for n in names]
+    handles += [Line2D([], [], color=GREY, lw=1.1, ls=s, label=t) for t, (_, s) in levels.items()]
+    agree = "; where lines lie on each other, the backends agree" if len(names) > 1 else ""
+    _legend(figure, handles, f"thin: each seed; bold: median over seeds{agree}")
+    return figure
+
+
+def _panels(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
+    """One panel a cell, axes shared: up to three in a line, more in lines of two."""
+    cells = list(dict.fromkeys(row.cell for row in rows))
+    across = len(cells) if len(cells) <= 3 else 2
+    down = -(-len(cells) // across)
+    figure = Figure(figsize=(WIDTH, 1.5 + 2.0 * down))
+    grid = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
+    for axes in grid[len(cells) :]:
+        axes.set_visible(False)
+    for cell, axes in zip(cells, grid, strict=False):
+        axes.set_title(cell)
+    return figure, dict(zip(cells, grid, strict=False))
+
+
+def _legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
+    across = min(len(handles), 5)
+    words = {"title": title, "title_fontsize": 9, "frameon": False}
+    figure.legend(handles=handles, loc="outside lower center", ncols=across, **words)
+
+
+def _gradient(title: str, rows: Sequence[Row]) -> Figure:
+    figure = Figure(figsize=(WIDTH, 3.8))
+    grid = figure.subplots(1, 2, sharey=True)
+    for axes, moment in zip(grid, ("initial", "trained"), strict=True):
+        name = f"hidden_gradient_norm.{moment}"
+        for cell in dict.fromkeys(row.cell for row in rows):
+            found = [r for row in rows if row.cell == cell for r in row.of("gradients")]
+            if norms := [r.samples[name] for r in found if name in r.samples]:
+                through_time(axes, cell, norms)
+        axes.set_title(f"{moment} weights")
+        axes.set_xlabel("steps back from the end, T − t")
+        logarithmic(axes.yaxis)
+    grid[0].set_ylabel("‖dL/dh_t‖ (log)")
+    figure.suptitle(f"{title}: how far gradients reach back in time", x=0.01, ha="left")
+    handles = {
+        label: h
+        for axes in grid
+        for h, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    note = "line: median over backends and seeds; band: least to largest of them"
+    _legend(figure, list(handles.values()), note)
+    return figure
+
+
+def _step_time(title: str, times: pd.DataFrame, seen: Mapping[str, Look]) -> Figure:
+    several = times["threads"].nunique() > 1
+    parts = [(key, part) for key, part in times.groupby(["cell", "threads"], sort=False)]
+    counts = [len(part) for _, part in parts]
+    figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * sum(counts) + 0.32 * len(counts)))
+    grid = figure.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=counts).flat
+    wide = is_wide(value for launches in times["step_launches_s"] for value in launches)
+    for axes, ((cell, threads), part) in zip(grid, parts, strict=True):
+        step_times(axes, part, seen)
+        axes.set_title(f"{cell}, {threads} threads" if several else str(cell))
+        axes.margins(x=0.1)
+        if wide:
+            logarithmic(axes.xaxis)
+        else:
+            axes.set_xlim(left=0)
+    axes.set_xlabel("step time (ms), logarithmic axis" if wide else "step time (ms), from zero")
+    few = " (none below 3 launches)" if times["launches"].min() < LEAST else ""
+    care = "; * read with care, see the table" if times["flags"].any() else ""
+    note = f"open mark: one launch; bar and number: median; band: 95% interval{few}{care}"
+    figure.supxlabel(note, fontsize=9)
+    figure.suptitle(f"{title}: time of one training step (lower is better)", x=0.01, ha="left")
+    return figure

@@ -1,0 +1,140 @@
+"""What stands together for a reader: one section a task, size, device and dtype."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.report.rows import GROUP, grouped
+from bench.report.tables import Tables
+from bench.report.timing import FLAGS
+from bench.report.words import entries, learning_words, plain, short, speed_words
+from bench.statistics import LEAST
+
+
+@dataclass(frozen=True)
+class Section:
+    """`place` is run, task, device and dtype; every cell of the tables is a string; `score` and
+    `settings` are lines to stand above them, `score` empty where nothing was learned."""
+
+    place: tuple[str, ...]
+    title: str
+    score: str
+    settings: str
+    learning: pd.DataFrame
+    speed: pd.DataFrame
+
+
+def sections(made: Tables) -> list[Section]:
+    """One for each group of rows of which something was measured."""
+    several = len({row.run for row in made.rows}) > 1
+    found = []
+    for place, group in grouped(made.rows).items():
+        learned, timed = part_of(made.learning, place), part_of(made.speed, place)
+        if not len(learned) + len(timed):
+            continue
+        run, *title = place
+        found.append(
+            Section(
+                place,
+                ", ".join([*title, *([f"run {run}"] if several else [])]),
+                _about_score(learned),
+                ", ".join(f"{k} {plain(v)}" for k, v in group[0].size.items()),
+                learning_words(learned),
+                speed_words(timed),
+            )
+        )
+    return found
+
+
+def overall_lines(frame: pd.DataFrame) -> list[str]:
+    """A sentence for each device, dtype and number of threads with two models or more."""
+    lines = []
+    for place, part in frame.groupby(["run", "device", "dtype", "threads"], sort=False):
+        count = int(part["models"].iloc[0])
+        if count < 2 or len(part) < 2:
+            continue
+        _, device, dtype, threads = place
+        means = ", ".join(f"{r.backend} {short(r.relative)}" for r in entries(part))
+        lines.append(
+            f"Step time × fastest, geometric mean over the {count} models that all of these were "
+            f"timed on ({device}, {dtype}, {threads} threads): {means}."
+        )
+    return lines
+
+
+def notes(made: Tables) -> list[str]:
+    """How the numbers were made, as far as these tables need it."""
+    learned = _learning_notes(made.learning) if len(made.learning) else []
+    return learned + (_speed_notes(made.speed) if len(made.speed) else [])
+
+
+def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
+    """What the frame holds of a run, task, device and dtype."""
+    here = pd.Series(True, index=frame.index)
+    for name, value in zip(GROUP, place, strict=True):
+        here &= frame[name] == value
+    return frame[here]
+
+
+def _about_score(part: pd.DataFrame) -> str:
+    """`Score: mse; chance 0.167, solved below 0.01; autoregression 0.21`."""
+    learned = part[part["seeds"] > 0]
+    if learned.empty:
+        return ""
+    first: Mapping[Any, Any] = learned.iloc[0].to_dict()
+    baselines = [
+        f"{str(name).removeprefix('baseline.')} {short(value)}"
+        for name, value in first.items()
+        if str(name).startswith("baseline.") and not pd.isna(value)
+    ]
+    parts = [
+        f"Score: {first['metric'] or 'unnamed'}, lower is better",
+        f"chance {plain(first['chance'])}, solved below {plain(first['threshold'])}",
+        *([f"classical methods: {', '.join(baselines)}"] if baselines else []),
+    ]
+    return "; ".join(parts)
+
+
+def _learning_notes(frame: pd.DataFrame) -> list[str]:
+    lines = [
+        "Parity error: max|a − b| / max|b| against the reference b, of the array that comes "
+        "closest to its tolerance."
+    ]
+    if (frame["seeds"] > 0).any():
+        lines.append(
+            f"Score: median over seeds; with fewer than {LEAST} seeds the values themselves, and "
+            "no interval. Solved: the seeds whose score went below the threshold, with the exact "
+            "(Clopper-Pearson) 95% interval of the share."
+        )
+    if frame["gradient_nan"].notna().any():
+        lines.append(
+            "Gradients: medians over seeds. Norm: of all weights before clipping, at the first → "
+            "at the last step. Half-life: steps back in time over which the norm of dL/dh halves, "
+            "by a straight line through its logarithm, at the initial → at the trained weights; "
+            "∞: level, negative: grows backwards in time."
+        )
+    return lines
+
+
+def _speed_notes(frame: pd.DataFrame) -> list[str]:
+    raised = [f"{flag}: {FLAGS[flag]}" for flag in FLAGS if frame["flags"].str.contains(flag).any()]
+    few = frame["launches"].min() < LEAST
+    threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
+    return [
+        f"Times: one call, on {threads} threads. In a launch (a fresh process; here "
+        f"{_span(frame['launches'])}) the lower quartile of its samples on a CPU, the median on "
+        "other devices; over launches the median. First calls: forward, gradients and step, "
+        "compilation included.",
+        *([f"With fewer than {LEAST} launches no interval is shown."] if few else []),
+        "Intervals of medians: 95% percentile bootstrap. It stays within the values, whose range "
+        "holds the true median in at most 75% of cases for 3 values, 94% for 5. Where intervals "
+        "overlap, the order is not settled.",
+        *([f"* to be read with care. {'; '.join(raised)}."] if raised else []),
+    ]
+
+
+def _span(counts: "pd.Series[int]") -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low} to {high}"
