@@ -2,6 +2,7 @@
 """Compare recurrent networks across frameworks: arguments and wiring only."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,26 +19,44 @@ FORMATS = ("markdown", "csv", "latex", "plots")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 all well, 1 a failed case, 2 wrong use, 3 nothing was measured."""
+    """The exit code: 0 all well, 1 a failed case, 2 wrong use, 3 nothing was measured; or, as
+    shells have it, 130 interrupted and 141 when nobody reads the output any more."""
     from bench.records import RecordsError
 
     commands = {"run": run, "list": show_list, "report": report, "worker": worker}
     name = arguments[0] if arguments and arguments[0] in commands else "run"
     try:
-        return commands[name](arguments[1:] if arguments[:1] == [name] else arguments)
+        code = commands[name](arguments[1:] if arguments[:1] == [name] else arguments)
+        sys.stdout.flush()
     except (Unavailable, RecordsError) as error:
         print(f"run_bench.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        return _without_output(error)
+    return code
+
+
+def _without_output(error: OSError) -> int:
+    """Standard output takes no more: Python must not try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 141
+    print(f"run_bench.py: {error}", file=sys.stderr)
+    return 2
 
 
 def run(arguments: Sequence[str]) -> int:
+    given = run_parser().parse_args(arguments)
     from bench.command import run_command
     from bench.select import Request
 
-    given = run_parser().parse_args(arguments)
     words = {name: getattr(given, name) for name in Request.__dataclass_fields__}
     for name in ("backends", "tasks", "cells", "devices", "dtypes", "probes", "seeds"):
         words[name] = _split(name, words[name])
+    if words["seeds"] is not None:
+        words["seeds"] = [_whole(word) for word in words["seeds"]]
     return run_command(
         Request(**words),
         backends=backends,
@@ -54,18 +73,16 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def show_list(arguments: Sequence[str]) -> int:
-    from bench.command import list_command
-
     parser = argparse.ArgumentParser(
         prog="run_bench.py list", description="Backends, tasks and devices, and why one is missing."
     )
     parser.parse_args(arguments)
+    from bench.listing import list_command
+
     return list_command(backends, tasks)
 
 
 def report(arguments: Sequence[str]) -> int:
-    from bench.command import report_command
-
     parser = argparse.ArgumentParser(
         prog="run_bench.py report", description="Tables and plots from the records of runs."
     )
@@ -74,9 +91,11 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
     parser.add_argument("--results-dir", type=Path, default=RUNS)
     given = parser.parse_args(arguments)
-    return report_command(
-        given.runs, _split("format", given.format), given.output, given.results_dir
-    )
+    from bench.command import report_command
+    from bench.select import known
+
+    formats = known("format", _split("format", given.format) or (), FORMATS)
+    return report_command(given.runs, formats, given.output, given.results_dir)
 
 
 def worker(arguments: Sequence[str]) -> int:
@@ -127,17 +146,24 @@ def run_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _split(name: str, words: Sequence[str] | None) -> list[str] | list[int] | None:
-    """`a b` and `a,b` alike; seeds as whole numbers."""
+def _split(name: str, words: Sequence[str] | None) -> list[str] | None:
+    """`a b` and `a,b` alike; None where the option was not given."""
     if words is None:
         return None
-    parts = [part for word in words for part in str(word).split(",") if part]
-    if name != "seeds":
-        return parts
-    if wrong := [part for part in parts if not part.lstrip("-").isdigit()]:
-        raise Unavailable(f"seeds must be whole numbers, not {wrong[0]!r}")
-    return [int(part) for part in parts]
+    parts = [part for word in words for part in word.split(",") if part]
+    if not parts:
+        raise Unavailable(f"--{name} is empty")
+    return parts
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise Unavailable(f"seeds must be whole numbers, not {word!r}") from None
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # where the terminal's encoding lacks a character
     sys.exit(main(sys.argv[1:]))

@@ -1,5 +1,6 @@
-"""The commands behind `run_bench.py`."""
+"""The commands that run cases and report on them."""
 
+import asyncio
 import os
 import random
 import re
@@ -16,9 +17,10 @@ from bench import machine
 from bench.display import Live, Quiet, duration
 from bench.estimate import history, kind, seconds, total
 from bench.plan import PROFILES, Case, Selection, Unit, cases, units
-from bench.records import Record, RecordsError, RunFolder
 from bench.process import Limits
-from bench.select import Registry, Request, select, why_not
+from bench.records import Record, RecordsError, RunFolder
+from bench.runner import Run
+from bench.select import Registry, Request, select
 from bench.spec import Unavailable
 
 MEMORY_SHARE = 0.8
@@ -38,21 +40,24 @@ def run_command(
     memory_limit: float | None,
     jobs: int | None,
 ) -> int:
-    if run_id and resume:
+    """Plan and measure; the exit code. Nothing is written before all that was asked is known."""
+    if run_id is not None and resume is not None:
         raise Unavailable("--run-id names a new run and --resume an old one: give one of them")
-    folder = RunFolder.existing(root, resume) if resume else None
+    folder = RunFolder.existing(root, resume) if resume is not None else None
     if folder:
-        request = request.over(folder.info().get("request", {}))
+        request = request.over(folder.request())
     selection, missing = select(request, backends, tasks)
+    planned = cases(selection)
+    limits, jobs = _limits(request, time_limit, memory_limit), _jobs(jobs)
+    run_id = _run_id(run_id)
     for gap in missing:
         print(f"not run: {gap}", file=sys.stderr)
-    planned = cases(selection)
-    limits = _limits(request, time_limit, memory_limit)
-    jobs = _jobs(jobs)
     if dry_run:
-        return _show_plan(planned, selection, root, jobs)
+        have = {record.key for record in folder.records()} if folder else set()
+        left = [case for case in planned if case.key not in have]
+        return _show_plan(left, selection, folder.path.parent if folder else root, jobs)
     if folder is None:
-        folder = RunFolder.create(root, _run_id(run_id), _first_info(request, entry))
+        folder = RunFolder.create(root, run_id, _first_info(request, selection, entry))
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
@@ -71,8 +76,7 @@ def _measure(
     have = {record.key for record in before}
     left = [case for case in planned if case.key not in have]
     costs = _costs(left, selection, folder.path.parent)
-    progress = Live(left, costs) if sys.stderr.isatty() else Quiet()
-    with progress:
+    with Live(left, costs) if sys.stderr.isatty() else Quiet() as progress:
         run = Run(folder, _starter(entry), limits, progress, folder.info())
         for record in before:
             run.learn_of(record)
@@ -84,10 +88,10 @@ def _measure(
         except KeyboardInterrupt:
             print(f"stopped; go on by --resume {folder.id}", file=sys.stderr)
             return 130
-    records = folder.records()
-    run.info.setdefault("sessions_s", []).append(perf_counter() - start)
+    took = perf_counter() - start
+    run.info.setdefault("sessions_s", []).append(took)
     folder.write_info(run.info)
-    return _conclude(folder, records, perf_counter() - start)
+    return _conclude(folder, folder.records(), took)
 
 
 def _conclude(folder: RunFolder, records: Sequence[Record], took: float) -> int:
@@ -97,47 +101,32 @@ def _conclude(folder: RunFolder, records: Sequence[Record], took: float) -> int:
     failed = sum(record.status == "failed" for record in records)
     print(f"run {folder.id}: {len(records)} cases in {duration(took)}, {failed} failed")
     print(f"records and more: {folder.path}; tables and plots: run_bench.py report {folder.id}")
-    if not any(record.status == "ok" for record in records):
-        return 3
-    return 1 if failed else 0
+    return 1 if failed else _measured(records)
 
 
-def list_command(backends: Registry, tasks: Registry) -> int:
-    print("backends")
-    for name in backends.names():
-        module = backends.load(name)
-        found = machine.versions(getattr(module, "REQUIRES", ()))
-        known = ", ".join(f"{package} {version}" for package, version in found.items() if version)
-        print(f"  {name:<14} {known}")
-        for device in ("cpu", "cuda"):
-            reason = why_not(module, device)
-            print(f"    {device:<6} {'available' if reason is None else reason}")
-    print("tasks")
-    for name in tasks.names():
-        module = tasks.load(name)
-        reason = getattr(module, "unavailable", lambda: None)()
-        summary = (module.__doc__ or "").strip().splitlines()[0]
-        print(f"  {name:<14} {summary}" + (f" Not available: {reason}" if reason else ""))
-    return 0
+def _measured(records: Sequence[Record]) -> int:
+    """The exit code of records without failures."""
+    return 0 if any(record.status == "ok" for record in records) else 3
 
 
 def report_command(
     runs: Sequence[str], formats: Sequence[str], output: Path | None, root: Path
 ) -> int:
-    from bench.report.write import write
-
+    """Write tables and plots; a damaged record is found before anything is written."""
     folders = [RunFolder.existing(root, run) for run in runs]
     records = [record for folder in folders for record in folder.records()]
+    from bench.report.write import write
+
     for path in write(folders, records, formats, output or folders[0].path / "report"):
         print(path)
-    return 0 if any(record.status == "ok" for record in records) else 3
+    return _measured(records)
 
 
 def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: int) -> int:
     for case in planned:
         print(case)
     known = history(root)
-    seen = sum(1 for c in planned if seconds(c, known, 0) != seconds(c, {}, 0))
+    seen = sum(kind(case) in known for case in planned)
     costs = _costs(planned, selection, root)
     work = units(planned, random.Random(0))
     expected = total(work, {c.key: s for c, s in zip(planned, costs, strict=True)}, jobs)
@@ -147,28 +136,25 @@ def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: 
 
 
 def _costs(planned: Sequence[Case], selection: Selection, root: Path) -> list[float]:
-    known = history(root)
-    lengths = {name: task.time for name, task in selection.tasks}
-    return [seconds(case, known, lengths[case.task]) for case in planned]
+    known, templates = history(root), dict(selection.tasks)
+    return [seconds(case, known, case.with_task(templates[case.task])) for case in planned]
 
 
 def _starter(entry: Path) -> Callable[[Unit, Sequence[int]], Sequence[str]]:
     def command(unit: Unit, processors: Sequence[int]) -> Sequence[str]:
-        chosen = ["--processors", *map(str, processors)]
+        chosen = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
         return [sys.executable, str(entry), "worker", "--backend", unit.backend, *chosen]
 
     return command
 
 
 def _limits(request: Request, time_s: float | None, memory_gib: float | None) -> Limits:
-    if time_s is not None and time_s <= 0:
-        raise Unavailable(f"--time-limit must be positive, not {time_s:g}")
-    if memory_gib is not None and memory_gib <= 0:
-        raise Unavailable(f"--memory-limit must be positive, not {memory_gib:g}")
-    profile = PROFILES[request.profile or "standard"]
-    there = machine.memory_bytes() or float("inf")
+    for option, value in (("--time-limit", time_s), ("--memory-limit", memory_gib)):
+        if value is not None and not 0 < value < inf:
+            raise Unavailable(f"{option} must be a positive number, not {value:g}")
+    there = machine.memory_bytes() or inf
     return Limits(
-        time_s=time_s or profile.time_limit_s,
+        time_s=time_s or PROFILES[request.profile or "standard"].time_limit_s,
         memory_bytes=memory_gib * 2**30 if memory_gib else MEMORY_SHARE * there,
     )
 
@@ -176,7 +162,8 @@ def _limits(request: Request, time_s: float | None, memory_gib: float | None) ->
 def _jobs(asked: int | None) -> int:
     if asked is not None and asked < 1:
         raise Unavailable(f"--jobs must be at least 1, not {asked}")
-    return asked or len(machine.cpus())
+    there = len(machine.cpus())
+    return min(asked or there, there)
 
 
 def _run_id(asked: str | None) -> str:
@@ -187,10 +174,14 @@ def _run_id(asked: str | None) -> str:
     return asked
 
 
-def _first_info(request: Request, entry: Path) -> dict[str, Any]:
+def _first_info(request: Request, selection: Selection, entry: Path) -> dict[str, Any]:
+    """The request with what this machine decided made explicit: resumed on another one, the run
+    goes on with the same cases or says why it cannot."""
+    asked = replace(request, backends=list(selection.backends), threads=selection.threads)
     return {
-        "request": {name: value for name, value in asdict(request).items() if value is not None},
+        "request": asked.given(),
         **machine.commit(entry.parent),
         "machine": machine.machine(),
         "environments": {},
+        "sessions_s": [],
     }

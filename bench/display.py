@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any
 
 from bench.plan import Case
@@ -26,52 +25,63 @@ class Quiet(AbstractContextManager["Quiet"]):
 
 
 class Live(AbstractContextManager["Live"]):
-    """A bar over all cases, the time left, and a line for each worker's case."""
+    """A bar over all cases, the time left, and a line for each worker's case. Drawn once a second
+    and when something happens: what is drawn while a clock runs takes from what is measured."""
 
     def __init__(self, cases: Sequence[Case], seconds: Sequence[float]) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.live import Live as Screen
 
-        self.weights = {case.key: s for case, s in zip(cases, seconds, strict=True)}
-        self.total, self.done, self.start = sum(seconds), 0.0, time.monotonic()
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[left]}")
-        self.bars = Progress(
-            *(TextColumn(c) if isinstance(c, str) else c for c in columns),
+        self.costs = {case.key: s for case, s in zip(cases, seconds, strict=True)}
+        self.total, self.done, self.ended_cases = sum(seconds), 0.0, 0
+        self.start = self.last = time.monotonic()
+        self.lines: dict[int, str] = {}
+        self.screen = Screen(
             console=Console(stderr=True),
+            get_renderable=self._picture,
+            refresh_per_second=1,
             transient=True,
         )
-        self.bar = self.bars.add_task("cases", total=len(cases), left="")
-        self.lines: dict[int, Any] = {}
 
     def __enter__(self) -> "Live":
-        self.bars.start()
+        self.screen.start()
         return self
 
     def began(self, slot: int, case: Case) -> None:
-        if slot not in self.lines:
-            self.lines[slot] = self.bars.add_task("", total=None, left="")
-        self.bars.update(self.lines[slot], description=f"  {case}")
+        self.lines[slot] = f"  {case}"
+        self.screen.refresh()
 
     def ended(self, slot: int, case: Case, record: Record) -> None:
-        self.done += self.weights.get(case.key, 0.0)
-        self.bars.update(self.bar, advance=1, left=self._left())
+        self.lines.pop(slot, None)
+        self.done += self.costs.get(case.key, 0.0)
+        self.ended_cases, self.last = self.ended_cases + 1, time.monotonic()
         if record.status == "failed":
-            self.bars.console.print(f"failed: {case}: {record.reason}", markup=False)
+            line = f"failed: {case}: {record.reason}"
+            self.screen.console.print(line, markup=False, highlight=False)
+        self.screen.refresh()
 
-    def _left(self) -> str:
+    def _picture(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        head, count = Table.grid(padding=(0, 1)), len(self.costs)
+        bar = ProgressBar(total=max(count, 1), completed=self.ended_cases, width=30)
+        head.add_row(f"{self.ended_cases} of {count} cases", bar, self.left())
+        lines = [line for _, line in sorted(self.lines.items())]
+        return Group(head, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+    def left(self) -> str:
         """The expected seconds of what remains, at the pace of what is done."""
         if not self.done:
             return ""
-        pace = (time.monotonic() - self.start) / self.done
-        return duration(pace * max(self.total - self.done, 0.0)) + " left"
+        pace = (self.last - self.start) / self.done
+        since = time.monotonic() - self.last
+        return duration(max(pace * (self.total - self.done) - since, 0.0)) + " left"
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bars.stop()
+    def __exit__(self, *_: object) -> None:
+        self.screen.stop()
 
 
 def duration(seconds: float) -> str:

@@ -82,7 +82,7 @@ def identifier(environment: Any) -> str:
 
 
 def _version(name: str) -> str | None:
-    with suppress(metadata.PackageNotFoundError):
+    with suppress(metadata.PackageNotFoundError, ValueError):
         return metadata.version(name)
     return None
 

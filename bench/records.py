@@ -155,6 +155,12 @@ class RunFolder:
                 raise RecordsError(f"{self.info_file} is damaged: {name} is {value!r:.60}")
         return data
 
+    def request(self) -> dict[str, Any]:
+        """What the run was asked for, to plan the same cases again."""
+        if not (request := self.info().get("request")):
+            raise RecordsError(f"{self.info_file} is damaged: it lacks what the run was asked for")
+        return dict(request)
+
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace run.json in one step: a kill leaves the old one or the new one."""
         draft = self.info_file.with_suffix(".tmp")
@@ -164,18 +170,9 @@ class RunFolder:
 
     def records(self) -> list[Record]:
         """All records; a line that is no whole record is an error that names it."""
-        with disk(f"cannot read {self.records_file}"):
-            *lines, rest = self.records_file.read_bytes().split(b"\n")
-        found = []
-        for number, line in enumerate(lines, 1):
-            try:
-                found.append(parse(line.decode()))
-            except (ValueError, RecursionError) as error:
-                raise RecordsError(
-                    f"{self.records_file}, line {number} is damaged: {error}. "
-                    "Nothing was changed; mend or remove that line and its case runs again."
-                ) from error
-        if rest:
+        lines, torn = self._lines()
+        found = self._parsed(lines)
+        if torn:
             raise RecordsError(
                 f"{self.records_file}, line {len(lines) + 1} is half-written (the run was killed "
                 f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
@@ -185,15 +182,33 @@ class RunFolder:
 
     def set_torn_line_aside(self) -> bool:
         """Move a half-written last line to `records.torn`; whether there was one."""
+        lines, torn = self._lines()
+        if not torn:
+            return False
+        self._parsed(lines)
         with disk(f"cannot write to {self.path}"):
-            text = self.records_file.read_bytes()
-            whole = text.rfind(b"\n") + 1
-            if whole == len(text):
-                return False
             with (self.path / "records.torn").open("ab") as aside:
-                aside.write(text[whole:] + b"\n")
-            os.truncate(self.records_file, whole)
+                aside.write(torn + b"\n")
+            os.truncate(self.records_file, self.records_file.stat().st_size - len(torn))
         return True
+
+    def _lines(self) -> tuple[list[bytes], bytes]:
+        """The whole lines, and what stands behind the last of them."""
+        with disk(f"cannot read {self.records_file}"):
+            *lines, torn = self.records_file.read_bytes().split(b"\n")
+        return lines, torn
+
+    def _parsed(self, lines: Sequence[bytes]) -> list[Record]:
+        found = []
+        for number, line in enumerate(lines, 1):
+            try:
+                found.append(parse(line.decode()))
+            except (ValueError, RecursionError) as error:
+                raise RecordsError(
+                    f"{self.records_file}, line {number} is damaged: {error}. "
+                    "Nothing was changed; mend or remove that line and its case runs again."
+                ) from error
+        return found
 
     def append(self, record: Record) -> None:
         """Write one line and flush it to the disk; where it does not fit, leave no part of it."""

@@ -59,7 +59,9 @@ def _fits(name: str, value: Any) -> bool:
     if name in ("init", "profile"):
         return isinstance(value, str)
     kind, listed = int if name == "seeds" else str, name in Request.__dataclass_fields__
-    return listed and isinstance(value, list) and bool(value) and all(type(v) is kind for v in value)
+    return (
+        listed and isinstance(value, list) and bool(value) and all(type(v) is kind for v in value)
+    )
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def test_half_life_is_that_of_an_exponential(halving: float) -> None:
 
 def test_half_life_of_a_level_or_empty_curve() -> None:
     assert half_life(np.array([0.0, 0.0, 1.0])) is None
-    assert half_life(np.full(5, 3.0)) == math.inf or abs(half_life(np.full(5, 3.0)) or 0) > 1e12
+    assert half_life(np.full(5, 3.0)) == math.inf
 
 
 def test_gradients_through_time_do_not_underflow_in_float32(backend: str) -> None:

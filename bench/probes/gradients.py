@@ -11,6 +11,10 @@ from bench.probes.training import Trained
 from bench.spec import Array
 
 
+LEVEL = 1e-12
+"""A slope that rounding alone can leave of a level norm."""
+
+
 def gradients(bench: Bench, trained: Trained) -> Outcome:
     """Norms on the training batches over training, before and after clipping, and
     ‖dL/dh_t‖ on one batch at the initial and at the trained weights."""
@@ -60,4 +64,4 @@ def half_life(norms: Array) -> float | None:
     if len(seen) < 2:
         return None
     slope = float(np.polyfit(seen, np.log(norms[seen]), 1)[0])
-    return math.log(2) / slope if slope else math.inf
+    return math.log(2) / slope if abs(slope) > LEVEL else math.inf

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.records import Record
+from bench.report.rows import Row
 from bench.report.words import entries, short
 from bench.spec import Array
 
+WIDTH = 8.0
+"""Inches: at 100 dots an inch, the width of a README."""
 WIDE = 20
 """An axis whose largest value is this many times the smallest is logarithmic."""
 GREY = "#555555"
@@ -33,30 +38,62 @@ class Look:
 
     colour: str
     marker: str
+    style: str
     width: float
 
 
 def looks(backends: Iterable[str]) -> dict[str, Look]:
     """Later backends have thinner lines, so that they do not hide the earlier ones where
-    results coincide, and another marker where the colours are used up."""
+    results coincide, and other marks and strokes where the colours are used up."""
     names = sorted(set(backends))
     widths = np.linspace(4.5, 1.5, len(names)) if len(names) > 1 else [2.0]
+    rounds = [divmod(k, len(BACKENDS)) for k in range(len(names))]
+    marks = [
+        (BACKENDS[k], "osD^"[turn % 4], ("-", "--", "-.", ":")[turn % 4]) for turn, k in rounds
+    ]
     return {
-        name: Look(BACKENDS[k % len(BACKENDS)], "osD^v"[k // len(BACKENDS) % 5], float(widths[k]))
-        for k, name in enumerate(names)
+        name: Look(*mark, float(width))
+        for name, mark, width in zip(names, marks, widths, strict=True)
     }
 
 
+def by_cell(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
+    """One panel a cell, axes shared: up to three in a line, more in lines of two."""
+    cells = list(dict.fromkeys(row.cell for row in rows))
+    across = len(cells) if len(cells) <= 3 else 2
+    down = -(-len(cells) // across)
+    figure = Figure(figsize=(WIDTH, 1.5 + 2.0 * down))
+    grid = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
+    for axes in grid[len(cells) :]:
+        axes.set_visible(False)
+    for cell, axes in zip(cells, grid, strict=False):
+        axes.set_title(cell)
+    return figure, dict(zip(cells, grid, strict=False))
+
+
+def legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
+    """Below the panels, with what the marks mean as its title."""
+    across = min(len(handles), 5)
+    words = {"title": title, "title_fontsize": 9, "frameon": False}
+    figure.legend(handles=handles, loc="outside lower center", ncols=across, **words)
+
+
 def curves(axes: Any, records: Sequence[Record], name: str, look: Look) -> list[float]:
-    """One thin line a seed and a bold one for their median; gives the values drawn."""
+    """One thin line a seed and a bold one for their median; gives the numbers drawn."""
     found = [r.samples for r in records if {name, "checkpoint_step"} <= r.samples.keys()]
     lines = [(samples["checkpoint_step"], samples[name]) for samples in found]
     for steps, values in lines:
         axes.plot(steps, values, color=look.colour, lw=0.7, alpha=0.45)
     if lines:
         longest = max((steps for steps, _ in lines), key=len)
-        axes.plot(longest, _medians([v for _, v in lines]), color=look.colour, lw=look.width)
-    return [value for _, values in lines for value in values]
+        middle = _medians([values for _, values in lines])
+        axes.plot(longest, middle, color=look.colour, ls=look.style, lw=look.width)
+    return [value for _, values in lines for value in values if math.isfinite(value)]
+
+
+def stroke(name: str, look: Look) -> Any:
+    """A line for the legend."""
+    return Line2D([], [], label=name, color=look.colour, lw=look.width, ls=look.style)
 
 
 def _medians(lines: Sequence[Sequence[float]]) -> Array:
@@ -121,9 +158,11 @@ def step_times(axes: Any, part: pd.DataFrame, seen: Mapping[str, Look]) -> None:
         launches = [1e3 * value for value in row.step_launches_s]
         if not pd.isna(row.step_low_s):
             ends = [1e3 * row.step_low_s, 1e3 * row.step_high_s]
-            axes.plot(ends, [height, height], color=look.colour, lw=5, alpha=0.35)
+            axes.plot(
+                ends, [height] * 2, color=look.colour, lw=5, alpha=0.35, solid_capstyle="butt"
+            )
         marks = {"facecolors": "none", "edgecolors": look.colour, "marker": look.marker}
-        axes.scatter(launches, [height] * len(launches), s=22, lw=1, zorder=3, **marks)
+        axes.scatter(launches, [height + 0.2] * len(launches), s=16, lw=0.9, zorder=3, **marks)
         middle = 1e3 * row.step_s
         axes.plot([middle, middle], [height - 0.3, height + 0.3], color=look.colour, lw=2.5)
         beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}

@@ -12,13 +12,17 @@ from matplotlib.lines import Line2D
 
 from bench.report.panels import (
     GREY,
+    WIDTH,
     Look,
+    by_cell,
     curves,
     is_wide,
+    legend,
     level,
     logarithmic,
     looks,
     step_times,
+    stroke,
     through_time,
 )
 from bench.report.rows import GROUP, Row, grouped, metric
@@ -41,8 +45,6 @@ STYLE: Any = {
     "figure.constrained_layout.h_pad": 0.06,
     "savefig.dpi": 140,
 }
-WIDTH = 8.0
-"""Inches: at 100 dots an inch, the width of a README."""
 
 Place = tuple[str, ...]
 
@@ -68,12 +70,12 @@ def _figures(
     title: str, rows: Sequence[Row], times: pd.DataFrame, seen: Mapping[str, Look]
 ) -> Iterator[tuple[str, Figure]]:
     if any(row.of("learning") for row in rows):
-        yield "learning", _learning(title, rows, seen)
+        yield "learning", learning(title, rows, seen)
     if any(row.of("gradients") for row in rows):
-        yield "gradient", _gradient(title, rows)
-        yield "gradient-norm", _gradient_norm(title, rows, seen)
+        yield "gradient", gradient(title, rows)
+        yield "gradient-norm", gradient_norm(title, rows, seen)
     if len(times):
-        yield "step-time", _step_time(title, times, seen)
+        yield "step-time", step_time(title, times, seen)
 
 
 def _title(place: Place, groups: Mapping[Place, Sequence[Row]]) -> str:
@@ -89,7 +91,8 @@ def _slug(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-.")
 
 
-def _learning(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+def learning(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+    """The deciding score over training, with chance and the threshold."""
     learned = [r for row in rows for r in row.of("learning")]
     name, first = metric(learned) or "loss", learned[0].metrics
     chance, threshold = first.get("chance"), first.get("threshold")
@@ -106,7 +109,8 @@ def _learning(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figu
     return figure
 
 
-def _gradient_norm(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+def gradient_norm(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
+    """The norm of the whole gradient over training."""
     limit = rows[0].settings.get("clip_norm")
     levels = {} if limit is None else {f"clipped above {plain(limit)}": (limit, "--")}
     kind = ("gradients", "gradient_norm", "‖gradient‖")
@@ -125,8 +129,8 @@ def _over_training(
     """One panel a cell with the curves of a sample, `kind` being probe, sample and label, and
     horizontal lines by their name."""
     probe, sample, label = kind
-    figure, panels = _panels(rows)
-    values = [value for value, _ in levels.values()]
+    figure, panels = by_cell(rows)
+    values = [value for value, _ in levels.values() if value is not None]
     for row in rows:
         values += curves(panels[row.cell], row.of(probe), sample, seen[row.backend])
     for axes in panels.values():
@@ -134,39 +138,22 @@ def _over_training(
             level(axes, value, style)
         if is_wide(values):
             logarithmic(axes.yaxis)
+        else:
+            axes.set_ylim(bottom=min([0.0, *values]))
         if axes.get_subplotspec().is_last_row():
             axes.set_xlabel("training steps")
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel(f"{label} (log)" if is_wide(values) else label)
     names = sorted({row.backend for row in rows})
-    handles = [Line2D([], [], color=seen[n].colour, lw=seen[n].width, label=n) for n in names]
+    handles = [stroke(name, seen[name]) for name in names]
     handles += [Line2D([], [], color=GREY, lw=1.1, ls=s, label=t) for t, (_, s) in levels.items()]
     agree = "; where lines lie on each other, the backends agree" if len(names) > 1 else ""
-    _legend(figure, handles, f"thin: each seed; bold: median over seeds{agree}")
+    legend(figure, handles, f"thin: each seed; bold: median over seeds{agree}")
     return figure
 
 
-def _panels(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
-    """One panel a cell, axes shared: up to three in a line, more in lines of two."""
-    cells = list(dict.fromkeys(row.cell for row in rows))
-    across = len(cells) if len(cells) <= 3 else 2
-    down = -(-len(cells) // across)
-    figure = Figure(figsize=(WIDTH, 1.5 + 2.0 * down))
-    grid = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
-    for axes in grid[len(cells) :]:
-        axes.set_visible(False)
-    for cell, axes in zip(cells, grid, strict=False):
-        axes.set_title(cell)
-    return figure, dict(zip(cells, grid, strict=False))
-
-
-def _legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
-    across = min(len(handles), 5)
-    words = {"title": title, "title_fontsize": 9, "frameon": False}
-    figure.legend(handles=handles, loc="outside lower center", ncols=across, **words)
-
-
-def _gradient(title: str, rows: Sequence[Row]) -> Figure:
+def gradient(title: str, rows: Sequence[Row]) -> Figure:
+    """‖dL/dh_t‖ against the distance from the end, before and after training."""
     figure = Figure(figsize=(WIDTH, 3.8))
     grid = figure.subplots(1, 2, sharey=True)
     for axes, moment in zip(grid, ("initial", "trained"), strict=True):
@@ -186,25 +173,27 @@ def _gradient(title: str, rows: Sequence[Row]) -> Figure:
         for h, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     note = "line: median over backends and seeds; band: least to largest of them"
-    _legend(figure, list(handles.values()), note)
+    legend(figure, list(handles.values()), note)
     return figure
 
 
-def _step_time(title: str, times: pd.DataFrame, seen: Mapping[str, Look]) -> Figure:
+def step_time(title: str, times: pd.DataFrame, seen: Mapping[str, Look]) -> Figure:
+    """Step times by cell and backend, the fastest on top."""
     several = times["threads"].nunique() > 1
     parts = [(key, part) for key, part in times.groupby(["cell", "threads"], sort=False)]
     counts = [len(part) for _, part in parts]
     figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * sum(counts) + 0.32 * len(counts)))
     grid = figure.subplots(len(parts), 1, sharex=True, squeeze=False, height_ratios=counts).flat
-    wide = is_wide(value for launches in times["step_launches_s"] for value in launches)
+    slowest = [max(launches) for launches in times["step_launches_s"]]
+    wide = is_wide([*slowest, *map(min, times["step_launches_s"])])
     for axes, ((cell, threads), part) in zip(grid, parts, strict=True):
         step_times(axes, part, seen)
         axes.set_title(f"{cell}, {threads} threads" if several else str(cell))
         axes.margins(x=0.1)
         if wide:
             logarithmic(axes.xaxis)
-        else:
-            axes.set_xlim(left=0)
+    if not wide:
+        axes.set_xlim(0, 1.12e3 * max(slowest))
     axes.set_xlabel("step time (ms), logarithmic axis" if wide else "step time (ms), from zero")
     few = " (none below 3 launches)" if times["launches"].min() < LEAST else ""
     care = "; * read with care, see the table" if times["flags"].any() else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bench.plan import PROBES
 from bench.records import Record
 from bench.spec import CELLS
 
@@ -20,8 +21,8 @@ UNPROVEN = "not proven equal: "
 
 @dataclass(frozen=True)
 class Row:
-    """All records of one model in one backend. `task` carries the options that tell this size
-    from others, and records of different runs are never put together."""
+    """All records of one model in one backend, by probe, seed and launch. `task` carries the
+    options that tell this size from others; records of different runs are never put together."""
 
     run: str
     task: str
@@ -53,8 +54,7 @@ class Row:
 
     def of(self, probe: str) -> list[Record]:
         """What this probe measured, by seed and launch."""
-        found = [r for r in self.records if r.probe == probe and r.status == "ok"]
-        return sorted(found, key=lambda r: (r.case.get("seed") or 0, r.case.get("launch") or 0))
+        return [r for r in self.records if r.probe == probe and r.status == "ok"]
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
@@ -69,7 +69,7 @@ def rows(records: Iterable[Record]) -> list[Row]:
         place = (record.run, task, *(case[name] for name in PLACE[2:]))
         gathered.setdefault(place, []).append(record)
     found = [
-        Row(**dict(zip(PLACE, place, strict=True)), records=tuple(group))
+        Row(**dict(zip(PLACE, place, strict=True)), records=tuple(sorted(group, key=_turn)))
         for place, group in gathered.items()
     ]
     return sorted(found, key=_order)
@@ -96,6 +96,11 @@ def metric(learned: Sequence[Record]) -> str | None:
 def _order(row: Row) -> tuple[Any, ...]:
     cell = CELLS.index(row.cell) if row.cell in CELLS else len(CELLS)
     return row.run, _natural(row.task), row.device, row.dtype, cell, row.backend
+
+
+def _turn(record: Record) -> tuple[Any, ...]:
+    probe = PROBES.index(record.probe) if record.probe in PROBES else len(PROBES)
+    return probe, record.case.get("seed") or 0, record.case.get("launch") or 0, record.key
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

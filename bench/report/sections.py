@@ -12,6 +12,12 @@ from bench.report.timing import FLAGS
 from bench.report.words import entries, learning_words, plain, short, speed_words
 from bench.statistics import LEAST
 
+INTERVALS = (
+    "Intervals of medians: 95% percentile bootstrap. They stay within the values, whose range "
+    "holds the true median in at most 75% of cases for 3 values, 94% for 5. Where intervals "
+    "overlap, the order is not settled."
+)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -67,7 +73,9 @@ def overall_lines(frame: pd.DataFrame) -> list[str]:
 def notes(made: Tables) -> list[str]:
     """How the numbers were made, as far as these tables need it."""
     learned = _learning_notes(made.learning) if len(made.learning) else []
-    return learned + (_speed_notes(made.speed) if len(made.speed) else [])
+    timed = _speed_notes(made.speed) if len(made.speed) else []
+    known = made.learning["score_low"].notna().any() or made.speed["step_low_s"].notna().any()
+    return [*learned, *timed, *([INTERVALS] if known else [])]
 
 
 def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
@@ -128,9 +136,6 @@ def _speed_notes(frame: pd.DataFrame) -> list[str]:
         "other devices; over launches the median. First calls: forward, gradients and step, "
         "compilation included.",
         *([f"With fewer than {LEAST} launches no interval is shown."] if few else []),
-        "Intervals of medians: 95% percentile bootstrap. It stays within the values, whose range "
-        "holds the true median in at most 75% of cases for 3 values, 94% for 5. Where intervals "
-        "overlap, the order is not settled.",
         *([f"* to be read with care. {'; '.join(raised)}."] if raised else []),
     ]
 

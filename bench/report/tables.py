@@ -181,12 +181,12 @@ def _gradients(found: Sequence[Record]) -> dict[str, Any]:
     return entry
 
 
-def _middle_half_life(lives: Sequence[float | None]) -> float | None:
+def _middle_half_life(lives: Sequence[float | None]) -> float:
     """The half-life of the median rate: rates order decay, level and growth along one line,
-    which half-lives (positive, infinite, negative) do not."""
+    which half-lives (positive, infinite, negative) do not. NaN of none."""
     known = [1 / life for life in lives if life]
     if not known:
-        return None
+        return math.nan
     rate = median(known)
     return 1 / rate if rate else math.inf
 

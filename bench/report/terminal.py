@@ -19,6 +19,8 @@ from bench.report.tables import Tables, tables
 from bench.report.words import INTERVAL, TEXT, not_measured_words
 
 PLAIN_WIDTH = 120
+PLAIN = str.maketrans(dict(zip("–−─→×‖∞", ("-", "-", "-", ">", "x", "|", "inf"), strict=True)))
+"""For an encoding that lacks these letters."""
 LONGEST = 40
 """Rows of the table of what was not measured."""
 IN_TURN = (
@@ -35,9 +37,17 @@ def show(folder: RunFolder, records: Sequence[Record]) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
     text = render(folder.id, records, folder.info(), width, terminal)
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, errors="replace").decode(encoding))
+    sys.stdout.write(printable(text, sys.stdout.encoding or "utf-8"))
     sys.stdout.flush()
+
+
+def printable(text: str, encoding: str) -> str:
+    """The text in letters that this encoding has."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN).encode(encoding, errors="replace").decode(encoding)
+    return text
 
 
 def render(run: str, records: Sequence[Record], info: Any, width: int, terminal: bool) -> str:

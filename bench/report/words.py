@@ -13,6 +13,8 @@ NONE = "–"
 INTERVAL = " 95%"
 """Ends the name of a column that holds the interval of the column of that name."""
 
+ENDLESS = 1e6
+"""Steps of a half-life that no fitted line tells from a level one."""
 TEXT = (*PLACE, "path", "flags", "probes", "status", "reason")
 """Columns of text, set to the left; numbers are set to the right."""
 
@@ -164,7 +166,8 @@ def _gradient_norm(row: Any) -> str:
 
 
 def _half_life(row: Any) -> str:
-    pair = (short(row.half_life_initial, 2), short(row.half_life_trained, 2))
+    values = (row.half_life_initial, row.half_life_trained)
+    pair = ["∞" if abs(value) > ENDLESS else short(value, 2) for value in values]
     return NONE if set(pair) == {NONE} else " → ".join(pair)
 
 

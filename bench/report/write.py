@@ -28,6 +28,8 @@ def write(
     `RecordsError` where the folder cannot be written to."""
     if unknown := [name for name in formats if name not in FORMATS]:
         raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
+    if len({folder.path.resolve() for folder in folders}) > len({folder.id for folder in folders}):
+        raise RecordsError("two of these runs bear the same name: rename the folder of one")
     infos = {folder.id: folder.info() for folder in folders}
     made = tables(records, infos)
     try:

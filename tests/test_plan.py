@@ -1,0 +1,228 @@
+"""What was asked for becomes cases that keep their identity, and units that keep them apart."""
+
+import json
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import backends
+import tasks
+from bench.plan import PROBES, Case, Selection, Unit, cases, limits, units
+from bench.spec import CELLS, DTYPES, Supports
+from tasks.adding import Adding
+
+SIZE = Adding(length=5, steps=2)
+
+
+def selection(**changes: Any) -> Selection:
+    settings: dict[str, Any] = {
+        "backends": ["numpy", "other"],
+        "tasks": [("adding", SIZE)],
+        "cells": ["rnn", "lstm"],
+        "devices": {"numpy": ["cpu"], "other": ["cpu", "cuda"]},
+        "dtypes": ["float32"],
+        "probes": PROBES,
+        "seeds": [3, 4],
+        "launches": 2,
+        "phase_s": 0.1,
+        "init": "orthogonal",
+        "threads": 2,
+    }
+    return Selection(**{**settings, **changes})
+
+
+def subsets(choices: Any) -> Any:
+    return st.lists(st.sampled_from(choices), unique=True, min_size=1)
+
+
+selections = st.builds(
+    selection,
+    cells=subsets(CELLS),
+    dtypes=subsets(DTYPES),
+    probes=subsets(PROBES),
+    seeds=st.lists(st.integers(0, 9), unique=True, min_size=1, max_size=3),
+    launches=st.integers(1, 3),
+    tasks=st.just([("adding", SIZE), ("memory", tasks.load("memory").PROFILES["smoke"])]),
+)
+CASE = cases(selection())[0]
+
+
+# ---- cases ----------------------------------------------------------------------------------
+
+
+@given(st.permutations(list(CASE.settings)))
+def test_a_case_is_the_same_in_whatever_order_its_settings_come(order: list[str]) -> None:
+    again = Case({name: CASE.settings[name] for name in order})
+    assert again.key == CASE.key
+    assert again.model_key == CASE.model_key
+
+
+@given(st.sampled_from(sorted(CASE.settings)))
+def test_a_case_with_another_setting_is_another_case(name: str) -> None:
+    assert Case({**CASE.settings, name: "else"}).key != CASE.key
+
+
+@given(selections)
+def test_a_case_written_as_json_and_read_back_is_the_same(chosen: Selection) -> None:
+    sizes = dict(chosen.tasks)
+    for case in cases(chosen):
+        back = Case(json.loads(json.dumps(case.settings)))
+        assert back.key == case.key
+        assert back.model_key == case.model_key
+        assert back.model == case.model
+        assert back.training == case.training
+        template = next(iter(tasks.load(case.task).PROFILES.values()))
+        assert back.with_task(template) == sizes[case.task]
+
+
+@given(selections)
+def test_every_case_comes_once_and_every_model_is_proven_first(chosen: Selection) -> None:
+    found = cases(chosen)
+    assert len({case.key for case in found}) == len(found)
+    proven = set()
+    for case in found:
+        if case.probe == "parity":
+            proven.add(case.model_key)
+        assert case.model_key in proven
+    models = 3 * len(chosen.cells) * len(chosen.dtypes) * len(chosen.tasks)
+    repeated = {
+        "parity": 1,
+        "memory": 1,
+        "learning": len(chosen.seeds),
+        "gradients": len(chosen.seeds),
+        "speed": chosen.launches,
+    }
+    wanted = {p: models * n for p, n in repeated.items() if p == "parity" or p in chosen.probes}
+    assert Counter(case.probe for case in found) == wanted
+
+
+def test_the_same_size_asked_for_twice_is_one_case_and_two_sizes_are_two() -> None:
+    alike = selection(tasks=[("adding", SIZE), ("adding", Adding(length=5, steps=2))])
+    assert [c.key for c in cases(alike)] == [c.key for c in cases(selection())]
+    longer = selection(tasks=[("adding", SIZE), ("adding", Adding(length=6, steps=2))])
+    assert len(cases(longer)) == 2 * len(cases(selection()))
+
+
+@pytest.mark.parametrize("setting", ["length", "hidden", "cell", "dtype", "init", "device"])
+def test_what_is_proven_of_one_model_is_not_of_another(setting: str) -> None:
+    assert Case({**CASE.settings, setting: "else"}).model_key != CASE.model_key
+
+
+@pytest.mark.parametrize("setting", ["probe", "seed", "launch", "threads"])
+def test_what_is_proven_holds_for_every_probe_and_repetition(setting: str) -> None:
+    assert Case({**CASE.settings, setting: "else"}).model_key == CASE.model_key
+
+
+def test_a_case_knows_no_setting_that_it_does_not_have() -> None:
+    with pytest.raises(AttributeError, match="a case has no setting 'colour'"):
+        _ = CASE.colour
+
+
+# ---- units ----------------------------------------------------------------------------------
+
+
+@given(selections, st.randoms(use_true_random=False))
+def test_units_hold_every_case_once_each_in_its_own_place(
+    chosen: Selection, rng: random.Random
+) -> None:
+    found = cases(chosen)
+    for unit in (made := units(found, rng)):
+        places = {(c.backend, c.device, c.threads) for c in unit.cases}
+        assert places == {(unit.backend, unit.device, unit.threads)}
+        assert {c.probe == "speed" for c in unit.cases} == {unit.timed}
+        assert "memory" not in {c.probe for c in unit.cases} or len(unit.cases) == 1
+    assert Counter(c.key for u in made for c in u.cases) == Counter(c.key for c in found)
+
+
+@given(selections, st.randoms(use_true_random=False))
+def test_a_model_is_proven_before_another_unit_uses_it(
+    chosen: Selection, rng: random.Random
+) -> None:
+    in_order = [case for unit in units(cases(chosen), rng) for case in unit.cases]
+    proven = set()
+    for case in in_order:
+        if case.probe == "parity":
+            proven.add(case.model_key)
+        assert case.model_key in proven
+
+
+def timed(found: list[Unit]) -> list[Unit]:
+    return [unit for unit in found if unit.timed]
+
+
+def test_timed_units_take_turns_launch_by_launch() -> None:
+    """Every backend has had its first launch before any has its second."""
+    last = units(cases(selection(launches=4)), random.Random(0))[-12:]
+    assert last == timed(last)
+    for launch in range(4):
+        block = last[3 * launch : 3 * launch + 3]
+        assert {c.launch for unit in block for c in unit.cases} == {launch}
+        places = {(unit.backend, unit.device) for unit in block}
+        assert places == {("numpy", "cpu"), ("other", "cpu"), ("other", "cuda")}
+
+
+def test_the_order_of_timing_changes_from_launch_to_launch_and_is_given_by_the_seed() -> None:
+    found = cases(selection(launches=8))
+    order = [
+        (unit.backend, unit.device, unit.cases[0].cell)
+        for unit in timed(units(found, random.Random(0)))
+    ]
+    blocks = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
+    assert len(set(blocks)) > 3
+    assert units(found, random.Random(0)) == units(found, random.Random(0))
+    assert units(found, random.Random(0)) != units(found, random.Random(1))
+
+
+def test_learning_and_gradients_of_a_seed_stand_next_to_each_other() -> None:
+    """They share one training run, which a worker keeps only until the next."""
+    first = units(cases(selection(cells=["rnn"])), random.Random(0))[0]
+    assert [(c.probe, c.seed) for c in first.cases] == [
+        *(("parity", 3), ("learning", 3), ("gradients", 3)),
+        *(("learning", 4), ("gradients", 4)),
+    ]
+
+
+# ---- what a backend does not express --------------------------------------------------------
+
+
+class Stub:
+    """A backend that declares what it is told to."""
+
+    def __init__(self, **supports: Any) -> None:
+        self.SUPPORTS = Supports(**supports)
+
+
+def like(**changes: Any) -> Case:
+    return Case({**CASE.settings, **changes})
+
+
+@pytest.mark.parametrize(
+    ("supports", "changes", "reason"),
+    [
+        ({"cells": ["gru"]}, {}, "does not offer the cell rnn"),
+        ({"dtypes": ["float64"]}, {}, "does not offer float32"),
+        ({"gru": ["reset_before"]}, {"cell": "gru"}, "the gru variant reset_after"),
+        ({"layers": False}, {"layers": 2}, "does not offer layers"),
+        ({"bidirectional": "theirs"}, {"bidirectional": True}, "bidirectional: theirs"),
+        ({"training": False}, {"probe": "learning"}, "does not offer training"),
+        ({"training": "not yet"}, {"probe": "gradients"}, "training: not yet"),
+    ],
+)
+def test_a_limit_that_a_backend_declares_is_told(
+    supports: dict[str, Any], changes: dict[str, Any], reason: str
+) -> None:
+    found = limits(Stub(**supports), like(**changes))
+    assert found
+    assert found.endswith(reason)
+    assert limits(Stub(), like(**changes)) is None
+    if changes:
+        assert limits(Stub(**supports), CASE) is None
+
+
+def test_a_backend_that_declares_nothing_is_asked() -> None:
+    assert limits(object(), CASE) is None
+    assert limits(backends.load("numpy"), CASE) is None

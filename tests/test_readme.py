@@ -1,0 +1,50 @@
+"""What the documents say is what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(# (\w+\.py)\n.*?)```", README, re.DOTALL)
+    assert [name for _, name in blocks] == ["echo.py", "mine.py"]
+    for text, name in blocks:
+        (tmp_path / name).write_text(text)
+    selection = "--tasks echo.py --backends mine.py numpy --cells lstm --profile smoke"
+    command = [sys.executable, str(ROOT / "run_bench.py"), *selection.split()]
+    command += ["--results-dir", str(tmp_path / "runs"), "--run-id", "readme"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 failed" in done.stdout
+
+
+def test_every_option_and_file_that_is_named_exists() -> None:
+    told = subprocess.run(
+        [sys.executable, str(ROOT / "run_bench.py"), "--help"], capture_output=True, text=True
+    ).stdout
+    for option in set(re.findall(r"`?(--[a-z-]+)", README)) - {"--format", "--extra-index-url"}:
+        assert option in told
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("marker", ["main job", "tests"])
+def test_the_two_commands_are_where_they_are_looked_for(marker: str) -> None:
+    block = re.search(rf"<!-- {marker} -->\n```bash\n(.*)\n```", README)
+    assert block
+    assert block.group(1).startswith("python3 -m venv .venv && .venv/bin/pip install")
+
+
+def test_the_table_is_the_one_that_the_records_give() -> None:
+    """A number changed by hand in the README is found."""
+    shown = README.split("<!-- table -->")[1].split("<!-- end of table -->")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    made = (ROOT / "results" / "adding-cpu" / "report" / "tables.md").read_text().splitlines()
+    assert len(rows) > 12
+    assert not [row for row in rows if row not in made]
