@@ -304,7 +304,8 @@ def readout(spec: ModelSpec, weights: Any, states: Any) -> Any:
     return out if out.ndim == 2 else out.transpose(1, 0, 2)
 
 
-# The gates are cut by slices: with jnp.split, jax 0.10.2 compiles wrong gradients on the CPU.
+# The gates are cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on
+# the CPU of some machines.
 
 
 def rnn(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:

@@ -136,6 +136,7 @@ def _base(
         "backend": backend,
         "device": device,
         "task": name,
+        "metric": task.metric,
         "init": selection.init,
         **dataclasses.asdict(task),  # type: ignore[call-overload]
         **dataclasses.asdict(model),

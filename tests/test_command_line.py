@@ -328,6 +328,17 @@ def test_a_run_that_is_well_says_nothing_but_its_results(tmp_path: Path) -> None
     assert {r["environment"] for r in records(tmp_path)} == set(environments)
 
 
+def test_an_interrupt_before_anything_runs_is_told_by_the_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("run_bench.show_list", interrupted)
+    done = bench_inside("list")
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 # ---- quick to start -------------------------------------------------------------------------
 
 

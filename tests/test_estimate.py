@@ -58,7 +58,7 @@ def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
     assert total([a], cost, 2) == alone
     assert total([a, b], cost, 1) == 2 * alone
     assert total([a, b], cost, 2) == alone
-    assert total([a, a], cost, 2) == 2 * alone
+    assert total([a, unit("a", False)], cost, 2) == 2 * alone
     assert total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
 
 

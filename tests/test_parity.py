@@ -70,6 +70,22 @@ def test_a_fault_at_odd_sizes_alone_is_found_and_named() -> None:
     assert "at batch 4, T 7, hidden 5" in outcome.failure
 
 
+def test_a_miscompilation_of_input_side_gradients_at_one_size_is_found() -> None:
+    """The pattern reported of jax 0.10.2: batch 4, T 7, hidden 5, wrong by up to 0.33."""
+
+    def miscompiled(found: tuple[float, dict[str, np.ndarray]]) -> Any:
+        loss, gradients = found
+        if gradients["x"].shape[:2] != (4, 7):
+            return found
+        wrong = ("layers.0.forward.w", "layers.0.forward.b", "x")
+        return loss, {k: v + 0.33 * abs(v).max() * (k in wrong) for k, v in gradients.items()}
+
+    outcome = parity(bench_for(broken.with_results(gradients=miscompiled), cell="gru"))
+    assert outcome.failure is not None
+    assert outcome.metrics["arrays_rejected"] == 3
+    assert "d layers.0.forward.w at batch 4, T 7, hidden 5 differs by 0.33" in outcome.failure
+
+
 def test_float32_is_held_to_what_float32_can_do() -> None:
     bench = bench_for("numpy", dtype="float32", cell="gru")
     model, training = bench.case.model, bench.case.training

@@ -178,26 +178,42 @@ def test_a_run_that_is_killed_again_and_again_is_complete_in_the_end(
     tmp_path: Path, mark: dict[str, str]
 ) -> None:
     """Killed after ever more seconds, and as soon as there is another record."""
-    file, slow = tmp_path / "r" / "records.jsonl", {"MISBEHAVE_SECONDS": "0.03", **mark}
+    file, slow = tmp_path / "r" / "records.jsonl", {"MISBEHAVE": "wait * * *", **mark}
     cells, probes = ("rnn", "lstm", "gru"), ("learning", "gradients", "memory")
     new = (*TINY, *PLUGIN, "--cells", *cells, "--probes", *probes, "--run-id", "r")
+
+    def size() -> int:
+        return file.stat().st_size if file.exists() else 0
 
     def command() -> tuple[str, ...]:
         return (*(("--resume", "r") if file.exists() else new), "--results-dir", str(tmp_path))
 
     for seconds in (0.0, 0.2, 0.25, 0.3, None, 0.35, None, None):
-        have = file.stat().st_size if file.exists() else 0
-        with start(*command(), environment={"MISBEHAVE": "wait * * *", **slow}) as process:
+        have = size()
+        with start(*command(), environment={"MISBEHAVE_SECONDS": "0.03", **slow}) as process:
             if seconds is None:
-                wait_until(lambda: process.poll() is not None or file.stat().st_size > have)  # noqa: B023
+                wait_until(lambda: process.poll() is not None or size() > have)  # noqa: B023
             else:
                 time.sleep(seconds)
             process.kill()
-        wait_until(lambda: not inheriting(mark), 5)
+        wait_until(lambda: not inheriting(mark))
     assert bench(*command()).returncode == 0
     found = [(r["case"]["cell"], r["probe"]) for r in records(tmp_path)]
     assert sorted(found) == sorted((cell, p) for cell in cells for p in ("parity", *probes))
     assert {r["status"] for r in records(tmp_path)} == {"ok"}
+
+
+def test_a_worker_in_the_middle_of_a_case_does_not_outlive_its_parent(
+    tmp_path: Path, mark: dict[str, str]
+) -> None:
+    asleep = {"MISBEHAVE": "wait * learning *", "MISBEHAVE_SECONDS": "600", **mark}
+    new = (*TINY, *PLUGIN, "--cells", "rnn", "--run-id", "r", "--results-dir", tmp_path)
+    with start(*new, environment=asleep) as process:
+        file = tmp_path / "r" / "records.jsonl"
+        wait_until(lambda: file.exists() and file.read_bytes().endswith(b"\n"))
+        assert len(inheriting(mark)) == 2
+        process.kill()
+    wait_until(lambda: not inheriting(mark), 10)
 
 
 def test_a_half_written_line_is_reported_and_set_aside_on_resume(tmp_path: Path) -> None:

@@ -84,13 +84,8 @@ def grouped(found: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
 
 
 def metric(learned: Sequence[Record]) -> str | None:
-    """The name of the score that decides: the one that `score` was taken from."""
-    names = dict.fromkeys(n for r in learned for n in r.metrics if n.startswith("final."))
-    for name in names:
-        pairs = [(r.metrics.get("score"), r.metrics.get(name)) for r in learned]
-        if all(score == final for score, final in pairs if score is not None):
-            return name.removeprefix("final.")
-    return None
+    """The name of the score that decides."""
+    return learned[0].case.get("metric") if learned else None
 
 
 def _order(row: Row) -> tuple[Any, ...]:

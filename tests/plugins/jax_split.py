@@ -1,7 +1,9 @@
 """The JAX adapter with the GRU's gates cut by `jnp.split`, as much published code has it.
 
-Under jax 0.10.2 on the CPU its input-side gradients come out wrong at small odd sizes, in float64
-and under jit; the parity gate must say so. Under other versions it is right and slower by nothing.
+jax 0.10.2 is reported to compile wrong input-side gradients for it on some processors, at small
+odd sizes, in float64 and under jit. Whether it does on yours, the parity gate says:
+`python run_bench.py --backends tests/plugins/jax_split.py --cells gru --dtypes float64
+--probes parity --profile smoke`.
 """
 
 from typing import Any
