@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import backends
 import tasks
@@ -119,7 +120,7 @@ def run_parser() -> argparse.ArgumentParser:
         "Lists are given by space or comma.",
     )
     what = parser.add_argument_group("what to run")
-    words = {"nargs": "+", "metavar": "NAME"}
+    words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     what.add_argument(
         "--tasks", **words, help="such as adding or adding:length=200 (default: adding)"
     )
@@ -164,6 +165,7 @@ def _whole(word: str) -> int:
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
+    streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
+    for stream in streams:
         stream.reconfigure(errors="replace")  # where the terminal's encoding lacks a character
     sys.exit(main(sys.argv[1:]))

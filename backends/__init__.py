@@ -1,5 +1,6 @@
 """Adapters, one a file: `x_y_backend.py` is the backend `x-y`."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module, util
 from importlib.metadata import EntryPoint, entry_points
@@ -27,7 +28,7 @@ def load(name: str) -> Any:
     if (_FOLDER / f"{own}.py").exists():
         return import_module(f"{__name__}.{own}")
     if name in (installed := _installed()):
-        return installed[name].load()
+        return _loaded(name, installed[name].load)
     near = get_close_matches(name, names(), cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}" if near else ""
     raise Unavailable(f"unknown backend {name!r}{hint}. Known: {', '.join(names())}")
@@ -43,14 +44,18 @@ def _from_file(path: Path) -> ModuleType:
     spec = util.spec_from_file_location(f"backend_from_file_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise Unavailable(f"{path} is not a Python file")
-    module = util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises
-        raise Unavailable(f"{path} does not import: {type(error).__name__}: {error}") from error
+    module, loader = util.module_from_spec(spec), spec.loader
+    _loaded(path, lambda: loader.exec_module(module))
     if missing := [part for part in ("open_session", "devices") if not hasattr(module, part)]:
         raise Unavailable(f"{path} is no backend: it lacks {' and '.join(missing)}")
     return module
+
+
+def _loaded(what: object, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise Unavailable(f"{what} does not import: {type(error).__name__}: {error}") from error
 
 
 _FOLDER = Path(__file__).parent

@@ -45,8 +45,8 @@ class Run:
             self.shut[Case(record.case).model_key] = why
 
     async def all(self, units: Sequence[Unit], jobs: int) -> None:
-        """Untimed units, backends side by side and one processor each; then the timed ones, alone.
-        The units of one backend and device follow each other: the first one proves the models."""
+        """Untimed units side by side, one processor each; then the timed ones, alone. Of one
+        backend and device the first unit goes ahead: it proves the models."""
         processors = machine.cpus()
         slots: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(max(1, min(jobs, len(processors)))):
@@ -57,18 +57,22 @@ class Run:
                 chains.setdefault((unit.backend, unit.device), []).append(unit)
         devices = {device: asyncio.Lock() for _, device in chains if device != "cpu"}
 
-        async def untimed(chain: Sequence[Unit]) -> None:
-            for unit in chain:
-                async with devices.get(unit.device, nullcontext()):
-                    slot = await slots.get()
-                    try:
-                        await self.unit(unit, slot, processors[slot : slot + 1])
-                    finally:
-                        slots.put_nowait(slot)
+        async def untimed(unit: Unit) -> None:
+            async with devices.get(unit.device, nullcontext()):
+                slot = await slots.get()
+                try:
+                    await self.unit(unit, slot, processors[slot : slot + 1])
+                finally:
+                    slots.put_nowait(slot)
+
+        async def in_turn(first: Unit, *others: Unit) -> None:
+            await untimed(first)
+            for unit in others:
+                group.create_task(untimed(unit))
 
         async with asyncio.TaskGroup() as group:
             for chain in chains.values():
-                group.create_task(untimed(chain))
+                group.create_task(in_turn(*chain))
         for unit in units:
             if unit.timed:
                 await self.unit(unit, 0, processors[: unit.threads])

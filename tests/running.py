@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psutil
 from conftest import ROOT
 
 from run_bench import main
@@ -88,4 +89,17 @@ def wait_until(true: Callable[[], Any], seconds: float = 30) -> Any:
     while not (found := true()):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+    return found
+
+
+def inheriting(mark: dict[str, str]) -> list[psutil.Process]:
+    """Every living process that has the mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            own = process.environ()
+            if mark.items() <= own.items() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
     return found

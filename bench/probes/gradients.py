@@ -10,7 +10,6 @@ from bench.probes.bench import Bench, Outcome
 from bench.probes.training import Trained
 from bench.spec import Array
 
-
 LEVEL = 1e-12
 """A slope that rounding alone can leave of a level norm."""
 

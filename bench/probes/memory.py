@@ -7,7 +7,7 @@ from bench.probes.bench import Bench, Outcome
 
 
 def memory(bench: Bench) -> Outcome:
-    """A session opened, a forward pass, gradients and three updates, in a fresh process.
+    """A session opened and three updates made, in a fresh process.
     `process_growth` is the peak of resident memory over what the process held once the
     framework was imported: the model, its activations, and what was compiled and cached."""
     bench.watch.timed(bench.backend.devices)()
@@ -17,8 +17,6 @@ def memory(bench: Bench) -> Outcome:
         reset(device)
     session = bench.open(bench.case.model, bench.weights(bench.case.model), bench.case.training)
     x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))
-    session.predict(x)
-    session.gradients(x, y)
     for _ in range(3):
         session.step(x, y)
     session.wait()

@@ -28,7 +28,7 @@ FLOAT32_FLOOR = 1e-5
 FLOAT32_FACTOR = 10.0
 STEPS = 5
 
-ODD_SIZES = ((1, 1, 1, 1, 1), (4, 7, 3, 5, 2), (3, 13, 2, 7, 3))
+ODD_SIZES = ((1, 1, 1, 1, 1), (4, 7, 3, 5, 2))
 """batch, time, inputs, hidden, outputs: compilers go wrong at small odd sizes first."""
 
 
