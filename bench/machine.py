@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
@@ -69,11 +70,22 @@ def commit(folder: Path) -> dict[str, Any]:
     return {"commit": head, "changed": None if changed is None else bool(changed)}
 
 
-def load() -> float | None:
-    """Processes wanting to run, averaged over the last minute."""
-    with suppress(OSError):
-        return os.getloadavg()[0]
-    return None
+def processor_seconds() -> tuple[float, float, float]:
+    """The time, and the seconds that all processors, and that this process, have worked."""
+    import psutil
+
+    spent = psutil.cpu_times()
+    idle = spent.idle + getattr(spent, "iowait", 0.0)
+    guests = getattr(spent, "guest", 0.0) + getattr(spent, "guest_nice", 0.0)  # in user as well
+    own = os.times()
+    return time.perf_counter(), sum(spent) - idle - guests, own.user + own.system
+
+
+def others_busy(since: tuple[float, float, float]) -> float:
+    """How many processors have worked for others than this process since then, on average."""
+    now = processor_seconds()
+    elapsed, everyone, own = (after - before for after, before in zip(now, since, strict=True))
+    return max(0.0, (everyone - own) / elapsed)
 
 
 def identifier(environment: Any) -> str:

@@ -88,7 +88,13 @@ def timed(pace: float = 1.0, width: float = 0.01, **given: Any) -> Record:
     """Times `pace` times the usual ones, spread evenly by ± `width`; the metrics lie."""
     metrics = {f"{phase}_warmed_up": 1.0 for phase in SAMPLES}
     metrics |= {f"first_{phase}_s": 0.25 for phase in SAMPLES}
-    metrics |= {"open_s": 0.5, "flop_step": 8e6, "load": 1.0, "native_calls": 1.0, "step_s": 1e-9}
+    metrics |= {
+        "open_s": 0.5,
+        "flop_step": 8e6,
+        "others_busy": 0.01,
+        "native_calls": 1.0,
+        "step_s": 1e-9,
+    }
     noise = np.linspace(1 - width, 1 + width, 12)
     samples = {phase: (pace * s * noise).tolist() for phase, s in SAMPLES.items()}
     given = {"metrics": metrics | given.pop("more", {}), "samples": samples, "launch": 0} | given
@@ -237,7 +243,7 @@ def test_over_all_models_only_those_that_every_backend_ran_count() -> None:
     [
         ("w", {"more": {"step_warmed_up": 0.0}}),
         ("s", {"width": 0.5}),
-        ("l", {"more": {"load": 2.5}}),
+        ("l", {"more": {"others_busy": 0.5}}),
         ("c", {"more": {"native_calls": 0.0}}),
         ("e", {"environment": "other"}),
     ],

@@ -1,6 +1,8 @@
 """The clock sees the framework's work, all of it, and nothing else."""
 
 import gc
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
+from bench.machine import others_busy, processor_seconds
 from bench.probes.memory import memory
 from bench.probes.speed import _steady, operations, speed
 from bench.spec import ModelSpec, Params, Supports, Training
@@ -112,6 +115,18 @@ def test_operations_are_those_of_the_matrix_products() -> None:
     forward = 4 * 7 * (2 + 7) * 5 + 7
     backward = 4 * 7 * (2 + 7 + 7) * 5 + 2 * 7
     assert operations(bench) == 2 * 3 * (forward + backward)
+
+
+def test_work_of_others_is_told_from_our_own() -> None:
+    since = processor_seconds()
+    end = time.perf_counter() + 0.5
+    while time.perf_counter() < end:
+        pass
+    ours = others_busy(since)
+    since = processor_seconds()
+    loop = "import time; end = time.time() + 0.7\nwhile time.time() < end: pass"
+    subprocess.run([sys.executable, "-c", loop], check=True)
+    assert others_busy(since) > ours + 0.3
 
 
 def test_memory_held_by_a_session_is_seen() -> None:

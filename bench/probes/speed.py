@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.machine import load
+from bench.machine import others_busy, processor_seconds
 from bench.probes.bench import Bench, Outcome
 from bench.probes.training import norm
 
@@ -25,7 +25,7 @@ def speed(bench: Bench) -> Outcome:
     that what was timed can be told to be what was proven."""
     model, case = bench.case.model, bench.case
     weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
-    start = time.perf_counter()
+    before, start = processor_seconds(), time.perf_counter()
     session = bench.open_native(model, weights, case.training)
     session.wait()
     metrics: dict[str, float | None] = {"open_s": time.perf_counter() - start}
@@ -46,7 +46,7 @@ def speed(bench: Bench) -> Outcome:
     metrics["sequences_per_s"] = len(batch[0]) / metrics["step_s"]  # type: ignore[operator]
     metrics["flop_step"] = float(operations(bench))
     metrics["gflops"] = metrics["flop_step"] / metrics["step_s"] / 1e9  # type: ignore[operator]
-    metrics["load"] = load()
+    metrics["others_busy"] = others_busy(before)
     bench.watch.seconds = time.perf_counter() - start
     return Outcome(metrics, samples)
 

@@ -53,6 +53,7 @@ def train(bench: Bench) -> Trained:
         x, y = (session.put(part) for part in task.sample(rng))
         last = step == task.steps
         if step % every == 0 or last:
+            session.wait()
             losses += [float(loss) for loss in waiting]  # type: ignore[arg-type]
             waiting.clear()
             checkpoints.append(_look(bench, session, step, held_out, (x, y)))

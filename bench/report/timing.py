@@ -14,6 +14,8 @@ from bench.statistics import median_interval
 PHASES = ("step", "forward", "gradients")
 SPREAD = 0.2
 """The interquartile range of a launch's samples over their median from which it is flagged."""
+BUSY = 0.1
+"""Processors working for others while the clock ran, from which a case is flagged."""
 
 SPEED = (
     *PLACE,
@@ -21,12 +23,12 @@ SPEED = (
     *(f"{phase}_{part}" for phase in PHASES for part in ("s", "low_s", "high_s")),
     *("first_call_s", "open_s", "sequences_per_s", "gflops"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
-    *("flags", "spread", "load", "cores", "step_launches_s"),
+    *("flags", "spread", "others_busy", "step_launches_s"),
 )
 FLAGS: Mapping[str, str] = {
     "w": "the warm-up did not settle within its time",
     "s": f"samples of a launch spread widely: interquartile range over {SPREAD:.0%} of the median",
-    "l": "the machine was busy: load average above its number of cores",
+    "l": f"the machine was loaded: others kept more than {BUSY:g} of a processor busy meanwhile",
     "c": "copies to NumPy are inside the clock: the backend offers no native calls",
     "e": "launches ran in different environments",
 }
@@ -97,15 +99,13 @@ def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str
     """The path that ran, and what speaks against trusting the times."""
     known = info.get("environments", {})
     paths = [known.get(r.environment, {}).get("executed_path") for r in launches]
-    cores = info.get("machine", {}).get("cores")
-    loads = [r.metrics["load"] for r in launches if r.metrics.get("load") is not None]
-    load = max(loads, default=None)  # type: ignore[type-var]
+    others = [busy for r in launches if (busy := r.metrics.get("others_busy")) is not None]
     widest = max(spread(r.samples[phase]) for r in launches for phase in PHASES)
     warm = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in PHASES]
     raised = {
         "w": 0.0 in warm,
         "s": widest > SPREAD,
-        "l": load is not None and cores is not None and load > cores,
+        "l": max(others, default=0.0) > BUSY,
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
     }
@@ -113,8 +113,7 @@ def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str
         "executed_path": " / ".join(dict.fromkeys(p for p in paths if p)) or None,
         "flags": "".join(flag for flag, is_up in raised.items() if is_up),
         "spread": widest,
-        "load": load,
-        "cores": cores,
+        "others_busy": max(others, default=None),
     }
 
 
