@@ -122,11 +122,11 @@ def test_work_of_others_is_told_from_our_own() -> None:
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
-    ours = others_busy(since)
+    assert processor_seconds()[2] - since[2] > 0.05
     since = processor_seconds()
     loop = "import time; end = time.time() + 0.7\nwhile time.time() < end: pass"
     subprocess.run([sys.executable, "-c", loop], check=True)
-    assert others_busy(since) > ours + 0.3
+    assert others_busy(since) > 0.5
 
 
 def test_memory_held_by_a_session_is_seen() -> None:

@@ -25,6 +25,7 @@ def speed(bench: Bench) -> Outcome:
     that what was timed can be told to be what was proven."""
     model, case = bench.case.model, bench.case
     weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
+    bench.backend.devices()  # imports the framework: no part of opening a session
     before, start = processor_seconds(), time.perf_counter()
     session = bench.open_native(model, weights, case.training)
     session.wait()
