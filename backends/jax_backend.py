@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 
-REQUIRES = ("jax", "optax")
+REQUIRES = ("jax", "jaxlib", "optax")
 SUPPORTS = Supports()
 
 
@@ -39,11 +39,10 @@ def unavailable(device: str) -> str | None:
 def settings(device: str) -> dict[str, Any]:
     """JAX's switches that change what is computed or how fast, as they stand."""
     import jax
-    from jax.extend import backend
 
     return {
         "matmul_precision": "highest",
-        "platform_version": backend.get_backend().platform_version,
+        "platform_version": _device(device).client.platform_version,
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "preallocate": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "true"),
         "x64": bool(jax.config.jax_enable_x64),

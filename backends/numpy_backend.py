@@ -60,7 +60,7 @@ class NumpySession:
         return loss, {**grads, "x": dx.transpose(1, 0, 2)}
 
     def backward(self, x: Any, y: Any) -> tuple[float, dict[str, Array]]:
-        return self._backward(x, y)[:2]
+        return self._backward(x, y, input_gradient=False)[:2]
 
     def hidden_gradients(self, x: Any, y: Any) -> Array:
         return self._backward(x, y)[3].transpose(1, 0, 2)

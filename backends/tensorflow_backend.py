@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 
-REQUIRES = ("tensorflow",)
+REQUIRES = ("tensorflow", "keras")
 SUPPORTS = Supports()
 
 

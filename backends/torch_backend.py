@@ -49,6 +49,7 @@ def reset_peak_memory(device: str) -> None:
     import torch
 
     if device.startswith("cuda"):
+        torch.cuda.init()
         torch.cuda.reset_peak_memory_stats(device)
 
 
@@ -159,7 +160,8 @@ class TorchSession:
     def executed_path(self) -> str:
         """Read from the profiler over a training pass at the shape last seen."""
         x = self.torch.zeros(self._shape, device=self.device, dtype=self.dtype)
-        with self.torch.profiler.profile() as profile:
+        cpu = self.torch.profiler.ProfilerActivity.CPU  # ATen's calls; CUPTI stays detached
+        with self.torch.profiler.profile(activities=[cpu]) as profile:
             self._predict(x.requires_grad_()).sum().backward()
         ran = {event.key for event in profile.key_averages()}
         if any("cudnn_rnn" in key for key in ran):
@@ -168,6 +170,9 @@ class TorchSession:
 
     def _on(self, array: Any) -> Any:
         return array if self.torch.is_tensor(array) else self.put(array)
+
+    def _host(self, array: Any) -> Array:
+        return self._numpy(array) if self.torch.is_tensor(array) else np.asarray(array)
 
     @staticmethod
     def _numpy(tensor: Any) -> Array:
@@ -184,7 +189,7 @@ class TorchSession:
         if lengths is None:
             states, final = self.layer(x, given)
         else:
-            states, final = self._ragged(x, np.asarray(lengths), given)
+            states, final = self._ragged(x, self._host(lengths), given)
         h = final[0] if isinstance(final, tuple) else final
         last = (
             self.torch.cat(tuple(h[-self.spec.directions :]), dim=1)

@@ -57,7 +57,9 @@ def run_command(
         left = [case for case in planned if case.key not in have]
         return _show_plan(left, selection, folder.path.parent if folder else root, jobs)
     if folder is None:
-        folder = RunFolder.create(root, run_id, _first_info(request, selection, entry))
+        folder = RunFolder.create(root, run_id, _first_info(request, selection, entry, backends))
+    else:
+        _same_versions(folder, selection, backends)
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
@@ -174,13 +176,33 @@ def _run_id(asked: str | None) -> str:
     return asked
 
 
-def _first_info(request: Request, selection: Selection, entry: Path) -> dict[str, Any]:
+def _same_versions(folder: RunFolder, selection: Selection, backends: Registry) -> None:
+    """What was proven under one version is not proven under another."""
+    then, now = folder.info().get("versions", {}), _versions(selection, backends)
+    changed = [f"{k} {then[k]} is now {v}" for k, v in now.items() if then.get(k, v) != v]
+    if changed:
+        raise RecordsError(
+            f"run {folder.id} was begun with other versions: {', '.join(changed)}. "
+            "Nothing was changed; begin a new run"
+        )
+
+
+def _versions(selection: Selection, backends: Registry) -> dict[str, str | None]:
+    loaded = [backends.load(name) for name in selection.backends]
+    packages = {"numpy", *(p for module in loaded for p in getattr(module, "REQUIRES", ()))}
+    return {"python": sys.version.split()[0], **machine.versions(sorted(packages))}
+
+
+def _first_info(
+    request: Request, selection: Selection, entry: Path, backends: Registry
+) -> dict[str, Any]:
     """The request with what this machine decided made explicit: resumed on another one, the run
     goes on with the same cases or says why it cannot."""
     asked = replace(request, backends=list(selection.backends), threads=selection.threads)
     return {
         "request": asked.given(),
         **machine.commit(entry.parent),
+        "versions": _versions(selection, backends),
         "machine": machine.machine(),
         "environments": {},
         "sessions_s": [],

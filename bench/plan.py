@@ -57,7 +57,7 @@ class Case:
     @cached_property
     def model_key(self) -> str:
         """What the parity gate proves: the case without its probe, seed and launch."""
-        own = {k: v for k, v in self.settings.items() if k not in _PROBE_SETTINGS}
+        own = {k: v for k, v in self.settings.items() if k not in PROBE_SETTINGS}
         return json.dumps(own, sort_keys=True)
 
     @property
@@ -79,7 +79,10 @@ class Case:
         return f"{self.backend} {self.cell} {self.task} {self.dtype}{place} {self.probe}{launch}"
 
 
-_PROBE_SETTINGS = ("probe", "seed", "launch", "phase_s", "threads")
+UNPROVEN = "not proven equal: "
+"""Begins the reason of a case that is skipped because the parity gate is shut."""
+
+PROBE_SETTINGS = ("probe", "seed", "launch", "phase_s", "threads")
 
 
 def _fields_of(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench import machine
-from bench.plan import Case, Unit
+from bench.plan import UNPROVEN, Case, Unit
 from bench.process import Limits, Process, unmeasured
 from bench.records import Record, RunFolder, check
 
@@ -41,7 +41,7 @@ class Run:
         """Open or shut the gate according to a parity record."""
         if record.probe == "parity":
             reason = record.reason or record.status
-            why = {"ok": "", "skipped": reason}.get(record.status, f"not proven equal: {reason}")
+            why = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
             self.shut[Case(record.case).model_key] = why
 
     async def all(self, units: Sequence[Unit], jobs: int) -> None:
@@ -108,7 +108,7 @@ class Run:
         """Why a case must not be measured: its model is not proven equal; or nothing."""
         if case.probe == "parity":
             return ""
-        return self.shut.get(case.model_key, "not proven equal: no parity record")
+        return self.shut.get(case.model_key, UNPROVEN + "no parity record")
 
     def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> None:
         """Append the record of a case; an answer that makes no valid record makes a failed one."""

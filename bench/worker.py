@@ -46,7 +46,9 @@ def serve(
     channel = _take_over_output()
     _die_with(parent)
     if processors and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, set(processors))
+        for thread in os.listdir("/proc/self/task"):  # NumPy's pool of threads is there already
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), set(processors))
     worker = Worker(load_backend, load_task, backend, len(processors))
     for line in sys.stdin:
         case = Case(json.loads(line))
@@ -65,6 +67,10 @@ class Worker:
     odd_sizes: dict[str, list[Any]] = field(default_factory=dict)
     trained: tuple[str, Any] = ("", None)
     paths: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def commit(self) -> dict[str, Any]:
+        return machine.commit(Path(__file__).parent)
 
     @cached_property
     def backend(self) -> Any:
@@ -131,6 +137,7 @@ class Worker:
         return {
             "machine": machine.machine(),
             "python": sys.version.split()[0],
+            **self.commit,
             "threads": self.threads,
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,

@@ -305,7 +305,7 @@ def test_what_the_machine_decides_is_kept_for_a_resumed_run(tmp_path: Path) -> N
     assert request["threads"] == len(machine.cpus())
     assert request["backends"] == ["numpy"]
     selection, _ = select(Request(), SOME, tasks)
-    assert _first_info(Request(), selection, ROOT / "run_bench.py")["request"] == {
+    assert _first_info(Request(), selection, ROOT / "run_bench.py", SOME)["request"] == {
         "threads": len(machine.cpus()),
         "backends": ["numpy"],
     }

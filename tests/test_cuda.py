@@ -47,8 +47,10 @@ def test_precision_and_determinism_are_stated(backend: str, device: str) -> None
     assert not any(value for name, value in stated.items() if name.startswith("tf32"))
 
 
-def test_the_allocator_s_peak_is_measured(backend: str, device: str) -> None:
-    found: dict[str, Any] = dict(memory(bench_for(backend, "memory", device=device)).metrics)
+@pytest.mark.parametrize("index", ["", ":0"])
+def test_the_allocator_s_peak_is_measured(backend: str, device: str, index: str) -> None:
+    place = device + index
+    found: dict[str, Any] = dict(memory(bench_for(backend, "memory", device=place)).metrics)
     assert found["device_peak"] > 1000
 
 

@@ -1,5 +1,6 @@
 """A run that was killed, interrupted, damaged or out of room goes on, or says why it cannot."""
 
+import json
 import os
 import resource
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from running import (
     MISBEHAVING,
@@ -243,3 +245,16 @@ def test_output_that_nobody_takes_ends_without_a_traceback() -> None:
     with os.fdopen(writing, "w") as pipe:
         done = bench("list", stdout=pipe)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_run_goes_on_under_the_versions_that_it_was_begun_with_only(tmp_path: Path) -> None:
+    tiny_run(tmp_path, "--cells", "rnn", "--probes", "parity")
+    file = tmp_path / "r" / "run.json"
+    info = json.loads(file.read_text())
+    assert info["versions"]["numpy"] == np.__version__
+    file.write_text(json.dumps({**info, "versions": {**info["versions"], "numpy": "1.0"}}))
+    before = file.read_bytes()
+    done = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert done.returncode == 2
+    assert f"numpy 1.0 is now {np.__version__}" in done.stderr
+    assert file.read_bytes() == before

@@ -61,6 +61,23 @@ def test_a_rejection_says_which_array_differs_and_by_how_much() -> None:
     assert "tolerance 1e-09" in outcome.failure
 
 
+def test_small_gradients_of_early_steps_are_proven_in_float64_whatever_the_dtype() -> None:
+    def early_steps_off(found: np.ndarray) -> np.ndarray:
+        if found.dtype == np.float64:
+            found[:, 0] *= 1.001
+        return found
+
+    bench = bench_for(
+        broken.with_results(hidden_gradients=early_steps_off),
+        cell="gru",
+        dtype="float32",
+        length=40,
+    )
+    outcome = parity(bench)
+    assert outcome.failure is not None
+    assert "d hidden states through time differs by 0.001" in outcome.failure
+
+
 def test_a_fault_at_odd_sizes_alone_is_found_and_named() -> None:
     def only_hidden_5(found: np.ndarray) -> np.ndarray:
         return found * (1.5 if found.shape[2] == 5 else 1)

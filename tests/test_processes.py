@@ -31,7 +31,7 @@ DEATHS = {
     "fail": "RuntimeError: something is broken",
     "segfault": "worker died: SIGSEGV",
     "be_killed": "worker died: SIGKILL",
-    "hang": "time-out: not done after 3 s",
+    "hang": "time-out: not done after 15 s",
     "grow": "out of memory: 0.",
     "leave": "worker died: exit code 0",
     "vanish": "worker died: exit code 7",
@@ -49,7 +49,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[Any, A
     done = tiny_run(
         root,
         *(*PLUGIN, "--cells", "rnn", "--probes", "learning,gradients"),
-        *("--seeds", *map(str, range(len(DEATHS))), "--time-limit", "3", "--memory-limit", "0.2"),
+        *("--seeds", *map(str, range(len(DEATHS))), "--time-limit", "15", "--memory-limit", "0.2"),
         environment={"MISBEHAVE": rules, **mark},
     )
     assert not inheriting(mark)

@@ -1,4 +1,4 @@
-"""The NumPy reference against finite differences, and against PyTorch's automatic gradients."""
+"""The NumPy reference against finite differences and against its own definitions."""
 
 from typing import Any
 

@@ -7,6 +7,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import broken
 import numpy as np
 import pytest
 from conftest import bench_for
@@ -83,14 +84,25 @@ def test_short_calls_are_timed_many_at_a_time() -> None:
 
 
 def test_a_warm_up_that_does_not_settle_is_said() -> None:
-    growing = iter(range(10**6))
+    """Many windows fit into the budget; each is slower than the last by more than 5%."""
+    pace = {"s": 1e-4}
 
     def slower_and_slower() -> None:
-        time.sleep(0.0005 * (1 + next(growing)))
+        pace["s"] = min(pace["s"] * 1.03, 0.02)
+        time.sleep(pace["s"])
 
     still = SimpleNamespace(wait=lambda: None)
-    assert not _steady(slower_and_slower, still, budget=0.05)[0]
-    assert _steady(lambda: time.sleep(0.006), still, budget=2.0)[0]
+    assert not _steady(slower_and_slower, still, budget=0.3)[0]
+    assert _steady(lambda: time.sleep(0.006), still, budget=5.0)[0]
+
+
+def test_a_session_that_computes_otherwise_on_all_its_threads_is_not_ranked() -> None:
+    def off(found: Any) -> Any:
+        return found[0], {k: v * (1 + 1e-3) for k, v in found[1].items()}
+
+    outcome = speed(bench_for(broken.with_results(gradients=off), "speed"))
+    assert outcome.failure is not None
+    assert "first_gradient_norm differs by 0.001" in outcome.failure
 
 
 def test_the_collector_is_off_in_the_clock_and_on_again_afterwards() -> None:

@@ -10,7 +10,7 @@ def memory(bench: Bench) -> Outcome:
     """A session opened and three updates made, in a fresh process.
     `process_growth` is the peak of resident memory over what the process held once the
     framework was imported: the model, its activations, and what was compiled and cached."""
-    bench.watch.timed(bench.backend.devices)()
+    bench.watch.timed(bench.import_framework)()
     before, known = resident(), _reset_peak()
     device = bench.case.device
     if reset := getattr(bench.backend, "reset_peak_memory", None):

@@ -20,13 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.probes.bench import Bench, Outcome
-from bench.spec import Array, ModelSpec, Session, Training
+from bench.spec import Array, ModelSpec, Session, Supports, Training
 from bench.weights import initial
 
 FLOAT64_TOLERANCE = 1e-9
 FLOAT32_FLOOR = 1e-5
 FLOAT32_FACTOR = 10.0
 STEPS = 5
+SMALLEST = 1e-290
+"""Below lie the numbers that float64 holds with fewer digits."""
 
 ODD_SIZES = ((1, 1, 1, 1, 1), (4, 7, 3, 5, 2))
 """batch, time, inputs, hidden, outputs: compilers go wrong at small odd sizes first."""
@@ -54,6 +56,7 @@ def parity(bench: Bench) -> Outcome:
     x, y = bench.task.sample(bench.rng("batches"))
     found = list(compare(bench, model, training, bench.weights(model), x, y))
     found += _at_odd_sizes(bench, model)
+    found += _through_time(bench, model, x, y)
     rejected = [d for d in found if not d.accepted]
     worst = max(found, key=_badness)
     metrics: dict[str, float | None] = {
@@ -70,9 +73,27 @@ def parity(bench: Bench) -> Outcome:
     return Outcome(metrics, failure="parity: " + "; ".join(map(str, rejected[:3])) + more)
 
 
+def _through_time(bench: Bench, model: ModelSpec, x: Array, y: Array) -> list[Difference]:
+    """dL/dh_t in float64, each step by its own size, however small: the gradient probe takes
+    its norms from there, whatever the case's dtype."""
+    wide, seed = dataclasses.replace(model, dtype="float64"), bench.weights(model)
+    if "float64" not in getattr(bench.backend, "SUPPORTS", Supports()).dtypes:
+        return []
+    ours = bench.open(wide, seed).hidden_gradients(x, y)
+    truth = bench.open_reference(wide, seed).hidden_gradients(x, y)
+    if ours.shape != truth.shape:
+        return [Difference("d hidden states through time", math.inf, FLOAT64_TOLERANCE)]
+    steps = [t for t in range(truth.shape[1]) if np.abs(truth[:, t]).max() > SMALLEST]
+    worst = max((relative_error(ours[:, t], truth[:, t]) for t in steps), default=0.0, key=_rank)
+    return [Difference("d hidden states through time", worst, FLOAT64_TOLERANCE)]
+
+
+def _rank(error: float) -> float:
+    return math.inf if math.isnan(error) else error
+
+
 def _badness(difference: Difference) -> float:
-    ratio = difference.error / difference.tolerance
-    return math.inf if math.isnan(ratio) else ratio
+    return _rank(difference.error / difference.tolerance)
 
 
 def _at_odd_sizes(bench: Bench, model: ModelSpec) -> list[Difference]:

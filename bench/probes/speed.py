@@ -2,8 +2,9 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -11,21 +12,25 @@ import numpy as np
 
 from bench.machine import others_busy, processor_seconds
 from bench.probes.bench import Bench, Outcome
+from bench.probes.parity import relative_error
 from bench.probes.training import norm
 
 SAMPLES = 12
 SAMPLE_S = 0.005
 WINDOW = 5
 AGREEMENT = 0.05
+PROVEN: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4}
+"""How far loss and gradient norm of what was timed may be from the reference in float64."""
 
 
 def speed(bench: Bench) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included)
     and, as raw samples, for one steady call of each; and the first loss and gradient norm, so
-    that what was timed can be told to be what was proven."""
+    that what was timed is held to what was proven."""
     model, case = bench.case.model, bench.case
+    wide = replace(model, dtype="float64")
     weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
-    bench.backend.devices()  # imports the framework: no part of opening a session
+    bench.import_framework()
     before, start = processor_seconds(), time.perf_counter()
     session = bench.open_native(model, weights, case.training)
     session.wait()
@@ -39,17 +44,34 @@ def speed(bench: Bench) -> Outcome:
         samples[name] = seconds
         metrics |= {f"{name}_calls_a_sample": calls, f"{name}_warmed_up": float(warmed)}
         metrics[f"{name}_s"] = float(np.quantile(seconds, 0.25 if case.device == "cpu" else 0.5))
-        if name == "forward":
-            loss, gradients = session.gradients(x, y)
-            del gradients["x"]
-            metrics |= {"first_loss": loss, "first_gradient_norm": norm(*gradients.values())}
+        if name == "gradients":
+            metrics |= _proof(session, x, y)
     metrics["native_calls"] = float(hasattr(session, "forward"))
     metrics["sequences_per_s"] = len(batch[0]) / metrics["step_s"]  # type: ignore[operator]
     metrics["flop_step"] = float(operations(bench))
     metrics["gflops"] = metrics["flop_step"] / metrics["step_s"] / 1e9  # type: ignore[operator]
     metrics["others_busy"] = others_busy(before)
+    wrong = _unlike(metrics, _proof(bench.open_reference(wide, weights), *batch), model.dtype)
     bench.watch.seconds = time.perf_counter() - start
-    return Outcome(metrics, samples)
+    return Outcome(metrics, samples, failure=wrong)
+
+
+def _proof(session: Any, x: Any, y: Any) -> dict[str, float | None]:
+    """The loss and the norm of all its gradients at the weights that the session has."""
+    loss, gradients = session.gradients(x, y)
+    del gradients["x"]
+    return {"first_loss": loss, "first_gradient_norm": norm(*gradients.values())}
+
+
+def _unlike(
+    timed: Mapping[str, float | None], truth: Mapping[str, float | None], dtype: str
+) -> str | None:
+    """How the session that was timed, on all its threads, differs from the reference."""
+    for name, value in truth.items():
+        error = relative_error(np.asarray(timed[name]), np.asarray(value))
+        if not error <= PROVEN[dtype]:
+            return f"what was timed is not what was proven: {name} differs by {error:.2g}"
+    return None
 
 
 def _phases(session: Any, x: Any, y: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -72,7 +94,7 @@ def _steady(call: Callable[[], Any], session: Any, budget: float) -> tuple[bool,
     with _no_collector():
         end, windows = time.perf_counter() + budget, [_window(call, session, calls)]
         warmed = False
-        while not warmed and time.perf_counter() < end:
+        while not warmed and (len(windows) < 2 or time.perf_counter() < end):
             windows.append(_window(call, session, calls))
             warmed = abs(windows[-1] / windows[-2] - 1) < AGREEMENT
         calls = max(1, int(np.ceil(SAMPLE_S / windows[-1])))

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.plan import PROBES
+from bench.plan import PROBE_SETTINGS, PROBES
 from bench.records import Record
 from bench.spec import CELLS
 
 GROUP = ("run", "task", "device", "dtype")
 PLACE = (*GROUP, "cell", "backend")
-REPEATED = ("probe", "seed", "launch", "phase_s", "threads")
-"""Settings of a case that do not make it another model."""
-
-UNPROVEN = "not proven equal: "
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 def _size(case: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that tell sizes of a task apart."""
-    shared = (*REPEATED, "backend", "device", "dtype", "cell", "task")
+    shared = (*PROBE_SETTINGS, "backend", "device", "dtype", "cell", "task")
     return {name: value for name, value in case.items() if name not in shared}
 
 

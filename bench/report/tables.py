@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.plan import UNPROVEN
 from bench.probes.gradients import half_life
 from bench.records import Record
-from bench.report.rows import GROUP, PLACE, UNPROVEN, Row, metric, rows
+from bench.report.rows import GROUP, PLACE, Row, metric, rows
 from bench.report.timing import SPEED, is_whole, timed
 from bench.statistics import geometric_mean_ratio, interquartile_mean, median_interval
 from bench.statistics import share_interval as share
