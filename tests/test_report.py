@@ -410,6 +410,15 @@ def test_a_terminal_gets_its_emphasis() -> None:
     assert "\x1b[1m" in render("r", several(), INFO, 100, terminal=True)
 
 
+def test_at_no_width_is_the_last_column_cut() -> None:
+    """Without flags the path is the last column of the speed table."""
+    made = [text(whole(), width) for width in range(60, 200)]
+    shown = [out for out in made if any(line.endswith(" path") for line in out.splitlines()[10:])]
+    shown = [out for out in shown if "no room for: path" not in out and "; path" not in out]
+    assert len(shown) > 50
+    assert not [out for out in shown if "one_dnn" not in out]
+
+
 def test_an_encoding_without_dashes_and_arrows_gets_others() -> None:
     out = terminal.printable(text(several()), "ascii")
     assert out.isascii()

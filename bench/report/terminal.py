@@ -103,11 +103,11 @@ def fitted(frame: pd.DataFrame, width: int) -> pd.DataFrame:
 
 
 def _width(frame: pd.DataFrame) -> int:
-    """Characters that the table takes: its columns and two between them."""
+    """Characters that the table takes: its columns, two between them, one after the last."""
     widest = [
         max([*map(len, two_lines(name).split("\n")), *map(len, frame[name])]) for name in frame
     ]
-    return sum(widest) + 2 * (len(widest) - 1)
+    return sum(widest) + 2 * len(widest) - 1
 
 
 def two_lines(head: Any) -> str:
