@@ -2,8 +2,8 @@
 
 - `sunspots`: yearly mean sunspot numbers 1700–2008 (public domain, US National Geophysical Data
   Center; the file that ships in the package statsmodels). Fitted on 1700–1920, forecast
-  1921–1955, with the divisor 1535 for the squared error: the split and the normalisation of the
-  literature since Weigend, Huberman & Rumelhart 1990.
+  1921–1955, with the divisor 1535 for the squared error: a split and a
+  normalisation that published forecasts of this series use.
 - `mackey-glass`: the chaotic delay equation of Mackey & Glass 1977, generated here; 3000 values
   to fit on, the following 2000 to forecast.
 
