@@ -11,11 +11,14 @@ from typing import Any
 import backends
 import tasks
 from bench.plan import PROBES, PROFILES
-from bench.spec import CELLS, DTYPES, Unavailable
+from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Unavailable
 from bench.weights import SCHEMES
 
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "runs"
+LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru")
+WHOLE = ("seeds", "layers", "directions")
+"""Options that take lists, of words and of whole numbers."""
 FORMATS = ("markdown", "csv", "latex", "plots")
 
 
@@ -54,10 +57,10 @@ def run(arguments: Sequence[str]) -> int:
     from bench.select import Request
 
     words = {name: getattr(given, name) for name in Request.__dataclass_fields__}
-    for name in ("backends", "tasks", "cells", "devices", "dtypes", "probes", "seeds"):
+    for name in (*LISTS, *WHOLE):
         words[name] = _split(name, words[name])
-    if words["seeds"] is not None:
-        words["seeds"] = [_whole(word) for word in words["seeds"]]
+    for name in WHOLE:
+        words[name] = words[name] and [_whole(name, word) for word in words[name]]
     return run_command(
         Request(**words),
         backends=backends,
@@ -77,10 +80,13 @@ def show_list(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="run_bench.py list", description="Backends, tasks and devices, and why one is missing."
     )
-    parser.parse_args(arguments)
+    parser.add_argument(
+        "--limits", action="store_true", help="which models each backend expresses, and why not"
+    )
+    given = parser.parse_args(arguments)
     from bench.listing import list_command
 
-    return list_command(backends, tasks)
+    return list_command(backends, tasks, given.limits)
 
 
 def report(arguments: Sequence[str]) -> int:
@@ -124,7 +130,9 @@ def run_parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--tasks", **words, help="such as adding or adding:length=200 (default: adding)"
     )
-    what.add_argument("--backends", **words, help="names or ./file.py (default: all installed)")
+    what.add_argument(
+        "--backends", **words, help="names, ./file.py or all (default: one a framework)"
+    )
     what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
     what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
     what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
@@ -132,7 +140,20 @@ def run_parser() -> argparse.ArgumentParser:
     what.add_argument("--seeds", nargs="+", metavar="N", help="whole numbers (default: by profile)")
     what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
     what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")
-    what.add_argument("--init", help=f"initial weights: {', '.join(SCHEMES)} (default: orthogonal)")
+    model = parser.add_argument_group("the model")
+    model.add_argument("--layers", nargs="+", metavar="N", help="stacked layers (default: 1)")
+    model.add_argument(
+        "--directions", nargs="+", metavar="N", help="1, or 2 for bidirectional layers (default: 1)"
+    )
+    model.add_argument(
+        "--gru", **words, help=f"of {', '.join(GRU_VARIANTS)} (default: reset_after)"
+    )
+    model.add_argument(
+        "--init", help=f"initial weights: {', '.join(SCHEMES)} (default: orthogonal)"
+    )
+    model.add_argument(
+        "--forget-bias", type=float, metavar="B", help="of the lstm (default: the scheme's own)"
+    )
     how = parser.add_argument_group("how to run it")
     how.add_argument("--run-id", metavar="ID", help="name of the run (default: the time)")
     how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
@@ -157,11 +178,11 @@ def _split(name: str, words: Sequence[str] | None) -> list[str] | None:
     return parts
 
 
-def _whole(word: str) -> int:
+def _whole(name: str, word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise Unavailable(f"seeds must be whole numbers, not {word!r}") from None
+        raise Unavailable(f"{name} must be whole numbers, not {word!r}") from None
 
 
 if __name__ == "__main__":

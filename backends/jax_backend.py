@@ -1,229 +1,40 @@
-"""JAX: the cells written out, `lax.scan` over time, differentiated automatically, with Optax."""
+"""JAX: the cells written out, with a backward pass of its own.
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from importlib import metadata, util
+Differentiated automatically, a scan adds up dL/dU step by step. Here the backward loop leaves the
+derivative of every pre-activation, and all weight gradients are one product over all steps
+(Werbos 1990). Sequences are time-major `(T, B, ·)`. The forward loop writes the derivatives of a
+cell over its pre-activations, and the backward loop multiplies them in place, which keeps the
+memory of a step small. In `bfloat16` the products take rounded weights, inputs and h and are
+summed in float32, in which gates and the lstm's c stay.
+"""
+
+from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
+from backends import _jax
+from bench.spec import DTYPES, ModelSpec, Params, Supports, Training
 
-from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
+REQUIRES = _jax.REQUIRES
+SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 
-REQUIRES = ("jax", "jaxlib", "optax")
-SUPPORTS = Supports()
-
-
-def devices() -> tuple[str, ...]:
-    import jax
-
-    try:
-        cuda = len(jax.devices("cuda"))
-    except RuntimeError:
-        cuda = 0
-    return ("cpu", *(f"cuda:{index}" for index in range(cuda)))
-
-
-def unavailable(device: str) -> str | None:
-    if missing := [name for name in REQUIRES if util.find_spec(name) is None]:
-        return f"{' and '.join(missing)} not installed"
-    if not device.startswith("cuda"):
-        return None if device == "cpu" else f"JAX has no device {device!r} here"
-    installed = {d.name.lower() for d in metadata.distributions(name=None) if d.name}
-    if not any(name.startswith("jax-cuda") and "plugin" in name for name in installed):
-        return "JAX has no CUDA plug-in installed (jax-cuda13-plugin or jax-cuda12-plugin)"
-    return None
-
-
-def settings(device: str) -> dict[str, Any]:
-    """JAX's switches that change what is computed or how fast, as they stand."""
-    import jax
-
-    return {
-        "matmul_precision": "highest",
-        "platform_version": _device(device).client.platform_version,
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "preallocate": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "true"),
-        "x64": bool(jax.config.jax_enable_x64),
-    }
-
-
-def peak_memory(device: str) -> int | None:
-    stats = _device(device).memory_stats()
-    return stats["peak_bytes_in_use"] if stats else None
+devices, unavailable, settings = _jax.devices, _jax.unavailable, _jax.settings
+peak_memory, expected_path = _jax.peak_memory, _jax.expected_path
 
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> "JaxSession":
-    if reason := unavailable(device):
-        raise Unsupported(reason)
-    return JaxSession(spec, params, _device(device), training)
+) -> _jax.JaxSession:
+    _jax.check(SUPPORTS, spec, unavailable(device))
+    return _jax.JaxSession(STACK, spec, params, device, training)
 
 
-def _device(name: str) -> Any:
-    import jax
-
-    kind, _, index = name.partition(":")
-    return jax.devices(kind)[int(index or 0)]
+def native(spec: ModelSpec, params: Params) -> dict[str, Any]:
+    return _jax.by_layer(spec, params)
 
 
-class JaxSession:
-    """See `bench.spec.Session`."""
-
-    def __init__(self, spec: ModelSpec, params: Params, device: Any, training: Training) -> None:
-        import jax
-
-        self.jax, self.spec, self.device, self.training = jax, spec, device, training
-        self.dtype = np.dtype(spec.dtype)
-        with self._context():
-            self.weights = {name: self.put(value) for name, value in params.items()}
-            self.state = jax.device_put(optimiser(training).init(self.weights), device)
-        self.pending: Any = self.weights
-        self._shape = (1, 2, spec.inputs)
-
-    def put(self, array: Any) -> Any:
-        array = np.asarray(array)
-        dtype = np.dtype("int32") if array.dtype.kind in "iub" else self.dtype
-        with self._context():
-            return self.jax.device_put(np.asarray(array, dtype), self.device)
-
-    def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
-        return self._numpy(
-            self._call("predict", x, self._ends(lengths), self._given(initial_state))
-        )
-
-    def forward(self, x: Any) -> Any:
-        return self._call("predict", x)
-
-    def hidden_states(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
-        return self._numpy(self._call("states", x, self._ends(lengths), self._given(initial_state)))
-
-    def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
-        loss, (grads, dx) = self._call("all_gradients", x, y, self._ends(lengths))
-        found = {name: self._numpy(value) for name, value in grads.items()}
-        return float(loss), {**found, "x": self._numpy(dx)}
-
-    def backward(self, x: Any, y: Any) -> Any:
-        return self._call("gradients", x, y)
-
-    def hidden_gradients(self, x: Any, y: Any) -> Array:
-        """The gradient with respect to a zero added to every h_t of the last layer."""
-        x = self._on(x)
-        width = self.spec.hidden * self.spec.directions
-        zero = self.put(np.zeros((x.shape[1], x.shape[0], width)))
-        return self._numpy(self._call("hidden_gradients", zero, x, y)).transpose(1, 0, 2)
-
-    def step(self, x: Any, y: Any) -> Any:
-        with self._context():
-            x, y = self._on(x), self._on(y)
-            self.weights, self.state, self.pending = compiled("update")(
-                self.spec, self.training, self.weights, self.state, x, y
-            )
-        self._shape = x.shape
-        return self.pending
-
-    def params(self) -> dict[str, Array]:
-        return {name: self._numpy(value) for name, value in self.weights.items()}
-
-    def wait(self) -> None:
-        self.jax.block_until_ready((self.pending, self.weights))
-
-    def executed_path(self) -> str:
-        """Read from what the model at the shape last seen is lowered to: only a call by name
-        leaves XLA."""
-        x = self.put(np.zeros(self._shape))
-        with self._context():
-            text = compiled("predict").lower(self.spec, self.weights, x).as_text()
-        return "cudnn" if "cudnn" in text and "rnn" in text.lower() else "xla"
-
-    def _call(self, name: str, *args: Any) -> Any:
-        with self._context():
-            given = (self._on(arg) if isinstance(arg, np.ndarray) else arg for arg in args)
-            self.pending = compiled(name)(self.spec, self.weights, *given)
-        return self.pending
-
-    @contextmanager
-    def _context(self) -> Iterator[None]:
-        """64 bits only where asked for, and no TF32 in float32 products."""
-        wide = self.spec.dtype == "float64"
-        with self.jax.enable_x64(wide), self.jax.default_matmul_precision("highest"):
-            yield
-
-    def _on(self, array: Any) -> Any:
-        return array if isinstance(array, self.jax.Array) else self.put(array)
-
-    def _ends(self, lengths: Any) -> Any:
-        return None if lengths is None else self.put(np.asarray(lengths))
-
-    def _given(self, state: Any) -> Any:
-        if state is None:
-            return None
-        parts = state if isinstance(state, tuple | list) else (state,)
-        return tuple(self._on(part) for part in parts)
-
-    @staticmethod
-    def _numpy(value: Any) -> Array:
-        return np.array(value)
-
-
-# ---- what is compiled: once for each model, however many sessions it has ----------------------
-
-
-def predict(spec: ModelSpec, weights: Any, x: Any, lengths: Any = None, initial: Any = None) -> Any:
-    return readout(spec, weights, run(spec, weights, x, lengths, initial))
-
-
-def states(spec: ModelSpec, weights: Any, x: Any, lengths: Any = None, initial: Any = None) -> Any:
-    return run(spec, weights, x, lengths, initial).transpose(1, 0, 2)
-
-
-def gradients(spec: ModelSpec, weights: Any, x: Any, y: Any) -> Any:
-    from jax import value_and_grad
-
-    return value_and_grad(lambda w: loss(spec, w, x, y))(weights)
-
-
-def all_gradients(spec: ModelSpec, weights: Any, x: Any, y: Any, lengths: Any = None) -> Any:
-    from jax import value_and_grad
-
-    return value_and_grad(lambda w, inputs: loss(spec, w, inputs, y, lengths), (0, 1))(weights, x)
-
-
-def hidden_gradients(spec: ModelSpec, weights: Any, zero: Any, x: Any, y: Any) -> Any:
-    from jax import grad
-
-    return grad(lambda delta: loss(spec, weights, x, y, delta=delta))(zero)
-
-
-def update(spec: ModelSpec, training: Training, weights: Any, state: Any, x: Any, y: Any) -> Any:
-    import optax
-
-    value, grads = gradients(spec, weights, x, y)
-    updates, state = optimiser(training).update(grads, state, weights)
-    return optax.apply_updates(weights, updates), state, value
-
-
-@cache
-def compiled(name: str) -> Any:
-    """The function of that name under jit, the model (and for `update` the training, whose
-    weights and state are given away) being fixed at compilation."""
-    from jax import jit
-
-    if name == "update":
-        return jit(update, static_argnums=(0, 1), donate_argnums=(2, 3))
-    return jit(globals()[name], static_argnums=0)
-
-
-def loss(
-    spec: ModelSpec, weights: Any, x: Any, y: Any, lengths: Any = None, delta: Any = None
-) -> Any:
-    above = run(spec, weights, x, lengths, delta=delta)
-    return LOSSES[spec.loss](readout(spec, weights, above), y)
-
-
-# ---- the model: time-major inside ----------------------------------------------------------
+def canonical(spec: ModelSpec, weights: Any) -> dict[str, Any]:
+    return _jax.by_name(weights)
 
 
 def run(
@@ -234,147 +45,320 @@ def run(
     initial: Any = None,
     delta: Any = None,
 ) -> Any:
-    """All states of the last layer `(T, B, hidden × directions)`; `delta` of the same shape is
-    added to them as they are made."""
-    import jax.numpy as jnp
+    """See `_jax.Stack`."""
+    cell = CELLS.get(spec.gru if spec.cell == "gru" else spec.cell)
 
-    steps, batch = x.shape[1], x.shape[0]
-    below = x.transpose(1, 0, 2)
-    keep = None if lengths is None else (jnp.arange(steps)[:, None] < lengths)[:, :, None]
-    zero = jnp.zeros((spec.layers * spec.directions, batch, spec.hidden), x.dtype)
-    initial = initial or ((zero, zero) if spec.cell == "lstm" else (zero,))
-    for layer in range(spec.layers):
-        top = layer == spec.layers - 1
-        parts = []
-        for number, direction in enumerate(("forward", "backward")[: spec.directions]):
-            start, size = tuple(s[layer * spec.directions + number] for s in initial), spec.hidden
-            nudge = delta[:, :, number * size :][:, :, :size] if top and delta is not None else None
-            prefix = f"layers.{layer}.{direction}."
-            own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-            parts.append(_direction(spec, own, below, start, keep, nudge, direction == "backward"))
-        below = jnp.concatenate(parts, axis=2) if len(parts) == 2 else parts[0]
-    return below
+    def layer(name: str, below: Any, start: Any, delta: Any, reverse: bool) -> Any:
+        own = weights[name]
+        if spec.cell == "feedforward":
+            return _jax.feedforward(spec, own, below, start, lengths, delta, reverse)
+        keep = _jax.kept(lengths, len(below))
+        return direction(cell, spec.dtype, reverse)(own, below, start, keep, delta)
+
+    return _jax.stacked(spec, layer, x, initial, delta)
 
 
-def _direction(
-    spec: ModelSpec, own: Any, below: Any, start: Any, keep: Any, delta: Any, reverse: bool
+# ---- one direction of one layer --------------------------------------------------------------
+
+
+@cache
+def direction(cell: Any, dtype: str, reverse: bool) -> Any:
+    """The function of weights, input `(T, B, D)`, initial state, mask `(T, B, 1)` and
+    perturbation `(T, B, H)`, both of which may be None, that gives the final state and h of every
+    step `(T, B, H)`."""
+    from jax import custom_vjp
+
+    fixed = (cell, dtype, reverse)
+    function = custom_vjp(partial(forward, *fixed))
+    function.defvjp(partial(forward_saving, *fixed), partial(backward, *fixed))
+    return function
+
+
+def forward(
+    cell: Any, dtype: str, reverse: bool, own: Any, below: Any, start: Any, keep: Any, delta: Any
 ) -> Any:
-    """One direction of one layer: W x + b for all steps in one product, then the scan."""
+    """Without what the backward pass needs."""
+    from jax import lax
+
+    low = rounded(own, dtype)
+
+    def step(state: Any, inputs: Any) -> Any:
+        a, kept, nudge = inputs
+        new = moved(cell.forward(a, state, low)[0], state, kept, nudge)
+        return new, new[0]
+
+    inputs = (cell.parts(_jax.products(below, own, dtype)), keep, delta)
+    return lax.scan(step, start, inputs, reverse=reverse)
+
+
+def forward_saving(
+    cell: Any, dtype: str, reverse: bool, own: Any, below: Any, start: Any, keep: Any, delta: Any
+) -> Any:
+    """`forward`, and what its backward pass needs: h before every step and after the last, and
+    the cell's tape, whose first parts take the place of the input's products."""
     import jax.numpy as jnp
     from jax import lax
 
-    a = below @ own["w"].T + own["b"]
-    if spec.cell == "feedforward":
-        states = jnp.tanh(a) if delta is None else jnp.tanh(a) + delta
-        return states if keep is None else _held(states, start[0], keep, reverse)
-    cell = CELLS[spec.gru if spec.cell == "gru" else spec.cell]
-    weights = {name: own[name] for name in ("u", "b_hn") if name in own}
+    low, steps, first = rounded(own, dtype), len(below), start[0]
 
-    def step(state: Any, inputs: Any) -> Any:
-        at, nudge, kept = inputs
-        new = cell(at, *state, **weights)
-        if nudge is not None:
-            new = (new[0] + nudge, *new[1:])
-        if kept is not None:
-            new = tuple(jnp.where(kept, n, s) for n, s in zip(new, state, strict=True))
-        return new, new[0]
+    def step(k: Any, carry: Any) -> Any:
+        state, hidden, tape = carry
+        t = steps - 1 - k if reverse else k
+        new, written = cell.forward([at(m, t) for m in tape], state, low)
+        new = moved(new, state, at(keep, t), at(delta, t))
+        hidden = put(hidden, new[0], t if reverse else t + 1)
+        return new, hidden, tuple(put(m, v, t) for m, v in zip(tape, written, strict=True))
 
-    return lax.scan(step, start, (a, delta, keep), reverse=reverse)[1]
+    hidden = put(jnp.zeros((steps + 1, *first.shape), first.dtype), first, steps * reverse)
+    spare = jnp.zeros((steps, *first.shape), first.dtype)
+    tape = (*cell.parts(_jax.products(below, own, dtype)), *(spare,) * cell.spare)
+    end, hidden, tape = lax.fori_loop(0, steps, step, (start, hidden, tape))
+    above = hidden[:-1] if reverse else hidden[1:]
+    return (end, above), (own, below, hidden, tape, keep, delta)
 
 
-def _held(states: Any, start: Any, keep: Any, reverse: bool) -> Any:
-    """Beyond the end: the last state forwards, the initial one backwards."""
+def backward(cell: Any, dtype: str, reverse: bool, saved: Any, cotangents: Any) -> Any:
+    import jax.numpy as jnp
+    from jax import lax
+
+    own, below, hidden, tape, keep, delta = saved
+    d_end, d_above = cotangents
+    low, steps = rounded(own, dtype), len(below)
+
+    def step(k: Any, carry: Any) -> Any:
+        d_state, tape, d_delta = carry
+        t = k if reverse else steps - 1 - k
+        d_new = (d_state[0] + d_above[t], *d_state[1:])
+        d, d_old = cell.backward(d_new, tuple(at(m, t) for m in tape), low)
+        seen = d_new[0]
+        if (kept := at(keep, t)) is not None:
+            seen, *d = (jnp.where(kept, v, 0) for v in (seen, *d))
+            d_old = tuple(jnp.where(kept, o, n) for o, n in zip(d_old, d_new, strict=True))
+        tape = tuple(put(m, v, t) for m, v in zip(tape, d, strict=False)) + tape[len(d) :]
+        return d_old, tape, None if delta is None else put(d_delta, seen, t)
+
+    carry = (d_end, tape, None if delta is None else jnp.zeros_like(delta))
+    d_start, tape, d_delta = lax.fori_loop(0, steps, step, carry)
+    before = flat(hidden[1:] if reverse else hidden[:-1])
+    da, d_own = cell.gradients([flat(m) for m in tape], before, flat(below), dtype)
+    d_below = times(da, rounded(own, dtype)["w"]).reshape(below.shape)
+    return d_own, d_below, d_start, None, d_delta
+
+
+def moved(new: Any, state: Any, keep: Any, nudge: Any) -> Any:
+    """The state after a step, perturbed, or held where the sequence has ended."""
     import jax.numpy as jnp
 
-    if reverse:
-        return jnp.where(keep, states, start)
-    return jnp.take_along_axis(states, keep.sum(axis=0, keepdims=True) - 1, axis=0) * ~keep + (
-        states * keep
-    )
+    if nudge is not None:
+        new = (new[0] + nudge, *new[1:])
+    if keep is not None:
+        new = tuple(jnp.where(keep, n, s) for n, s in zip(new, state, strict=True))
+    return new
 
 
-def readout(spec: ModelSpec, weights: Any, states: Any) -> Any:
+# ---- the cells: forward and backward side by side --------------------------------------------
+# `parts(a)` cuts the input's products W x as the cell takes them; `forward(a, state, weights)`
+# gives the state after a step and its tape: what takes the place of these parts, and `spare`
+# arrays of the shape of h. `backward(d_state, tape, weights)` gives what takes the place of the
+# tape's first arrays in turn, and the derivative of the state before the step. Both read such an
+# array for what they write to its place alone, or XLA copies all of it in every step.
+# `gradients(tape, h, x, dtype)` gives the derivative of all pre-activations and of the weights,
+# from the tape, h before each step and x, rows being steps times sequences. The gates are cut by
+# slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on the CPU of some
+# machines.
+
+
+class Rnn:
+    """h' = tanh(a + U h) (Elman 1990)."""
+
+    spare = 0
+
+    @staticmethod
+    def parts(a: Any) -> tuple[Any, ...]:
+        return (a,)
+
+    @staticmethod
+    def forward(a: Any, state: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+
+        new = jnp.tanh(a[0] + weights["b"] + times(state[0], weights["u"].T))
+        return (new,), (1 - new * new,)
+
+    @staticmethod
+    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+        da = d_state[0] * tape[0]
+        return (da,), (times(da, weights["u"]),)
+
+    @staticmethod
+    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
+        u, w, b = outer(tape[0], (h, x, ones(x)), dtype)
+        return tape[0], {"u": u, "w": w, "b": b[:, 0]}
+
+
+class Lstm:
+    """c' = f∘c + i∘g, h' = o∘tanh(c') (Gers, Schmidhuber & Cummins 2000)."""
+
+    spare, parts = 2, Rnn.parts
+
+    @staticmethod
+    def forward(a: Any, state: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+        from jax.nn import sigmoid
+
+        (h, c), size = state, state[0].shape[1]
+        v = a[0] + weights["b"] + times(h, weights["u"].T)
+        i, f, o = sigmoid(v[:, :size]), sigmoid(v[:, size : 2 * size]), sigmoid(v[:, 3 * size :])
+        g = jnp.tanh(v[:, 2 * size : 3 * size])
+        new = f * c + i * g
+        squashed = jnp.tanh(new)
+        of_c = (g * i * (1 - i), c * f * (1 - f), i * (1 - g * g))
+        gates = jnp.concatenate([*of_c, squashed * o * (1 - o)], axis=1)
+        return (o * squashed, new), (gates, o * (1 - squashed * squashed), f)
+
+    @staticmethod
+    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+
+        (dh, dc), (gates, into_c, f) = d_state, tape
+        dc = dc + dh * into_c
+        da = gates * jnp.concatenate([dc, dc, dc, dh], axis=1)
+        return (da,), (times(da, weights["u"]), dc * f)
+
+    gradients = Rnn.gradients
+
+
+class Gru:
+    """n = tanh(a_n + r∘(U_n h + b_hn)), h' = (1 − z)∘n + z∘h (reset_after)."""
+
+    spare, parts = 2, Rnn.parts
+
+    @staticmethod
+    def forward(a: Any, state: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+        from jax.nn import sigmoid
+
+        h, size = state[0], state[0].shape[1]
+        a, v = a[0] + weights["b"], times(h, weights["u"].T)
+        q = v[:, 2 * size :] + weights["b_hn"]
+        r = sigmoid(a[:, :size] + v[:, :size])
+        z = sigmoid(a[:, size : 2 * size] + v[:, size : 2 * size])
+        n = jnp.tanh(a[:, 2 * size :] + r * q)
+        of_n = (1 - z) * (1 - n * n)
+        of_v = jnp.concatenate([of_n * q * r * (1 - r), (h - n) * z * (1 - z), of_n * r], axis=1)
+        return (n + z * (h - n),), (of_v, of_n, z)
+
+    @staticmethod
+    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+
+        dh, (of_v, of_n, z) = d_state[0], tape
+        dv = of_v * jnp.concatenate([dh, dh, dh], axis=1)
+        return (dv, of_n * dh), (times(dv, weights["u"]) + dh * z,)
+
+    @staticmethod
+    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
+        import jax.numpy as jnp
+
+        (dv, d_n, _), size = tape, h.shape[1]
+        u, w, b = outer(dv, (h, x, ones(x)), dtype)
+        w_n, b_n = outer(d_n, (x, ones(x)), dtype)
+        w = jnp.concatenate([w[: 2 * size], w_n])
+        b, b_hn = jnp.concatenate([b[: 2 * size], b_n])[:, 0], b[2 * size :, 0]
+        da = jnp.concatenate([dv[:, : 2 * size], d_n], axis=1)
+        return da, {"u": u, "w": w, "b": b, "b_hn": b_hn}
+
+
+class GruResetBefore:
+    """n = tanh(a_n + U_n (r∘h)), h' = (1 − z)∘n + z∘h (Cho et al. 2014)."""
+
+    spare = 2
+
+    @staticmethod
+    def parts(a: Any) -> tuple[Any, ...]:
+        size = a.shape[-1] // 3
+        return a[..., : 2 * size], a[..., 2 * size :]
+
+    @staticmethod
+    def forward(a: Any, state: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+        from jax.nn import sigmoid
+
+        h, size, u, b = state[0], state[0].shape[1], weights["u"], weights["b"]
+        v = a[0] + b[: 2 * size] + times(h, u[: 2 * size].T)
+        r, z = sigmoid(v[:, :size]), sigmoid(v[:, size:])
+        n = jnp.tanh(a[1] + b[2 * size :] + times(r * h, u[2 * size :].T))
+        of_rz = jnp.concatenate([h * r * (1 - r), (h - n) * z * (1 - z)], axis=1)
+        return (n + z * (h - n),), (of_rz, (1 - z) * (1 - n * n), r, z)
+
+    @staticmethod
+    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+        import jax.numpy as jnp
+
+        dh, (of_rz, of_n, r, z) = d_state[0], tape
+        u, size = weights["u"], dh.shape[1]
+        d_n = of_n * dh
+        d_reset = times(d_n, u[2 * size :])
+        d_rz = of_rz * jnp.concatenate([d_reset, dh], axis=1)
+        return (d_rz, d_n), (times(d_rz, u[: 2 * size]) + d_reset * r + dh * z,)
+
+    @staticmethod
+    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
+        import jax.numpy as jnp
+
+        d_rz, d_n, r, _ = tape
+        parts = (outer(d_rz, (h, x, ones(x)), dtype), outer(d_n, (r * h, x, ones(x)), dtype))
+        u, w, b = (jnp.concatenate(pair) for pair in zip(*parts, strict=True))
+        return jnp.concatenate([d_rz, d_n], axis=1), {"u": u, "w": w, "b": b[:, 0]}
+
+
+CELLS = {"rnn": Rnn, "lstm": Lstm, "reset_after": Gru, "reset_before": GruResetBefore}
+STACK = _jax.Stack(native, canonical, run, time_major=True)
+
+
+# ---- arrays ------------------------------------------------------------------------------------
+
+
+def at(array: Any, t: Any) -> Any:
+    """One step of an array, of None none."""
+    return None if array is None else array[t]
+
+
+def put(array: Any, value: Any, t: Any) -> Any:
+    from jax import lax
+
+    return lax.dynamic_update_index_in_dim(array, value, t, 0)
+
+
+def flat(array: Any) -> Any:
+    return array.reshape(-1, array.shape[-1])
+
+
+def ones(x: Any) -> Any:
     import jax.numpy as jnp
 
-    size = spec.hidden
-    if spec.readout == "last":
-        states = jnp.concatenate([states[-1, :, :size], states[0, :, size:]], axis=1)
-    out = states @ weights["readout.w"].T + weights["readout.b"]
-    return out if out.ndim == 2 else out.transpose(1, 0, 2)
+    return jnp.ones((len(x), 1), x.dtype)
 
 
-# The gates are cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on
-# the CPU of some machines.
+def rounded(weights: Any, dtype: str) -> Any:
+    """The matrices in that dtype."""
+    return {name: v.astype(dtype) if v.ndim == 2 else v for name, v in weights.items()}
 
 
-def rnn(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
+def times(x: Any, m: Any) -> Any:
+    """x m with x rounded to the dtype of m, summed and returned in that of x."""
     import jax.numpy as jnp
 
-    return (jnp.tanh(a + h @ u.T),)
+    return jnp.matmul(x.astype(m.dtype), m, preferred_element_type=x.dtype)
 
 
-def lstm(a: Any, h: Any, c: Any, *, u: Any) -> tuple[Any, ...]:
+def outer(d: Any, inputs: Any, dtype: str) -> list[Any]:
+    """Σ over rows of d xᵀ for each of the inputs: one product for all of them. The barrier lays
+    its first operand out transposed in memory: for narrow inputs XLA's product on the CPU is then
+    much faster than where it has to transpose by itself."""
     import jax.numpy as jnp
-    from jax.nn import sigmoid
+    from jax import lax
 
-    v, size = a + h @ u.T, h.shape[1]
-    i, f, o = sigmoid(v[:, :size]), sigmoid(v[:, size : 2 * size]), sigmoid(v[:, 3 * size :])
-    c = f * c + i * jnp.tanh(v[:, 2 * size : 3 * size])
-    return o * jnp.tanh(c), c
-
-
-def gru(a: Any, h: Any, *, u: Any, b_hn: Any) -> tuple[Any, ...]:
-    import jax.numpy as jnp
-    from jax.nn import sigmoid
-
-    v, size = h @ u.T, h.shape[1]
-    r, z = sigmoid(a[:, :size] + v[:, :size]), sigmoid((a + v)[:, size : 2 * size])
-    n = jnp.tanh(a[:, 2 * size :] + r * (v[:, 2 * size :] + b_hn))
-    return ((1 - z) * n + z * h,)
-
-
-def gru_reset_before(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
-    import jax.numpy as jnp
-    from jax.nn import sigmoid
-
-    size = h.shape[1]
-    v = a[:, : 2 * size] + h @ u[: 2 * size].T
-    r, z = sigmoid(v[:, :size]), sigmoid(v[:, size:])
-    n = jnp.tanh(a[:, 2 * size :] + (r * h) @ u[2 * size :].T)
-    return ((1 - z) * n + z * h,)
-
-
-CELLS = {"rnn": rnn, "lstm": lstm, "reset_after": gru, "reset_before": gru_reset_before}
-
-
-def mse(prediction: Any, y: Any) -> Any:
-    import jax.numpy as jnp
-
-    if prediction.ndim == 2:
-        return ((prediction - y) ** 2).mean()
-    seen = ~jnp.isnan(y)
-    squares = jnp.where(seen, prediction - jnp.where(seen, y, 0), 0) ** 2
-    return squares.sum() / jnp.maximum(seen.sum(), 1)
-
-
-def cross_entropy(logits: Any, y: Any) -> Any:
-    import jax.numpy as jnp
-    import optax
-
-    seen = y >= 0
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.where(seen, y, 0))
-    return jnp.where(seen, losses, 0).sum() / jnp.maximum(seen.sum(), 1)
-
-
-LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
-
-
-def optimiser(training: Training) -> Any:
-    import optax
-
-    adam = optax.adam(
-        training.learning_rate, b1=training.beta1, b2=training.beta2, eps=training.epsilon
-    )
-    if training.clip_norm is None:
-        return adam
-    return optax.chain(optax.clip_by_global_norm(training.clip_norm), adam)
+    rows = lax.optimization_barrier(jnp.concatenate(inputs, axis=1).T)
+    found = times(rows, d.astype(dtype))
+    ends = [sum(x.shape[1] for x in inputs[:k]) for k in range(len(inputs) + 1)]
+    return [found[a:b].T for a, b in pairwise(ends)]

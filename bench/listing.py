@@ -1,14 +1,19 @@
 """What there is to run: backends, tasks and devices, and why one is missing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench import machine
 from bench.select import Registry, why_not
-from bench.spec import Unavailable
+from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
 
 
-def list_command(backends: Registry, tasks: Registry) -> int:
-    """Print them; one that does not load hides no other."""
+def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
+    """Print them, or the table of what each backend expresses; one that does not load hides no
+    other."""
+    if limits:
+        print(limits_table(backends))
+        return 0
     print("backends")
     for name in backends.names():
         try:
@@ -22,6 +27,52 @@ def list_command(backends: Registry, tasks: Registry) -> int:
         except Unavailable as error:
             print(f"  {name:<14} {error}")
     return 0
+
+
+FEATURES = (
+    *("layers", "bidirectional", "lengths", "initial_state", "training", "hidden_gradients"),
+    *("decoder", "generation"),
+)
+
+
+def limits_table(backends: Registry) -> str:
+    """A Markdown table of what each backend expresses, and a list of what keeps it from the
+    rest: ours (the adapter's limit), theirs (the framework's) or impossible."""
+    columns = [*CELLS[:3], "reset_before", *CELLS[3:], *DTYPES, *FEATURES]
+    table, reasons = [], []
+    for name in backends.names():
+        limits = _limits(backends.load(name), columns)
+        table.append([name, *(_whose(limits[column]) for column in columns)])
+        by_reason: dict[str, list[str]] = {}
+        for column, limit in limits.items():
+            if limit is not None:
+                by_reason.setdefault(f"{limit.why} ({limit.whose})", []).append(_word(column))
+        listed = "; ".join(f"{', '.join(what)}: {why}" for why, what in by_reason.items())
+        reasons += [f"- **{name}** – {listed}."] if listed else []
+    heads = ["backend", *map(_word, columns)]
+    lines = [heads, ["---"] * len(heads), *table]
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", *reasons])
+
+
+def _limits(module: Any, columns: Sequence[str]) -> dict[str, Limit | None]:
+    supports: Supports = getattr(module, "SUPPORTS", Supports())
+    there = (*supports.cells, *supports.dtypes, *(supports.gru if "gru" in supports.cells else ()))
+    found: dict[str, Limit | None] = {}
+    for column in columns:
+        if column in FEATURES:
+            own = getattr(supports, column)
+            found[column] = own if isinstance(own, Limit) else None if own else NOT_WRITTEN
+        else:
+            found[column] = None if column in there else supports.limits.get(column, NOT_WRITTEN)
+    return found
+
+
+def _whose(limit: Limit | None) -> str:
+    return "✓" if limit is None else limit.whose
+
+
+def _word(column: str) -> str:
+    return "gru reset_before" if column == "reset_before" else column.replace("_", " ")
 
 
 def _list_backend(name: str, module: Any) -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from bench.spec import ModelSpec, Task, Training
+from bench.spec import ModelSpec, Supports, Task, Training
+from bench.weights import scheme_limit
 
 T = TypeVar("T")
 
@@ -106,34 +107,53 @@ class Selection:
     phase_s: float
     init: str
     threads: int
+    layers: Sequence[int] = (1,)
+    directions: Sequence[int] = (1,)
+    gru: Sequence[str] = ("reset_after",)
+    forget_bias: float | None = None
 
 
 def cases(selection: Selection) -> list[Case]:
     """Every case once, parity first: whatever is selected, a model is proven before it is used."""
     every = [
-        Case({**_base(selection, backend, device, name, task, dtype, cell), **settings})
+        Case({**_base(selection, backend, device, name, task, model), **settings})
         for backend in selection.backends
         for device in selection.devices[backend]
         for name, task in selection.tasks
-        for dtype in selection.dtypes
-        for cell in selection.cells
+        for model in _models(selection, task)
         for settings in _repetitions(selection)
     ]
     return list({case.key: case for case in every}.values())
 
 
+def _models(selection: Selection, task: Task) -> list[ModelSpec]:
+    """Every model asked for, on this task. The gru's variant changes no other cell: those come
+    with the first variant alone."""
+    return [
+        ModelSpec(
+            cell=cell,
+            inputs=task.inputs,
+            hidden=task.hidden,
+            outputs=task.outputs,
+            layers=layers,
+            bidirectional=directions == 2,
+            readout=task.readout,
+            loss=task.loss,
+            dtype=dtype,
+            gru=variant,
+            decoder=getattr(task, "decoder", 0),
+        )
+        for dtype in selection.dtypes
+        for layers in selection.layers
+        for directions in selection.directions
+        for cell in selection.cells
+        for variant in (selection.gru if cell == "gru" else selection.gru[:1])
+    ]
+
+
 def _base(
-    selection: Selection, backend: str, device: str, name: str, task: Task, dtype: str, cell: str
+    selection: Selection, backend: str, device: str, name: str, task: Task, model: ModelSpec
 ) -> dict[str, Any]:
-    model = ModelSpec(
-        cell=cell,
-        inputs=task.inputs,
-        hidden=task.hidden,
-        outputs=task.outputs,
-        readout=task.readout,
-        loss=task.loss,
-        dtype=dtype,
-    )
     training = Training(learning_rate=task.learning_rate, clip_norm=task.clip_norm)
     return {
         "backend": backend,
@@ -141,6 +161,7 @@ def _base(
         "task": name,
         "metric": task.metric,
         "init": selection.init,
+        "forget_bias": selection.forget_bias,
         **dataclasses.asdict(task),  # type: ignore[call-overload]
         **dataclasses.asdict(model),
         **dataclasses.asdict(training),
@@ -201,23 +222,16 @@ def _grouped(chosen: Iterable[Case], timed: bool) -> list[Unit]:
     return [Unit(*key, timed, tuple(group)) for key, group in groups.items()]
 
 
+NEEDS: Mapping[str, Sequence[str]] = {
+    "learning": ("training",),
+    "gradients": ("training", "hidden_gradients"),
+}
+"""What a probe asks of a backend beyond expressing the model."""
+
+
 def limits(backend: Any, case: Case) -> str | None:
-    """Why a backend does not express a case, as it declares itself; or None."""
-    supports = getattr(backend, "SUPPORTS", None)
-    if supports is None:
-        return None
-    if case.cell not in supports.cells:
-        return f"does not offer the cell {case.cell}"
-    if case.dtype not in supports.dtypes:
-        return f"does not offer {case.dtype}"
-    if case.cell == "gru" and case.gru not in supports.gru:
-        return f"does not offer the gru variant {case.gru}"
-    wanted = {
-        "layers": case.layers > 1,
-        "bidirectional": case.bidirectional,
-        "training": case.probe in ("learning", "gradients"),
-    }
-    for name in (name for name, needed in wanted.items() if needed):
-        if (limit := getattr(supports, name)) is not True:
-            return f"does not offer {name}" + (f": {limit}" if limit else "")
-    return None
+    """Why a case cannot be: what the backend declares that it does not express, with whose limit
+    it is, or initial weights that the cell does not have; None where it can."""
+    supports: Supports = getattr(backend, "SUPPORTS", Supports())
+    asked = [supports.limit(case.model), *map(supports.lacks, NEEDS.get(case.probe, ()))]
+    return next(filter(None, asked), None) or scheme_limit(case.init, case.cell)

@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import util
+from math import isfinite
 from typing import Any, Protocol, TypeVar
 
 from bench import machine
 from bench.plan import PROBES, PROFILES, Selection
-from bench.spec import CELLS, DTYPES, Task, Unavailable
+from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Task, Unavailable
 from bench.weights import SCHEMES
 
 T = TypeVar("T")
 
 
+ALL = "all"
+"""Stands for every backend that there is."""
+
+
 class Registry(Protocol):
-    """`backends` or `tasks`."""
+    """`backends` or `tasks`; `DEFAULT`, where it is there, has the names to run unasked."""
 
     def names(self) -> list[str]: ...
     def load(self, name: str) -> Any: ...
@@ -37,6 +42,10 @@ class Request:
     seeds: Sequence[int] | None = None
     launches: int | None = None
     init: str | None = None
+    forget_bias: float | None = None
+    layers: Sequence[int] | None = None
+    directions: Sequence[int] | None = None
+    gru: Sequence[str] | None = None
     threads: int | None = None
     profile: str | None = None
 
@@ -58,7 +67,10 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, int)
     if name in ("init", "profile"):
         return isinstance(value, str)
-    kind, listed = int if name == "seeds" else str, name in Request.__dataclass_fields__
+    if name == "forget_bias":
+        return isinstance(value, int | float)
+    listed = name in Request.__dataclass_fields__
+    kind = int if name in ("seeds", "layers", "directions") else str
     return (
         listed and isinstance(value, list) and bool(value) and all(type(v) is kind for v in value)
     )
@@ -83,11 +95,12 @@ def select(
     for a backend named outright that is not installed, and where nothing is left to run."""
     name = known("profile", [_or(request.profile, "standard")], list(PROFILES))[0]
     profile = PROFILES[name]
-    loaded = {b: backends.load(b) for b in _unique(request.backends or backends.names())}
+    asked = _unique(request.backends or getattr(backends, "DEFAULT", backends.names()))
+    loaded = {b: backends.load(b) for b in (backends.names() if ALL in asked else asked)}
     sized_tasks = [_task(text, tasks, name) for text in _unique(request.tasks or ["adding"])]
     devices, missing = _devices(loaded, _unique(request.devices or ["cpu"]))
     lost = [m for m in missing if m.backend not in devices]
-    if not devices or (request.backends and lost):
+    if not devices or (request.backends and ALL not in asked and lost):
         raise Unavailable("\n  ".join(["cannot run:", *map(str, missing)]))
     selection = Selection(
         backends=list(devices),
@@ -99,7 +112,11 @@ def select(
         seeds=_whole("seeds", _unique(_or(request.seeds, profile.seeds)), least=0),
         launches=_whole("launches", [_or(request.launches, profile.launches)], least=1)[0],
         phase_s=profile.phase_s,
-        init=known("initialisation", [_or(request.init, "orthogonal")], SCHEMES)[0],
+        init=known("initialisation", [_or(request.init, "orthogonal")], list(SCHEMES))[0],
+        forget_bias=_finite("forget bias", request.forget_bias),
+        layers=_whole("layers", _unique(request.layers or [1]), least=1),
+        directions=_directions(_unique(request.directions or [1])),
+        gru=known("gru variant", request.gru or ["reset_after"], GRU_VARIANTS),
         threads=_threads(request.threads),
     )
     return selection, missing
@@ -142,13 +159,16 @@ def _devices(
 
 
 def _task(text: str, tasks: Registry, profile: str) -> tuple[str, Task]:
-    """`adding` or `adding:length=200:hidden=32`."""
+    """`adding`, `adding:paper` (a size by its name) or `adding:length=200:hidden=32`."""
     name, *options = text.split(":")
     module = tasks.load(name)
     if reason := getattr(module, "unavailable", lambda: None)():
         raise Unavailable(f"task {name}: {reason}")
+    if options and options[0] in module.PROFILES:
+        profile = options.pop(0)
     if wrong := [option for option in options if "=" not in option]:
-        raise Unavailable(f"task {name}: {wrong[0]!r} is no option=value")
+        sizes = ", ".join(module.PROFILES)
+        raise Unavailable(f"task {name}: {wrong[0]!r} is neither option=value nor a size ({sizes})")
     pairs = dict(option.split("=", 1) for option in options)
     return name, sized(name, module, profile, pairs)
 
@@ -169,6 +189,18 @@ def _whole(name: str, values: Sequence[int], least: int) -> list[int]:
     return list(values)
 
 
+def _directions(values: Sequence[int]) -> list[int]:
+    if wrong := [v for v in values if v not in (1, 2)]:
+        raise Unavailable(f"directions must be 1 or 2 (bidirectional), not {wrong[0]}")
+    return list(values)
+
+
+def _finite(name: str, value: float | None) -> float | None:
+    if value is not None and not isfinite(value):
+        raise Unavailable(f"{name} must be a number, not {value}")
+    return value
+
+
 def _threads(asked: int | None) -> int:
     there = len(machine.cpus())
     threads = there if asked is None else asked
@@ -186,7 +218,8 @@ def _unique(words: Any) -> list[Any]:
 
 
 def sized(name: str, module: Any, profile: str, options: Mapping[str, str]) -> Task:
-    """A task at a profile's size with `option=value` changes; bad ones raise `Unavailable`."""
+    """A task at a size that has a name, a profile's or its own, with `option=value` changes; bad
+    ones raise `Unavailable`."""
     task = module.PROFILES[profile]
     names = [f.name for f in dataclasses.fields(task)]
     changes: dict[str, Any] = {}

@@ -4,7 +4,7 @@ Adapters (`backends/`) and tasks (`tasks/`) import this module of `bench` and no
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import inf
 from numbers import Integral, Real
 from typing import Any, Protocol
@@ -18,8 +18,9 @@ Params = Mapping[str, Array]
 CELLS = ("rnn", "lstm", "gru", "feedforward")
 READOUTS = ("last", "every")
 LOSSES = ("mse", "cross_entropy")
-DTYPES = ("float32", "float64")
+DTYPES = ("bfloat16", "float32", "float64")
 GRU_VARIANTS = ("reset_after", "reset_before")
+WHOSE = ("ours", "theirs", "impossible")
 GATES: Mapping[str, int] = {"rnn": 1, "lstm": 4, "gru": 3, "feedforward": 1}
 """Gate blocks stacked in `w`, `u` and `b`: lstm in the order i, f, g, o; gru r, z, n."""
 
@@ -66,6 +67,17 @@ class ModelSpec:
     Losses: `mse`, the mean over all elements of (prediction − target)², targets that are NaN
     left out when `readout="every"`; `cross_entropy`, the mean over positions of
     −log softmax(prediction)[class], positions labelled −1 left out.
+
+    With `decoder`, the number of steps it writes, the layers are an encoder: their final states
+    start those of a second stack of as many layers and units, the decoder, and the readout maps
+    the latter's states to `(batch, decoder, outputs)` (Sutskever, Vinyals & Le 2014, arXiv
+    1409.3215). The decoder's input has `outputs + 1` features: the previous target (in training:
+    teacher forcing) or its own previous output (in `predict`), one-hot for `cross_entropy`, and a
+    last feature that is one at the first step only, the begin token. A missing target is fed as
+    zeros; of equal outputs the first class counts as the largest.
+
+    dtype `bfloat16` is mixed precision: weights, loss and optimiser are float32, and the layers
+    compute on weights, inputs and states rounded to bfloat16.
     """
 
     cell: str
@@ -78,6 +90,7 @@ class ModelSpec:
     loss: str = "mse"
     dtype: str = "float32"
     gru: str = "reset_after"
+    decoder: int = 0
 
     def __post_init__(self) -> None:
         _among("cell", self.cell, CELLS)
@@ -87,6 +100,27 @@ class ModelSpec:
         _among("gru", self.gru, GRU_VARIANTS)
         for name in ("inputs", "hidden", "outputs", "layers"):
             _positive(name, getattr(self, name), Integral)
+        if self.decoder:
+            self._check_decoder()
+
+    def _check_decoder(self) -> None:
+        _positive("decoder", self.decoder, Integral)
+        if self.cell == "feedforward":
+            raise ValueError("the feedforward cell has no state for a decoder to start from")
+        if self.bidirectional:
+            raise ValueError("a decoder starts from the states of a forward encoder only")
+        if self.readout != "every":
+            raise ValueError("a decoder's readout is every, not last")
+
+    @property
+    def decoding(self) -> "ModelSpec":
+        """The decoder as a model of its own, which reads what has been written so far."""
+        return replace(self, inputs=self.outputs + 1, decoder=0)
+
+    @property
+    def storage(self) -> str:
+        """The dtype of weights, inputs and gradients outside the layers."""
+        return "float32" if self.dtype == "bfloat16" else self.dtype
 
     @property
     def directions(self) -> int:
@@ -122,17 +156,73 @@ class Training:
                 raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}")
 
 
+@dataclass(frozen=True)
+class Limit:
+    """Something that a backend cannot express, and whose limit that is: `ours` (the adapter's),
+    `theirs` (the framework's) or `impossible`. It is false, as in `if supports.layers`."""
+
+    whose: str
+    why: str
+
+    def __post_init__(self) -> None:
+        _among("whose limit", self.whose, WHOSE)
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return f"{self.why} ({self.whose})"
+
+
+NOT_WRITTEN = Limit("ours", "not written")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Supports:
-    """What an adapter can express. A string in place of True/False is a limit and whose it is."""
+    """What an adapter can express: True, or the `Limit` in its way. `limits` has that of each
+    cell, dtype and gru variant that is left out, by its name."""
 
     cells: Sequence[str] = CELLS
-    dtypes: Sequence[str] = DTYPES
-    layers: bool = True
-    bidirectional: bool = True
-    lengths: bool = True
-    training: bool = True
+    dtypes: Sequence[str] = ("float32", "float64")
     gru: Sequence[str] = GRU_VARIANTS
+    layers: bool | Limit = True
+    bidirectional: bool | Limit = True
+    lengths: bool | Limit = True
+    initial_state: bool | Limit = True
+    training: bool | Limit = True
+    hidden_gradients: bool | Limit = True
+    decoder: bool | Limit = NOT_WRITTEN
+    generation: bool | Limit = NOT_WRITTEN
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+
+    def limit(self, spec: ModelSpec) -> str | None:
+        """What keeps the adapter from this model, and whose limit that is; None where nothing."""
+        for value, among in ((spec.cell, self.cells), (spec.dtype, self.dtypes)):
+            if value not in among:
+                return self._left_out(value)
+        if spec.cell == "gru" and spec.gru not in self.gru:
+            return self._left_out(spec.gru)
+        wanted = {
+            "layers": spec.layers > 1,
+            "bidirectional": spec.bidirectional,
+            "decoder": spec.decoder > 0,
+        }
+        asked = (self.lacks(name) for name, needed in wanted.items() if needed)
+        return next(filter(None, asked), None)
+
+    def lacks(self, name: str) -> str | None:
+        """The limit in the way of `layers`, `lengths`, `training`, …; None where there is none."""
+        own = getattr(self, name)
+        limit = own if isinstance(own, Limit) else NOT_WRITTEN
+        return None if own else f"no {name.replace('_', ' ')}: {limit}"
+
+    def check(self, spec: ModelSpec) -> None:
+        """Raise `Unsupported` for a model that the adapter cannot express."""
+        if limit := self.limit(spec):
+            raise Unsupported(limit)
+
+    def _left_out(self, value: str) -> str:
+        return f"no {value}: {self.limits.get(value, NOT_WRITTEN)}"
 
 
 class Session(Protocol):
@@ -160,8 +250,12 @@ class Session(Protocol):
         """The total derivative dL/dh_t of the mean loss, everything downstream included,
         for every step of the last layer: `(batch, time, hidden × directions)`."""
 
-    def step(self, x: Any, y: Any) -> Any:
+    def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
         """One optimiser update. Returns the loss before it, on the device, without waiting."""
+
+    def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
+        """Go on from a state: the readout of every step, or of the last, as in `predict`, and
+        the state after x, to be handed to the next call. One direction, no decoder."""
 
     def params(self) -> dict[str, Array]:
         """The current weights by canonical name, as NumPy."""
@@ -170,7 +264,8 @@ class Session(Protocol):
         """Block until the device has finished all it was given."""
 
     def executed_path(self) -> str:
-        """The kernel that really ran: `cudnn`, `onednn`, `aten`, `xla`, `while_loop`, …."""
+        """The kernel that really ran: `cudnn`, `onednn`, `aten`, `xla`, `while_loop`,
+        `python-loop`, …, read from the framework's profiler, graph or compiled text."""
 
 
 class TimedSession(Session, Protocol):
@@ -180,10 +275,10 @@ class TimedSession(Session, Protocol):
     and the record says so.
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any, lengths: Any = None) -> Any:
         """The readout, left on the device and not waited for."""
 
-    def backward(self, x: Any, y: Any) -> Any:
+    def backward(self, x: Any, y: Any, lengths: Any = None) -> Any:
         """Loss and all parameter gradients, left on the device and not waited for."""
 
 
@@ -191,9 +286,10 @@ class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 
     Optional beside it: `unavailable(device) -> str | None`, which says without importing the
-    framework why this backend cannot run on that device, and `settings(device) -> dict`, the
+    framework why this backend cannot run on that device; `settings(device) -> dict`, the
     framework's own switches (precision, determinism) as they stand; `peak_memory(device)` and
-    `reset_peak_memory(device)`, the framework's allocator in bytes.
+    `reset_peak_memory(device)`, the framework's allocator in bytes; and
+    `expected_path(spec, device) -> str`, what `executed_path` says where nothing fell back.
     """
 
     REQUIRES: Sequence[str]

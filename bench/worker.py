@@ -102,7 +102,7 @@ class Worker:
 
     def _bench(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Bench:
         if reason := limits(self.backend, case):
-            raise Unsupported(f"{self.name} {reason}")
+            raise Unsupported(f"{self.name}: {reason}")
         task = case.with_task(_any_size(self.load_task(case.task)))
         reference = self.load_backend("numpy")
         return Bench(case, task, self.backend, reference, watch, self.odd_sizes, opened)
@@ -132,6 +132,7 @@ class Worker:
     def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
         """Library versions, switches and the path that ran, for this case's model."""
         key, settings = case.model_key, getattr(self.backend, "settings", None)
+        expected = getattr(self.backend, "expected_path", None)
         if key not in self.paths and case.model in opened:
             self.paths[key] = opened[case.model].executed_path()
         return {
@@ -143,6 +144,7 @@ class Worker:
             "device": case.device,
             "settings": settings(case.device) if settings else {},
             "executed_path": self.paths.get(key),
+            "expected_path": expected(case.model, case.device) if expected else None,
         }
 
 

@@ -1,11 +1,25 @@
 """Which backends the suite covers, and the helpers that several test files share."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+if "PYTEST_XDIST_WORKER" not in os.environ and "--thorough" not in sys.argv:
+    # Compiling takes most of the suite's time: half as long without LLVM's optimiser. The gate
+    # of a run, and the thorough suite, compile as users do.
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+if "PYTEST_XDIST_WORKER" in os.environ:  # read when NumPy and the frameworks are first imported
+    for name in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{name}_NUM_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -15,7 +29,14 @@ import tasks  # noqa: E402
 from bench.plan import Case, Selection, cases  # noqa: E402
 from bench.probes.bench import Bench, Stopwatch  # noqa: E402
 
+LIMIT = "limit"
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+ELSEWHERE = {
+    "keras-jax": "Keras takes its backend from the environment, one for each process",
+    "keras-torch": "Keras takes its backend from the environment, one for each process",
+    "jax-cudnn": "needs an NVIDIA GPU",
+}
+"""What the conformance suite cannot run in the default process, and why."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,13 +44,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backends",
         nargs="+",
         default=list(FRAMEWORKS),
-        help="the backends to test; each of them must be installed",
+        help="the backends to test; each of them must be installed (by default the four "
+        "frameworks, and for the conformance suite all that run on the CPU in one process)",
+    )
+    parser.addoption("--device", default="cpu", help="where the conformance suite runs")
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="every combination of the conformance suite for every backend, however long it takes",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", metafunc.config.getoption("--backends"))
+
+
+def adapters(config: pytest.Config) -> list[str]:
+    """What the conformance suite covers: the chosen backends, by default all it can."""
+    chosen = list(config.getoption("--backends"))
+    every = [name for name in backends.names() if name not in ELSEWHERE]
+    return every if chosen == list(FRAMEWORKS) else chosen
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the adapters under test declare that they cannot do, each found to be so."""
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("skipped", [])
+    limits = {text for report in reports for name, text in report.user_properties if name == LIMIT}
+    if limits:
+        terminalreporter.section("limits, declared and found true")
+        for text in sorted(limits):
+            terminalreporter.line(text)
 
 
 @pytest.fixture

@@ -35,8 +35,14 @@ without_gpu = pytest.mark.skipif(not NO_GPU, reason="there is an NVIDIA GPU here
 REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks addin": ("there is no task 'addin'", "Did you mean adding", "memory"),
     "--tasks adding:lenght=3": ("option of task adding 'lenght'", "did you mean length", "hidden"),
-    "--tasks adding:length": ("task adding: 'length' is no option=value",),
-    "--tasks adding:": ("task adding: '' is no option=value",),
+    "--tasks adding:length": ("'length' is neither option=value nor a size (smoke, standard",),
+    "--tasks adding:": ("task adding: '' is neither option=value nor a size",),
+    "--tasks workload:fastrnn": ("'fastrnn' is neither option=value nor a size", "fastrnns"),
+    "--layers 0": ("layers must be a whole number from 1 up, not 0",),
+    "--layers two": ("layers must be whole numbers, not 'two'",),
+    "--directions 3": ("directions must be 1 or 2 (bidirectional), not 3",),
+    "--gru reset": ("unknown gru variant 'reset'", "reset_after, reset_before"),
+    "--forget-bias nan": ("forget bias must be a number, not nan",),
     "--tasks adding:length=": ("length must be a whole number, not ''",),
     "--tasks adding:length=1.5": ("length must be a whole number, not '1.5'",),
     "--tasks adding:length=-3": ("length must be a whole number of at least 2, not -3",),
@@ -200,7 +206,7 @@ def test_a_device_that_is_not_there_is_refused_with_a_reason_for_each_backend(
     done = bench("--tasks", "adding", "--devices", "cuda", "--results-dir", tmp_path / "runs")
     assert done.returncode == 2
     assert done.stderr.startswith("run_bench.py: cannot run:\n")
-    for name in backends.names():
+    for name in backends.DEFAULT:
         assert re.search(rf"^  {name} on cuda: .+$", done.stderr, re.MULTILINE)
     assert not (tmp_path / "runs").exists()
 
@@ -236,7 +242,19 @@ def test_list_goes_on_past_what_does_not_load() -> None:
             return super().load(name)
 
     nameless = SimpleNamespace(__doc__=None, unavailable=lambda: "no data")
-    assert list_command(Broken(bad=0, numpy=SOME.load("numpy")), Broken(bad=0, x=nameless)) == 0
+    found = Broken(bad=0, numpy=SOME.load("numpy"))
+    assert list_command(found, Broken(bad=0, x=nameless), limits=False) == 0
+
+
+def test_list_limits_tells_what_each_backend_expresses_and_whose_limit_the_rest_is() -> None:
+    done = bench_inside("list", "--limits")
+    heads, _, *rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
+    table = {row.split(" | ")[0].strip("| "): row.strip("| ").split(" | ") for row in rows}
+    column = heads.strip("| ").split(" | ").index("gru reset_before")
+    assert set(table) == set(backends.names())
+    assert table["numpy"][column] == "✓"
+    assert table["torch"][column] == "theirs"
+    assert re.search(r"^- \*\*torch\*\* – .*reset_before: .+ \(theirs\)", done.stdout, re.MULTILINE)
 
 
 # ---- the plan -------------------------------------------------------------------------------

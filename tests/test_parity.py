@@ -1,6 +1,8 @@
 """The gate accepts what is right and rejects what is wrong, whichever way it is wrong."""
 
 import math
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import broken
@@ -8,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import bench_for
 
-import backends
-from bench.probes.parity import Difference, compare, parity, relative_error
+from backends import numpy_backend
+from bench.probes.parity import Difference, compare, parity, relative_error, to_bfloat16
+from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
 
 REJECTED = {
     "swapped gates": broken.with_weights(broken.swapped_gates),
@@ -146,7 +149,74 @@ def test_a_backend_equals_the_reference_in_float32(backend: str, cell: str) -> N
     assert parity(bench_for(backend, cell=cell, dtype="float32")).failure is None
 
 
-def test_every_backend_of_this_folder_is_under_test(chosen: list[str]) -> None:
-    if len(chosen) < 4:
-        pytest.skip("some backends were selected by --backends")
-    assert set(chosen) == {n for n in backends.names() if not n.endswith(".py")}
+# ---- backends that do less, and narrower numbers ---------------------------------------------
+
+
+def inference_only(change: Any = None) -> Any:
+    """The reference without gradients; `change` alters what it predicts."""
+
+    def refuse(*_: Any) -> Any:
+        raise Unsupported("it does not train")
+
+    def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
+        session = numpy_backend.open_session(spec, params, device, training)
+        own = {"predict": change} if change else {}
+        altered: Any = broken.Altered(session, own)
+        altered.gradients = altered.hidden_gradients = altered.step = refuse
+        return altered
+
+    made = broken.backend(open_session)
+    made.SUPPORTS = Supports(training=Limit("theirs", "it runs models only"))
+    return made
+
+
+def test_a_backend_that_does_not_train_is_proven_by_outputs_and_states() -> None:
+    outcome = parity(bench_for(inference_only()))
+    assert outcome.failure is None
+    assert outcome.metrics["gradients_compared"] == 0
+    assert outcome.metrics["arrays_compared"] == 6
+    wrong = parity(bench_for(inference_only(lambda found: found * 1.001)))
+    assert wrong.failure is not None
+    assert "output" in wrong.failure
+
+
+def narrow(change: Any = lambda params: params) -> Any:
+    """Mixed precision as far as NumPy goes: float32 on weights and inputs that were rounded."""
+
+    class Rounded(broken.Altered):
+        def put(self, array: Any) -> Any:
+            floats = np.asarray(array).dtype.kind == "f"
+            return to_bfloat16(array) if floats else np.asarray(array)
+
+    def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
+        rounded = {name: to_bfloat16(value) for name, value in change(dict(params)).items()}
+        wide = replace(spec, dtype="float32" if spec.dtype == "bfloat16" else spec.dtype)
+        own = rounded if spec.dtype == "bfloat16" else change(dict(params))
+        return Rounded(numpy_backend.open_session(wide, own, device, training), {})
+
+    made = broken.backend(open_session)
+    made.SUPPORTS = Supports(dtypes=("bfloat16", "float32"))
+    return made
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_bfloat16_is_held_to_what_rounding_costs(cell: str) -> None:
+    assert parity(bench_for(narrow(), cell=cell, dtype="bfloat16")).failure is None
+    swap = partial(broken.swapped_gates, ModelSpec(cell=cell, inputs=2, hidden=8, outputs=1))
+    drop = partial(broken.transposed_recurrence, swap.args[0])
+    for fault in (drop,) if cell == "rnn" else (swap, drop):
+        faulty = bench_for(narrow(fault), cell=cell, dtype="bfloat16")
+        x, y = faulty.task.sample(faulty.rng("batches"))
+        weights, training = faulty.weights(faulty.case.model), faulty.case.training
+        found = compare(faulty, faulty.case.model, training, weights, x, y)
+        assert not all(difference.accepted for difference in found)
+
+
+def test_rounding_to_bfloat16_is_to_nearest_and_ties_to_even() -> None:
+    import ml_dtypes
+
+    values = np.random.default_rng(0).standard_normal(10_000).astype(np.float32)
+    ties = (values.view(np.uint32) & 0xFFFF0000 | 0x8000).view(np.float32)
+    for array in (values, ties, np.zeros(3, np.float32)):
+        expected = array.astype(ml_dtypes.bfloat16).astype(np.float32)
+        np.testing.assert_array_equal(to_bfloat16(array), expected)

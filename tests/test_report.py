@@ -199,6 +199,61 @@ def test_times_come_from_the_samples_and_not_from_the_metrics(device: str, share
     assert row["first_call_s"] == 0.75
 
 
+def test_the_share_of_the_machine_is_taken_of_its_product_in_the_same_launches() -> None:
+    records = [parity(), *(timed(launch=k, more={"product_gflops": 40.0}) for k in range(3))]
+    row = made(records).speed.iloc[0]
+    assert row["product_share"] == pytest.approx(row["gflops"] / 40)
+    assert "of product" in speed_words(made(records).speed)
+    assert "of product" not in speed_words(made(whole()).speed)
+
+
+def forward_only(**given: Any) -> Record:
+    more = {"first_step_s": None, "first_gradients_s": None}
+    return timed(samples={"forward": timed().samples["forward"]}, more=more, **given)
+
+
+def test_a_backend_that_does_not_train_stands_in_the_tables_without_a_rank() -> None:
+    untrained = record("parity", metrics={"parity_error": 1e-7, "parity_tolerance": 1e-5,
+                                          "gradients_compared": 0.0}, backend="onnx")  # fmt: skip
+    records = [*whole(), untrained, *(forward_only(launch=k, backend="onnx") for k in range(3))]
+    found = made(records)
+    assert found.not_measured.empty
+    words = speed_words(found.speed).set_index("backend")
+    assert words.loc["onnx", ["rank", "step (ms)", "flags"]].tolist() == ["–", "–", "*i"]
+    assert words.loc["onnx", "forward (ms)"] == short(1e3 * found.speed["forward_s"].min())
+    assert learning_words(found.learning).set_index("backend").loc["onnx", "flags"] == "*i"
+    assert "inference only" in text(records)
+
+
+@pytest.mark.parametrize(("expected", "flag"), [("one_dnn", ""), (None, ""), ("cudnn", "*f")])
+def test_a_kernel_that_is_not_the_one_meant_is_flagged_in_every_table(
+    expected: str | None, flag: str
+) -> None:
+    info = {**INFO, "environments": {"e": {**ENVIRONMENT, "expected_path": expected}}}
+    found = tables(whole(), {"r": info})
+    shown = speed_words(found.speed).iloc[0], learning_words(found.learning).iloc[0]
+    assert [row.get("flags", "") for row in shown] == [flag, flag]
+    assert shown[0]["path"] == ("one_dnn, not cudnn" if flag else "one_dnn")
+    written = render("r", whole(), info, 200, terminal=False)
+    assert ("fell back" in written) == bool(flag)
+
+
+def test_growth_is_drawn_where_one_size_takes_three_values_and_all_else_stays() -> None:
+    from bench.report.growth import growth, series
+    from bench.report.panels import looks
+
+    sizes = [{"length": n, "batch": 16} for n in (10, 20, 40)] + [{"length": 10, "batch": 32}]
+    records = [r for size in sizes for r in whole(size["length"] / 10, **size)]
+    found = made(records)
+    lines = list(series(found.rows, found.speed))
+    assert [(line.option, [x for x, _ in line.points]) for line in lines] == [
+        ("length", [10, 20, 40])
+    ]
+    assert [y / lines[0].points[0][1] for _, y in lines[0].points] == pytest.approx([1, 2, 4])
+    assert growth(found.rows, found.speed, looks(["torch"])) is not None
+    assert growth(made(whole()).rows, made(whole()).speed, looks(["torch"])) is None
+
+
 def test_launches_are_not_pooled_as_if_their_samples_were_independent() -> None:
     """One slow launch in three moves a pooled quantile, and not the median over launches."""
     even = [parity(), *(timed(1, launch=k) for k in range(3))]

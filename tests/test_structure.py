@@ -14,7 +14,7 @@ ALLOWED = {
     "tasks": {"tasks", "bench.spec"},
     "bench": {"bench"},
 }
-HEAVY = {"torch", "tensorflow", "keras", "jax", "optax", "flax"}
+HEAVY = {"torch", "tensorflow", "keras", "jax", "optax", "flax", "equinox", "onnx", "onnxruntime"}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

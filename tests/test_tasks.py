@@ -23,9 +23,9 @@ from tasks.memory import Memory
 
 seeds = st.integers(0, 2**32 - 1)
 PROFILES = [
-    pytest.param(task, id=f"{name}-{profile}")
+    pytest.param(tasks.load(name).PROFILES[profile], id=f"{name}-{profile}")
     for name in tasks.names()
-    for profile, task in tasks.load(name).PROFILES.items()
+    for profile in ("smoke", "standard", "paper")
 ]
 every_profile = pytest.mark.parametrize("task", PROFILES)
 
@@ -52,7 +52,7 @@ def blanks_and_guesses(y: Array) -> Array:
 
 @pytest.mark.parametrize("name", tasks.names())
 def test_a_task_file_names_its_packages_and_the_three_profiles(name: str) -> None:
-    assert set(tasks.load(name).PROFILES) == {"smoke", "standard", "paper"}
+    assert set(tasks.load(name).PROFILES) >= {"smoke", "standard", "paper"}
     assert all(isinstance(package, str) for package in tasks.load(name).REQUIRES)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.plan import Case
-from bench.spec import Array, Backend, ModelSpec, Params, Session, Task, Training
+from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
 from bench.weights import initial
 
 
@@ -67,6 +67,11 @@ class Bench:
     opened: dict[ModelSpec, Session] = field(default_factory=dict)
     """The session of the case's own model, once it is open: it knows the path that ran."""
 
+    @property
+    def supports(self) -> Supports:
+        """What the backend declares; all that is usual where it declares nothing."""
+        return getattr(self.backend, "SUPPORTS", Supports())
+
     def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """A session whose calls are added up by the stopwatch."""
         native = self.watch.timed(self.open_native)(model, params, training)
@@ -93,7 +98,14 @@ class Bench:
 
     def weights(self, model: ModelSpec) -> dict[str, Array]:
         """The canonical initial weights of this case's seed."""
-        return initial(model, self.rng("weights"), self.case.init)
+        case = self.case
+        return initial(
+            model,
+            self.rng("weights"),
+            case.init,
+            forget_bias=case.forget_bias,
+            time=self.task.time,
+        )
 
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator of its own for each purpose, from the case's seed; the evaluation set is

@@ -46,8 +46,7 @@ def gradients(bench: Bench, trained: Trained) -> Outcome:
 def through_time(bench: Bench, params: Mapping[str, Array]) -> Array:
     """‖dL/dh_t‖ over batch and units for each t, in float64 where the backend has it: in
     float32 what a long sequence leaves of a gradient is below the smallest number."""
-    supports = getattr(bench.backend, "SUPPORTS", None)
-    wide = supports is None or "float64" in supports.dtypes
+    wide = "float64" in bench.supports.dtypes
     model = bench.case.model
     model = dataclasses.replace(model, dtype="float64") if wide else model
     x, y = bench.task.sample(bench.rng("batches"))

@@ -7,7 +7,8 @@ from bench.probes.bench import Bench, Outcome
 
 
 def memory(bench: Bench) -> Outcome:
-    """A session opened and three updates made, in a fresh process.
+    """A session opened and three updates made (three predictions where the backend does not
+    train), in a fresh process.
     `process_growth` is the peak of resident memory over what the process held once the
     framework was imported: the model, its activations, and what was compiled and cached."""
     bench.watch.timed(bench.import_framework)()
@@ -18,7 +19,7 @@ def memory(bench: Bench) -> Outcome:
     session = bench.open(bench.case.model, bench.weights(bench.case.model), bench.case.training)
     x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))
     for _ in range(3):
-        session.step(x, y)
+        session.step(x, y) if bench.supports.training else session.predict(x)
     session.wait()
     peak = resident("VmHWM") if known else None
     own = getattr(bench.backend, "peak_memory", None)

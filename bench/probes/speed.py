@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from statistics import median
 from typing import Any
 
@@ -14,12 +15,15 @@ from bench.machine import others_busy, processor_seconds
 from bench.probes.bench import Bench, Outcome
 from bench.probes.parity import relative_error
 from bench.probes.training import norm
+from bench.weights import shapes
 
 SAMPLES = 12
 SAMPLE_S = 0.005
 WINDOW = 5
+PRODUCT, REPEATS = 1536, 6
+"""Rows of the square matrices whose product is the yardstick, and how often it is taken."""
 AGREEMENT = 0.05
-PROVEN: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4}
+PROVEN: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
 """How far loss and gradient norm of what was timed may be from the reference in float64."""
 
 
@@ -38,7 +42,7 @@ def speed(bench: Bench) -> Outcome:
     x, y = (session.put(part) for part in batch)
     session.wait()
     samples: dict[str, list[float]] = {}
-    for name, call in _phases(session, x, y):
+    for name, call in _phases(session, x, y, bool(bench.supports.training)):
         metrics[f"first_{name}_s"] = _clock(call, session, 1)
         warmed, seconds, calls = _steady(call, session, case.phase_s)
         samples[name] = seconds
@@ -47,13 +51,28 @@ def speed(bench: Bench) -> Outcome:
         if name == "gradients":
             metrics |= _proof(session, x, y)
     metrics["native_calls"] = float(hasattr(session, "forward"))
-    metrics["sequences_per_s"] = len(batch[0]) / metrics["step_s"]  # type: ignore[operator]
-    metrics["flop_step"] = float(operations(bench))
-    metrics["gflops"] = metrics["flop_step"] / metrics["step_s"] / 1e9  # type: ignore[operator]
     metrics["others_busy"] = others_busy(before)
-    wrong = _unlike(metrics, _proof(bench.open_reference(wide, weights), *batch), model.dtype)
+    metrics["flop_step"] = float(operations(bench))
+    if case.device == "cpu":
+        metrics["product_gflops"] = product_rate(model.storage)
+    wrong = None
+    if bench.supports.training:
+        truth = _proof(bench.open_reference(wide, weights), *batch)
+        wrong = _unlike(metrics, truth, model.dtype)
     bench.watch.seconds = imported + time.perf_counter() - start
     return Outcome(metrics, samples, failure=wrong)
+
+
+def product_rate(dtype: str) -> float:
+    """GFLOP/s of NumPy's product of two square matrices on this process's threads: what its
+    share of the machine can do at best, against which the kernels are read."""
+    a = np.random.default_rng(0).standard_normal((PRODUCT, PRODUCT)).astype(dtype)
+    out, taken = np.empty_like(a), []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        np.matmul(a, a, out=out)
+        taken.append(time.perf_counter() - start)
+    return 2 * PRODUCT**3 / min(taken) / 1e9
 
 
 def _proof(session: Any, x: Any, y: Any) -> dict[str, float | None]:
@@ -74,11 +93,15 @@ def _unlike(
     return None
 
 
-def _phases(session: Any, x: Any, y: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _phases(
+    session: Any, x: Any, y: Any, training: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The adapter's own calls that leave results on the device, where it has them."""
     forward = getattr(session, "forward", session.predict)
-    backward = getattr(session, "backward", session.gradients)
     yield "forward", lambda: forward(x)
+    if not training:
+        return
+    backward = getattr(session, "backward", session.gradients)
     yield "gradients", lambda: backward(x, y)
     yield "step", lambda: session.step(x, y)
 
@@ -133,14 +156,16 @@ def _no_collector() -> Iterator[None]:
 def operations(bench: Bench) -> int:
     """Floating-point operations of the matrix products of one update: 2 for each weight, step
     and sequence in the forward pass, and twice that in the backward pass. Elementwise work and
-    the optimiser are left out; the first layer's dL/dx, which training does not need, too."""
+    the optimiser are left out; dL/dx of a first layer, which training does not need, too."""
     model, task = bench.case.model, bench.task
     products = 0
-    for layer in range(model.layers):
-        inputs = model.inputs if layer == 0 else model.hidden * model.directions
-        recurrent = 0 if model.cell == "feedforward" else model.hidden
-        rows = model.gates * model.hidden * model.directions
-        products += rows * (inputs * (2 if layer == 0 else 3) + recurrent * 3) * task.time
-    positions = task.time if model.readout == "every" else 1
-    products += 3 * model.outputs * model.hidden * model.directions * positions
+    for name, shape in shapes(model).items():
+        *where, kind = name.split(".")
+        if kind not in ("w", "u"):
+            continue
+        steps = model.decoder if "decoder" in where else task.time
+        if "readout" in where:
+            steps = 1 if model.readout == "last" else model.decoder or task.time
+        passes = 2 if kind == "w" and "0" in where else 3
+        products += passes * steps * prod(shape)
     return 2 * task.batch * products

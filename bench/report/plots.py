@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.report.growth import growth
 from bench.report.panels import (
     GREY,
     WIDTH,
@@ -47,6 +48,8 @@ STYLE: Any = {
 }
 
 Place = tuple[str, ...]
+EVERYWHERE: Place = ()
+"""The place of a figure that is of no single section."""
 
 
 def plots(made: Tables, output: Path) -> dict[Place, list[Path]]:
@@ -63,6 +66,10 @@ def plots(made: Tables, output: Path) -> dict[Place, list[Path]]:
                 path = output / f"{kind}-{_slug(title)}.png"
                 figure.savefig(path, metadata={"Software": None})
                 written.setdefault(place, []).append(path)
+        if grown := growth(proven, made.speed, seen):
+            path = output / "growth.png"
+            grown.savefig(path, metadata={"Software": None})
+            written[EVERYWHERE] = [path]
     return written
 
 
@@ -74,7 +81,7 @@ def _figures(
     if any(row.of("gradients") for row in rows):
         yield "gradient", gradient(title, rows)
         yield "gradient-norm", gradient_norm(title, rows, seen)
-    if len(times):
+    if times["step_s"].notna().any():
         yield "step-time", step_time(title, times, seen)
 
 
@@ -179,6 +186,7 @@ def gradient(title: str, rows: Sequence[Row]) -> Figure:
 
 def step_time(title: str, times: pd.DataFrame, seen: Mapping[str, Look]) -> Figure:
     """Step times by cell and backend, the fastest on top."""
+    times = times[times["step_s"].notna()]
     several = times["threads"].nunique() > 1
     parts = [(key, part) for key, part in times.groupby(["cell", "threads"], sort=False)]
     counts = [len(part) for _, part in parts]

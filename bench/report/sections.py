@@ -18,6 +18,10 @@ INTERVALS = (
     "overlap, the order is not settled."
 )
 
+PRODUCT = (
+    "Of product: GFLOP/s over those of NumPy's product of two large matrices in the same process."
+)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -75,7 +79,7 @@ def notes(made: Tables) -> list[str]:
     learned = _learning_notes(made.learning) if len(made.learning) else []
     timed = _speed_notes(made.speed) if len(made.speed) else []
     known = made.learning["score_low"].notna().any() or made.speed["step_low_s"].notna().any()
-    return [*learned, *timed, *([INTERVALS] if known else [])]
+    return [*learned, *timed, *_flag_notes(made), *([INTERVALS] if known else [])]
 
 
 def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
@@ -127,7 +131,6 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
 
 
 def _speed_notes(frame: pd.DataFrame) -> list[str]:
-    raised = [f"{flag}: {FLAGS[flag]}" for flag in FLAGS if frame["flags"].str.contains(flag).any()]
     few = frame["launches"].min() < LEAST
     threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
     return [
@@ -136,8 +139,14 @@ def _speed_notes(frame: pd.DataFrame) -> list[str]:
         "other devices; over launches the median. First calls: forward, gradients and step, "
         "compilation included.",
         *([f"With fewer than {LEAST} launches no interval is shown."] if few else []),
-        *([f"* to be read with care. {'; '.join(raised)}."] if raised else []),
+        *([PRODUCT] if frame["product_share"].notna().any() else []),
     ]
+
+
+def _flag_notes(made: Tables) -> list[str]:
+    used = "".join([*made.learning["flags"].fillna(""), *made.speed["flags"]])
+    raised = [f"{flag}: {meaning}" for flag, meaning in FLAGS.items() if flag in used]
+    return [f"* to be read with care. {'; '.join(raised)}."] if raised else []
 
 
 def _span(counts: "pd.Series[int]") -> str:

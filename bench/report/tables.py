@@ -15,7 +15,7 @@ from bench.plan import UNPROVEN
 from bench.probes.gradients import half_life
 from bench.records import Record
 from bench.report.rows import GROUP, PLACE, Row, metric, rows
-from bench.report.timing import SPEED, is_whole, timed
+from bench.report.timing import SPEED, fell_back, is_whole, timed
 from bench.statistics import geometric_mean_ratio, interquartile_mean, median_interval
 from bench.statistics import share_interval as share
 
@@ -28,7 +28,7 @@ LEARNING = (
     *("score_interquartile_mean", "scores", "diverged", "chance", "threshold"),
     *("solved", "solved_low", "solved_high", "steps_to_solve", "steps"),
     *("gradient_norm_first", "gradient_norm_last", "half_life_initial", "half_life_trained"),
-    *("gradient_nan", "gradient_inf"),
+    *("gradient_nan", "gradient_inf", "flags"),
 )
 NOT_MEASURED = (*PLACE, "probes", "cases", "status", "reason")
 
@@ -49,13 +49,17 @@ def tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]]) ->
     found = rows(records)
     rng = np.random.default_rng(SEED)
     times = speed(found, infos, rng)
-    return Tables(found, learning(found, rng), times, overall(times), not_measured(found))
+    learned = learning(found, infos, rng)
+    return Tables(found, learned, times, overall(times), not_measured(found))
 
 
-def learning(found: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
+def learning(
+    found: Sequence[Row], infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
+) -> pd.DataFrame:
     """Parity, scores, and gradients: a row a model and backend. Scores are lower-is-better; one
     that is not finite counts as infinitely bad, so that a median over seeds does not hide it."""
-    made = [_learned(row, rng) for row in found if not row.unproven]
+    proven = [row for row in found if not row.unproven]
+    made = [_learned(row, rng) | _flags(row, infos.get(row.run, {})) for row in proven]
     baselines = sorted({name for row in made for name in row if name.startswith("baseline.")})
     return pd.DataFrame(made, columns=[*LEARNING, *baselines])
 
@@ -69,7 +73,7 @@ def speed(
     frame = pd.DataFrame(made, columns=list(SPEED))
     steps = frame.groupby([*GROUP, "cell", "threads"], sort=False)["step_s"]
     frame["relative"] = frame["step_s"] / steps.transform("min")
-    frame["rank"] = steps.rank(method="min").astype("int64")
+    frame["rank"] = steps.rank(method="min").astype("Int64")
     frame["group"] = steps.ngroup()
     frame = frame.sort_values(["group", "step_s"], kind="stable", ignore_index=True)
     return frame.drop(columns="group")
@@ -129,6 +133,14 @@ def _learned(row: Row, rng: np.random.Generator) -> dict[str, Any]:
     entry |= {"chance": first.get("chance"), "threshold": first.get("threshold")}
     entry |= {name: value for name, value in first.items() if name.startswith("baseline.")}
     return entry | _scores(learned, rng) | _solved(learned) | _gradients(row.of("gradients"))
+
+
+def _flags(row: Row, info: Mapping[str, Any]) -> dict[str, str]:
+    """What a reader must know of the kernel that ran, and of what was proven."""
+    parity = row.of("parity")
+    inference = any(r.metrics.get("gradients_compared") == 0 for r in parity)
+    untimed = [r for r in row.records if r.probe != "speed"]
+    return {"flags": "f" * fell_back(untimed, info) + "i" * inference}
 
 
 def _parity(row: Row) -> dict[str, Any]:

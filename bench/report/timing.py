@@ -21,7 +21,7 @@ SPEED = (
     *PLACE,
     *("threads", "rank", "relative", "launches"),
     *(f"{phase}_{part}" for phase in PHASES for part in ("s", "low_s", "high_s")),
-    *("first_call_s", "open_s", "sequences_per_s", "gflops"),
+    *("first_call_s", "open_s", "sequences_per_s", "gflops", "product_share"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
     *("flags", "spread", "others_busy", "step_launches_s"),
 )
@@ -31,6 +31,8 @@ FLAGS: Mapping[str, str] = {
     "l": f"the machine was loaded: others kept more than {BUSY:g} of a processor busy meanwhile",
     "c": "copies to NumPy are inside the clock: the backend offers no native calls",
     "e": "launches ran in different environments",
+    "f": "fell back: the kernel that ran is not the one that the backend stands for",
+    "i": "inference only: outputs and states are proven equal, and there are no gradients",
 }
 
 
@@ -49,8 +51,10 @@ def spread(samples: Sequence[float]) -> float:
 
 
 def is_whole(record: Record) -> bool:
-    """Whether every phase has samples, all of them numbers."""
-    phases = [record.samples.get(phase, ()) for phase in PHASES]
+    """Whether every phase has samples, all of them numbers; of a backend that does not train,
+    the forward pass."""
+    inference = record.metrics.get("first_step_s") is None
+    phases = [record.samples.get(phase, ()) for phase in (PHASES[1:2] if inference else PHASES)]
     return all(len(samples) > 0 and np.isfinite(samples).all() for samples in phases)
 
 
@@ -74,16 +78,21 @@ def _entry(
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"launches": len(launches)}
     for phase in PHASES:
-        figures = [figure(r.samples[phase], row.device) for r in launches]
-        low, high = median_interval(figures, rng) or (None, None)
+        figures = [figure(r.samples.get(phase, ()), row.device) for r in launches]
+        known = np.isfinite(figures).all()
+        low, high = (median_interval(figures, rng) if known else None) or (None, None)
         entry |= {f"{phase}_s": median(figures), f"{phase}_low_s": low, f"{phase}_high_s": high}
         entry |= {"step_launches_s": tuple(figures)} if phase == "step" else {}
     step = entry["step_s"]
-    entry["first_call_s"] = _middle(launches, *(f"first_{phase}_s" for phase in PHASES))
+    firsts = (f"first_{phase}_s" for phase in PHASES if phase in launches[0].samples)
+    entry["first_call_s"] = _middle(launches, *firsts)
     entry["open_s"] = _middle(launches, "open_s")
     batch, flop = row.settings.get("batch"), _middle(launches, "flop_step")
+    yardstick = _middle(launches, "product_gflops")
     entry["sequences_per_s"] = None if batch is None else batch / step
     entry["gflops"] = None if flop is None else flop / step / 1e9
+    if entry["gflops"] is not None and yardstick is not None:
+        entry["product_share"] = entry["gflops"] / yardstick
     return entry | _memory(row) | _conditions(launches, info)
 
 
@@ -97,24 +106,45 @@ def _memory(row: Row) -> dict[str, Any]:
 
 def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
     """The path that ran, and what speaks against trusting the times."""
-    known = info.get("environments", {})
-    paths = [known.get(r.environment, {}).get("executed_path") for r in launches]
     others = [busy for r in launches if (busy := r.metrics.get("others_busy")) is not None]
-    widest = max(spread(r.samples[phase]) for r in launches for phase in PHASES)
-    warm = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in PHASES]
+    phases = [phase for phase in PHASES if phase in launches[0].samples]
+    widest = max(spread(r.samples[phase]) for r in launches for phase in phases)
+    warm = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in phases]
     raised = {
         "w": 0.0 in warm,
         "s": widest > SPREAD,
         "l": max(others, default=0.0) > BUSY,
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
+        "f": fell_back(launches, info),
+        "i": "step" not in phases,
     }
     return {
-        "executed_path": " / ".join(dict.fromkeys(p for p in paths if p)) or None,
+        "executed_path": executed_path(launches, info),
         "flags": "".join(flag for flag, is_up in raised.items() if is_up),
         "spread": widest,
         "others_busy": max(others, default=None),
     }
+
+
+def executed_path(found: Sequence[Record], info: Mapping[str, Any]) -> str | None:
+    """The kernels that ran, and where they are not those that the backend stands for, which
+    those would have been: `aten, not onednn`."""
+    words = [ran if ran == meant else f"{ran}, not {meant}" for ran, meant in _paths(found, info)]
+    return " / ".join(words) or None
+
+
+def fell_back(found: Sequence[Record], info: Mapping[str, Any]) -> bool:
+    return any(ran != meant for ran, meant in _paths(found, info))
+
+
+def _paths(found: Sequence[Record], info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each pair of the path that ran and the path that was meant (the same where the backend
+    does not say what it stands for), once."""
+    known = info.get("environments", {})
+    told = [known.get(r.environment, {}) for r in found]
+    pairs = [(e.get("executed_path"), e.get("expected_path")) for e in told]
+    return list(dict.fromkeys((ran, meant or ran) for ran, meant in pairs if ran))
 
 
 def _middle(launches: Sequence[Record], *names: str) -> float | None:

@@ -67,6 +67,7 @@ def learning_words(part: pd.DataFrame) -> pd.DataFrame:
             "gradient norm": _gradient_norm,
             "half-life (steps)": _half_life,
             "NaN/Inf": _not_finite,
+            "flags": lambda r: f"*{r.flags}" if r.flags else "",
         },
     )
 
@@ -78,7 +79,7 @@ def speed_words(part: pd.DataFrame) -> pd.DataFrame:
         {
             "cell": lambda r: r.cell,
             **({"threads": lambda r: str(r.threads)} if part["threads"].nunique() > 1 else {}),
-            "rank": lambda r: f"{r.rank:.0f}",
+            "rank": lambda r: NONE if pd.isna(r.rank) else f"{r.rank:.0f}",
             "backend": lambda r: r.backend,
             **_phase("step"),
             "× fastest": lambda r: short(r.relative),
@@ -88,6 +89,7 @@ def speed_words(part: pd.DataFrame) -> pd.DataFrame:
             "open (s)": lambda r: short(r.open_s, 2),
             "sequences/s": lambda r: short(r.sequences_per_s),
             "GFLOP/s": lambda r: short(r.gflops),
+            "of product": _product_share,
             "memory (MiB)": _memory,
             "path": lambda r: r.executed_path or NONE,
             "flags": lambda r: f"*{r.flags}" if r.flags else "",
@@ -175,6 +177,11 @@ def _not_finite(row: Any) -> str:
     if pd.isna(row.gradient_nan):
         return NONE
     return f"{row.gradient_nan:.0f}/{row.gradient_inf:.0f}"
+
+
+def _product_share(row: Any) -> str:
+    """GFLOP/s over those of a product of large matrices on the same threads."""
+    return NONE if pd.isna(row.product_share) else f"{row.product_share:.0%}"
 
 
 def _memory(row: Any) -> str:

@@ -86,6 +86,8 @@ def _markdown(
         parts.append(markdown_section(section, names))
     if lines := overall_lines(made.overall):
         parts += ["## Over all models", markdown_list(lines)]
+    for path in figures.get((), ()):
+        parts += ["## Growth", f"![How the time of a step grows]({path.name})"]
     if len(made.not_measured):
         parts += ["## Not measured", markdown_table(not_measured_words(made.not_measured))]
     if lines := notes(made):

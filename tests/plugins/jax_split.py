@@ -1,4 +1,5 @@
-"""The JAX adapter with the GRU's gates cut by `jnp.split`, as much published code has it.
+"""The automatically differentiated JAX adapter with the GRU's gates cut by `jnp.split`, as much
+published code has it.
 
 jax 0.10.2 is reported to compile wrong input-side gradients for it on some processors, at small
 odd sizes, in float64 and under jit. Whether it does on yours, the parity gate says:
@@ -8,10 +9,11 @@ odd sizes, in float64 and under jit. Whether it does on yours, the parity gate s
 
 from typing import Any
 
-from backends import jax_backend
+from backends import _jax, jax_autodiff_backend
+from bench.spec import ModelSpec, Params, Training
 
-REQUIRES, SUPPORTS = jax_backend.REQUIRES, jax_backend.SUPPORTS
-devices, unavailable = jax_backend.devices, jax_backend.unavailable
+REQUIRES, SUPPORTS = jax_autodiff_backend.REQUIRES, jax_autodiff_backend.SUPPORTS
+devices, unavailable = jax_autodiff_backend.devices, jax_autodiff_backend.unavailable
 
 
 def gru(a: Any, h: Any, *, u: Any, b_hn: Any) -> tuple[Any, ...]:
@@ -25,6 +27,11 @@ def gru(a: Any, h: Any, *, u: Any, b_hn: Any) -> tuple[Any, ...]:
     return ((1 - z) * n + z * h,)
 
 
-def open_session(*args: Any, **more: Any) -> Any:
-    jax_backend.CELLS["reset_after"] = gru
-    return jax_backend.open_session(*args, **more)
+STACK = jax_autodiff_backend.with_cells({"reset_after": gru})
+
+
+def open_session(
+    spec: ModelSpec, params: Params, device: str, training: Training = Training()
+) -> _jax.JaxSession:
+    _jax.check(SUPPORTS, spec, unavailable(device))
+    return _jax.JaxSession(STACK, spec, params, device, training)

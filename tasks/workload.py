@@ -1,0 +1,106 @@
+"""Shapes that other benchmarks time, on noise: for speed, at sizes the field knows by name.
+
+`--tasks workload:fastrnns` takes one of them, `workload:fastrnns:length=50` changes a size.
+
+Sources of the shapes: `braun` the rnn_benchmarks of Braun (2018, arXiv 1806.01818); `fastrnns`
+PyTorch's own benchmark of that name; `deepbench` Baidu's DeepBench; `rosetta-imdb` the
+DeepLearningFrameworks comparison; `flashrnn` Pöppel, Beck & Hochreiter (2024); `keras-layers`
+Keras' benchmark of its layers; `tiny` and `small` are ours. Layers and directions are chosen
+beside: `--layers 4 --directions 2`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import ClassVar
+
+import numpy as np
+
+from bench.spec import Array, Training
+
+REQUIRES: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Standard normal inputs and targets; `shape` is the name under which the sizes are known."""
+
+    shape: str
+    batch: int
+    length: int
+    width: int
+    hidden: int
+    outputs: int = 1
+    steps: int = 50
+    learning_rate: float = 1e-3
+    clip_norm: float | None = None
+
+    readout = "last"
+    loss = "mse"
+    metric = "mse"
+    chance = 1.0
+    """Always answering 0: the variance of the targets."""
+    threshold = 0.01
+    """Out of reach: targets are noise, drawn anew for every batch."""
+    baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "length", "width", "hidden", "outputs", "steps"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
+
+    @property
+    def inputs(self) -> int:
+        return self.width
+
+    @property
+    def time(self) -> int:
+        return self.length
+
+    def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """x `(batch, length, width)` and targets `(batch, outputs)`."""
+        return self._draw(rng, self.batch)
+
+    def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Twice as many sequences as a batch has."""
+        return self._draw(rng, 2 * self.batch)
+
+    def scores(self, predictions: Array, y: Array) -> dict[str, float]:
+        """`mse`, the mean squared error of predictions `(n, outputs)`."""
+        return {"mse": float(np.mean((predictions - y) ** 2))}
+
+    def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        x = rng.standard_normal((count, self.length, self.width))
+        return x, rng.standard_normal((count, self.outputs))
+
+
+def _shape(name: str, batch: int, length: int, width: int, hidden: int) -> Workload:
+    return Workload(shape=name, batch=batch, length=length, width=width, hidden=hidden)
+
+
+NAMED: Mapping[str, Workload] = {
+    shape.shape: shape
+    for shape in (
+        _shape("tiny", 50, 50, 2, 32),
+        _shape("small", 64, 100, 2, 128),
+        _shape("braun-1x320", 64, 100, 123, 320),
+        _shape("braun-1x320-long", 32, 1000, 123, 320),
+        _shape("braun-4x320-bi", 32, 1000, 123, 320),
+        _shape("fastrnns", 64, 100, 512, 512),
+        _shape("deepbench-vanilla", 64, 50, 1760, 1760),
+        _shape("deepbench-lstm", 64, 25, 512, 512),
+        _shape("deepbench-lstm-1024", 128, 25, 1024, 1024),
+        _shape("deepbench-gru", 32, 1500, 1024, 1024),
+        _shape("rosetta-imdb", 64, 150, 125, 100),
+        _shape("flashrnn", 16, 1024, 768, 768),
+        _shape("keras-layers", 256, 256, 256, 32),
+    )
+}
+PROFILES: Mapping[str, Workload] = {
+    "smoke": replace(_shape("smoke", 4, 5, 2, 8), steps=5),
+    "standard": NAMED["small"],
+    "paper": NAMED["braun-1x320"],
+    **NAMED,
+}

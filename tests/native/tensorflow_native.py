@@ -1,0 +1,26 @@
+"""TensorFlow by hand: Keras' layers and Adam, one training step in one tf.function."""
+
+from typing import Any
+
+from .keras_native import adam, sequential
+from .problem import Call, Problem
+
+
+def step(given: Problem) -> Call:
+    import tensorflow as tf
+
+    model, optimiser = sequential(given), adam(given)
+    x, y = tf.constant(given.x), tf.constant(given.y)
+
+    @tf.function(autograph=False)
+    def update(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(x, training=True) - y))
+        grads = tape.gradient(loss, model.trainable_variables)
+        optimiser.apply(grads, model.trainable_variables)
+        return loss
+
+    def run() -> Any:
+        return update(x, y)
+
+    return Call(run, tf.test.experimental.sync_devices, lambda: float(run()))

@@ -1,0 +1,61 @@
+"""PyTorch by hand: nn.LSTM, nn.GRU or nn.RNN, nn.Linear and fused Adam."""
+
+from typing import Any
+
+import numpy as np
+
+from .problem import Call, Problem
+
+
+def step(given: Problem) -> Call:
+    import torch
+    from torch import nn
+
+    spec, training = given.spec, given.training
+    kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[spec.cell]
+    layer = kind(spec.inputs, spec.hidden, batch_first=True)
+    readout = nn.Linear(spec.hidden, spec.outputs)
+    load(given, layer, readout)
+    optimiser = torch.optim.Adam(
+        [p for p in (*layer.parameters(), *readout.parameters()) if p.requires_grad],
+        lr=training.learning_rate,
+        betas=(training.beta1, training.beta2),
+        eps=training.epsilon,
+        fused=True,
+    )
+    x, y = torch.tensor(given.x), torch.tensor(given.y)
+
+    def run() -> Any:
+        optimiser.zero_grad(set_to_none=True)
+        states, _ = layer(x)
+        loss = nn.functional.mse_loss(readout(states[:, -1]), y)
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return Call(run, lambda: None, lambda: run().item())
+
+
+def load(given: Problem, layer: Any, readout: Any) -> None:
+    """The weights, with one trained bias: the second stays zero, but for `b_hn` of the gru."""
+    import torch
+
+    own, hidden = given.layer, given.spec.hidden
+    values = [own["w"], own["u"], own["b"], np.zeros_like(own["b"])]
+    if given.spec.cell == "gru":
+        values[3][-hidden:] = own["b_hn"]
+        layer.bias_hh_l0.register_post_accumulate_grad_hook(_zeroing(2 * hidden))
+    else:
+        layer.bias_hh_l0.requires_grad_(False)
+    with torch.no_grad():
+        for parameter, value in zip(layer.parameters(), values, strict=True):
+            parameter.copy_(torch.tensor(value))
+        for parameter, value in zip(readout.parameters(), given.readout, strict=True):
+            parameter.copy_(torch.tensor(value))
+
+
+def _zeroing(end: int) -> Any:
+    def hook(bias: Any) -> None:
+        bias.grad[:end] = 0
+
+    return hook

@@ -1,0 +1,337 @@
+"""The conformance checker accepts what is right and rejects what is wrong in one way, by the
+arrays in which that way shows."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import broken
+import conformance
+import definition
+import numpy as np
+import pytest
+from broken import reading, with_gradients_of, with_methods, with_rules
+from conformance import check, problem
+from test_conformance import Combination, decoders, matrix
+
+from backends import numpy_backend
+from bench.spec import Limit, ModelSpec, Supports, Unsupported
+
+REFERENCE = [c for c in (*matrix(None), *decoders(None)) if c.spec.dtype == "float64"]
+
+
+@pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row.name)
+def test_the_reference_computes_what_the_definition_says(row: Combination) -> None:
+    """Two programs that share nothing, one of which has no backward pass to be wrong."""
+    p = problem(replace(row.spec, layers=min(row.spec.layers, 2)), batch=3, time=4)
+    verdict = conformance.assert_conforms(definition, p)
+    assert len(verdict.differences) > 30
+
+
+class Fault(NamedTuple):
+    """`shows` are arrays that must be rejected, `hides` arrays that must not be: the fault does
+    not reach them."""
+
+    adapter: Any
+    shows: tuple[str, ...]
+    hides: tuple[str, ...] = ()
+    model: dict[str, Any] = {}  # noqa: RUF012
+
+
+GRU, BOTH, TWO = {"cell": "gru"}, {"bidirectional": True}, {"layers": 2}
+EVERY = {"readout": "every", "loss": "cross_entropy"}
+WRITES = EVERY | {"decoder": 3}
+OUTPUT = ("output", "hidden states", "loss", "d hidden states", "output in pieces")
+RAGGED = ("output, ragged", "hidden states, ragged", "loss, ragged")
+STATES = ("output from given states", "hidden states from given states")
+TRAINED = ("losses", "readout.w trained")
+W, U, B = (f"d layers.0.forward.{name}" for name in "wub")
+
+FAULTS = {
+    "the first two gates swapped": Fault(
+        reading(broken.first_two_gates_swapped),
+        (*OUTPUT, *RAGGED, *STATES, W, U, B, "d x"),
+        ("layers.0.forward.w as given",),
+    ),
+    "the gates of the gru swapped": Fault(
+        reading(broken.first_two_gates_swapped), (*OUTPUT, W, U, B), (), GRU
+    ),
+    "the update gate the other way round": Fault(
+        with_rules(cell=broken.update_gate_the_other_way), (*OUTPUT, W, U, B), (), GRU
+    ),
+    "recurrent weights transposed": Fault(
+        reading(broken.recurrence_transposed), (*OUTPUT, W, U, B)
+    ),
+    "no bias": Fault(reading(broken.without("b")), (*OUTPUT, B)),
+    "no recurrent bias b_hn": Fault(
+        reading(broken.without("b_hn")), (*OUTPUT, "d layers.0.forward.b_hn"), (), GRU
+    ),
+    "reset before in place of after": Fault(
+        with_rules(cell=broken.reset_the_other_way),
+        (*OUTPUT, U, "d layers.0.forward.b_hn"),
+        (),
+        GRU,
+    ),
+    "reset after in place of before": Fault(
+        with_rules(cell=broken.reset_the_other_way),
+        (*OUTPUT, U),
+        (),
+        GRU | {"gru": "reset_before"},
+    ),
+    "the state not held beyond the end": Fault(
+        with_rules(hold=broken.never_held), (*RAGGED, f"{W}, ragged"), OUTPUT
+    ),
+    "one step read beyond the end": Fault(
+        with_rules(running=broken.one_step_too_far), RAGGED, (*OUTPUT, *STATES)
+    ),
+    "the backward direction started at the padded end": Fault(
+        with_rules(running=broken.backward_from_the_padded_end),
+        (*RAGGED, "d layers.0.backward.w, ragged"),
+        (*OUTPUT[:4], "d layers.0.backward.w"),
+        BOTH,
+    ),
+    "only the lstm's h held": Fault(
+        with_rules(hold=broken.only_h_held), ("output, ragged",), ("output",), WRITES
+    ),
+    "the decoder started at the padded end": Fault(
+        with_rules(hold=broken.never_held),
+        ("output, ragged", "loss, ragged", "d decoder.layers.0.forward.w, ragged"),
+        ("output", "loss"),
+        WRITES,
+    ),
+    "given states ignored": Fault(
+        with_rules(start=broken.states_ignored),
+        (*STATES, "output, ragged, from given states", "output of advance from given states"),
+        ("output", "loss", *RAGGED),
+    ),
+    "given states by direction first": Fault(
+        with_rules(start=broken.states_by_direction_first),
+        STATES,
+        (*OUTPUT[:4], *RAGGED),
+        BOTH | TWO,
+    ),
+    "the directions handed to the second layer in the wrong order": Fault(
+        with_rules(below=broken.backward_handed_over_first),
+        (*OUTPUT[:4], "d layers.1.forward.w"),
+        (),
+        BOTH | TWO,
+    ),
+    "the backward state read at the wrong end": Fault(
+        with_rules(final=broken.last_step_for_both_directions),
+        ("output", "loss", "d readout.w", "d hidden states", "output, ragged"),
+        ("hidden states", "hidden states, ragged"),
+        BOTH,
+    ),
+    "gradients that come from padding": Fault(
+        with_gradients_of(hold=broken.never_held),
+        (f"{W}, ragged", f"{U}, ragged", "d x, ragged"),
+        ("loss, ragged", "output, ragged", W, U, "d x"),
+    ),
+    "no begin token": Fault(
+        with_rules(token=lambda t: 0.0),
+        ("output", "loss", "d decoder.layers.0.forward.w"),
+        ("hidden states",),
+        WRITES,
+    ),
+    "a begin token at every step": Fault(
+        with_rules(token=lambda t: 1.0), ("output", "loss"), ("hidden states",), WRITES
+    ),
+    "a decoder fed its own outputs in training": Fault(
+        with_rules(feed=lambda target, output: output),
+        ("loss", "d decoder.layers.0.forward.w", "d hidden states", "losses"),
+        ("output", "output, ragged"),
+        WRITES,
+    ),
+    "numbers fed back in training": Fault(
+        with_rules(feed=lambda target, output: output),
+        ("loss", "d readout.w"),
+        ("output",),
+        WRITES | {"loss": "mse"},
+    ),
+    "a missing label fed as the last class": Fault(
+        with_rules(taught=broken.a_missing_label_is_the_last_class),
+        ("loss", "d decoder.layers.0.forward.w"),
+        ("output",),
+        WRITES,
+    ),
+    "a mean over what is missing too": Fault(
+        with_rules(loss=broken.mean_over_what_is_missing_too),
+        ("loss", "d readout.w", "d hidden states"),
+        ("output", "hidden states"),
+        EVERY,
+    ),
+    "a mean over missing numbers too": Fault(
+        with_rules(loss=broken.mean_over_what_is_missing_too),
+        ("loss", "d readout.w"),
+        ("output",),
+        EVERY | {"loss": "mse"},
+    ),
+    "the hidden gradients of the readout alone": Fault(
+        with_methods(hidden_gradients=broken.last_step_only), ("d hidden states",), ("d x", U)
+    ),
+    "dL/dh_t one step late": Fault(
+        broken.shifted_hidden_gradients(), ("d hidden states",), ("loss", W)
+    ),
+    "a gradient off by a millionth": Fault(
+        with_methods(gradients=broken.off_by_a_millionth), (U,), (W, "d x", "loss")
+    ),
+    "ε inside the root": Fault(
+        with_rules(adam=broken.epsilon_inside_the_root), TRAINED, ("loss", W)
+    ),
+    "ε inside the bias correction": Fault(
+        with_rules(adam=broken.epsilon_inside_the_correction), TRAINED, ("loss", W)
+    ),
+    "a second trained bias": Fault(
+        with_rules(adam=broken.biases_learn_twice_as_fast),
+        ("losses", "layers.0.forward.b trained"),
+        ("loss", B),
+    ),
+    "clipping by value": Fault(with_rules(clip=broken.clipped_by_value), TRAINED, ("loss", W)),
+    "clipping each array by its own norm": Fault(
+        with_rules(clip=broken.clipped_one_by_one), TRAINED, ("loss", W)
+    ),
+    "clipping by the norm and a millionth": Fault(
+        with_rules(clip=broken.clipped_by_a_norm_and_a_little), TRAINED, ("loss", W)
+    ),
+    "no clipping": Fault(with_rules(clip=lambda g, limit: g), TRAINED, ("loss", W)),
+    "outputs rounded to float32": Fault(
+        with_methods(predict=np.float32), ("output", "output, ragged"), ("hidden states", "loss")
+    ),
+    "outputs that are not numbers": Fault(
+        with_methods(predict=lambda found: found * np.nan), ("output",), ("hidden states",)
+    ),
+    "outputs of another shape": Fault(
+        with_methods(predict=lambda found: found[None]), ("output",), ("hidden states",)
+    ),
+    "dL/dx missing": Fault(
+        with_methods(gradients=lambda f: (f[0], {k: v for k, v in f[1].items() if k != "x"})),
+        ("d x",),
+        (W,),
+    ),
+    "a gradient of its own": Fault(
+        with_methods(gradients=lambda f: (f[0], f[1] | {"b_hh": f[1]["x"]})), ("d b_hh",), (W,)
+    ),
+    "weights that come back transposed": Fault(
+        with_methods(params=lambda found: {k: v[::-1] for k, v in found.items()}),
+        ("layers.0.forward.w as given", "layers.0.forward.w trained"),
+        ("output",),
+    ),
+    "a state that advance forgets": Fault(
+        with_methods(advance=lambda found: (found[0], None)),
+        ("output in pieces",),
+        ("output", "output of advance from given states"),
+    ),
+}
+
+
+def faulty(fault: Fault) -> Any:
+    sizes = {"inputs": 2, "hidden": 3, "outputs": 5, "dtype": "float64"}
+    return problem(ModelSpec(**{"cell": "lstm"} | sizes | fault.model), batch=4, time=4)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_rejected_by_the_arrays_that_it_reaches(name: str) -> None:
+    fault = FAULTS[name]
+    verdict = check(fault.adapter, faulty(fault))
+    rejected, compared = {d.array for d in verdict.rejected}, {d.array for d in verdict.differences}
+    assert not verdict.conforms
+    assert set(fault.shows) <= rejected
+    assert set(fault.hides) <= compared - rejected
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_the_fault_was_put_into_conforms(name: str) -> None:
+    assert check(definition, faulty(FAULTS[name])).conforms
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_gates_swapped_are_rejected_at_less_precision(dtype: str) -> None:
+    """The reference in float32 stands for an adapter that computes in either."""
+    p = problem(ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5, dtype=dtype))
+    right = in_float32(lambda spec, params: params)
+    swapped = in_float32(broken.swapped_gates)
+    assert check(right, p).rejected == []
+    assert {"output", "hidden states", U} <= {d.array for d in check(swapped, p).rejected}
+
+
+def in_float32(change: broken.Change) -> Any:
+    def open_session(spec: ModelSpec, params: Any, device: str, training: Any) -> Any:
+        narrow = replace(spec, dtype="float32")
+        weights = change(spec, dict(params))
+        return numpy_backend.open_session(narrow, weights, device, training)
+
+    supports = replace(numpy_backend.SUPPORTS, dtypes=("bfloat16", "float32"), limits={})
+    return SimpleNamespace(SUPPORTS=supports, open_session=open_session)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_who_comes_nearer_than_the_dtype_can_did_not_compute_in_it(dtype: str) -> None:
+    def open_session(spec: ModelSpec, *rest: Any) -> Any:
+        return numpy_backend.open_session(replace(spec, dtype="float64"), *rest)
+
+    wide = SimpleNamespace(
+        SUPPORTS=Supports(dtypes=("bfloat16", "float32", "float64"), generation=True),
+        open_session=open_session,
+    )
+    verdict = check(
+        wide, problem(ModelSpec(cell="gru", inputs=2, hidden=3, outputs=5, dtype=dtype))
+    )
+    assert f"not computed in {dtype}" in str(verdict)
+
+
+LIMIT = Limit("theirs", "so they say")
+
+
+@pytest.mark.parametrize(
+    ("changed", "model"),
+    [
+        ({"cells": ("rnn",), "limits": {"lstm": LIMIT}}, {}),
+        (
+            {"gru": ("reset_after",), "limits": {"reset_before": LIMIT}},
+            GRU | {"gru": "reset_before"},
+        ),
+        ({"dtypes": ("float64",), "limits": {"float32": LIMIT}}, {"dtype": "float32"}),
+        ({"layers": LIMIT}, TWO),
+        ({"bidirectional": LIMIT}, BOTH),
+        ({"decoder": LIMIT}, WRITES),
+        ({"lengths": LIMIT}, {}),
+        ({"initial_state": LIMIT}, {}),
+        ({"training": LIMIT}, {}),
+        ({"hidden_gradients": LIMIT}, {}),
+        ({"generation": LIMIT}, {}),
+    ],
+)
+def test_a_limit_that_is_not_true_is_found(changed: dict[str, Any], model: dict[str, Any]) -> None:
+    """The reference declares that it cannot do what it does."""
+    supports = replace(numpy_backend.SUPPORTS, **changed)
+    modest = SimpleNamespace(SUPPORTS=supports, open_session=numpy_backend.open_session)
+    verdict = check(modest, faulty(Fault(None, (), (), {"dtype": "float64"} | model)))
+    assert not verdict.conforms
+    assert "a limit that is not true" in str(verdict)
+    assert "so they say (theirs)" in str(verdict)
+
+
+def test_a_limit_that_is_true_is_reported() -> None:
+    p = faulty(Fault(None, (), (), {"dtype": "float32"}))
+    verdict = check(definition, p)
+    assert verdict.conforms
+    assert verdict.limits == ["no float32: the definition is evaluated in float64 (ours)"]
+
+
+def test_a_refusal_that_was_not_declared_is_found() -> None:
+    def refuse(found: Any) -> Any:
+        raise Unsupported("not today")
+
+    verdict = check(with_methods(hidden_states=refuse), faulty(FAULTS["no clipping"]))
+    assert not verdict.conforms
+    assert "predictions: refused, though no limit is declared: not today" in verdict.broken
+
+
+def test_a_fault_is_told_by_array_size_and_error() -> None:
+    p = faulty(Fault(None, ()))
+    with pytest.raises(
+        AssertionError, match=r"output differs by 0\.5 \(tolerance 1e-09\)"
+    ) as found:
+        conformance.assert_conforms(with_methods(predict=lambda array: array * 1.5), p)
+    assert "cell='lstm'" in str(found.value)
+    assert "batch 4, time 4" in str(found.value)
