@@ -46,7 +46,7 @@ class Network:
         """The last layer's h at every step `(batch, time, hidden × directions)`."""
         from keras import ops
 
-        h, _ = self._run(self.layers, x, self._states(x, initial), lengths, every=True)
+        h, _ = self.run(self.layers, x, self.states(x, initial), lengths, every=True)
         return ops.cast(h, self.spec.storage)
 
     def loss(self, x: Any, y: Any, lengths: Any = None, nudge: Any = None) -> Any:
@@ -55,19 +55,19 @@ class Network:
         h, final = self._encoded(x, lengths, None, nudge)
         if self.spec.decoder:
             taught = _shifted(self.spec, y)
-            h, _ = self._run(self.decoder, taught, final, every=True)
+            h, _ = self.run(self.decoder, taught, final, every=True)
         return _LOSSES[self.spec.loss](self._read(h), y)
 
     def _encoded(self, x: Any, lengths: Any, initial: Any, nudge: Any = None) -> tuple[Any, Any]:
         every = self.spec.readout == "every" and not self.spec.decoder
-        return self._run(self.layers, x, self._states(x, initial), lengths, nudge, every=every)
+        return self.run(self.layers, x, self.states(x, initial), lengths, nudge, every=every)
 
     def _read(self, h: Any) -> Any:
         from keras import ops
 
         return ops.cast(self.readout(h), self.spec.storage)
 
-    def _run(
+    def run(
         self,
         layers: list[list[Any]],
         x: Any,
@@ -111,7 +111,7 @@ class Network:
             return final[0], final
         return _held(h, mask, start[0] if backward else final[0]), final
 
-    def _states(self, x: Any, initial: Any) -> list[Any]:
+    def states(self, x: Any, initial: Any) -> list[Any]:
         from keras import ops
 
         count = self.spec.layers * self.spec.directions

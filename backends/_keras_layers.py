@@ -55,8 +55,8 @@ def run(
     import keras
 
     with keras.StatelessScope(list(zip(network.variables, arrays, strict=False))):
-        states = network._states(x, initial)
-        above, final = network._run(network.layers, x, states, lengths, delta, every=True)
+        states = network.states(x, initial)
+        above, final = network.run(network.layers, x, states, lengths, delta, every=True)
         return above, tuple(keras.ops.stack(part) for part in zip(*final, strict=True))
 
 

@@ -43,8 +43,8 @@ def serve(
     load_backend: Load, load_task: Load, backend: str, processors: Sequence[int], parent: int
 ) -> None:
     """Answer cases until the parent closes the pipe."""
-    channel = _take_over_output()
-    _die_with(parent)
+    channel = take_over_output()
+    die_with(parent)
     if processors and hasattr(os, "sched_setaffinity"):
         for thread in os.listdir("/proc/self/task"):  # NumPy's pool of threads is there already
             with suppress(ProcessLookupError):
@@ -163,7 +163,7 @@ def _verdict(error: Exception) -> tuple[str, str]:
     return "failed", text[:600]
 
 
-def _take_over_output() -> IO[str]:
+def take_over_output() -> IO[str]:
     """The pipe to the parent; from here on, what anything prints goes to standard error."""
     own = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -175,7 +175,7 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """On Linux, a parent that is killed takes its workers along; and should memory run out,
     the kernel is asked to take the worker rather than anything else."""
     if sys.platform != "linux":

@@ -43,7 +43,7 @@ def speed(bench: Bench) -> Outcome:
     session.wait()
     samples: dict[str, list[float]] = {}
     for name, call in _phases(session, x, y, bool(bench.supports.training)):
-        metrics[f"first_{name}_s"] = _clock(call, session, 1)
+        metrics[f"first_{name}_s"] = clock(call, session, 1)
         warmed, seconds, calls = _steady(call, session, case.phase_s)
         samples[name] = seconds
         metrics |= {f"{name}_calls_a_sample": calls, f"{name}_warmed_up": float(warmed)}
@@ -111,7 +111,7 @@ def _steady(call: Callable[[], Any], session: Any, budget: float) -> tuple[bool,
 
     The warm-up ends when the medians of two successive windows of samples agree within 5%, or
     when its share of the budget is spent. Then at least twelve samples of at least 5 ms."""
-    once = _clock(call, session, 1)
+    once = clock(call, session, 1)
     calls = max(1, int(np.ceil(SAMPLE_S / max(once, 1e-7))))
     samples: list[float] = []
     with _no_collector():
@@ -123,15 +123,15 @@ def _steady(call: Callable[[], Any], session: Any, budget: float) -> tuple[bool,
         calls = max(1, int(np.ceil(SAMPLE_S / windows[-1])))
         end = time.perf_counter() + budget
         while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < 8 * SAMPLES):
-            samples.append(_clock(call, session, calls) / calls)
+            samples.append(clock(call, session, calls) / calls)
     return warmed, samples, calls
 
 
 def _window(call: Callable[[], Any], session: Any, calls: int) -> float:
-    return median(_clock(call, session, calls) / calls for _ in range(WINDOW))
+    return median(clock(call, session, calls) / calls for _ in range(WINDOW))
 
 
-def _clock(call: Callable[[], Any], session: Any, calls: int) -> float:
+def clock(call: Callable[[], Any], session: Any, calls: int) -> float:
     """Seconds for a number of calls and the device's finishing them."""
     start = time.perf_counter()
     for _ in range(calls):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench.probes.speed import _clock
+from bench.probes.speed import clock
 from bench.spec import Unavailable, Unsupported
 
 from . import jax_native, keras_native, onnx_native, tensorflow_native, torch_native
@@ -84,7 +84,7 @@ class Contestant:
 
     def seconds(self) -> float:
         """A sample: seconds for a step, what is left to be waited for included."""
-        return _clock(self.call.run, self.call, self.calls) / (self.calls * self.call.steps)
+        return clock(self.call.run, self.call, self.calls) / (self.calls * self.call.steps)
 
 
 def contestant(name: str, phase: str, given: Problem) -> Contestant:

@@ -10,12 +10,12 @@ from typing import Any
 def serve(parent: int, processors: set[int]) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors)  # before NumPy starts its threads
-    from bench.worker import _die_with, _take_over_output
+    from bench.worker import die_with, take_over_output
 
     from .contestants import Ring, reason
 
-    channel, ring = _take_over_output(), Ring(len(processors))
-    _die_with(parent)
+    channel, ring = take_over_output(), Ring(len(processors))
+    die_with(parent)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         answer: dict[str, Any] = {}
