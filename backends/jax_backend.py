@@ -3,13 +3,13 @@
 Differentiated automatically, a scan adds up dL/dU step by step. Here the backward loop leaves the
 derivative of every pre-activation, and all weight gradients are one product over all steps
 (Werbos 1990). Sequences are time-major `(T, B, ·)`. The forward loop writes the derivatives of a
-cell over its pre-activations, and the backward loop multiplies them in place, which keeps the
-memory of a step small. In `bfloat16` the products take rounded weights, inputs and h and are
-summed in float32, in which gates and the lstm's c stay.
+cell over its pre-activations, and the backward loop multiplies them in place. That keeps memory
+small, and time with it: a large buffer is mapped anew, page by page, in every call. In `bfloat16`
+the products take rounded weights, inputs and h and are summed in float32, in which gates and the
+lstm's c stay.
 """
 
 from functools import cache, partial
-from itertools import pairwise
 from typing import Any
 
 from backends import _jax
@@ -94,54 +94,57 @@ def forward(
 def forward_saving(
     cell: Any, dtype: str, reverse: bool, own: Any, below: Any, start: Any, keep: Any, delta: Any
 ) -> Any:
-    """`forward`, and what its backward pass needs: h before every step and after the last, and
-    the cell's tape, whose first parts take the place of the input's products."""
+    """`forward`, and what its backward pass needs: the rows [h before the step, x, 1] of all steps
+    `(T, B, H + D + 1)`, and the cell's tape, whose first parts take the place of the input's
+    products."""
     import jax.numpy as jnp
     from jax import lax
 
-    low, steps, first = rounded(own, dtype), len(below), start[0]
+    low, steps, shape = rounded(own, dtype), len(below), start[0].shape
 
     def step(k: Any, carry: Any) -> Any:
-        state, hidden, tape = carry
+        state, rows, tape = carry
         t = steps - 1 - k if reverse else k
         new, written = cell.forward([at(m, t) for m in tape], state, low)
+        rows = lax.dynamic_update_slice(rows, state[0][None], (t, 0, 0))
         new = moved(new, state, at(keep, t), at(delta, t))
-        hidden = put(hidden, new[0], t if reverse else t + 1)
-        return new, hidden, tuple(put(m, v, t) for m, v in zip(tape, written, strict=True))
+        return new, rows, overwritten(tape, written, t)
 
-    hidden = put(jnp.zeros((steps + 1, *first.shape), first.dtype), first, steps * reverse)
-    spare = jnp.zeros((steps, *first.shape), first.dtype)
+    spare = jnp.zeros((steps, *shape), start[0].dtype)
+    one = jnp.ones((*below.shape[:2], 1), below.dtype)
+    rows = jnp.concatenate([spare, below, one], axis=2)
     tape = (*cell.parts(_jax.products(below, own, dtype)), *(spare,) * cell.spare)
-    end, hidden, tape = lax.fori_loop(0, steps, step, (start, hidden, tape))
-    above = hidden[:-1] if reverse else hidden[1:]
-    return (end, above), (own, below, hidden, tape, keep, delta)
+    end, rows, tape = lax.fori_loop(0, steps, step, (start, rows, tape))
+    before, last = rows[:, :, : shape[1]], end[0][None]
+    above = [last, before[:-1]] if reverse else [before[1:], last]
+    return (end, jnp.concatenate(above)), (own, rows, end[0], tape, keep, delta)
 
 
 def backward(cell: Any, dtype: str, reverse: bool, saved: Any, cotangents: Any) -> Any:
     import jax.numpy as jnp
     from jax import lax
 
-    own, below, hidden, tape, keep, delta = saved
+    own, rows, end, tape, keep, delta = saved
     d_end, d_above = cotangents
-    low, steps = rounded(own, dtype), len(below)
+    low, steps = rounded(own, dtype), len(rows)
 
     def step(k: Any, carry: Any) -> Any:
         d_state, tape, d_delta = carry
         t = k if reverse else steps - 1 - k
         d_new = (d_state[0] + d_above[t], *d_state[1:])
-        d, d_old = cell.backward(d_new, tuple(at(m, t) for m in tape), low)
+        made = following(rows, end, t, reverse)
+        made = made if delta is None else made - delta[t]
+        d, d_old = cell.backward(d_new, made, tuple(at(m, t) for m in tape), low)
         seen = d_new[0]
         if (kept := at(keep, t)) is not None:
             seen, *d = (jnp.where(kept, v, 0) for v in (seen, *d))
             d_old = tuple(jnp.where(kept, o, n) for o, n in zip(d_old, d_new, strict=True))
-        tape = tuple(put(m, v, t) for m, v in zip(tape, d, strict=False)) + tape[len(d) :]
-        return d_old, tape, None if delta is None else put(d_delta, seen, t)
+        return d_old, overwritten(tape, d, t), None if delta is None else put(d_delta, seen, t)
 
     carry = (d_end, tape, None if delta is None else jnp.zeros_like(delta))
     d_start, tape, d_delta = lax.fori_loop(0, steps, step, carry)
-    before = flat(hidden[1:] if reverse else hidden[:-1])
-    da, d_own = cell.gradients([flat(m) for m in tape], before, flat(below), dtype)
-    d_below = times(da, rounded(own, dtype)["w"]).reshape(below.shape)
+    da, d_own = cell.gradients([flat(m) for m in tape], flat(rows), end.shape[1], dtype)
+    d_below = times(da, low["w"]).reshape(*rows.shape[:2], -1)
     return d_own, d_below, d_start, None, d_delta
 
 
@@ -159,13 +162,14 @@ def moved(new: Any, state: Any, keep: Any, nudge: Any) -> Any:
 # ---- the cells: forward and backward side by side --------------------------------------------
 # `parts(a)` cuts the input's products W x as the cell takes them; `forward(a, state, weights)`
 # gives the state after a step and its tape: what takes the place of these parts, and `spare`
-# arrays of the shape of h. `backward(d_state, tape, weights)` gives what takes the place of the
-# tape's first arrays in turn, and the derivative of the state before the step. Both read such an
-# array for what they write to its place alone, or XLA copies all of it in every step.
-# `gradients(tape, h, x, dtype)` gives the derivative of all pre-activations and of the weights,
-# from the tape, h before each step and x, rows being steps times sequences. The gates are cut by
-# slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on the CPU of some
-# machines.
+# arrays of the shape of h. `backward(d_state, h, tape, weights)`, of h as the step made it, gives
+# what takes the place of the tape's first arrays in turn, and the derivative of the state before
+# the step. Both read such an array for what they write to its place alone, or XLA copies all of
+# it in every step. What a loop writes beside them costs as much as what it computes.
+# `gradients(tape, rows, size, dtype)` gives the derivative of all pre-activations and of the
+# weights, from the tape and the rows [h before the step, x, 1], size being that of h. The gates are
+# cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on the CPU of
+# some machines.
 
 
 class Rnn:
@@ -182,17 +186,17 @@ class Rnn:
         import jax.numpy as jnp
 
         new = jnp.tanh(a[0] + weights["b"] + times(state[0], weights["u"].T))
-        return (new,), (1 - new * new,)
+        return (new,), ()
 
     @staticmethod
-    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
-        da = d_state[0] * tape[0]
+    def backward(d_state: Any, made: Any, tape: Any, weights: Any) -> Any:
+        da = d_state[0] * (1 - made * made)
         return (da,), (times(da, weights["u"]),)
 
     @staticmethod
-    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
-        u, w, b = outer(tape[0], (h, x, ones(x)), dtype)
-        return tape[0], {"u": u, "w": w, "b": b[:, 0]}
+    def gradients(tape: Any, rows: Any, size: int, dtype: str) -> Any:
+        found = outer(tape[0], rows, dtype)
+        return tape[0], parted(found[:size], found[size:])
 
 
 class Lstm:
@@ -216,7 +220,7 @@ class Lstm:
         return (o * squashed, new), (gates, o * (1 - squashed * squashed), f)
 
     @staticmethod
-    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+    def backward(d_state: Any, made: Any, tape: Any, weights: Any) -> Any:
         import jax.numpy as jnp
 
         (dh, dc), (gates, into_c, f) = d_state, tape
@@ -248,7 +252,7 @@ class Gru:
         return (n + z * (h - n),), (of_v, of_n, z)
 
     @staticmethod
-    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+    def backward(d_state: Any, made: Any, tape: Any, weights: Any) -> Any:
         import jax.numpy as jnp
 
         dh, (of_v, of_n, z) = d_state[0], tape
@@ -256,16 +260,14 @@ class Gru:
         return (dv, of_n * dh), (times(dv, weights["u"]) + dh * z,)
 
     @staticmethod
-    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
+    def gradients(tape: Any, rows: Any, size: int, dtype: str) -> Any:
         import jax.numpy as jnp
 
-        (dv, d_n, _), size = tape, h.shape[1]
-        u, w, b = outer(dv, (h, x, ones(x)), dtype)
-        w_n, b_n = outer(d_n, (x, ones(x)), dtype)
-        w = jnp.concatenate([w[: 2 * size], w_n])
-        b, b_hn = jnp.concatenate([b[: 2 * size], b_n])[:, 0], b[2 * size :, 0]
+        dv, d_n, _ = tape
+        found, of_n = outer(dv, rows, dtype), outer(d_n, rows[:, size:], dtype)
+        inputs = jnp.concatenate([found[size:, : 2 * size], of_n], axis=1)
         da = jnp.concatenate([dv[:, : 2 * size], d_n], axis=1)
-        return da, {"u": u, "w": w, "b": b, "b_hn": b_hn}
+        return da, {**parted(found[:size], inputs), "b_hn": found[-1, 2 * size :]}
 
 
 class GruResetBefore:
@@ -291,7 +293,7 @@ class GruResetBefore:
         return (n + z * (h - n),), (of_rz, (1 - z) * (1 - n * n), r, z)
 
     @staticmethod
-    def backward(d_state: Any, tape: Any, weights: Any) -> Any:
+    def backward(d_state: Any, made: Any, tape: Any, weights: Any) -> Any:
         import jax.numpy as jnp
 
         dh, (of_rz, of_n, r, z) = d_state[0], tape
@@ -302,16 +304,19 @@ class GruResetBefore:
         return (d_rz, d_n), (times(d_rz, u[: 2 * size]) + d_reset * r + dh * z,)
 
     @staticmethod
-    def gradients(tape: Any, h: Any, x: Any, dtype: str) -> Any:
+    def gradients(tape: Any, rows: Any, size: int, dtype: str) -> Any:
         import jax.numpy as jnp
 
         d_rz, d_n, r, _ = tape
-        parts = (outer(d_rz, (h, x, ones(x)), dtype), outer(d_n, (r * h, x, ones(x)), dtype))
-        u, w, b = (jnp.concatenate(pair) for pair in zip(*parts, strict=True))
-        return jnp.concatenate([d_rz, d_n], axis=1), {"u": u, "w": w, "b": b[:, 0]}
+        reset = jnp.concatenate([r * rows[:, :size], rows[:, size:]], axis=1)
+        parts = outer(d_rz, rows, dtype), outer(d_n, reset, dtype)
+        found = jnp.concatenate(parts, axis=1)
+        return jnp.concatenate([d_rz, d_n], axis=1), parted(found[:size], found[size:])
 
 
 CELLS = {"rnn": Rnn, "lstm": Lstm, "reset_after": Gru, "reset_before": GruResetBefore}
+NARROW = 256
+"""Columns."""
 STACK = _jax.Stack(native, canonical, run, time_major=True)
 
 
@@ -329,14 +334,25 @@ def put(array: Any, value: Any, t: Any) -> Any:
     return lax.dynamic_update_index_in_dim(array, value, t, 0)
 
 
+def overwritten(tape: Any, values: Any, t: Any) -> Any:
+    """One step of the tape's first arrays."""
+    first = tuple(put(m, v, t) for m, v in zip(tape, values, strict=False))
+    return first + tape[len(first) :]
+
+
+def following(rows: Any, end: Any, t: Any, reverse: bool) -> Any:
+    """h after a step: that before the next one in the rows, at the end the final one."""
+    import jax.numpy as jnp
+    from jax import lax
+
+    last = 0 if reverse else len(rows) - 1
+    later = jnp.clip(t - 1 if reverse else t + 1, 0, len(rows) - 1)
+    found = lax.dynamic_slice(rows, (later, 0, 0), (1, *end.shape))[0]
+    return jnp.where(t == last, end, found)
+
+
 def flat(array: Any) -> Any:
     return array.reshape(-1, array.shape[-1])
-
-
-def ones(x: Any) -> Any:
-    import jax.numpy as jnp
-
-    return jnp.ones((len(x), 1), x.dtype)
 
 
 def rounded(weights: Any, dtype: str) -> Any:
@@ -351,14 +367,19 @@ def times(x: Any, m: Any) -> Any:
     return jnp.matmul(x.astype(m.dtype), m, preferred_element_type=x.dtype)
 
 
-def outer(d: Any, inputs: Any, dtype: str) -> list[Any]:
-    """Σ over rows of d xᵀ for each of the inputs: one product for all of them. The barrier lays
-    its first operand out transposed in memory: for narrow inputs XLA's product on the CPU is then
-    much faster than where it has to transpose by itself."""
-    import jax.numpy as jnp
+def outer(d: Any, rows: Any, dtype: str) -> Any:
+    """Σ over rows of row dᵀ: one product. Where rows are narrow the barrier lays them out
+    transposed in memory, which XLA's product on the CPU is much faster with than if it has to
+    transpose by itself; where they are wide the copy costs more than it saves."""
     from jax import lax
 
-    rows = lax.optimization_barrier(jnp.concatenate(inputs, axis=1).T)
-    found = times(rows, d.astype(dtype))
-    ends = [sum(x.shape[1] for x in inputs[:k]) for k in range(len(inputs) + 1)]
-    return [found[a:b].T for a, b in pairwise(ends)]
+    turned = rows.T
+    if len(turned) < NARROW:
+        turned = lax.optimization_barrier(turned)
+    return times(turned, d.astype(dtype))
+
+
+def parted(of_h: Any, of_inputs: Any) -> dict[str, Any]:
+    """The derivatives of the weights of h, and of x and 1, from those products. Turned before they
+    are cut, XLA would turn the rows instead."""
+    return {"u": of_h.T, "w": of_inputs[:-1].T, "b": of_inputs[-1]}

@@ -27,7 +27,7 @@ LEAST, MOST = 2, 30
 """Rounds in a launch."""
 LIMIT_S = 300.0
 PAUSE_S = 0.03
-"""Before another process than the last is timed: idle threads of the last one spin for a while."""
+"""Before another than the last is timed, whose idle threads spin for a while yet."""
 
 Entry = tuple[str, str]
 
@@ -165,7 +165,7 @@ class Bout:
             (name, phase): {"shape": shape, "cell": cell, "name": name, "phase": phase}
             for name, phase in entries
         }
-        self.rounds, self.last = 0, ""
+        self.rounds = 0
 
     @property
     def standing(self) -> list[Entry]:
@@ -194,9 +194,7 @@ class Bout:
         while self.rounds < LEAST or (self.rounds < MOST and time.perf_counter() < end):
             self.rounds += 1
             for entry in in_turn(self.standing, self.rng):
-                if family(entry[0]) != self.last:
-                    self.last = family(entry[0])
-                    time.sleep(PAUSE_S)
+                time.sleep(PAUSE_S)
                 if (sample := self._asked("sample", entry)) is not None:
                     self.records[entry]["seconds"].append(sample)
         for name in {family(name) for name, _ in self.records}:
