@@ -4,7 +4,8 @@ One product makes W x + b for all steps. The loop over time does what depends on
 in place and in buffers made beforehand. The backward loop is shorter still: whatever multiplies
 the derivative of the state is computed for all steps at once before it; dW, dU, db and dx are
 one product each after it, over the derivatives of the pre-activations that it leaves (Werbos
-1990). A derivative of the derivative is not defined.
+1990). Whatever does not leave a pass lies in buffers that the next one uses again. A derivative of
+the derivative is not defined, nor a second backward pass over the same graph.
 """
 
 from collections.abc import Mapping
@@ -51,20 +52,23 @@ def scan(cell: Any) -> _torch.Scan:
     """A pass over one direction of one layer, differentiated by the cell's own backward."""
     import torch
 
+    space = Space()
+
     class AtenScan(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, keep: Any, x: Any, w: Any, u: Any, b: Any, *rest: Any) -> Any:
-            a = torch.addmm(b, _flat(x), w.t()).view(*x.shape[:2], -1)
-            tape = cell.forward(a, u, keep, *rest)
+            a = space.take(x, *x.shape[:2], len(w))
+            torch.addmm(b, _flat(x), w.t(), out=_flat(a))
+            tape = cell.forward(space, a, u, keep, *rest)
             ctx.save_for_backward(keep, x, w, u, *tape)
             ctx.set_materialize_grads(False)
-            return tape[0][1:], *(states[-1] for states in tape[: cell.states])
+            return tape[0][1:], *(states[-1].clone() for states in tape[: cell.states])
 
         @staticmethod
         @torch.autograd.function.once_differentiable
         def backward(ctx: Any, d_hidden: Any, *d_final: Any) -> Any:
             keep, x, w, u, *tape = ctx.saved_tensors
-            back = cell.backward(tape, u, keep, d_hidden, d_final)
+            back = cell.backward(space, tape, u, keep, d_hidden, d_final)
             d_u = _outer(back.recurrent, tape[0][:-1])
             da, d_bias = back.recurrent, ()
             if back.candidate is not None:
@@ -72,7 +76,9 @@ def scan(cell: Any) -> _torch.Scan:
                 d_bias = (_flat(block).sum(0),)
                 block.copy_(back.candidate)
             dx = (_flat(da) @ w).view(x.shape) if ctx.needs_input_grad[1] else None
-            return None, dx, _outer(da, x), d_u, _flat(da).sum(0), *d_bias, *back.state
+            grads = dx, _outer(x, da).t(), d_u, _flat(da).sum(0), *d_bias
+            space.give(*tape[1:])
+            return None, *grads, *back.state
 
     def run(x: Any, state: Any, p: Mapping[str, Any], keep: Any) -> Any:
         bias = (p["b_hn"],) if "b_hn" in p else ()
@@ -80,6 +86,24 @@ def scan(cell: Any) -> _torch.Scan:
         return hidden, tuple(final)
 
     return run
+
+
+class Space:
+    """Buffers on the CPU to be used again, by shape and dtype: fresh memory costs a page fault for
+    every 4 KiB. On a GPU PyTorch itself keeps what is freed."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple[Any, ...], list[Any]] = {}
+
+    def take(self, like: Any, *shape: int) -> Any:
+        """A buffer that no pass holds, of the dtype and on the device of that tensor."""
+        free = self._free.get((like.dtype, *shape))
+        return free.pop() if free and not like.is_cuda else like.new_empty(shape)
+
+    def give(self, *buffers: Any) -> None:
+        for buffer in buffers:
+            if not buffer.is_cuda:
+                self._free.setdefault((buffer.dtype, *buffer.shape), []).append(buffer)
 
 
 class Back(NamedTuple):
@@ -93,8 +117,9 @@ class Back(NamedTuple):
 
 # ---- the cells ------------------------------------------------------------------------------
 # `forward(a, u, keep, …)` takes a = W x + b of all steps `(T, B, G·H)`, to be overwritten; the
-# tape's first tensors are the states `(T + 1, B, H)`, beginning with the initial ones. `backward`
-# gets dL/dh of all steps from above and those of the final states, None where nothing comes.
+# tape's first tensors are the states `(T + 1, B, H)`, beginning with the initial ones, and all but
+# the first are of the space. `backward` gets dL/dh of all steps from above and those of the final
+# states, None where nothing comes; it may overwrite the tape but for its first tensor.
 
 
 class Rnn:
@@ -103,7 +128,7 @@ class Rnn:
     states = 1
 
     @staticmethod
-    def forward(a: Any, u: Any, keep: Any, h: Any) -> tuple[Any, ...]:
+    def forward(space: Space, a: Any, u: Any, keep: Any, h: Any) -> tuple[Any, ...]:
         import torch
 
         hidden, ut, kept = _from(h, len(a)), u.t(), _each(keep, len(a))
@@ -111,12 +136,12 @@ class Rnn:
         for t, at in enumerate(a.unbind(0)):
             new = torch.tanh(at.addmm_(h, ut), out=after[t])
             h = new if keep is None else torch.where(kept[t], new, h, out=new)
-        return (hidden,)
+        return hidden, a
 
     @staticmethod
-    def backward(tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
-        (hidden,) = tape
-        da, into = _one_minus_square(hidden[1:]), _into(u)
+    def backward(space: Space, tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
+        hidden, a = tape
+        da, into = _one_minus_square(hidden[1:], out=a), _into(u)
         if keep is not None:
             da.mul_(keep)
         dh, above = _incoming(d_hidden, d_final[0], da)
@@ -133,14 +158,15 @@ class Lstm:
     states = 2
 
     @staticmethod
-    def forward(a: Any, u: Any, keep: Any, h: Any, c: Any) -> tuple[Any, ...]:
+    def forward(space: Space, a: Any, u: Any, keep: Any, h: Any, c: Any) -> tuple[Any, ...]:
         import torch
 
         time, size, ut = len(a), u.shape[1], u.t()
         if keep is not None:  # c' = c where i = 0 and f = 1
             a[:, :, size : 2 * size].masked_fill_(~keep, -torch.inf)
             a[:, :, 2 * size : 3 * size].masked_fill_(~keep, torch.inf)
-        hidden, cells, squashed = _from(h, time), _from(c, time), a.new_empty(time, *h.shape)
+        hidden, squashed = _from(h, time), space.take(a, time, *h.shape)
+        cells = _from(c, time, space)
         o, i, f, g = (gate.unbind(0) for gate in a.split(size, 2))
         sigmoids, kept, outputs = (
             a[:, :, : 3 * size].unbind(0),
@@ -157,9 +183,9 @@ class Lstm:
         return hidden, cells, a, squashed
 
     @staticmethod
-    def backward(tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
-        da, d_cell = _lstm_factors(*tape[1:], keep)
-        gates, forget, into = da.unflatten(2, (4, -1)), tape[2].chunk(4, 2)[2], _into(u)
+    def backward(space: Space, tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
+        da, d_cell, forget = _lstm_factors(space, tape, keep)
+        gates, into = da.unflatten(2, (4, -1)), _into(u)
         dh, above = _incoming(d_hidden, d_final[0], d_cell)
         dc, _ = _incoming(None, d_final[1], d_cell)
         dc_row = dc[:, None]
@@ -171,25 +197,30 @@ class Lstm:
             d_ifg.mul_(dc_row)
             dc.mul_(f)
             into(dh, d, more, held)
+        space.give(forget)
         return Back(da, (dh, dc))
 
 
-def _lstm_factors(cells: Any, gates: Any, squashed: Any, keep: Any) -> tuple[Any, Any]:
-    """What to multiply dL/dh by for the derivative of o, dL/dc' for those of i, f and g; and
-    dL/dh for its part in dL/dc'."""
+def _lstm_factors(space: Space, tape: Any, keep: Any) -> tuple[Any, Any, Any]:
+    """In the place of the gates what to multiply dL/dh by for the derivative of o, and dL/dc' for
+    those of i, f and g; in that of tanh(c'), dL/dh for its part in dL/dc'; and f."""
     import torch
 
+    hidden, cells, gates, squashed = tape
     o, i, f, g = gates.chunk(4, 2)
-    factors = torch.empty_like(gates)
-    do, di, df, dg = factors.chunk(4, 2)
-    for derivative, gate, beside in ((do, o, squashed), (di, i, g), (df, f, cells[:-1])):
-        torch.addcmul(gate, gate, gate, value=-1, out=derivative).mul_(beside)
-    _one_minus_square(g, out=dg).mul_(i)
-    d_cell = _one_minus_square(squashed).mul_(o)
+    h, forget = hidden[1:], space.take(f, *f.shape).copy_(f)
+    product = torch.mul(i, g, out=space.take(g, *g.shape))
+    d_cell = torch.addcmul(o, squashed, h, value=-1, out=squashed)
+    torch.addcmul(h, o, h, value=-1, out=o)
+    torch.addcmul(i, g, product, value=-1, out=g)
+    torch.addcmul(product, i, product, value=-1, out=i)
+    torch.mul(forget, cells[:-1], out=product)
+    torch.addcmul(product, forget, product, value=-1, out=f)
     if keep is not None:
-        do.mul_(keep)
+        o.mul_(keep)
         d_cell.mul_(keep)
-    return factors, d_cell
+    space.give(product)
+    return gates, d_cell, forget
 
 
 class Gru:
@@ -198,13 +229,13 @@ class Gru:
     states = 1
 
     @staticmethod
-    def forward(a: Any, u: Any, keep: Any, b_hn: Any, h: Any) -> tuple[Any, ...]:
+    def forward(space: Space, a: Any, u: Any, keep: Any, b_hn: Any, h: Any) -> tuple[Any, ...]:
         import torch
 
         time, size = len(a), u.shape[1]
         if keep is not None:  # h' = h where z = 1
             a[:, :, size : 2 * size].masked_fill_(~keep, torch.inf)
-        hidden, candidates = _from(h, time), a.new_empty(time, *h.shape)
+        hidden, candidates = _from(h, time), space.take(a, time, *h.shape)
         u_gates, u_new = u[: 2 * size].t(), u[2 * size :].t()
         r, z, n = (gate.unbind(0) for gate in a.split(size, 2))
         h, *after = hidden.unbind(0)
@@ -216,11 +247,11 @@ class Gru:
         return hidden, a, candidates
 
     @staticmethod
-    def backward(tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
+    def backward(space: Space, tape: Any, u: Any, keep: Any, d_hidden: Any, d_final: Any) -> Back:
         import torch
 
-        da, d_new = _gru_factors(*tape)
-        total, z = torch.empty_like(tape[0]), tape[1].chunk(3, 2)[1]
+        da, d_new, z = _gru_factors(space, *tape)
+        total = space.take(tape[0], *tape[0].shape)
         total[-1], above = _incoming(d_hidden, d_final[0], d_new)
         row, before = total[1:, :, None], total[:-1]
         each = (da, da.unflatten(2, (3, -1)), z, total[1:], row, before, above)
@@ -231,23 +262,29 @@ class Gru:
             else:
                 torch.addcmul(more, dh, zt, out=dh_before)
             dh_before.addmm_(d, u)
-        return Back(da, (total[0],), d_new.mul_(total[1:]))
+        back = Back(da, (total[0].clone(),), d_new.mul_(total[1:]))
+        space.give(total, z)
+        return back
 
 
-def _gru_factors(hidden: Any, gates: Any, candidates: Any) -> tuple[Any, Any]:
-    """What to multiply dL/dh' by for the derivatives of what the recurrent product gives, and
-    for that of the pre-activation of n."""
+def _gru_factors(space: Space, hidden: Any, gates: Any, candidates: Any) -> tuple[Any, Any, Any]:
+    """In the place of the gates what to multiply dL/dh' by for the derivatives of what the
+    recurrent product gives; in that of the candidates, for that of the pre-activation of n; and
+    z."""
     import torch
 
     r, z, n = gates.chunk(3, 2)
-    factors = torch.empty_like(gates)
-    dr, dz, dn = factors.chunk(3, 2)
-    d_new = _one_minus_square(n)
-    d_new.addcmul_(d_new, z, value=-1)
-    torch.mul(d_new, r, out=dn)
-    torch.addcmul(r, r, r, value=-1, out=dr).mul_(candidates).mul_(d_new)
-    torch.addcmul(z, z, z, value=-1, out=dz).mul_(hidden[:-1] - n)
-    return factors, d_new
+    held = space.take(z, *z.shape).copy_(z)
+    change = torch.sub(hidden[:-1], n, out=space.take(n, *n.shape))
+    _one_minus_square(n, out=n)
+    n.addcmul_(n, z, value=-1)
+    torch.addcmul(z, z, z, value=-1, out=z).mul_(change)
+    of_r = torch.addcmul(r, r, r, value=-1, out=change).mul_(candidates).mul_(n)
+    candidates.copy_(n)
+    n.mul_(r)
+    r.copy_(of_r)
+    space.give(change)
+    return gates, candidates, held
 
 
 # ---- arrays ---------------------------------------------------------------------------------
@@ -268,9 +305,10 @@ def _one_minus_square(v: Any, out: Any = None) -> Any:
     return torch.addcmul(v.new_ones(()), v, v, value=-1, out=out)
 
 
-def _from(initial: Any, time: int) -> Any:
+def _from(initial: Any, time: int, space: Space | None = None) -> Any:
     """States `(T + 1, B, H)` that begin with the initial one."""
-    states = initial.new_empty(time + 1, *initial.shape)
+    shape = (time + 1, *initial.shape)
+    states = space.take(initial, *shape) if space else initial.new_empty(shape)
     states[0] = initial
     return states
 

@@ -148,6 +148,39 @@ def test_bfloat16_is_near_the_truth_and_no_nearer_than_eight_bits(name: str, cel
     assert {value.dtype for value in gradients.values()} == {np.dtype("float32")}
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_passes_in_flight_have_buffers_of_their_own(cell: str) -> None:
+    """torch-scan uses buffers again: not before the backward pass that needs them is over."""
+    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, dtype="float64")
+    ours, reference = sessions("torch-scan", "numpy", spec=spec)
+    x, y = batch(spec)
+    pairs = [(x, y), (2 * x, -y), (x[::-1] + 1, y)]
+    for _ in range(2):  # the second time the buffers of the first are there
+        losses = [ours._loss(*map(ours.put, pair)) for pair in pairs]
+        for number in (1, 0, 2):
+            grads = torch_grad(ours, losses[number])
+            _, wanted = reference.gradients(*pairs[number])
+            assert error(grads["layers.0.forward.u"], wanted["layers.0.forward.u"]) < 1e-9
+            assert error(grads["layers.0.forward.w"], wanted["layers.0.forward.w"]) < 1e-9
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_second_backward_pass_over_a_used_tape_is_an_error(cell: str) -> None:
+    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, dtype="float64")
+    (ours,) = sessions("torch-scan", spec=spec)
+    loss = ours._loss(*map(ours.put, batch(spec)))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="inplace operation"):
+        loss.backward()
+
+
+def torch_grad(session: Any, loss: Any) -> dict[str, Any]:
+    import torch
+
+    grads = dict(zip(session.trained, torch.autograd.grad(loss, session.trained), strict=True))
+    return {name: grads[p][part].numpy() for name, p, part in session.slots if name}
+
+
 def test_the_loop_has_the_gru_that_resets_before() -> None:
     spec = ModelSpec(cell="gru", inputs=3, hidden=5, outputs=2, dtype="float64", gru="reset_before")
     ours, reference = sessions("torch-loop", "numpy", spec=spec)
