@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "jaxlib", "optax", "flax", "equinox")
 KERAS = {"jax": "jax", "tensorflow": "tensorflow", "torch": "torch"}
 """What Keras computes with in each family's process."""
-LEAST, MOST = 2, 30
+LEAST, MOST = 4, 30
 """Rounds in a launch."""
 LIMIT_S = 300.0
 PAUSE_S = 0.03
