@@ -1,7 +1,5 @@
 """JAX: the cells written out, `lax.scan` over time, differentiated automatically."""
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from backends import _jax
@@ -36,11 +34,9 @@ def run(
     lengths: Any = None,
     initial: Any = None,
     delta: Any = None,
-    cells: Mapping[str, Any] | None = None,
 ) -> Any:
-    """See `_jax.Stack`; `cells` may hold other versions of those below."""
-    name = spec.gru if spec.cell == "gru" else spec.cell
-    cell = {**CELLS, **(cells or {})}.get(name)
+    """See `_jax.Stack`."""
+    cell = CELLS.get(spec.gru if spec.cell == "gru" else spec.cell)
 
     def layer(name: str, below: Any, start: Any, delta: Any, reverse: bool) -> Any:
         if spec.cell == "feedforward":
@@ -83,8 +79,9 @@ def scanned(
     return lax.scan(step, start, inputs, reverse=reverse)
 
 
-# The gates are cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on
-# the CPU of some machines.
+# The gates are cut by jnp.split, as most programs do it: of slices the derivatives are padded with
+# zeros and added. jax 0.10.2 is reported to compile wrong gradients of it on the CPU of some
+# machines; that version is excluded, and the parity gate is there.
 
 
 def rnn(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
@@ -97,37 +94,32 @@ def lstm(a: Any, h: Any, c: Any, *, u: Any) -> tuple[Any, ...]:
     import jax.numpy as jnp
     from jax.nn import sigmoid
 
-    v, size = a + h @ u.T, h.shape[1]
-    i, f, o = sigmoid(v[:, :size]), sigmoid(v[:, size : 2 * size]), sigmoid(v[:, 3 * size :])
-    c = f * c + i * jnp.tanh(v[:, 2 * size : 3 * size])
-    return o * jnp.tanh(c), c
+    i, f, g, o = jnp.split(a + h @ u.T, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * jnp.tanh(g)
+    return sigmoid(o) * jnp.tanh(c), c
 
 
 def gru(a: Any, h: Any, *, u: Any, b_hn: Any) -> tuple[Any, ...]:
     import jax.numpy as jnp
     from jax.nn import sigmoid
 
-    v, size = h @ u.T, h.shape[1]
-    r, z = sigmoid(a[:, :size] + v[:, :size]), sigmoid((a + v)[:, size : 2 * size])
-    n = jnp.tanh(a[:, 2 * size :] + r * (v[:, 2 * size :] + b_hn))
-    return ((1 - z) * n + z * h,)
+    ar, az, an = jnp.split(a, 3, axis=1)
+    vr, vz, vn = jnp.split(h @ u.T, 3, axis=1)
+    r, z = sigmoid(ar + vr), sigmoid(az + vz)
+    return ((1 - z) * jnp.tanh(an + r * (vn + b_hn)) + z * h,)
 
 
 def gru_reset_before(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
     import jax.numpy as jnp
     from jax.nn import sigmoid
 
-    size = h.shape[1]
-    v = a[:, : 2 * size] + h @ u[: 2 * size].T
-    r, z = sigmoid(v[:, :size]), sigmoid(v[:, size:])
-    n = jnp.tanh(a[:, 2 * size :] + (r * h) @ u[2 * size :].T)
+    (gates, an), (u_gates, u_n) = (
+        jnp.split(v, [2 * h.shape[1]], axis) for v, axis in ((a, 1), (u, 0))
+    )
+    r, z = jnp.split(sigmoid(gates + h @ u_gates.T), 2, axis=1)
+    n = jnp.tanh(an + (r * h) @ u_n.T)
     return ((1 - z) * n + z * h,)
 
 
 CELLS = {"rnn": rnn, "lstm": lstm, "reset_after": gru, "reset_before": gru_reset_before}
 STACK = _jax.Stack(native, canonical, run, time_major=True)
-
-
-def with_cells(cells: Mapping[str, Any]) -> _jax.Stack:
-    """The same with other versions of some cells, named as in `CELLS`."""
-    return _jax.Stack(native, canonical, partial(run, cells=cells), time_major=True)

@@ -2,11 +2,10 @@
 
 Differentiated automatically, a scan adds up dL/dU step by step. Here the backward loop leaves the
 derivative of every pre-activation, and all weight gradients are one product over all steps
-(Werbos 1990). Sequences are time-major `(T, B, ·)`. The forward loop writes the derivatives of a
-cell over its pre-activations, and the backward loop multiplies them in place. That keeps memory
-small, and time with it: a large buffer is mapped anew, page by page, in every call. In `bfloat16`
-the products take rounded weights, inputs and h and are summed in float32, in which gates and the
-lstm's c stay.
+(Werbos 1990). Sequences are time-major `(T, B, ·)`. The forward loop leaves the derivatives of a
+cell, and the backward loop multiplies them in place. That keeps memory small, and time with it: a
+large buffer is mapped anew, page by page, in every call. In `bfloat16` the products take rounded
+weights, inputs and h and are summed in float32, in which gates and the lstm's c stay.
 """
 
 from functools import cache, partial
@@ -83,11 +82,12 @@ def forward(
     low = rounded(own, dtype)
 
     def step(state: Any, inputs: Any) -> Any:
-        a, kept, nudge = inputs
-        new = moved(cell.forward(a, state, low)[0], state, kept, nudge)
+        given, kept, nudge = inputs
+        new = cell.forward(product(cell, given, low), state, low)[0]
+        new = moved(new, state, kept, nudge)
         return new, new[0]
 
-    inputs = (cell.parts(_jax.products(below, own, dtype)), keep, delta)
+    inputs = (ahead(cell, own, below, dtype), keep, delta)
     return lax.scan(step, start, inputs, reverse=reverse)
 
 
@@ -95,8 +95,7 @@ def forward_saving(
     cell: Any, dtype: str, reverse: bool, own: Any, below: Any, start: Any, keep: Any, delta: Any
 ) -> Any:
     """`forward`, and what its backward pass needs: the rows [h before the step, x, 1] of all steps
-    `(T, B, H + D + 1)`, and the cell's tape, whose first parts take the place of the input's
-    products."""
+    `(T, B, H + D + 1)`, and the cell's tape."""
     import jax.numpy as jnp
     from jax import lax
 
@@ -105,15 +104,16 @@ def forward_saving(
     def step(k: Any, carry: Any) -> Any:
         state, rows, tape = carry
         t = steps - 1 - k if reverse else k
-        new, written = cell.forward([at(m, t) for m in tape], state, low)
+        new, written = cell.forward(product(cell, given[t], low), state, low)
         rows = lax.dynamic_update_slice(rows, state[0][None], (t, 0, 0))
         new = moved(new, state, at(keep, t), at(delta, t))
         return new, rows, overwritten(tape, written, t)
 
-    spare = jnp.zeros((steps, *shape), start[0].dtype)
-    one = jnp.ones((*below.shape[:2], 1), below.dtype)
-    rows = jnp.concatenate([spare, below, one], axis=2)
-    tape = (*cell.parts(_jax.products(below, own, dtype)), *(spare,) * cell.spare)
+    batch, size = shape
+    one = jnp.ones((steps, batch, 1), below.dtype)
+    rows = jnp.concatenate([jnp.zeros((steps, *shape), below.dtype), below, one], axis=2)
+    given = ahead(cell, own, below, dtype)
+    tape = tuple(jnp.zeros((steps, batch, n * size), below.dtype) for n in cell.tape) or (given,)
     end, rows, tape = lax.fori_loop(0, steps, step, (start, rows, tape))
     before, last = rows[:, :, : shape[1]], end[0][None]
     above = [last, before[:-1]] if reverse else [before[1:], last]
@@ -148,6 +148,18 @@ def backward(cell: Any, dtype: str, reverse: bool, saved: Any, cotangents: Any) 
     return d_own, d_below, d_start, None, d_delta
 
 
+def ahead(cell: Any, own: Any, below: Any, dtype: str) -> Any:
+    """What the steps of a loop are given: the products W x of a cell without a tape of its own,
+    which its backward pass overwrites; for other cells, whose gates XLA would not vectorise were
+    they computed from a step of a sequence, the input itself."""
+    return below if cell.tape else _jax.products(below, own, dtype)
+
+
+def product(cell: Any, given: Any, weights: Any) -> Any:
+    """W x of a step."""
+    return times(given, weights["w"].T) if cell.tape else given
+
+
 def moved(new: Any, state: Any, keep: Any, nudge: Any) -> Any:
     """The state after a step, perturbed, or held where the sequence has ended."""
     import jax.numpy as jnp
@@ -160,32 +172,27 @@ def moved(new: Any, state: Any, keep: Any, nudge: Any) -> Any:
 
 
 # ---- the cells: forward and backward side by side --------------------------------------------
-# `parts(a)` cuts the input's products W x as the cell takes them; `forward(a, state, weights)`
-# gives the state after a step and its tape: what takes the place of these parts, and `spare`
-# arrays of the shape of h. `backward(d_state, h, tape, weights)`, of h as the step made it, gives
-# what takes the place of the tape's first arrays in turn, and the derivative of the state before
-# the step. Both read such an array for what they write to its place alone, or XLA copies all of
-# it in every step. What a loop writes beside them costs as much as what it computes.
-# `gradients(tape, rows, size, dtype)` gives the derivative of all pre-activations and of the
-# weights, from the tape and the rows [h before the step, x, 1], size being that of h. The gates are
-# cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on the CPU of
-# some machines.
+# `forward(a, state, weights)`, of the product a = W x, gives the state after a step and what it
+# leaves on the tape, arrays of `tape` times the width of h. `backward(d_state, h, tape, weights)`,
+# of h as the step made it, gives what takes the place of the tape's first arrays in turn, and the
+# derivative of the state before the step. It reads such an array for what it writes to its place
+# alone, or XLA copies all of it in every step. What a loop writes beside them costs as much as
+# what it computes. `gradients(tape, rows, size, dtype)` gives the derivative of all pre-activations
+# and of the weights, from the tape and the rows [h before the step, x, 1], size being that of h.
+# The gates are cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients on
+# the CPU of some machines.
 
 
 class Rnn:
     """h' = tanh(a + U h) (Elman 1990)."""
 
-    spare = 0
-
-    @staticmethod
-    def parts(a: Any) -> tuple[Any, ...]:
-        return (a,)
+    tape = ()
 
     @staticmethod
     def forward(a: Any, state: Any, weights: Any) -> Any:
         import jax.numpy as jnp
 
-        new = jnp.tanh(a[0] + weights["b"] + times(state[0], weights["u"].T))
+        new = jnp.tanh(a + weights["b"] + times(state[0], weights["u"].T))
         return (new,), ()
 
     @staticmethod
@@ -202,7 +209,7 @@ class Rnn:
 class Lstm:
     """c' = f∘c + i∘g, h' = o∘tanh(c') (Gers, Schmidhuber & Cummins 2000)."""
 
-    spare, parts = 2, Rnn.parts
+    tape = (4, 1, 1)
 
     @staticmethod
     def forward(a: Any, state: Any, weights: Any) -> Any:
@@ -210,7 +217,7 @@ class Lstm:
         from jax.nn import sigmoid
 
         (h, c), size = state, state[0].shape[1]
-        v = a[0] + weights["b"] + times(h, weights["u"].T)
+        v = a + weights["b"] + times(h, weights["u"].T)
         i, f, o = sigmoid(v[:, :size]), sigmoid(v[:, size : 2 * size]), sigmoid(v[:, 3 * size :])
         g = jnp.tanh(v[:, 2 * size : 3 * size])
         new = f * c + i * g
@@ -234,7 +241,7 @@ class Lstm:
 class Gru:
     """n = tanh(a_n + r∘(U_n h + b_hn)), h' = (1 − z)∘n + z∘h (reset_after)."""
 
-    spare, parts = 2, Rnn.parts
+    tape = (3, 1, 1)
 
     @staticmethod
     def forward(a: Any, state: Any, weights: Any) -> Any:
@@ -242,7 +249,7 @@ class Gru:
         from jax.nn import sigmoid
 
         h, size = state[0], state[0].shape[1]
-        a, v = a[0] + weights["b"], times(h, weights["u"].T)
+        a, v = a + weights["b"], times(h, weights["u"].T)
         q = v[:, 2 * size :] + weights["b_hn"]
         r = sigmoid(a[:, :size] + v[:, :size])
         z = sigmoid(a[:, size : 2 * size] + v[:, size : 2 * size])
@@ -273,12 +280,7 @@ class Gru:
 class GruResetBefore:
     """n = tanh(a_n + U_n (r∘h)), h' = (1 − z)∘n + z∘h (Cho et al. 2014)."""
 
-    spare = 2
-
-    @staticmethod
-    def parts(a: Any) -> tuple[Any, ...]:
-        size = a.shape[-1] // 3
-        return a[..., : 2 * size], a[..., 2 * size :]
+    tape = (2, 1, 1, 1)
 
     @staticmethod
     def forward(a: Any, state: Any, weights: Any) -> Any:
@@ -286,9 +288,9 @@ class GruResetBefore:
         from jax.nn import sigmoid
 
         h, size, u, b = state[0], state[0].shape[1], weights["u"], weights["b"]
-        v = a[0] + b[: 2 * size] + times(h, u[: 2 * size].T)
+        v = a[:, : 2 * size] + b[: 2 * size] + times(h, u[: 2 * size].T)
         r, z = sigmoid(v[:, :size]), sigmoid(v[:, size:])
-        n = jnp.tanh(a[1] + b[2 * size :] + times(r * h, u[2 * size :].T))
+        n = jnp.tanh(a[:, 2 * size :] + b[2 * size :] + times(r * h, u[2 * size :].T))
         of_rz = jnp.concatenate([h * r * (1 - r), (h - n) * z * (1 - z)], axis=1)
         return (n + z * (h - n),), (of_rz, (1 - z) * (1 - n * n), r, z)
 
