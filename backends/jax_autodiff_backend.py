@@ -113,9 +113,8 @@ def gru_reset_before(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
     import jax.numpy as jnp
     from jax.nn import sigmoid
 
-    (gates, an), (u_gates, u_n) = (
-        jnp.split(v, [2 * h.shape[1]], axis) for v, axis in ((a, 1), (u, 0))
-    )
+    ends = [2 * h.shape[1]]
+    (gates, an), (u_gates, u_n) = jnp.split(a, ends, axis=1), jnp.split(u, ends)
     r, z = jnp.split(sigmoid(gates + h @ u_gates.T), 2, axis=1)
     n = jnp.tanh(an + (r * h) @ u_n.T)
     return ((1 - z) * n + z * h,)

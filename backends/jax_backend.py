@@ -99,7 +99,8 @@ def forward_saving(
     import jax.numpy as jnp
     from jax import lax
 
-    low, steps, shape = rounded(own, dtype), len(below), start[0].shape
+    low, steps, (batch, size) = rounded(own, dtype), len(below), start[0].shape
+    given = ahead(cell, own, below, dtype)
 
     def step(k: Any, carry: Any) -> Any:
         state, rows, tape = carry
@@ -109,13 +110,11 @@ def forward_saving(
         new = moved(new, state, at(keep, t), at(delta, t))
         return new, rows, overwritten(tape, written, t)
 
-    batch, size = shape
-    one = jnp.ones((steps, batch, 1), below.dtype)
-    rows = jnp.concatenate([jnp.zeros((steps, *shape), below.dtype), below, one], axis=2)
-    given = ahead(cell, own, below, dtype)
+    empty, one = (jnp.full((steps, batch, n), v, below.dtype) for n, v in ((size, 0), (1, 1)))
+    rows = jnp.concatenate([empty, below, one], axis=2)
     tape = tuple(jnp.zeros((steps, batch, n * size), below.dtype) for n in cell.tape) or (given,)
     end, rows, tape = lax.fori_loop(0, steps, step, (start, rows, tape))
-    before, last = rows[:, :, : shape[1]], end[0][None]
+    before, last = rows[:, :, :size], end[0][None]
     above = [last, before[:-1]] if reverse else [before[1:], last]
     return (end, jnp.concatenate(above)), (own, rows, end[0], tape, keep, delta)
 
