@@ -126,7 +126,7 @@ def nudged(cell: Any, below: Any, delta: Any) -> Any:
 
         def __call__(self, carry: Any, x: Any) -> Any:
             carry, h = self.inner(carry, x[:, :inputs])
-            h = h + x[:, inputs:]
+            h = h + x[:, inputs:].astype(h.dtype)
             return ((carry[0], h) if isinstance(carry, tuple) else h), h
 
     return Nudged(), jnp.concatenate([below, delta], axis=2)

@@ -90,7 +90,11 @@ def scan(cell: Any) -> _torch.Scan:
 
 class Space:
     """Buffers on the CPU to be used again, by shape and dtype: fresh memory costs a page fault for
-    every 4 KiB. On a GPU PyTorch itself keeps what is freed."""
+    every 4 KiB. Those of the shapes that were given back last are kept. On a GPU PyTorch itself
+    keeps what is freed."""
+
+    SHAPES = 8
+    """A pass over sequences of one length has up to four."""
 
     def __init__(self) -> None:
         self._free: dict[tuple[Any, ...], list[Any]] = {}
@@ -103,7 +107,10 @@ class Space:
     def give(self, *buffers: Any) -> None:
         for buffer in buffers:
             if not buffer.is_cuda:
-                self._free.setdefault((buffer.dtype, *buffer.shape), []).append(buffer)
+                key = (buffer.dtype, *buffer.shape)
+                self._free[key] = [*self._free.pop(key, []), buffer]
+        while len(self._free) > self.SHAPES:
+            del self._free[next(iter(self._free))]
 
 
 class Back(NamedTuple):

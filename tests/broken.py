@@ -128,6 +128,22 @@ def shifted_hidden_gradients() -> Any:
     return with_results(hidden_gradients=lambda found: np.roll(found, 1, axis=1))
 
 
+def second_bias() -> Any:
+    """Two biases are trained where there is one: their sum moves twice as far."""
+
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        def doubled(found: dict[str, Array]) -> dict[str, Array]:
+            twice = {k: 2 * v - params[k] for k, v in found.items() if k.endswith(".forward.b")}
+            return {**found, **twice}
+
+        session = numpy_backend.open_session(spec, params, device, training)
+        return Altered(session, {"params": doubled})
+
+    return backend(open_session)
+
+
 # ---- one rule of the definition replaced -----------------------------------------------------
 
 

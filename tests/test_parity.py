@@ -11,7 +11,8 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
-from bench.probes.parity import Difference, compare, parity, relative_error, to_bfloat16
+from bench.probes.parity import compare, parity
+from bench.probes.tolerance import Difference, relative_error, to_bfloat16
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
 
 REJECTED = {

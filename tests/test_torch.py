@@ -164,6 +164,27 @@ def test_passes_in_flight_have_buffers_of_their_own(cell: str) -> None:
             assert error(grads["layers.0.forward.w"], wanted["layers.0.forward.w"]) < 1e-9
 
 
+def test_buffers_of_lengths_that_no_longer_come_are_let_go() -> None:
+    import gc
+    import weakref
+
+    import torch
+
+    space = backends.load("torch-scan").Space()
+    given = []
+    for length in range(1, 40):
+        for width in (4, 4, 1):
+            buffer = space.take(torch.zeros(()), length, 2, width)
+            given.append(weakref.ref(buffer))
+            space.give(buffer)
+    del buffer
+    gc.collect()
+    kept = [ref() for ref in given]
+    assert kept[-1] is not None
+    assert space.take(torch.zeros(()), 39, 2, 4) is kept[-2]
+    assert len({id(buffer) for buffer in kept if buffer is not None}) == space.SHAPES
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_a_second_backward_pass_over_a_used_tape_is_an_error(cell: str) -> None:
     spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, dtype="float64")

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.machine import others_busy, processor_seconds
 from bench.probes.bench import Bench, Outcome
-from bench.probes.parity import relative_error
+from bench.probes.tolerance import relative_error
 from bench.probes.training import norm
 from bench.weights import shapes
 

@@ -1,0 +1,148 @@
+"""How far arrays may be from the reference in float64: what arithmetic in a dtype can do.
+
+- float64 must come within 1e-9.
+- float32 is held to the reference's own run in float32: a backend may be ten times as far from the
+  truth, or `floor`, whichever is more. Below that, rounding alone differs with the order of
+  summation, and a gradient is a sum over all steps of all sequences.
+- bfloat16 is held to what rounding costs: the reference runs in float32 on weights and inputs
+  rounded to bfloat16, and a backend, which rounds every state besides, may be ten times as far, or
+  five units in the last place (5 · 2⁻⁸), gradients ten.
+- What a few updates made of the weights is held to what Adam makes of gradients that pass
+  (`adam_drift`), and to 2⁻²³ / (1 − β₂) of the movement besides: that is what an optimiser loses
+  which computes Adam's 1 − β₂ᵗ in float32, as Optax does.
+
+The error of an array is max|a − b| / max|b|, b being the truth.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.probes.training import norm
+from bench.spec import Array, Params, Training
+
+FLOAT64 = 1e-9
+FLOORS: Mapping[str, float] = {"float64": FLOAT64, "float32": 1e-5, "bfloat16": 5 * 2**-8}
+FACTOR = 10.0
+UNIT = 2**-23
+"""The distance of 1 from the next number of float32."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One array's distance from the reference, and how far it may be."""
+
+    array: str
+    error: float
+    tolerance: float
+
+    @property
+    def accepted(self) -> bool:
+        return self.error <= self.tolerance  # False for NaN
+
+    def __str__(self) -> str:
+        return f"{self.array} differs by {self.error:.2g} (tolerance {self.tolerance:.2g})"
+
+
+def difference(
+    name: str, array: Array | None, truth: Array, tolerance: float, drift: Any = 0.0
+) -> Difference:
+    """The element that is farthest beyond what it may differ by: `tolerance · max|truth|`, and
+    `drift` besides, a number or an array of them. Both are given relative to max|truth|; the error
+    is infinite where shapes differ, and NaN where a value is."""
+    if array is None or np.shape(array) != np.shape(truth):
+        return Difference(name, math.inf, tolerance)
+    distance = np.abs(np.asarray(array, dtype=np.float64) - truth)
+    scale = float(np.max(np.abs(truth)))
+    allowed = np.broadcast_to(tolerance * scale + drift, distance.shape)
+    if scale == 0:
+        return Difference(name, 0.0 if np.all(distance <= allowed) else math.inf, tolerance)
+    worst = np.unravel_index(np.argmax(distance / allowed), distance.shape)
+    return Difference(name, float(distance[worst]) / scale, float(allowed[worst]) / scale)
+
+
+def relative_error(array: Array | None, truth: Array) -> float:
+    """max|array − truth| / max|truth|; infinite where shapes differ, NaN where values are."""
+    return difference("", array, truth, 1.0).error
+
+
+def allowed(dtype: str, rounded: Array, truth: Array, terms: int = 0) -> float:
+    """How far an array may be of which the reference made `rounded`. `terms` is how many a
+    gradient sums up, all steps of all sequences; 0 for what is not a gradient."""
+    return max(floor(dtype, terms), FACTOR * relative_error(rounded, truth))
+
+
+def floor(dtype: str, terms: int = 0) -> float:
+    """The least tolerance. Added one after another in float32, n terms lose about √n units in the
+    last place (Higham & Mary 2019, SIAM J. Sci. Comput. 41(5)); in bfloat16 what comes back is
+    rounded on the way there and on the way back."""
+    summed = UNIT * math.sqrt(terms) if dtype == "float32" else 0.0
+    return max(summed, FLOORS[dtype] * (2 if terms and dtype == "bfloat16" else 1))
+
+
+def to_bfloat16(array: Array) -> Array:
+    """float32 values rounded to the nearest bfloat16, ties to even; finite values only."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return rounded.astype(np.uint32).view(np.float32)
+
+
+def movement(start: Array, end: Array, training: Training) -> float:
+    """What Adam may lose of the way from `start` to `end` by its bias correction in float32,
+    relative to max|end|."""
+    return relative_error(start, end) * UNIT / (1 - training.beta2)
+
+
+def adam_drift(
+    path: Sequence[Params], near: Mapping[str, float], training: Training
+) -> dict[str, Array]:
+    """How far Adam may carry two runs apart, element by element, whose gradients stay within
+    `near[name] · max|g|` of each other. `path` has the gradients by name before each update.
+
+    An element whose gradient is smaller than its own error takes a step of full length in either
+    direction, one of a usual size hardly differs: one tolerance for both would be too narrow for
+    the former or useless for the latter.
+
+    m̂ is a weighted mean of the gradients and √v̂ a weighted quadratic mean, so neither moves by
+    more than δ, the distance of the gradients. For u = m̂ / (√v̂ + ε) follows
+    |Δu| ≤ δ (1 + |u|) / (max(√v̂ − δ, 0) + ε), and |u| has a bound as such (`_longest`). That
+    the gradients differ more for the weights that differ is of second order and left out.
+    """
+    clipped = [_clipped(gradients, training.clip_norm) for gradients in path]
+    spread = max(near.values(), default=0.0) if training.clip_norm else 0.0
+    return {
+        name: _drift([g[name] for g in clipped], near[name] + spread, training) for name in near
+    }
+
+
+def _drift(gradients: Sequence[Array], near: float, t: Training) -> Array:
+    mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
+    total, delta = np.zeros_like(mean), 0.0
+    for count, g in enumerate(gradients, 1):
+        delta = max(delta, near * float(np.max(np.abs(g))))
+        mean += (1 - t.beta1) * (g - mean)
+        square += (1 - t.beta2) * (g * g - square)
+        root = np.sqrt(square / (1 - t.beta2**count))
+        u = np.abs(mean / (1 - t.beta1**count) / (root + t.epsilon))
+        bound = delta * (1 + u) / (np.maximum(root - delta, 0) + t.epsilon)
+        total += np.minimum(bound, u + _longest(count, t))
+    return np.asarray(t.learning_rate * total)
+
+
+def _clipped(gradients: Params, limit: float | None) -> dict[str, Array]:
+    size = norm(*gradients.values()) if limit else None
+    scale = min(1.0, limit / size) if limit and size else 1.0
+    return {name: g * scale for name, g in gradients.items()}
+
+
+def _longest(count: int, t: Training) -> float:
+    """The largest |m̂| / √v̂ of any gradients: √Σ a²/b with a and b the weights of the two means
+    (Cauchy & Schwarz)."""
+    ages = np.arange(count)
+    a = (1 - t.beta1) * t.beta1**ages / (1 - t.beta1**count)
+    b = (1 - t.beta2) * t.beta2**ages / (1 - t.beta2**count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sqrt(np.nansum(a * a / b)))

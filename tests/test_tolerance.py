@@ -1,0 +1,135 @@
+"""What arithmetic may cost is allowed, element by element, and no more."""
+
+import broken
+import numpy as np
+import pytest
+from conftest import bench_for
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.numpy_backend import Adam
+from bench.probes.parity import compare
+from bench.probes.tolerance import Difference, adam_drift, allowed, difference, floor
+from bench.spec import Training
+
+STEPS = 5
+trainings = st.builds(
+    Training,
+    learning_rate=st.sampled_from([1e-3, 0.1]),
+    beta1=st.sampled_from([0.0, 0.8, 0.9]),
+    beta2=st.sampled_from([0.0, 0.9, 0.999]),
+    epsilon=st.sampled_from([1e-8, 1e-3]),
+)
+
+
+def moved(path: np.ndarray, training: Training) -> np.ndarray:
+    """Weights that begin at zero, after updates along these gradients `(steps, elements)`."""
+    weights = np.zeros(path.shape[1])
+    adam = Adam(training, weights)
+    for gradients in path:
+        adam.update(weights, gradients.copy())
+    return weights
+
+
+def gradients_of_all_sizes(rng: np.random.Generator) -> np.ndarray:
+    """`(steps, elements)`: each element with a size of its own over ten powers of ten."""
+    sizes = 10 ** rng.uniform(-10, 0, 40)
+    drawn = rng.standard_normal((STEPS, 40)) + 2 * rng.standard_normal(40)
+    return np.asarray(drawn * sizes)
+
+
+@given(trainings, st.integers(0, 2**16), st.sampled_from([1e-9, 1e-5, 0.02]))
+def test_adam_carries_near_gradients_no_further_apart_than_their_drift(
+    training: Training, seed: int, near: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    path = gradients_of_all_sizes(rng)
+    drift = adam_drift([{"w": g} for g in path], {"w": near}, training)["w"]
+    apart = near * np.abs(path).max(axis=1, keepdims=True)
+    for other in (path + apart, path - apart, path + apart * rng.uniform(-1, 1, path.shape)):
+        distance = np.abs(moved(other, training) - moved(path, training))
+        assert (distance <= drift * (1 + 1e-6) + 1e-15).all()
+
+
+def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_it_is_lost() -> None:
+    training, path = Training(learning_rate=0.01), [{"w": np.array([1.0, 0.5, 1e-7])}] * STEPS
+    large, half, lost = adam_drift(path, {"w": 1e-5}, training)["w"] / (0.01 * STEPS)
+    assert 1e-5 < large < half < 5e-5
+    assert 1 < lost < 2.1
+
+
+def test_clipping_adds_what_the_norm_may_be_off_by() -> None:
+    path = [{"w": np.array([3.0, 4.0])}] * STEPS
+    loose, tight = (
+        adam_drift(path, {"w": 1e-5}, Training(clip_norm=limit))["w"] for limit in (None, 0.1)
+    )
+    assert tight == pytest.approx(2 * loose, rel=1e-3)
+
+
+def test_the_element_farthest_beyond_its_own_tolerance_counts() -> None:
+    truth, drift = np.array([1.0, 1.0, 1.0]), np.array([0.5, 0.0, 0.0])
+    found = difference("w", truth + np.array([0.4, 0.02, 0.0]), truth, 0.01, drift)
+    assert (found.error, found.tolerance) == pytest.approx((0.02, 0.01))
+    assert not found.accepted
+    assert difference("w", truth + np.array([0.4, 0.009, 0.0]), truth, 0.01, drift).accepted
+    nothing = np.zeros(2)
+    assert difference("w", nothing + 1e-3, nothing, 0.01, np.array([0.01, 0.01])).accepted
+    assert not difference("w", nothing + 1e-3, nothing, 0.01).accepted
+    assert not difference("w", truth + np.array([0, np.nan, 0]), truth, 0.01, drift).accepted
+
+
+def test_a_sum_may_lose_what_adding_one_after_another_in_float32_loses() -> None:
+    count = 1 << 18
+    terms = np.random.default_rng(0).standard_normal((count, 8)) + 0.1
+    truth, naive = terms.sum(axis=0), np.cumsum(terms.astype(np.float32), axis=0)[-1]
+    assert difference("b", naive, truth, floor("float32", count)).accepted
+    assert not difference("b", naive, truth, floor("float32")).accepted
+    assert floor("float64", count) == floor("float64") == 1e-9
+    assert allowed("float32", truth, truth) == floor("float32") == 1e-5
+
+
+def judged(adapter: object, **more: object) -> list[Difference]:
+    """What the gate says of one model in float32."""
+    bench = bench_for(adapter, dtype="float32", **more)
+    x, y = bench.task.sample(bench.rng("batches"))
+    model = bench.case.model
+    return compare(bench, model, bench.case.training, bench.weights(model), x, y)
+
+
+def test_the_sums_of_a_large_batch_are_no_fault() -> None:
+    """oneDNN's lstm adds up the bias's gradient over 102,400 steps one after another."""
+    found = judged("torch", task="workload", seed=1, batch=256, length=400, hidden=16)
+    assert all(d.accepted for d in found)
+    assert max(d.error for d in found if d.array.startswith("d ")) > 1e-6
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        broken.with_training(learning_rate=1.01e-3),
+        broken.with_training(beta1=0.8),
+        broken.with_training(beta2=0.99),
+        broken.with_training(epsilon=1e-6),
+        broken.second_bias(),
+    ],
+    ids=["learning rate", "beta1", "beta2", "epsilon", "second bias"],
+)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_fault_of_the_optimiser_is_found_in_float32_too(cell: str, fault: object) -> None:
+    size = {"batch": 16, "length": 30, "hidden": 64, "learning_rate": 1e-3, "clip_norm": 0.01}
+    rejected = [
+        d.array for d in judged(fault, cell=cell, task="workload", **size) if not d.accepted
+    ]
+    assert rejected
+    assert all("five steps" in array for array in rejected)
+
+
+def test_one_weight_that_misses_a_fifth_of_one_step_is_found() -> None:
+    def short(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found["layers.0.forward.u"][3, 4] += 2e-4
+        return found
+
+    size = {"task": "workload", "cell": "lstm", "batch": 16, "length": 30, "hidden": 64}
+    assert all(d.accepted for d in judged("numpy", learning_rate=1e-3, **size))
+    found = judged(broken.with_results(params=short), learning_rate=1e-3, **size)
+    assert [d.array for d in found if not d.accepted] == ["layers.0.forward.u after five steps"]
