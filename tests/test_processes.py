@@ -118,6 +118,27 @@ def test_a_gate_once_shut_stays_shut_in_a_resumed_run(tmp_path: Path) -> None:
     assert [r["status"] for r in records(tmp_path)] == ["failed", *["skipped"] * 4]
 
 
+@pytest.mark.parametrize(
+    ("named", "variable", "meant"),
+    [("torch-compile", "TORCH_COMPILE_DISABLE", "inductor"), ("jax", "JAX_DISABLE_JIT", "xla")],
+)
+def test_a_slow_path_is_flagged_and_named_from_the_command_to_the_tables(
+    named: str, variable: str, meant: str, tmp_path: Path
+) -> None:
+    """The framework's own switch puts its compiler out of use; results stay right."""
+    wanted = ("--backends", named, "--cells", "rnn", "--probes", "parity", "speed")
+    done = tiny_run(tmp_path, *wanted, environment={variable: "1", "COLUMNS": "200"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fell back" in done.stdout
+    written = bench("report", tmp_path / "r")
+    assert written.returncode == 0
+    tables = (tmp_path / "r" / "report" / "tables.md").read_text()
+    assert f"python-loop, not {meant}" in tables
+    learned, timed = (line for line in tables.splitlines() if line.startswith("| rnn"))
+    assert "f" in learned.split("|")[-2]
+    assert "f" in timed.split("|")[-2]
+
+
 def test_what_a_backend_does_not_offer_is_skipped_for_its_own_reason(tmp_path: Path) -> None:
     rnn_only = {"MISBEHAVE_CELLS": "rnn"}
     some = ("--cells", "rnn,lstm", "--probes", "learning")
