@@ -26,7 +26,7 @@ from bench.probes.tolerance import (
     allowed,
     movement,
     relative_error,
-    to_bfloat16,
+    rounded,
 )
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial
@@ -330,22 +330,18 @@ def _tolerances(p: Problem, truth: Found, asked: Sequence[str], reference: Any) 
     if p.spec.dtype == "float64":
         found = dict.fromkeys(truth, FLOAT64)
     else:
-        rounded = _answers(reference, _rounded(p), asked, "float32")
-        found = {name: _tolerance(p, name, truth[name], rounded[name]) for name in truth}
+        runs = [
+            _answers(reference, dataclasses.replace(p, weights=weights, x=x), asked, "float32")
+            for weights, x in rounded(p.spec.dtype, p.weights, p.x)
+        ]
+        found = {name: _tolerance(p, name, truth[name], [r[name] for r in runs]) for name in truth}
     return found | {name: 0.0 for name in truth if name.endswith(GIVEN)}
 
 
-def _rounded(p: Problem) -> Problem:
-    if p.spec.dtype == "float32":
-        return p
-    weights = {name: to_bfloat16(value) for name, value in p.weights.items()}
-    return dataclasses.replace(p, weights=weights, x=to_bfloat16(p.x))
-
-
-def _tolerance(p: Problem, name: str, truth: Array, rounded: Array) -> float:
+def _tolerance(p: Problem, name: str, truth: Array, runs: Sequence[Array]) -> float:
     """What training moved may differ by what Adam loses that computes 1 − β₂ᵗ in float32."""
     terms = p.x.shape[0] * p.x.shape[1] * name.startswith("d ")
-    near = allowed(p.spec.dtype, rounded, truth, terms)
+    near = allowed(p.spec.dtype, runs, truth, terms)
     if TRAINED not in name:
         return near
     return near + movement(p.weights[name.split(TRAINED)[0]], truth, p.training)
