@@ -1,10 +1,12 @@
 """What the documents say is what the code does."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import gate
 import pytest
 from conftest import ROOT
 
@@ -57,3 +59,14 @@ def test_a_table_is_the_one_that_the_records_give(marker: str, run: str, least: 
     made = (ROOT / "results" / run / "report" / "tables.md").read_text().splitlines()
     assert len(rows) > least
     assert not [row for row in rows if row not in made]
+
+
+def test_the_table_of_the_gate_s_errors_is_the_one_that_its_records_give() -> None:
+    shown = (ROOT / "docs/architecture.md").read_text()
+    shown = shown.split("<!-- gate -->")[1].split("<!-- end of gate -->")[0]
+    folder = ROOT / "results/gate-cpu"
+    models = [json.loads(line) for line in (folder / "models.jsonl").read_text().splitlines()]
+    made = gate.table(models)
+    assert shown.strip().endswith(made)
+    assert (folder / "table.md").read_text().strip() == shown.strip()
+    assert {m["adapter"] for m in models} == {*gate.RIGHT, *gate.FAULTS}
