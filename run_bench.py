@@ -16,6 +16,7 @@ from bench.weights import SCHEMES
 
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "runs"
+COMPARISONS = HERE / "results" / "comparisons"
 LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru")
 WHOLE = ("seeds", "layers", "directions")
 """Options that take lists, of words and of whole numbers."""
@@ -27,7 +28,15 @@ def main(arguments: Sequence[str]) -> int:
     shells have it, 130 interrupted and 141 when nobody reads the output any more."""
     from bench.records import RecordsError
 
-    commands = {"run": run, "list": show_list, "report": report, "worker": worker}
+    commands = {
+        "run": run,
+        "list": show_list,
+        "report": report,
+        "compare": compare,
+        "history": history,
+        "plan": plan,
+        "worker": worker,
+    }
     name = arguments[0] if arguments and arguments[0] in commands else "run"
     try:
         code = commands[name](arguments[1:] if arguments[:1] == [name] else arguments)
@@ -54,15 +63,9 @@ def _without_output(error: OSError) -> int:
 def run(arguments: Sequence[str]) -> int:
     given = run_parser().parse_args(arguments)
     from bench.command import run_command
-    from bench.select import Request
 
-    words = {name: getattr(given, name) for name in Request.__dataclass_fields__}
-    for name in (*LISTS, *WHOLE):
-        words[name] = _split(name, words[name])
-    for name in WHOLE:
-        words[name] = words[name] and [_whole(name, word) for word in words[name]]
     return run_command(
-        Request(**words),
+        _request(given),
         backends=backends,
         tasks=tasks,
         entry=HERE / "run_bench.py",
@@ -73,7 +76,57 @@ def run(arguments: Sequence[str]) -> int:
         time_limit=given.time_limit,
         memory_limit=given.memory_limit,
         jobs=given.jobs,
+        budget=given.budget,
     )
+
+
+def _request(given: argparse.Namespace) -> Any:
+    """The words of the command line as a `Request`."""
+    from bench.select import Request
+
+    words = {name: getattr(given, name, None) for name in Request.__dataclass_fields__}
+    for name in (*LISTS, *WHOLE):
+        words[name] = _split(name, words[name])
+    for name in WHOLE:
+        words[name] = words[name] and [_whole(name, word) for word in words[name]]
+    return Request(**words)
+
+
+def compare(arguments: Sequence[str]) -> int:
+    given = compare_parser().parse_args(arguments)
+    from bench.compare.command import compare_command
+
+    if given.phases:
+        given.phases = _split("phases", given.phases)
+    return compare_command(_request(given), given, HERE / "run_bench.py")
+
+
+def history(arguments: Sequence[str]) -> int:
+    from bench.history import METRICS, history_command
+
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py history",
+        description="A metric over the stored runs of this machine, and where it changed.",
+    )
+    parser.add_argument(
+        "cells", nargs="*", metavar="WORD", help="show series that have such a word in their name"
+    )
+    parser.add_argument("--metric", default="step", help=f"of {', '.join(METRICS)}")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the plot (default: that of the runs)"
+    )
+    parser.add_argument("--results-dir", type=Path, default=RUNS)
+    given = parser.parse_args(arguments)
+    return history_command(given.metric, given.results_dir, given.output, given.cells)
+
+
+def plan(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="run_bench.py plan", description="For compare only.")
+    parser.add_argument("request", help="as JSON")
+    given = parser.parse_args(arguments)
+    from bench.command import plan_command
+
+    return plan_command(given.request, backends, tasks, HERE / "run_bench.py")
 
 
 def show_list(arguments: Sequence[str]) -> int:
@@ -122,9 +175,58 @@ def run_parser() -> argparse.ArgumentParser:
         prog="run_bench.py",
         description="Compare recurrent networks across frameworks: the same model, weights and "
         "data everywhere, proven equal before anything is measured.",
-        epilog="Other commands: run_bench.py list, run_bench.py report RUN (each has --help). "
-        "Lists are given by space or comma.",
+        epilog="Other commands: run_bench.py list, run_bench.py report RUN, run_bench.py compare "
+        "(each has --help). Lists are given by space or comma.",
     )
+    what = _what(parser)
+    what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")
+    _model(parser)
+    how = _how(parser, RUNS)
+    how.add_argument("--run-id", metavar="ID", help="name of the run (default: the time)")
+    how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
+    how.add_argument("--dry-run", action="store_true", help="show the cases and the time, run none")
+    how.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="such as 10m: spend what is left of it on launches where the intervals are widest",
+    )
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py compare",
+        description="The guard: is the head worse than its base? Two commits, two interpreters or "
+        "two stored runs; correctness first, then learning, then speed in pairs of processes.",
+        epilog="Exit codes: 0 pass or improved; 1 regressed or missing; 2 wrong use; 3 nothing "
+        "concluded. Files are written beside the records.",
+    )
+    sides = parser.add_argument_group("the sides")
+    sides.add_argument("runs", nargs="*", metavar="RUN", help="two stored runs: base, then head")
+    sides.add_argument("--base", metavar="REV", help="a commit; the head is the checkout as it is")
+    sides.add_argument("--head", metavar="REV", help="a commit in the place of the checkout")
+    sides.add_argument("--base-python", metavar="PATH", help="interpreter of the base")
+    sides.add_argument("--head-python", metavar="PATH", help="interpreter of the head")
+    sides.add_argument(
+        "--aa", action="store_true", help="the head against itself: any red is false"
+    )
+    what = _what(parser)
+    what.add_argument("--phases", nargs="+", metavar="NAME", help="timed phases (default: step)")
+    _model(parser)
+    how = _how(parser, COMPARISONS)
+    how.add_argument("--run-id", metavar="ID", help="name of the comparison (default: the time)")
+    how.add_argument(
+        "--pairs", type=int, metavar="N", help="launches a side and round (default: 10)"
+    )
+    how.add_argument("--rounds", type=int, metavar="N", help="at most (default: 3)")
+    how.add_argument(
+        "--excluded", type=float, metavar="SHARE", help="change that a pass excludes (default: 0.1)"
+    )
+    how.add_argument("--budget", metavar="TIME", help="begin no round after it, such as 10m")
+    return parser
+
+
+def _what(parser: argparse.ArgumentParser) -> Any:
     what = parser.add_argument_group("what to run")
     words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     what.add_argument(
@@ -139,7 +241,11 @@ def run_parser() -> argparse.ArgumentParser:
     what.add_argument("--probes", **words, help=f"of {', '.join(PROBES)} (default: all)")
     what.add_argument("--seeds", nargs="+", metavar="N", help="whole numbers (default: by profile)")
     what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
-    what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")
+    return what
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     model = parser.add_argument_group("the model")
     model.add_argument("--layers", nargs="+", metavar="N", help="stacked layers (default: 1)")
     model.add_argument(
@@ -154,18 +260,18 @@ def run_parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--forget-bias", type=float, metavar="B", help="of the lstm (default: the scheme's own)"
     )
+
+
+def _how(parser: argparse.ArgumentParser, results: Path) -> Any:
     how = parser.add_argument_group("how to run it")
-    how.add_argument("--run-id", metavar="ID", help="name of the run (default: the time)")
-    how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
-    how.add_argument("--dry-run", action="store_true", help="show the cases and the time, run none")
     how.add_argument("--threads", type=int, metavar="N", help="for the speed probe (default: all)")
     how.add_argument(
         "--jobs", type=int, metavar="N", help="workers side by side where no clock runs"
     )
     how.add_argument("--time-limit", type=float, metavar="S", help="seconds a case may take")
     how.add_argument("--memory-limit", type=float, metavar="GIB", help="memory a worker may take")
-    how.add_argument("--results-dir", type=Path, default=RUNS, help="where runs are kept")
-    return parser
+    how.add_argument("--results-dir", type=Path, default=results, help="where results are kept")
+    return how
 
 
 def _split(name: str, words: Sequence[str] | None) -> list[str] | None:

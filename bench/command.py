@@ -1,6 +1,6 @@
 """The commands that run cases and report on them."""
 
-import asyncio
+import json
 import os
 import random
 import re
@@ -13,13 +13,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from bench import machine
+from bench.budget import next_launch
 from bench.display import Live, Quiet, duration
-from bench.estimate import history, kind, seconds, total
+from bench.estimate import START_S, history, kind, seconds, total
 from bench.plan import PROFILES, Case, Selection, Unit, cases, units
 from bench.process import Limits
 from bench.records import Record, RecordsError, RunFolder
-from bench.runner import Run
+from bench.runner import Run, to_the_end
 from bench.select import Registry, Request, select
 from bench.spec import Unavailable
 
@@ -39,6 +42,7 @@ def run_command(
     time_limit: float | None,
     memory_limit: float | None,
     jobs: int | None,
+    budget: str | None,
 ) -> int:
     """Plan and measure; the exit code. Nothing is written before all that was asked is known."""
     if run_id is not None and resume is not None:
@@ -48,8 +52,8 @@ def run_command(
         request = request.over(folder.request())
     selection, missing = select(request, backends, tasks)
     planned = cases(selection)
-    limits, jobs = _limits(request, time_limit, memory_limit), _jobs(jobs)
-    run_id = _run_id(run_id)
+    limits, jobs = worker_limits(request, time_limit, memory_limit), job_count(jobs)
+    run_id, budget_s = run_name(run_id), seconds_of(budget) if budget else 0.0
     for gap in missing:
         print(f"not run: {gap}", file=sys.stderr)
     if dry_run:
@@ -57,13 +61,13 @@ def run_command(
         left = [case for case in planned if case.key not in have]
         return _show_plan(left, selection, folder.path.parent if folder else root, jobs)
     if folder is None:
-        folder = RunFolder.create(root, run_id, _first_info(request, selection, entry, backends))
+        folder = RunFolder.create(root, run_id, first_info(request, selection, entry, backends))
     else:
         _same_versions(folder, selection, backends)
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        return _measure(folder, planned, selection, entry, limits, jobs)
+        return _measure(folder, planned, selection, entry, limits, jobs, budget_s)
 
 
 def _measure(
@@ -73,6 +77,7 @@ def _measure(
     entry: Path,
     limits: Limits,
     jobs: int,
+    budget_s: float,
 ) -> int:
     start, before = perf_counter(), folder.records()
     have = {record.key for record in before}
@@ -83,10 +88,8 @@ def _measure(
         for record in before:
             run.learn_of(record)
         try:
-            asyncio.run(run.all(units(left, random.Random(folder.id)), jobs))
-        except ExceptionGroup as group:
-            storage, other = group.split(RecordsError)
-            raise (other or storage.exceptions[0]) from None  # type: ignore[union-attr]
+            to_the_end(run.all(units(left, random.Random(folder.id)), jobs))
+            to_the_end(_spend(run, start + budget_s))
         except KeyboardInterrupt:
             print(f"stopped; go on by --resume {folder.id}", file=sys.stderr)
             return 130
@@ -94,6 +97,24 @@ def _measure(
     run.info.setdefault("sessions_s", []).append(took)
     folder.write_info(run.info)
     return _conclude(folder, folder.records(), took)
+
+
+async def _spend(run: Run, deadline: float) -> None:
+    """More launches where the intervals are widest, for as long as one fits into the time."""
+    rng, processors = np.random.default_rng(0), machine.cpus()
+    while (left := deadline - perf_counter()) > 0:
+        unit = next_launch(run.folder.records(), left, rng, START_S)
+        if unit is None:
+            return
+        await run.unit(unit, 0, processors[: unit.threads])
+
+
+def seconds_of(text: str) -> float:
+    """`90`, `90s`, `10m` or `1.5h`."""
+    found = re.fullmatch(r"(\d+(?:\.\d*)?)([smh]?)", text.strip())
+    if not found or not float(found[1]):
+        raise Unavailable(f"--budget must be a time such as 90s, 10m or 1h, not {text!r}")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
 def _conclude(folder: RunFolder, records: Sequence[Record], took: float) -> int:
@@ -124,6 +145,20 @@ def report_command(
     return _measured(records)
 
 
+def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path) -> int:
+    """Print, as JSON, what this checkout under this interpreter would run: for a comparison,
+    which asks each of its sides."""
+    asked = Request().over(json.loads(request))
+    selection, missing = select(asked, backends, tasks)
+    told = {
+        "cases": [case.settings for case in cases(selection)],
+        "missing": [str(gap) for gap in missing],
+        "info": first_info(asked, selection, entry, backends),
+    }
+    print(json.dumps(told))
+    return 0
+
+
 def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: int) -> int:
     for case in planned:
         print(case)
@@ -150,7 +185,7 @@ def _starter(entry: Path) -> Callable[[Unit, Sequence[int]], Sequence[str]]:
     return command
 
 
-def _limits(request: Request, time_s: float | None, memory_gib: float | None) -> Limits:
+def worker_limits(request: Request, time_s: float | None, memory_gib: float | None) -> Limits:
     for option, value in (("--time-limit", time_s), ("--memory-limit", memory_gib)):
         if value is not None and not 0 < value < inf:
             raise Unavailable(f"{option} must be a positive number, not {value:g}")
@@ -161,14 +196,14 @@ def _limits(request: Request, time_s: float | None, memory_gib: float | None) ->
     )
 
 
-def _jobs(asked: int | None) -> int:
+def job_count(asked: int | None) -> int:
     if asked is not None and asked < 1:
         raise Unavailable(f"--jobs must be at least 1, not {asked}")
     there = len(machine.cpus())
     return min(asked or there, there)
 
 
-def _run_id(asked: str | None) -> str:
+def run_name(asked: str | None) -> str:
     if asked is None:
         return datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", asked):
@@ -193,7 +228,7 @@ def _versions(selection: Selection, backends: Registry) -> dict[str, str | None]
     return {"python": sys.version.split()[0], **machine.versions(sorted(packages))}
 
 
-def _first_info(
+def first_info(
     request: Request, selection: Selection, entry: Path, backends: Registry
 ) -> dict[str, Any]:
     """The request with what this machine decided made explicit: resumed on another one, the run

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,22 +71,106 @@ def commit(folder: Path) -> dict[str, Any]:
     return {"commit": head, "changed": None if changed is None else bool(changed)}
 
 
-def processor_seconds() -> tuple[float, float, float]:
-    """The time, and the seconds that all processors, and that this process, have worked."""
+@dataclass(frozen=True)
+class Moment:
+    """Counters of the machine: seconds that all processors, that this process and that the host
+    of a virtual machine instead of it have worked, and how often processors were throttled."""
+
+    time: float
+    everyone: float
+    own: float
+    stolen: float
+    throttled: int | None
+
+    @classmethod
+    def now(cls) -> "Moment":
+        import psutil
+
+        spent = psutil.cpu_times()
+        idle = spent.idle + getattr(spent, "iowait", 0.0)
+        guests = getattr(spent, "guest", 0.0) + getattr(spent, "guest_nice", 0.0)  # user's as well
+        own = os.times()
+        return cls(
+            time.perf_counter(),
+            sum(spent) - idle - guests,
+            own.user + own.system,
+            getattr(spent, "steal", 0.0),
+            _throttled(),
+        )
+
+    def since(self) -> dict[str, float | None]:
+        """What speaks against times taken from this moment to now: processors that worked for
+        others and that the host took away, on average; how often one was throttled; and the
+        frequency in MHz as it is now."""
+        now = Moment.now()
+        elapsed = now.time - self.time
+        others = now.everyone - self.everyone - (now.own - self.own)
+        known = None not in (now.throttled, self.throttled)
+        return {
+            "others_busy": max(0.0, others / elapsed),
+            "stolen": max(0.0, (now.stolen - self.stolen) / elapsed),
+            "throttled": float(now.throttled - self.throttled) if known else None,  # type: ignore[operator]
+            "frequency_mhz": frequency_mhz(),
+        }
+
+
+def frequency_mhz() -> float | None:
+    """The mean over the processors, as the kernel tells it; under many a hypervisor it does not."""
     import psutil
 
-    spent = psutil.cpu_times()
-    idle = spent.idle + getattr(spent, "iowait", 0.0)
-    guests = getattr(spent, "guest", 0.0) + getattr(spent, "guest_nice", 0.0)  # in user as well
-    own = os.times()
-    return time.perf_counter(), sum(spent) - idle - guests, own.user + own.system
+    with suppress(OSError, NotImplementedError, AttributeError):
+        found = psutil.cpu_freq()
+        return float(found.current) if found and found.current else None
+    return None
 
 
-def others_busy(since: tuple[float, float, float]) -> float:
-    """How many processors have worked for others than this process since then, on average."""
-    now = processor_seconds()
-    elapsed, everyone, own = (after - before for after, before in zip(now, since, strict=True))
-    return max(0.0, (everyone - own) / elapsed)
+def _throttled() -> int | None:
+    """How often the processors of this machine were throttled for heat since it started."""
+    pattern = "cpu[0-9]*/thermal_throttle/*_throttle_count"
+    counts = [_read(str(path)) for path in Path("/sys/devices/system/cpu").glob(pattern)]
+    return sum(int(count) for count in counts if count) if counts else None
+
+
+def gpu_conditions(device: str) -> dict[str, float | None]:
+    """Clocks in MHz, temperature in °C, and whether the clocks are held down for heat or power, of
+    an NVIDIA GPU, read through NVML; nothing where there is none or NVML cannot be read.
+
+    `device` counts as CUDA does, among the visible ones: NVML counts them all.
+    """
+    if not device.startswith("cuda"):
+        return {}
+    with suppress(Exception):  # a library of the driver's, and what it raises is its own
+        import pynvml  # type: ignore[import-not-found]
+
+        pynvml.nvmlInit()
+        try:
+            handle = _nvml_handle(pynvml, int(device.partition(":")[2] or 0))
+            reasons = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            return {
+                "gpu_clock_mhz": float(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
+                "gpu_memory_clock_mhz": float(
+                    pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM)
+                ),
+                "gpu_temperature_c": float(
+                    pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
+                ),
+                "gpu_throttled": float(bool(reasons & _GPU_HELD_DOWN)),
+            }
+        finally:
+            pynvml.nvmlShutdown()
+    return {}
+
+
+_GPU_HELD_DOWN = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+"""NVML's bits for: power cap, hardware slowdown, and thermal and power brakes."""
+
+
+def _nvml_handle(pynvml: Any, index: int) -> Any:
+    visible = [d for d in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if d.strip()]
+    name = visible[index].strip() if index < len(visible) else str(index)
+    if name.isdigit():
+        return pynvml.nvmlDeviceGetHandleByIndex(int(name))
+    return pynvml.nvmlDeviceGetHandleByUUID(name)
 
 
 def identifier(environment: Any) -> str:

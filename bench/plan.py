@@ -14,6 +14,8 @@ from bench.weights import scheme_limit
 T = TypeVar("T")
 
 PROBES = ("parity", "learning", "gradients", "memory", "speed")
+PHASES = ("forward", "gradients", "step")
+"""What the speed probe times."""
 TIMED = ("speed",)
 """Probes that need the machine to themselves: their cases run one worker at a time."""
 ALONE = ("memory",)
@@ -83,7 +85,7 @@ class Case:
 UNPROVEN = "not proven equal: "
 """Begins the reason of a case that is skipped because the parity gate is shut."""
 
-PROBE_SETTINGS = ("probe", "seed", "launch", "phase_s", "threads")
+PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
 
 
 def _fields_of(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:
@@ -111,6 +113,7 @@ class Selection:
     directions: Sequence[int] = (1,)
     gru: Sequence[str] = ("reset_after",)
     forget_bias: float | None = None
+    phases: Sequence[str] = PHASES
 
 
 def cases(selection: Selection) -> list[Case]:
@@ -173,7 +176,10 @@ def _repetitions(selection: Selection) -> list[dict[str, Any]]:
     both; speed runs once a launch, the others once."""
     first = selection.seeds[0]
     once = {"seed": first, "launch": None, "threads": 1}
-    timed = {"seed": first, "threads": selection.threads, "phase_s": selection.phase_s}
+    phases = " ".join(name for name in PHASES if name in selection.phases)
+    timed: dict[str, Any] = {"seed": first, "threads": selection.threads}
+    timed |= {"phase_s": selection.phase_s}
+    timed |= {"phases": phases} if phases != " ".join(PHASES) else {}
     trained = [(probe, seed) for seed in selection.seeds for probe in ("learning", "gradients")]
     every: list[dict[str, Any]] = [
         {"probe": "parity", **once},

@@ -5,7 +5,7 @@ recorded as failed with what is known of the cause, and a fresh worker goes on w
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from bench import machine
 from bench.plan import UNPROVEN, Case, Unit
 from bench.process import Limits, Process, unmeasured
-from bench.records import Record, RunFolder, check
+from bench.records import Record, RecordsError, RunFolder, check
 
 
 class Progress(Protocol):
@@ -23,6 +23,15 @@ class Progress(Protocol):
 
     def began(self, slot: int, case: Case) -> None: ...
     def ended(self, slot: int, case: Case, record: Record) -> None: ...
+
+
+def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Run it. Of what units that ran side by side met with the disk, the first is raised."""
+    try:
+        asyncio.run(work)
+    except ExceptionGroup as group:
+        storage, other = group.split(RecordsError)
+        raise (other or storage.exceptions[0]) from None  # type: ignore[union-attr]
 
 
 @dataclass

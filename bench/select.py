@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import util
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Protocol, TypeVar
 
 from bench import machine
-from bench.plan import PROBES, PROFILES, Selection
+from bench.plan import PHASES, PROBES, PROFILES, Selection
 from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Task, Unavailable
 from bench.weights import SCHEMES
 
@@ -48,6 +48,8 @@ class Request:
     gru: Sequence[str] | None = None
     threads: int | None = None
     profile: str | None = None
+    phases: Sequence[str] | None = None
+    phase_s: float | None = None
 
     def over(self, earlier: Mapping[str, Any]) -> "Request":
         """This request, with what it leaves open taken from an earlier one."""
@@ -67,7 +69,7 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, int)
     if name in ("init", "profile"):
         return isinstance(value, str)
-    if name == "forget_bias":
+    if name in ("forget_bias", "phase_s"):
         return isinstance(value, int | float)
     listed = name in Request.__dataclass_fields__
     kind = int if name in ("seeds", "layers", "directions") else str
@@ -111,7 +113,8 @@ def select(
         probes=known("probe", request.probes or PROBES, PROBES),
         seeds=_whole("seeds", _unique(_or(request.seeds, profile.seeds)), least=0),
         launches=_whole("launches", [_or(request.launches, profile.launches)], least=1)[0],
-        phase_s=profile.phase_s,
+        phase_s=_positive("phase_s", _or(request.phase_s, profile.phase_s)),
+        phases=known("phase", request.phases or PHASES, PHASES),
         init=known("initialisation", [_or(request.init, "orthogonal")], list(SCHEMES))[0],
         forget_bias=_finite("forget bias", request.forget_bias),
         layers=_whole("layers", _unique(request.layers or [1]), least=1),
@@ -198,6 +201,12 @@ def _directions(values: Sequence[int]) -> list[int]:
 def _finite(name: str, value: float | None) -> float | None:
     if value is not None and not isfinite(value):
         raise Unavailable(f"{name} must be a number, not {value}")
+    return value
+
+
+def _positive(name: str, value: float) -> float:
+    if not 0 < value < inf:
+        raise Unavailable(f"{name} must be a positive number, not {value:g}")
     return value
 
 

@@ -64,7 +64,7 @@ class Worker:
     load_task: Load
     name: str
     threads: int
-    odd_sizes: dict[str, list[Any]] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
     trained: tuple[str, Any] = ("", None)
     paths: dict[str, str] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class Worker:
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
         try:
-            outcome = self._probe(self._bench(case, watch, opened))
+            outcome = self._outcome(case, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - a case may fail in any way, and alone
@@ -100,12 +100,19 @@ class Worker:
             "wall_s": wall,
         }
 
+    def _outcome(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Outcome:
+        if case.probe == "control":
+            from bench.probes.control import control
+
+            return control()
+        return self._probe(self._bench(case, watch, opened))
+
     def _bench(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Bench:
         if reason := limits(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
         task = case.with_task(_any_size(self.load_task(case.task)))
         reference = self.load_backend("numpy")
-        return Bench(case, task, self.backend, reference, watch, self.odd_sizes, opened)
+        return Bench(case, task, self.backend, reference, watch, self.known, opened)
 
     def _probe(self, bench: Bench) -> Outcome:
         from bench.probes.gradients import gradients

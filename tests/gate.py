@@ -93,7 +93,7 @@ def judge(
         adapter, task=task, cell=cell, seed=seed, dtype="float32", **training, **options
     )
     model, x, y = bench.case.model, *bench.task.sample(bench.rng("batches"))
-    found = compare(bench, model, bench.case.training, bench.weights(model), x, y)
+    found, _ = compare(bench, model, bench.case.training, bench.weights(model), x, y)
     worst = max(found, key=lambda d: d.error / d.tolerance)
     return {
         "rejected": not all(d.accepted for d in found),

@@ -24,7 +24,7 @@ from running import (
 import backends
 import tasks
 from bench import machine
-from bench.command import _first_info
+from bench.command import first_info
 from bench.records import RunFolder
 from bench.select import Request, select, why_not
 from bench.spec import Unavailable
@@ -323,7 +323,7 @@ def test_what_the_machine_decides_is_kept_for_a_resumed_run(tmp_path: Path) -> N
     assert request["threads"] == len(machine.cpus())
     assert request["backends"] == ["numpy"]
     selection, _ = select(Request(), SOME, tasks)
-    assert _first_info(Request(), selection, ROOT / "run_bench.py", SOME)["request"] == {
+    assert first_info(Request(), selection, ROOT / "run_bench.py", SOME)["request"] == {
         "threads": len(machine.cpus()),
         "backends": ["numpy"],
     }

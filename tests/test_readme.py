@@ -27,9 +27,14 @@ def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
 
 
 def test_every_option_and_file_that_is_named_exists() -> None:
-    told = subprocess.run(
-        [sys.executable, str(ROOT / "run_bench.py"), "--help"], capture_output=True, text=True
-    ).stdout
+    told = "".join(
+        subprocess.run(
+            [sys.executable, str(ROOT / "run_bench.py"), *command, "--help"],
+            capture_output=True,
+            text=True,
+        ).stdout
+        for command in ([], ["compare"], ["history"])
+    )
     for option in set(re.findall(r"[ `](--[a-z][a-z-]+)", README)) - {
         "--dist",
         "--format",

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
-from bench.machine import others_busy, processor_seconds
+from bench.machine import Moment, frequency_mhz, gpu_conditions
 from bench.probes.memory import memory
 from bench.probes.speed import _steady, operations, speed
 from bench.spec import ModelSpec, Params, Supports, Training
@@ -84,11 +85,11 @@ def test_short_calls_are_timed_many_at_a_time() -> None:
 
 
 def test_a_warm_up_that_does_not_settle_is_said() -> None:
-    """Many windows fit into the budget; each is slower than the last by more than 5%."""
-    pace = {"s": 1e-4}
+    """Each call is slower than the last by a tenth, and each window by far more than 5%."""
+    pace = {"s": 2e-3}
 
     def slower_and_slower() -> None:
-        pace["s"] = min(pace["s"] * 1.03, 0.02)
+        pace["s"] = min(pace["s"] * 1.1, 0.2)
         time.sleep(pace["s"])
 
     still = SimpleNamespace(wait=lambda: None)
@@ -130,15 +131,54 @@ def test_operations_are_those_of_the_matrix_products() -> None:
 
 
 def test_work_of_others_is_told_from_our_own() -> None:
-    since = processor_seconds()
+    since = Moment.now()
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
-    assert processor_seconds()[2] - since[2] > 0.05
-    since = processor_seconds()
+    assert Moment.now().own - since.own > 0.05
+    since = Moment.now()
     loop = "import time; end = time.time() + 0.7\nwhile time.time() < end: pass"
     subprocess.run([sys.executable, "-c", loop], check=True)
-    assert others_busy(since) > 0.5
+    assert (since.since()["others_busy"] or 0.0) > 0.5
+
+
+def test_what_held_the_processors_back_is_the_difference_of_the_counters() -> None:
+    then = replace(Moment.now(), stolen=-1000.0, throttled=-3)
+    found = then.since()
+    assert found["stolen"] is not None and found["stolen"] > 100
+    known = Moment.now().throttled
+    assert replace(then, throttled=None).since()["throttled"] is None
+    assert found["throttled"] == (None if known is None else known + 3)
+    assert frequency_mhz() is None or frequency_mhz() > 100  # type: ignore[operator]
+
+
+def test_a_gpu_s_clocks_are_read_through_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    nvml = SimpleNamespace(
+        NVML_CLOCK_SM=1,
+        NVML_CLOCK_MEM=2,
+        NVML_TEMPERATURE_GPU=0,
+        nvmlInit=lambda: asked.append("init"),
+        nvmlShutdown=lambda: asked.append("shutdown"),
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetHandleByUUID=lambda name: name,
+        nvmlDeviceGetClockInfo=lambda handle, kind: (asked.append(handle), 1000 * kind)[1],
+        nvmlDeviceGetTemperature=lambda handle, kind: 60,
+        nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x20 | 0x1,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-abc")
+    expected = {
+        "gpu_clock_mhz": 1000.0,
+        "gpu_memory_clock_mhz": 2000.0,
+        "gpu_temperature_c": 60.0,
+        "gpu_throttled": 1.0,
+    }
+    assert gpu_conditions("cuda") == gpu_conditions("cuda:1") == expected
+    assert asked == ["init", 3, 3, "shutdown", "init", "GPU-abc", "GPU-abc", "shutdown"]
+    assert gpu_conditions("cpu") == {}
+    nvml.nvmlDeviceGetTemperature = lambda handle, kind: 1 / 0
+    assert gpu_conditions("cuda") == {}
 
 
 def test_memory_held_by_a_session_is_seen() -> None:

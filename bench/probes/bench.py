@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bench.plan import Case
 from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
 from bench.weights import initial
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Bench:
     backend: Backend
     reference: Backend
     watch: Stopwatch
-    odd_sizes: dict[str, list[Any]]
-    """Parity at the fixed odd sizes by kind of model, so that a worker checks each once."""
+    known: dict[str, Any]
+    """What this worker has found out that does not depend on the case."""
 
     opened: dict[ModelSpec, Session] = field(default_factory=dict)
     """The session of the case's own model, once it is open: it knows the path that ran."""
@@ -71,6 +73,13 @@ class Bench:
     def supports(self) -> Supports:
         """What the backend declares; all that is usual where it declares nothing."""
         return getattr(self.backend, "SUPPORTS", Supports())
+
+    def once(self, name: str, find: Callable[[], T]) -> T:
+        """What `find` gives, called once a worker."""
+        if name not in self.known:
+            self.known[name] = find()
+        found: T = self.known[name]
+        return found
 
     def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """A session whose calls are added up by the stopwatch."""

@@ -20,12 +20,14 @@ from bench.probes.tolerance import (
     Difference,
     adam_drift,
     allowed,
+    along,
     difference,
     floor,
     movement,
     relative_error,
     rounded,
 )
+from bench.probes.training import norm
 from bench.spec import Array, ModelSpec, Params, Session, Training
 from bench.weights import initial
 
@@ -43,7 +45,7 @@ def parity(bench: Bench) -> Outcome:
     """Every array of the case's own model and of the odd sizes against the reference."""
     model, training = bench.case.model, bench.case.training
     x, y = bench.task.sample(bench.rng("batches"))
-    found = list(compare(bench, model, training, bench.weights(model), x, y))
+    found, ours = compare(bench, model, training, bench.weights(model), x, y)
     found += _at_odd_sizes(bench, model)
     if _shown(bench).hidden_gradients:
         found += _through_time(bench, model, x, y)
@@ -56,12 +58,21 @@ def parity(bench: Bench) -> Outcome:
         "arrays_rejected": len(rejected),
         "gradients_compared": float(_shown(bench).training),
     }
+    metrics |= _first(ours, bench.weights(model))
     metrics |= {f"error.{d.array}": d.error for d in found if " at " not in d.array}
     if not rejected:
         return Outcome(metrics)
     rejected.sort(key=_badness, reverse=True)
     more = f", and {len(rejected) - 3} more" if len(rejected) > 3 else ""
     return Outcome(metrics, failure="parity: " + "; ".join(map(str, rejected[:3])) + more)
+
+
+def _first(ours: Mapping[str, Array], weights: Params) -> dict[str, float | None]:
+    """Loss and norm of all gradients before the first update, as this backend has them."""
+    if "loss" not in ours:
+        return {}
+    gradients = [ours[f"d {name}"] for name in weights if f"d {name}" in ours]
+    return {"first_loss": float(ours["loss"]), "first_gradient_norm": norm(*gradients)}
 
 
 def _through_time(bench: Bench, model: ModelSpec, x: Array, y: Array) -> list[Difference]:
@@ -96,15 +107,17 @@ def _at(bench: Bench, kind: ModelSpec, size: tuple[int, ...]) -> list[Difference
     batch, time, inputs, hidden, outputs = size
     classes = outputs + (kind.loss == "cross_entropy")
     model = dataclasses.replace(kind, inputs=inputs, hidden=hidden, outputs=classes)
-    training, name = Training(clip_norm=0.1), str(model)
-    if name not in bench.odd_sizes:
+    training = Training(clip_norm=0.1)
+
+    def found() -> list[Difference]:
         rng = np.random.default_rng(0)
         x, y = _random_batch(model, batch, time, rng)
-        bench.odd_sizes[name] = [
+        return [
             dataclasses.replace(d, array=f"{d.array} at batch {batch}, T {time}, hidden {hidden}")
-            for d in compare(bench, model, training, initial(model, rng), x, y)
+            for d in compare(bench, model, training, initial(model, rng), x, y)[0]
         ]
-    return bench.odd_sizes[name]
+
+    return bench.once(f"odd sizes {model}", found)
 
 
 def _random_batch(
@@ -122,15 +135,17 @@ def _random_batch(
 
 def compare(
     bench: Bench, model: ModelSpec, training: Training, weights: Params, x: Array, y: Array
-) -> list[Difference]:
-    """Every array of one model on one batch against the reference in float64."""
+) -> tuple[list[Difference], Mapping[str, Array]]:
+    """Every array of one model on one batch against the reference in float64, and the arrays of
+    the backend."""
     shown, wide = _shown(bench), dataclasses.replace(model, dtype="float64")
     path: list[Params] = []
     truth = observe(bench.open_reference(wide, weights, training), x, y, shown, path)
     ours = observe(bench.open(model, weights, training), x, y, shown)
-    near = dict.fromkeys(truth, FLOAT64)
+    near, strayed = dict.fromkeys(truth, FLOAT64), path
     if model.dtype != "float64":
-        runs = list(_rounded(bench, model, weights, training, x, y))
+        strayed = []
+        runs = list(_rounded(bench, model, weights, training, x, y, strayed))
         terms = {name: x.shape[0] * x.shape[1] * name.startswith("d ") for name in truth}
         near = {
             name: allowed(model.dtype, (r[name] for r in runs if name in r), value, terms[name])
@@ -138,13 +153,15 @@ def compare(
         }
     drift: dict[str, Array] = {}
     if shown.training:
-        drift = adam_drift(path, {name: near[f"d {name}"] for name in weights}, training)
+        first = {name: near[f"d {name}"] for name in weights}
+        drift = adam_drift(path, along(first, path, strayed), training)
         near |= _moved(model.dtype, weights, truth, near[LOSSES], training)
     named = {f"{name}{TRAINED}": value for name, value in drift.items()}
-    return [
+    found = [
         difference(name, ours.get(name), truth[name], near[name], named.get(name, 0.0))
         for name in truth
     ]
+    return found, ours
 
 
 def _moved(
@@ -161,13 +178,20 @@ def _moved(
 
 
 def _rounded(
-    bench: Bench, model: ModelSpec, weights: Params, training: Training, x: Array, y: Array
+    bench: Bench,
+    model: ModelSpec,
+    weights: Params,
+    training: Training,
+    x: Array,
+    y: Array,
+    path: list[Params],
 ) -> Iterator[dict[str, Array]]:
-    """What the reference makes of it in float32: everything once, then outputs and gradients."""
+    """What the reference makes of it in float32: everything once, its gradients on the way into
+    `path`, then outputs and gradients alone."""
     narrow, shown = dataclasses.replace(model, dtype="float32"), _shown(bench)
     for run, (near, xs) in enumerate(rounded(model.dtype, weights, x)):
         session = bench.open_reference(narrow, near, training)
-        yield _computed(session, xs, y, shown) if run else observe(session, xs, y, shown)
+        yield _computed(session, xs, y, shown) if run else observe(session, xs, y, shown, path)
 
 
 @dataclass(frozen=True)

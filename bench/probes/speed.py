@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.machine import others_busy, processor_seconds
+from bench.machine import Moment, gpu_conditions
+from bench.plan import PHASES
 from bench.probes.bench import Bench, Outcome
 from bench.probes.tolerance import relative_error
 from bench.probes.training import norm
@@ -35,14 +36,17 @@ def speed(bench: Bench) -> Outcome:
     wide = replace(model, dtype="float64")
     weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
     bench.watch.timed(bench.import_framework)()
-    imported, before, start = bench.watch.seconds, processor_seconds(), time.perf_counter()
+    imported, before, start = bench.watch.seconds, Moment.now(), time.perf_counter()
     session = bench.open_native(model, weights, case.training)
     session.wait()
     metrics: dict[str, float | None] = {"open_s": time.perf_counter() - start}
     x, y = (session.put(part) for part in batch)
     session.wait()
     samples: dict[str, list[float]] = {}
-    for name, call in _phases(session, x, y, bool(bench.supports.training)):
+    asked = case.settings.get("phases", " ".join(PHASES)).split()
+    for name, call in phases(session, x, y, bool(bench.supports.training)):
+        if name not in asked and bench.supports.training:
+            continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
         warmed, seconds, calls = _steady(call, session, case.phase_s)
         samples[name] = seconds
@@ -51,12 +55,13 @@ def speed(bench: Bench) -> Outcome:
         if name == "gradients":
             metrics |= _proof(session, x, y)
     metrics["native_calls"] = float(hasattr(session, "forward"))
-    metrics["others_busy"] = others_busy(before)
+    metrics |= before.since() | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(bench))
     if case.device == "cpu":
-        metrics["product_gflops"] = product_rate(model.storage)
+        rate = bench.once(f"product {model.storage}", lambda: product_rate(model.storage))
+        metrics["product_gflops"] = rate
     wrong = None
-    if bench.supports.training:
+    if "gradients" in samples:
         truth = _proof(bench.open_reference(wide, weights), *batch)
         wrong = _unlike(metrics, truth, model.dtype)
     bench.watch.seconds = imported + time.perf_counter() - start
@@ -93,9 +98,7 @@ def _unlike(
     return None
 
 
-def _phases(
-    session: Any, x: Any, y: Any, training: bool
-) -> Iterator[tuple[str, Callable[[], Any]]]:
+def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The adapter's own calls that leave results on the device, where it has them."""
     forward = getattr(session, "forward", session.predict)
     yield "forward", lambda: forward(x)

@@ -11,8 +11,10 @@
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
 - What a few updates made of the weights is held to what Adam makes of gradients that pass
-  (`adam_drift`), and to 2⁻²³ / (1 − β₂) of the movement besides: that is what an optimiser loses
-  which computes Adam's 1 − β₂ᵗ in float32, as Optax does.
+  (`adam_drift`). Once weights differ the gradients differ more, in a long rnn much more: before
+  each update they may be ten times as far off as those of a reference that went the same way in
+  the dtype. And 2⁻²³ / (1 − β₂) of the movement is allowed besides: that is what an optimiser
+  loses which computes Adam's 1 − β₂ᵗ in float32, as Optax does.
 
 The error of an array is max|a − b| / max|b|, b being the truth.
 """
@@ -118,10 +120,11 @@ def movement(start: Array, end: Array, training: Training) -> float:
 
 
 def adam_drift(
-    path: Sequence[Params], near: Mapping[str, float], training: Training
+    path: Sequence[Params], near: Sequence[Mapping[str, float]], training: Training
 ) -> dict[str, Array]:
     """How far Adam may carry two runs apart, element by element, whose gradients stay within
-    `near[name] · max|g|` of each other. `path` has the gradients by name before each update.
+    `near[k][name] · max|g|` of each other before update k. `path` has the gradients by name
+    before each update.
 
     An element whose gradient is smaller than its own error takes a step of full length in either
     direction, one of a usual size hardly differs: one tolerance for both would be too narrow for
@@ -129,21 +132,39 @@ def adam_drift(
 
     m̂ is a weighted mean of the gradients and √v̂ a weighted quadratic mean, so neither moves by
     more than δ, the distance of the gradients. For u = m̂ / (√v̂ + ε) follows
-    |Δu| ≤ δ (1 + |u|) / (max(√v̂ − δ, 0) + ε), and |u| has a bound as such (`_longest`). That
-    the gradients differ more for the weights that differ is of second order and left out.
+    |Δu| ≤ δ (1 + |u|) / (max(√v̂ − δ, 0) + ε), and |u| has a bound as such (`_longest`).
     """
     clipped = [_clipped(gradients, training.clip_norm) for gradients in path]
-    spread = max(near.values(), default=0.0) if training.clip_norm else 0.0
+    spread = [max(step.values(), default=0.0) if training.clip_norm else 0.0 for step in near]
     return {
-        name: _drift([g[name] for g in clipped], near[name] + spread, training) for name in near
+        name: _drift(
+            [g[name] for g in clipped],
+            [step[name] + more for step, more in zip(near, spread, strict=True)],
+            training,
+        )
+        for name in near[0]
     }
 
 
-def _drift(gradients: Sequence[Array], near: float, t: Training) -> Array:
+def along(
+    first: Mapping[str, float], truth: Sequence[Params], strayed: Sequence[Params]
+) -> list[dict[str, float]]:
+    """How far gradients may be off before each update: as far as before the first, or ten times
+    as far as those of a reference that strayed by rounding."""
+    return [
+        {
+            name: max(near, FACTOR * relative_error(own[name], true[name]))
+            for name, near in first.items()
+        }
+        for own, true in zip(strayed, truth, strict=True)
+    ]
+
+
+def _drift(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     total, delta = np.zeros_like(mean), 0.0
-    for count, g in enumerate(gradients, 1):
-        delta = max(delta, near * float(np.max(np.abs(g))))
+    for count, (g, own) in enumerate(zip(gradients, near, strict=True), 1):
+        delta = max(delta, own * float(np.max(np.abs(g))))
         mean += (1 - t.beta1) * (g - mean)
         square += (1 - t.beta2) * (g * g - square)
         root = np.sqrt(square / (1 - t.beta2**count))

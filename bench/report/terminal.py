@@ -41,6 +41,21 @@ def show(folder: RunFolder, records: Sequence[Record]) -> None:
     sys.stdout.flush()
 
 
+def print_frame(before: Sequence[str], frame: pd.DataFrame, after: str) -> None:
+    """Print lines, one table and a last line. Text is wrapped where the terminal is narrow."""
+    terminal = sys.stdout.isatty()
+    out = io.StringIO()
+    width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
+    console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
+    for line in before:
+        console.print(Text(line, style="dim"))
+    if len(frame):
+        console.print(_table(frame))
+    console.print(Text(after, style="bold"))
+    text = "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    sys.stdout.write(printable(text, sys.stdout.encoding or "utf-8"))
+
+
 def printable(text: str, encoding: str) -> str:
     """The text in letters that this encoding has."""
     try:

@@ -17,6 +17,9 @@ SPREAD = 0.2
 BUSY = 0.1
 """Processors working for others while the clock ran, from which a case is flagged."""
 
+STOLEN = 0.02
+"""Processors that the host of a virtual machine took away, from which a case is flagged."""
+
 SPEED = (
     *PLACE,
     *("threads", "rank", "relative", "launches"),
@@ -29,6 +32,8 @@ FLAGS: Mapping[str, str] = {
     "w": "the warm-up did not settle within its time",
     "s": f"samples of a launch spread widely: interquartile range over {SPREAD:.0%} of the median",
     "l": f"the machine was loaded: others kept more than {BUSY:g} of a processor busy meanwhile",
+    "h": "held back: a processor or GPU was throttled, or the host took more than "
+    f"{STOLEN:.0%} of one away",
     "c": "copies to NumPy are inside the clock: the backend offers no native calls",
     "e": "launches ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",
@@ -114,6 +119,7 @@ def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str
         "w": 0.0 in warm,
         "s": widest > SPREAD,
         "l": max(others, default=0.0) > BUSY,
+        "h": any(map(_held_back, launches)),
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
@@ -125,6 +131,11 @@ def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str
         "spread": widest,
         "others_busy": max(others, default=None),
     }
+
+
+def _held_back(record: Record) -> bool:
+    limits = {"stolen": STOLEN, "throttled": 0.0, "gpu_throttled": 0.0}
+    return any((record.metrics.get(name) or 0.0) > limit for name, limit in limits.items())
 
 
 def executed_path(found: Sequence[Record], info: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ INTERVAL = " 95%"
 
 ENDLESS = 1e6
 """Steps of a half-life that no fitted line tells from a level one."""
-TEXT = (*PLACE, "path", "flags", "probes", "status", "reason")
+TEXT = (*PLACE, "path", "flags", "probes", "status", "check", "verdict", "reason")
 """Columns of text, set to the left; numbers are set to the right."""
 
 

@@ -1,0 +1,193 @@
+"""The command that compares two sides and gives the verdict."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from bench.command import job_count, run_name, seconds_of, worker_limits
+from bench.compare.checks import Finding, Sides, findings
+from bench.compare.live import Comparison
+from bench.compare.sides import Plan, Side, checkout, files_moved, interpreter, plan, worktree
+from bench.compare.write import exit_code, show, summary, write
+from bench.display import Quiet
+from bench.guard import Rule
+from bench.records import RecordsError, RunFolder, disk
+from bench.runner import to_the_end
+from bench.select import Request
+from bench.spec import Unavailable
+
+DEFAULT_TASK = "adding:steps=200"
+SEEDS = tuple(range(8))
+PHASE_S = 0.15
+
+
+def compare_command(request: Request, given: Any, entry: Path) -> int:
+    """Measure or read two sides, say what differs, write it down; the exit code."""
+    if given.runs:
+        return _stored(given)
+    live = given.aa or given.base or given.base_python or given.head_python
+    if not live:
+        raise Unavailable(
+            "compare what? Two stored runs (compare BASE HEAD), two commits (--base REV), two "
+            "interpreters (--base-python PATH), or a side with itself (--aa)"
+        )
+    rule, budget = _rule(given), seconds_of(given.budget) if given.budget else inf
+    _new(given)
+    request = _defaults(request)
+    with _sides(given, request, entry) as sides:
+        return _live(sides, request, rule, budget, given, entry)
+
+
+def _stored(given: Any) -> int:
+    if len(given.runs) != 2:
+        raise Unavailable(f"two stored runs make a comparison, not {len(given.runs)}")
+    clash = ("base", "head", "base_python", "head_python", "aa")
+    if wrong := [name for name in clash if getattr(given, name)]:
+        raise Unavailable(f"stored runs are compared as they are: --{wrong[0]} has no meaning")
+    rule = _rule(given)
+    base, head = (_folder(given.results_dir, name) for name in given.runs)
+    sides = Sides(base.records(), head.records(), base.info(), head.info(), live=False)
+    path = _new(given)
+    with disk(f"cannot write to {path}"):
+        path.mkdir(parents=True)
+    about = [f"base: run {base.id}", f"head: run {head.id}", "stored runs: the weaker comparison"]
+    return _conclude(path, findings(sides, rule), about, sides)
+
+
+def _new(given: Any) -> Path:
+    """The folder of a comparison that is not there yet."""
+    path: Path = given.results_dir / run_name(given.run_id)
+    if path.exists():
+        raise RecordsError(f"comparison {path.name} exists in {given.results_dir}")
+    return path
+
+
+def _conclude(path: Path, found: Sequence[Finding], about: Sequence[str], sides: Sides) -> int:
+    """Say it, write it down, and the exit code."""
+    show(found, about)
+    print(f"records and verdicts: {path}")
+    write(path, found, about, sides)
+    summary(found, about)
+    return exit_code(found)
+
+
+def _folder(root: Path, name: str) -> RunFolder:
+    """A run by its name among the runs, or by its path, or a side of a comparison."""
+    if os.sep in name:
+        return RunFolder.existing(root, name)
+    return RunFolder.existing(root.parent / "runs", name)
+
+
+def _live(
+    sides: tuple[Side, Side],
+    request: Request,
+    rule: Rule,
+    budget: float,
+    given: Any,
+    entry: Path,
+) -> int:
+    plans = (plan(sides[0], request), plan(sides[1], request))
+    for side, planned in zip(sides, plans, strict=True):
+        for gap in planned.missing:
+            print(f"{side.name}: not run: {gap}", file=sys.stderr)
+    rule = rule.for_cells(_cells(plans, request))
+    path = _new(given)
+    own = Side("control", "", sys.executable, entry)
+    comparison = Comparison.create(
+        path,
+        sides,
+        plans,
+        rule,
+        control=lambda unit, processors: own.worker("numpy", processors),
+        limits=worker_limits(request, given.time_limit, given.memory_limit),
+        progress=Quiet(),
+        say=partial(print, file=sys.stderr, flush=True) if sys.stderr.isatty() else _silent,
+        budget_s=budget,
+    )
+    try:
+        to_the_end(comparison.measure(plans, job_count(given.jobs)))
+    except KeyboardInterrupt:
+        print(f"stopped; what was measured is in {path}", file=sys.stderr)
+        return 130
+    measured, about = comparison.sides(), [f"{side.name}: {side.label}" for side in sides]
+    return _conclude(path, findings(measured, rule), about, measured)
+
+
+def _cells(plans: tuple[Plan, Plan], request: Request) -> int:
+    """How many decisions on speed there will be."""
+    timed = [case for case in plans[0].cases if case.probe == "speed"]
+    return len(timed) * len(request.phases or ())
+
+
+def _silent(line: str) -> None:
+    """Where nobody looks on, nothing is said."""
+
+
+def _defaults(request: Request) -> Request:
+    probes = request.probes or ["learning", "gradients", "speed"]
+    return replace(
+        request,
+        tasks=request.tasks or [DEFAULT_TASK],
+        probes=[name for name in probes if name != "memory"],
+        seeds=request.seeds or list(SEEDS),
+        launches=1,
+        phases=request.phases or ["step"],
+        phase_s=PHASE_S,
+    )
+
+
+def _rule(given: Any) -> Rule:
+    changes = {n: v for n in ("pairs", "rounds") if (v := getattr(given, n)) is not None}
+    if wrong := [name for name, value in changes.items() if value < 1]:
+        raise Unavailable(f"--{wrong[0]} must be at least 1, not {changes[wrong[0]]}")
+    if (excluded := given.excluded) is not None and not Rule.least < excluded < inf:
+        raise Unavailable(f"--excluded must be a share above {Rule.least:g}, not {excluded:g}")
+    return replace(Rule(), **changes, **({"excluded": excluded} if excluded else {}))
+
+
+@contextmanager
+def _sides(given: Any, request: Request, entry: Path) -> Iterator[tuple[Side, Side]]:
+    """Base and head, their worktrees in place for as long as they are measured."""
+    if given.aa and (given.base or given.base_python):
+        raise Unavailable("--aa compares the head with itself: it takes no base")
+    pythons = {
+        name: interpreter(f"--{name}-python", path) if path else sys.executable
+        for name, path in (("base", given.base_python), ("head", given.head_python))
+    }
+    if given.aa:
+        pythons["base"] = pythons["head"]
+    with ExitStack() as stack:
+        head = _side(stack, "head", given.head, pythons["head"], request, entry)
+        if given.aa:
+            base = replace(head, name="base", label=f"{head.label}, against itself")
+        else:
+            base = _side(stack, "base", given.base, pythons["base"], request, entry)
+        yield base, head
+
+
+def _side(
+    stack: ExitStack, name: str, revision: str | None, python: str, request: Request, entry: Path
+) -> Side:
+    """The code of a side: the checkout as it is, or a revision of it. Where a backend is a file
+    of another repository, that repository is the one that has the revision."""
+    with_python = "" if python == sys.executable else f" under {python}"
+    if revision is None:
+        return Side(name, f"the checkout{with_python}", python, entry)
+    files = [Path(b) for b in request.backends or () if b.endswith(".py")]
+    own = {checkout(file) for file in files} or {checkout(entry)}
+    if len(own) > 1:
+        raise Unavailable(f"backends of several repositories have no common {revision!r}")
+    (repository,) = own
+    tree, commit = stack.enter_context(worktree(repository, revision))
+    label = f"{revision} ({commit[:12]}){with_python}"
+    if repository == checkout(entry):
+        entry = tree / entry.resolve().relative_to(repository)
+        if not entry.exists():
+            raise Unavailable(f"the {name} ({label}) has no {entry.name}")
+    return Side(name, label, python, entry, files_moved(request.backends or (), repository, tree))

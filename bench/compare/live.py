@@ -1,0 +1,144 @@
+"""A live comparison: both sides proven, trained on the same seeds, then timed in pairs of fresh
+processes, base then head and head then base in turn, never both at once.
+
+What is measured goes into two run folders, `base` and `head`, as any run's does.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from bench import machine
+from bench.compare.checks import Pair, Sides, open_pairs, sound_pairs
+from bench.compare.sides import Plan, Side
+from bench.guard import Rule
+from bench.plan import TIMED, Case, Unit, units
+from bench.process import Limits
+from bench.records import RunFolder
+from bench.runner import Progress, Run
+
+Command = Callable[[Unit, Sequence[int]], Sequence[str]]
+
+
+@dataclass
+class Half:
+    """One side at work: its run, and a second one into the same folder for the control."""
+
+    side: Side
+    run: Run
+    control: Run
+    timed: list[Case]
+
+    def of(self, keys: set[str], launch: int) -> dict[tuple[str, str, int], list[Case]]:
+        """The timed cases of some models at one launch, by what shares a process."""
+        groups: dict[tuple[str, str, int], list[Case]] = {}
+        for case in self.timed:
+            if case.model_key in keys:
+                own = Case({**case.settings, "launch": launch})
+                groups.setdefault((case.backend, case.device, case.threads), []).append(own)
+        return groups
+
+
+@dataclass
+class Comparison:
+    """Base and head, measured into the folders `base` and `head` below `path`."""
+
+    path: Path
+    halves: tuple[Half, Half]
+    rule: Rule
+    say: Callable[[str], None]
+    deadline: float
+    """By the monotonic clock: no round begins after it."""
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        sides: tuple[Side, Side],
+        plans: tuple[Plan, Plan],
+        rule: Rule,
+        control: Command,
+        limits: Limits,
+        progress: Progress,
+        say: Callable[[str], None],
+        budget_s: float,
+    ) -> "Comparison":
+        halves = []
+        for side, plan in zip(sides, plans, strict=True):
+            info = {**plan.info, "side": side.label}
+            folder = RunFolder.create(path, side.name, info)
+            run = Run(folder, _starter(side), limits, progress, dict(info))
+            beside = Run(folder, control, limits, progress, run.info)
+            timed = [case for case in plan.cases if case.probe in TIMED]
+            halves.append(Half(side, run, beside, timed))
+        return cls(path, (halves[0], halves[1]), rule, say, monotonic() + budget_s)
+
+    def sides(self) -> Sides:
+        base, head = self.halves
+        return Sides(
+            base.run.folder.records(),
+            head.run.folder.records(),
+            base.run.folder.info(),
+            head.run.folder.info(),
+        )
+
+    async def measure(self, plans: tuple[Plan, Plan], jobs: int) -> None:
+        """Everything: what runs no clock first, so that only what is right on both sides is
+        timed; then round after round, the open cells alone after the first."""
+        for half, plan in zip(self.halves, plans, strict=True):
+            self.say(f"{half.side.name}: proof and learning")
+            cases = [case for case in plan.cases if case.probe not in TIMED]
+            await half.run.all(units(cases, random.Random(0)), jobs)
+        pairs = sound_pairs(self.sides())
+        for number in range(self.rule.rounds):
+            if not pairs or (number and monotonic() > self.deadline):
+                return
+            await self._round(number, pairs)
+            pairs = open_pairs(self.sides(), self.rule)
+
+    async def _round(self, number: int, pairs: Sequence[Pair]) -> None:
+        for k in range(self.rule.pairs):
+            launch = number * self.rule.pairs + k
+            self.say(
+                f"round {number + 1} of at most {self.rule.rounds}, "
+                f"pair {k + 1} of {self.rule.pairs}, {len(pairs)} cells"
+            )
+            await self._pair(launch, pairs)
+
+    async def _pair(self, launch: int, pairs: Sequence[Pair]) -> None:
+        """Each backend's cells in one process a side, in an order that both sides share."""
+        keys = [{_key(pair.base) for pair in pairs}, {_key(pair.head) for pair in pairs}]
+        found = [half.of(own, launch) for half, own in zip(self.halves, keys, strict=True)]
+        rng = random.Random(launch)
+        groups = [group for group in found[0] if group in found[1]]
+        rng.shuffle(groups)
+        for group in groups:
+            order = list(range(len(found[0][group])))
+            rng.shuffle(order)
+            turns = [(self.halves[0], found[0][group]), (self.halves[1], found[1][group])]
+            for half, cases in turns if launch % 2 == 0 else reversed(turns):
+                ordered = sorted(cases, key=lambda case, cases=cases: order[cases.index(case)])  # type: ignore[misc]
+                await self._launch(half, Unit(*group, timed=True, cases=tuple(ordered)))
+
+    async def _launch(self, half: Half, unit: Unit) -> None:
+        processors = machine.cpus()[: unit.threads]
+        await half.run.unit(unit, 0, processors)
+        beside = Case({**unit.cases[0].settings, "probe": "control"})
+        half.control.shut[beside.model_key] = ""
+        await half.control.unit(
+            Unit("numpy", "cpu", unit.threads, timed=True, cases=(beside,)), 0, processors
+        )
+
+
+def _starter(side: Side) -> Command:
+    def command(unit: Unit, processors: Sequence[int]) -> Sequence[str]:
+        return side.worker(unit.backend, processors)
+
+    return command
+
+
+def _key(row: Any) -> str:
+    return Case(row.records[0].case).model_key

@@ -1,0 +1,548 @@
+"""Two sides compared: what is worse is red, what cannot be told is never green."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+from conftest import bench_for
+from running import bench, bench_inside
+
+from bench.compare.checks import Finding, Sides, findings, paired
+from bench.compare.write import (
+    conclusion,
+    exit_code,
+    junit,
+    markdown,
+    pytest_benchmark,
+    smaller_is_better,
+)
+from bench.guard import Rule, Verdict
+from bench.records import Record
+
+INJECTED = "tests/plugins/injected.py"
+RULE = Rule()
+BEFORE_THE_CLOCK = ("--probes", "learning", "gradients")
+
+
+# stored records, made up
+
+
+def record(probe: str, *, metrics: Any = None, samples: Any = None, **more: Any) -> Record:
+    """A record of the numpy backend; `more` changes its settings, or its status and reason."""
+    own = {name: more.pop(name) for name in ("status", "reason") if name in more}
+    case = {**bench_for("numpy", dtype="float32").case.settings, "probe": probe, "launch": None}
+    if probe in ("speed", "control"):
+        case["launch"] = 0
+    return Record(
+        run="r",
+        case={**case, **more},
+        status=own.get("status", "ok"),
+        reason=own.get("reason"),
+        probe=probe,
+        environment=None,
+        started="2026-01-01T00:00:00",
+        wall_s=1.0,
+        metrics=metrics or {},
+        samples=samples or {},
+    )
+
+
+def proven(**more: Any) -> Record:
+    return record("parity", **{"metrics": {"first_loss": 0.5, "first_gradient_norm": 2.0}, **more})
+
+
+def launches(seconds: Sequence[float], **more: Any) -> list[Record]:
+    return [
+        record("speed", launch=k, samples={"step": [s, 1.1 * s, 5 * s]}, **more)
+        for k, s in enumerate(seconds)
+    ]
+
+
+def controls(seconds: Sequence[float]) -> list[Record]:
+    return [
+        record("control", launch=k, samples={"control": [s, 2 * s]}) for k, s in enumerate(seconds)
+    ]
+
+
+def seeds(losses: Sequence[float], solved: Sequence[bool] = (), **more: Any) -> list[Record]:
+    solved = solved or [True] * len(losses)
+    return [
+        record(
+            "learning",
+            seed=k,
+            samples={"loss": [loss, loss / 2]},
+            metrics={
+                "solved": float(is_solved),
+                "steps_to_solve": 10.0 if is_solved else None,
+                "diverged_at": None,
+            },
+            **more,
+        )
+        for k, (loss, is_solved) in enumerate(zip(losses, solved, strict=True))
+    ]
+
+
+def norms(values: Sequence[float], nan: float = 0, inf: float = 0) -> list[Record]:
+    return [
+        record(
+            "gradients",
+            seed=k,
+            samples={"gradient_norm": [value, 2 * value]},
+            metrics={"gradient_nan": nan, "gradient_inf": inf},
+        )
+        for k, value in enumerate(values)
+    ]
+
+
+NOISE = [1 + 0.01 * ((7 * k) % 5 - 2) for k in range(30)]
+
+
+def times(factor: float, count: int = 20) -> list[float]:
+    return [0.01 * factor * noise for noise in NOISE[:count]]
+
+
+def said(base: Sequence[Record], head: Sequence[Record], **more: Any) -> dict[str, Finding]:
+    """The findings by check; there is one cell."""
+    found = findings(Sides(base, head, **more), RULE)
+    assert len({f.check for f in found}) == len(found)
+    return {f.check: f for f in found}
+
+
+def test_two_sides_that_are_the_same_pass_every_check() -> None:
+    same = [
+        proven(),
+        *launches(times(1)),
+        *controls(times(1)),
+        *seeds([1.0] * 8),
+        *norms([1.0] * 8),
+    ]
+    found = said(same, same)
+    assert {f.verdict for f in found.values()} == {Verdict.PASS}
+    assert set(found) == {
+        *("parity", "first loss", "first gradient", "speed of step", "loss over training"),
+        *("seeds diverged", "seeds solved", "steps to solve", "gradient norm over training"),
+        *("NaN in gradients", "Inf in gradients"),
+    }
+    assert exit_code(list(found.values())) == 0
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(1.3, Verdict.REGRESSED), (1 / 1.3, Verdict.IMPROVED)]
+)
+def test_a_change_of_speed_is_found_and_named(factor: float, verdict: Verdict) -> None:
+    found = said([proven(), *launches(times(1))], [proven(), *launches(times(factor)[::-1])])
+    speed = found["speed of step"]
+    assert speed.verdict == verdict
+    assert speed.ratio == pytest.approx(factor, rel=0.05)
+    assert (speed.base, speed.unit, speed.pairs) == (pytest.approx(0.01, rel=0.05), "s", 20)
+
+
+def test_where_the_control_moved_with_the_speed_nothing_is_concluded() -> None:
+    base = [proven(), *launches(times(1)), *controls(times(1))]
+    head = [proven(), *launches(times(1.3)), *controls(times(1.3))]
+    found = said(base, head)["speed of step"]
+    assert found.verdict == Verdict.INCONCLUSIVE
+    assert "the control by +30.0%" in found.reason
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan")])
+def test_a_sample_that_is_no_time_is_never_green(wrong: float) -> None:
+    head = [proven(), *launches(times(1))]
+    head[3] = replace(head[3], samples={"step": [0.01, wrong, 0.01]})
+    assert said([proven(), *launches(times(1))], head)["speed of step"].verdict == (
+        Verdict.INCONCLUSIVE
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "verdict"),
+    [
+        ("ok", "failed", Verdict.REGRESSED),
+        ("failed", "ok", Verdict.IMPROVED),
+        ("failed", "failed", Verdict.NOT_COMPARABLE),
+    ],
+)
+def test_parity_is_compared_first_and_what_is_wrong_on_one_side_has_no_speed(
+    base: str, head: str, verdict: Verdict
+) -> None:
+    clocks = launches(times(1))
+    found = said(
+        [proven(status=base, reason="off by 3"), *clocks],
+        [proven(status=head, reason="off by 3"), *clocks],
+    )
+    assert found["parity"].verdict == verdict
+    if not verdict.green:
+        assert "off by 3" in found["parity"].reason
+        assert "speed of step" not in found
+
+
+@pytest.mark.parametrize("name", ["first_loss", "first_gradient_norm"])
+@pytest.mark.parametrize("value", [0.50001, 0.6, None])
+def test_another_first_loss_or_gradient_is_a_regression(name: str, value: float | None) -> None:
+    numbers = {"first_loss": 0.5, "first_gradient_norm": 0.5}
+    base, head = proven(metrics=numbers), proven(metrics={**numbers, name: value})
+    found = said([base, *launches(times(1))], [head, *launches(times(1))])
+    check = {"first_loss": "first loss", "first_gradient_norm": "first gradient"}[name]
+    assert found[check].verdict == Verdict.REGRESSED
+    assert "speed of step" not in found
+
+
+def test_rounding_of_the_first_loss_is_none() -> None:
+    base, head = proven(), proven(metrics={"first_loss": 0.5000001, "first_gradient_norm": 2.0})
+    assert said([base], [head])["first loss"].verdict == Verdict.PASS
+
+
+def test_slower_learning_is_found_over_paired_seeds() -> None:
+    levels = [1.0, 3.0, 0.1, 2.0, 0.5, 0.9, 5.0, 1.5]
+    base = [proven(), *seeds(levels)]
+    worse = said(base, [proven(), *seeds([1.2 * v for v in levels])])["loss over training"]
+    assert worse.verdict == Verdict.REGRESSED
+    assert worse.ratio == pytest.approx(1.2)
+    better = said(base, [proven(), *seeds([v / 1.2 for v in levels])])["loss over training"]
+    assert better.verdict == Verdict.IMPROVED
+    few = said(base[:4], [proven(), *seeds(levels[:3])])["loss over training"]
+    assert few.verdict == Verdict.INCONCLUSIVE
+    assert "3 seeds, it takes 8" in few.reason
+
+
+def test_seeds_that_are_solved_no_more_are_counted_exactly() -> None:
+    base = [proven(), *seeds([1.0] * 8)]
+    none = said(base, [proven(), *seeds([1.0] * 8, [False] * 8)])
+    assert none["seeds solved"].verdict == Verdict.REGRESSED
+    assert (none["seeds solved"].base, none["seeds solved"].head) == (8, 0)
+    assert none["steps to solve"].verdict == Verdict.REGRESSED
+    assert none["steps to solve"].head is None
+    most = said(base, [proven(), *seeds([1.0] * 8, [False] * 2 + [True] * 6)])
+    assert most["seeds solved"].verdict == Verdict.PASS
+
+
+def test_a_seed_that_diverges_in_the_head_alone_is_a_regression() -> None:
+    base, head = ([proven(), *seeds([1.0] * 8)] for _ in range(2))
+    head[3] = replace(
+        head[3],
+        metrics={**head[3].metrics, "diverged_at": 5.0},
+        samples={"loss": [1.0, float("nan")]},
+    )
+    found = said(base, head)
+    assert found["seeds diverged"].verdict == Verdict.REGRESSED
+    assert not found["loss over training"].verdict.green
+    assert said(head, base)["seeds diverged"].verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize("kind", ["nan", "inf"])
+def test_gradients_that_are_not_finite_are_failures_of_their_own(kind: str) -> None:
+    base, head = [proven(), *norms([1.0] * 8)], [proven(), *norms([1.0] * 8, **{kind: 1.0})]
+    name = {"nan": "NaN", "inf": "Inf"}[kind]
+    assert said(base, head)[f"{name} in gradients"].verdict == Verdict.REGRESSED
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_gradients_of_another_size_are_a_change_either_way(factor: float) -> None:
+    found = said([proven(), *norms([1.0] * 8)], [proven(), *norms([factor] * 8)])
+    assert found["gradient norm over training"].verdict == Verdict.REGRESSED
+
+
+def test_a_seed_that_the_head_lacks_or_that_failed_there_is_never_green() -> None:
+    base = [proven(), *seeds([1.0] * 8)]
+    assert said(base, base[:-1])["learning"].verdict == Verdict.MISSING
+    failed = [*base[:-1], replace(base[-1], status="failed", reason="died", samples={})]
+    assert said(base, failed)["learning, seed 7"].verdict == Verdict.REGRESSED
+    assert said(failed, base)["learning, seed 7"].verdict == Verdict.NOT_COMPARABLE
+
+
+def test_a_launch_that_failed_in_the_head_is_a_regression() -> None:
+    base = [proven(), *launches(times(1))]
+    head = [*base[:5], replace(base[5], status="failed", reason="died", samples={}), *base[6:]]
+    assert said(base, head)["speed, launch 4"].verdict == Verdict.REGRESSED
+
+
+def test_a_cell_that_one_side_lacks_is_named_and_never_green() -> None:
+    both, one = [proven(), proven(cell="gru")], [proven()]
+    pairs, gone = paired(Sides(both, one))
+    assert len(pairs) == 1
+    assert [(f.cell, f.verdict) for f in gone] == [("numpy gru adding", Verdict.MISSING)]
+    _, new = paired(Sides(one, both))
+    assert [f.verdict for f in new] == [Verdict.NOT_COMPARABLE]
+    skipped = [proven(), proven(cell="gru", status="skipped", reason="no gru")]
+    assert paired(Sides(both, skipped))[1][0].verdict == Verdict.MISSING
+    assert not paired(Sides(skipped, skipped))[1]
+
+
+def test_another_size_cannot_be_compared_but_another_learning_rate_can() -> None:
+    found = said([proven()], [proven(hidden=9)])
+    assert found["settings"].verdict == Verdict.NOT_COMPARABLE
+    assert found["settings"].reason == "hidden 8 → 9"
+    assert "settings" not in said([proven()], [proven(learning_rate=1.0)])
+
+
+def test_another_machine_cannot_be_compared() -> None:
+    infos = {
+        "base_info": {"machine": {"processor": "A", "cores": 2}},
+        "head_info": {"machine": {"processor": "B", "cores": 2}},
+    }
+    found = said([proven()], [proven()], **infos)
+    assert found["machine"].verdict == Verdict.NOT_COMPARABLE
+    assert found["machine"].reason == "another machine: processor A → B"
+
+
+def test_stored_runs_have_one_round_and_the_product_as_their_control() -> None:
+    def rated(factor: float, rate: float) -> list[Record]:
+        return [proven(), *launches(times(factor, 10), metrics={"product_gflops": rate})]
+
+    found = said(rated(1, 50), rated(1.3, 50), live=False)["speed of step"]
+    assert found.verdict == Verdict.REGRESSED
+    slower = said(rated(1, 50), rated(1.3, 40), live=False)["speed of step"]
+    assert slower.verdict == Verdict.INCONCLUSIVE
+    few = said([proven(), *launches(times(1, 3))], [proven(), *launches(times(2, 3))], live=False)
+    assert few["speed of step"].verdict == Verdict.INCONCLUSIVE
+
+
+# the exit code and the formats
+
+PASS, RED = (
+    Finding("c", "parity", Verdict.PASS),
+    Finding("c", "x", Verdict.REGRESSED, "why & <how>"),
+)
+UNSURE = Finding("c", "speed of step", Verdict.INCONCLUSIVE, "noise", 0.01, 0.011, "s", 1.1)
+STRANGE, GONE = (Finding("d", "cell", v) for v in (Verdict.NOT_COMPARABLE, Verdict.MISSING))
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        ([], 3),
+        ([PASS], 0),
+        ([PASS, Finding("c", "x", Verdict.IMPROVED)], 0),
+        ([PASS, UNSURE], 3),
+        ([PASS, STRANGE], 3),
+        ([PASS, GONE], 1),
+        ([PASS, UNSURE, RED], 1),
+    ],
+)
+def test_only_pass_and_improved_are_green(found: list[Finding], code: int) -> None:
+    assert exit_code(found) == code
+    assert conclusion(found).startswith({0: "pass", 1: "regressed", 3: ("inc", "not")}[code])
+
+
+def test_every_format_says_what_is_not_green() -> None:
+    found = [PASS, UNSURE, STRANGE, GONE, RED]
+    suite = Xml.fromstring(junit(found))
+    kinds = [[child.tag for child in case] for case in suite]
+    assert kinds == [[], ["skipped"], ["error"], ["failure"], ["failure"]]
+    counts = [suite.get(name) for name in ("tests", "skipped", "errors", "failures")]
+    assert counts == ["5", "1", "1", "2"]
+    assert "why & <how>" in str(suite[4][0].get("message"))
+    text = markdown(found, ["base: a", "head: b"])
+    assert text.startswith("## ❌ regressed: ")
+    for word in ("inconclusive", "not comparable", "missing", "why &amp; &lt;how>", "10.0 ms"):
+        assert word in text
+    (entry,) = smaller_is_better(found)
+    assert (entry["name"], entry["value"], entry["unit"]) == ("c: speed of step", 0.011, "s")
+
+
+def test_pytest_benchmark_reads_a_side(tmp_path: Path) -> None:
+    for name, factor in (("base", 1.0), ("head", 1.3)):
+        times_by_cell = {("numpy lstm adding", "step"): times(factor)}
+        stored = pytest_benchmark(name, times_by_cell, {"commit": "abc"})
+        (tmp_path / f"{name}.json").write_text(json.dumps(stored))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_benchmark", "compare", "base.json", "head.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step[numpy lstm adding]") == 2
+    assert "(1.3" in done.stdout
+
+
+# for real
+
+
+def python_with(folder: Path, **environment: str) -> Path:
+    """An interpreter that sets variables of the environment: a side of its own."""
+    path = folder / "-".join(["python", *environment.values()]).replace(" ", "-")
+    sets = " ".join(f"{name}='{value}'" for name, value in environment.items())
+    path.write_text(f'#!/bin/sh\n{sets} exec "{sys.executable}" "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def compare(root: Path, *arguments: str | Path, **more: Any) -> Any:
+    small = ("--cells", "lstm", "--threads", "1", "--pairs", "6", "--excluded", "0.5")
+    return bench("compare", *small, *arguments, "--results-dir", root, "--run-id", "c", **more)
+
+
+def against(root: Path, fault: str, *arguments: str | Path, **more: Any) -> Any:
+    """The backend without a fault as base, with one as head."""
+    sound, faulty = python_with(root, INJECT="nothing"), python_with(root, INJECT=fault)
+    sides = ("--base-python", sound, "--head-python", faulty, "--backends", INJECTED)
+    return compare(root, *sides, *arguments, **more)
+
+
+def verdicts(root: Path) -> dict[str, str]:
+    found = json.loads((root / "c" / "verdict.json").read_text())["findings"]
+    return {f["check"]: f["verdict"] for f in found}
+
+
+def test_a_side_against_itself_is_green(tmp_path: Path) -> None:
+    task = ("--tasks", "adding:steps=30")
+    summary = tmp_path / "summary.md"
+    done = compare(
+        tmp_path,
+        "--aa",
+        "--backends",
+        "numpy",
+        *task,
+        environment={"GITHUB_STEP_SUMMARY": str(summary)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(verdicts(tmp_path).values()) == {"pass"}
+    assert {"speed of step", "loss over training", "parity"} <= verdicts(tmp_path).keys()
+    assert summary.read_text() == (tmp_path / "c" / "verdict.md").read_text()
+    assert Xml.parse(tmp_path / "c" / "junit.xml").getroot().get("failures") == "0"
+    both = [str(tmp_path / "c" / side) for side in ("base", "head")]
+    stored = compare(tmp_path / "stored", *both)
+    assert stored.returncode == 0, stored.stdout
+    assert "the weaker comparison" in stored.stdout
+
+
+def test_twice_the_time_is_red(tmp_path: Path) -> None:
+    done = against(tmp_path, "work 1", "--probes", "speed")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["speed of step"] == "regressed"
+    assert verdicts(tmp_path)["parity"] == "pass"
+
+
+def test_a_broken_gradient_is_red_and_not_timed(tmp_path: Path) -> None:
+    done = against(tmp_path, "gradient")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["parity"] == "regressed"
+    assert "speed of step" not in verdicts(tmp_path)
+    assert "d layers.0.forward.u differs by 0.5" in (tmp_path / "c" / "verdict.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("forget_bias", "parity"),
+        ("half_rate", "parity"),
+        ("clipped_too_early", "parity"),
+        ("fails", "parity"),
+        ("lazy", "loss over training"),
+        ("diverging", "seeds diverged"),
+    ],
+)
+def test_a_fault_of_learning_or_gradients_is_red(fault: str, check: str, tmp_path: Path) -> None:
+    task = ("--tasks", "forecasting:steps=100:clip_norm=0.1")
+    done = against(tmp_path, fault, *BEFORE_THE_CLOCK, *task)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)[check] == "regressed"
+
+
+BACKEND = """from backends.numpy_backend import *
+from backends import numpy_backend
+REQUIRES, SUPPORTS = numpy_backend.REQUIRES, numpy_backend.SUPPORTS
+def open_session(spec, params, device, *training):
+    {body}
+    return numpy_backend.open_session(spec, params, device, *training)
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository of somebody's own, with a backend that was right in its one commit."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "mine.py").write_text(BACKEND.format(body="pass"))
+    run = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "right"]):
+        subprocess.run([*run, *words], check=True)
+    return folder
+
+
+def test_a_commit_is_compared_with_the_checkout(repository: Path, tmp_path: Path) -> None:
+    mine = repository / "mine.py"
+    short = ("--probes", "learning", "--seeds", "0", "--tasks", "adding:steps=2")
+    same = compare(tmp_path, "--base", "HEAD", "--backends", mine, *short)
+    assert verdicts(tmp_path)["parity"] == "pass", same.stderr
+    assert "base: HEAD (" in same.stdout
+    mine.write_text(BACKEND.format(body="params = {k: 1.1 * v for k, v in params.items()}"))
+    compare(tmp_path / "again", "--base", "HEAD", "--backends", mine, *short)
+    assert verdicts(tmp_path / "again")["parity"] == "regressed"
+    left = subprocess.run(
+        ["git", "-C", str(repository), "worktree", "list"], capture_output=True, text=True
+    )
+    assert left.stdout.count("\n") == 1
+
+
+def test_a_base_that_does_not_build_is_an_error(repository: Path, tmp_path: Path) -> None:
+    mine = repository / "mine.py"
+    mine.write_text("this is no Python")
+    run = ["git", "-C", str(repository), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    subprocess.run([*run, "commit", "-qam", "wrong"], check=True)
+    mine.write_text(BACKEND.format(body="pass"))
+    done = compare(tmp_path, "--base", "HEAD", "--backends", mine)
+    assert done.returncode == 2
+    assert "the base (HEAD (" in done.stderr
+    assert "does not import: SyntaxError" in done.stderr
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_cell_that_the_head_does_not_express_any_more_is_missing(tmp_path: Path) -> None:
+    both, one = (python_with(tmp_path, MISBEHAVE_CELLS=cells) for cells in ("rnn lstm", "rnn"))
+    sides = ("--base-python", both, "--head-python", one)
+    done = compare(
+        tmp_path, *sides, "--backends", "tests/plugins/misbehaving.py", *BEFORE_THE_CLOCK
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path) == {"cell": "missing"}
+
+
+def test_an_interpreter_without_the_framework_is_an_error(tmp_path: Path) -> None:
+    without = python_with(tmp_path, MISBEHAVE_REQUIRES="no-such-framework")
+    plugin = ("--backends", "tests/plugins/misbehaving.py")
+    done = compare(tmp_path, "--base-python", without, *plugin)
+    assert done.returncode == 2
+    assert "the base (the checkout under" in done.stderr
+    assert "not installed: no-such-framework" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "compare what?"),
+        (("one",), "two stored runs make a comparison, not 1"),
+        (("one", "two"), "no run 'one'"),
+        (("one", "two", "--aa"), "--aa has no meaning"),
+        (("--base", "no-such-revision"), "no revision 'no-such-revision'"),
+        (("--base-python", "/no/such/python"), "no such program: /no/such/python"),
+        (("--head-python", "/bin/true"), "is no Python"),
+        (("--aa", "--base", "HEAD"), "it takes no base"),
+        (("--aa", "--budget", "soon"), "--budget must be a time"),
+        (("--aa", "--pairs", "0"), "--pairs must be at least 1"),
+        (("--aa", "--rounds", "0"), "--rounds must be at least 1"),
+        (("--aa", "--excluded", "0.01"), "--excluded must be"),
+        (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
+        (("--aa", "--backends", "nonesuch"), "unknown backend 'nonesuch'"),
+    ],
+)
+def test_wrong_use_is_named(arguments: Sequence[str], message: str, tmp_path: Path) -> None:
+    done = bench_inside("compare", *arguments, "--results-dir", tmp_path / "comparisons")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not (tmp_path / "comparisons").exists()
+
+
+def test_a_comparison_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    done = compare(tmp_path, "--aa", "--backends", "numpy")
+    assert done.returncode == 2
+    assert "comparison c exists" in done.stderr
+    assert list((tmp_path / "c").iterdir()) == []
