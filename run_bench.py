@@ -17,7 +17,7 @@ from bench.weights import SCHEMES
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "runs"
 COMPARISONS = HERE / "results" / "comparisons"
-LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru")
+LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru", "phases")
 WHOLE = ("seeds", "layers", "directions")
 """Options that take lists, of words and of whole numbers."""
 FORMATS = ("markdown", "csv", "latex", "plots")
@@ -96,8 +96,6 @@ def compare(arguments: Sequence[str]) -> int:
     given = compare_parser().parse_args(arguments)
     from bench.compare.command import compare_command
 
-    if given.phases:
-        given.phases = _split("phases", given.phases)
     return compare_command(_request(given), given, HERE / "run_bench.py")
 
 

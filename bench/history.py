@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench import machine
 from bench.records import Record, RunFolder, disk
-from bench.report.rows import PLACE
+from bench.report.rows import PLACE, cell_name
 from bench.report.tables import Tables, tables
 from bench.report.terminal import print_frame
 from bench.report.words import NONE, between, short
@@ -23,8 +23,7 @@ LEAST_RUNS = 2
 LEAST_SHARE = 0.01
 """Noise that is never taken to be smaller: a change of about this share is none."""
 PENALTY = 3.0
-"""Times ln n, in units of the noise, a change must explain. On 20 runs of normal noise it sees a
-change in 1 of 150, on noise with heavier tails in fewer; at 1 it would in 1 of 4."""
+"""Times ln n, in units of the noise, a change must explain."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,8 @@ def history_command(metric: str, root: Path, output: Path | None, wanted: Sequen
 
 
 def _here(folder: RunFolder) -> bool:
-    """Whether the run was made on this machine; its kernel may be another now."""
-    own, then = machine.machine(), folder.info().get("machine") or {}
-    return all(then.get(name) == value for name, value in own.items() if name != "system")
+    """Whether the run was made on this machine."""
+    return not machine.differences(folder.info().get("machine") or {}, machine.machine())
 
 
 def series(
@@ -137,7 +135,9 @@ def series(
         if points:
             ordered = tuple(sorted(points, key=lambda point: point.started))
             changes = change_points([point.value for point in ordered])
-            found.append(Series(_named(dict(zip(names, key, strict=True))), ordered, changes))
+            own = dict(zip(names, key, strict=True))
+            threads = f" {own['threads']} threads" if "threads" in own else ""
+            found.append(Series(cell_name(own) + threads, ordered, changes))
     return found
 
 
@@ -202,9 +202,3 @@ def _about(info: Mapping[str, Any]) -> str:
     commit = info.get("commit")
     versions = [f"{k} {v}" for k, v in (info.get("versions") or {}).items() if v and k != "python"]
     return ", ".join([*([f"commit {commit[:9]}"] if commit else []), *versions])
-
-
-def _named(place: Mapping[str, Any]) -> str:
-    words = [str(place[name]) for name in ("backend", "cell", "task", "dtype", "device")]
-    threads = [f"{place['threads']} threads"] if "threads" in place else []
-    return " ".join([word for word in words if word not in ("cpu", "float32")] + threads)

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -27,6 +27,22 @@ def machine() -> dict[str, Any]:
         "nvidia_driver": _driver(),
         "gpus": _gpus(),
     }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What tells two answers of `machine` apart, in words; nothing where it is the same machine.
+    Its kernel may be another, and leave it a few KiB more or less of its memory."""
+
+    def value(of: Mapping[str, Any], name: str) -> Any:
+        found = of.get(name)
+        return f"{found / 2**30:.1f} GiB" if name == "memory_bytes" and found else found
+
+    names = [name for name in dict.fromkeys([*then, *now]) if name != "system"]
+    return [
+        f"{name} {value(then, name)} → {value(now, name)}"
+        for name in names
+        if value(then, name) != value(now, name)
+    ]
 
 
 def cpus() -> list[int]:
@@ -105,11 +121,13 @@ class Moment:
         now = Moment.now()
         elapsed = now.time - self.time
         others = now.everyone - self.everyone - (now.own - self.own)
-        known = None not in (now.throttled, self.throttled)
+        throttled = None
+        if now.throttled is not None and self.throttled is not None:
+            throttled = float(now.throttled - self.throttled)
         return {
             "others_busy": max(0.0, others / elapsed),
             "stolen": max(0.0, (now.stolen - self.stolen) / elapsed),
-            "throttled": float(now.throttled - self.throttled) if known else None,  # type: ignore[operator]
+            "throttled": throttled,
             "frequency_mhz": frequency_mhz(),
         }
 

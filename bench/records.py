@@ -54,7 +54,7 @@ class Record:
         return json.dumps(self.case, sort_keys=True)
 
     def to_json(self) -> str:
-        return json.dumps(_finite(asdict(self)), allow_nan=False)
+        return json.dumps(finite(asdict(self)), allow_nan=False)
 
 
 def parse(line: str) -> Record:
@@ -93,13 +93,14 @@ def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with None in the place of every number that is not finite: JSON has none."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 
@@ -165,7 +166,7 @@ class RunFolder:
         """Replace run.json in one step: a kill leaves the old one or the new one."""
         draft = self.info_file.with_suffix(".tmp")
         with disk(f"cannot write to {self.info_file}"):
-            draft.write_text(json.dumps(_finite(info), indent=1) + "\n")
+            draft.write_text(json.dumps(finite(info), indent=1) + "\n")
             draft.replace(self.info_file)
 
     def records(self) -> list[Record]:

@@ -29,7 +29,7 @@ def test_cell(
     )
     training = bool(bench.supports.training)
     if not training and phase != "forward":
-        pytest.skip(f"{backend} does not train: it is its users' limit")
+        pytest.skip(f"{backend}: {bench.supports.lacks('training')}")
     model = bench.case.model
     session = bench.open_native(model, bench.weights(model), bench.case.training)
     x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))

@@ -21,6 +21,7 @@ from bench.compare.write import (
     markdown,
     pytest_benchmark,
     smaller_is_better,
+    write,
 )
 from bench.guard import Rule, Verdict
 from bench.records import Record
@@ -274,6 +275,76 @@ def test_a_cell_that_one_side_lacks_is_named_and_never_green() -> None:
     assert not paired(Sides(skipped, skipped))[1]
 
 
+def test_a_probe_that_the_head_lacks_altogether_is_missing() -> None:
+    base = [proven(), *launches(times(1)), *seeds([1.0] * 8), *norms([1.0] * 8)]
+    found = said(base, [proven()])
+    assert {name: f.verdict for name, f in found.items() if not f.verdict.green} == dict.fromkeys(
+        ["speed of step", "learning", "gradients"], Verdict.MISSING
+    )
+    more = [replace(r, samples={**r.samples, "forward": [0.01]}) for r in launches(times(1))]
+    part = said([proven(), *more], [proven(), *launches(times(1))])
+    assert part["speed of forward"].verdict == Verdict.MISSING
+    assert part["speed of step"].verdict == Verdict.PASS
+
+
+@pytest.mark.parametrize("probe", ["learning", "speed"])
+def test_what_only_one_side_can_do_is_never_green(probe: str) -> None:
+    able = [proven(), *(seeds([1.0] * 8) if probe == "learning" else launches(times(1)))]
+    unable = [*able[:-1], replace(able[-1], status="skipped", reason="not ours", samples={})]
+    check = {"learning": "learning, seed 7", "speed": "speed, launch 19"}[probe]
+    assert said(able, unable)[check].verdict == Verdict.MISSING
+    assert said(unable, able)[check].verdict == Verdict.NOT_COMPARABLE
+    assert check not in said(unable, unable)
+
+
+def test_other_numbers_of_threads_cannot_be_compared() -> None:
+    found = said([proven(), *launches(times(1))], [proven(), *launches(times(2), threads=2)])
+    assert (found["speed"].verdict, found["speed"].reason) == (
+        Verdict.NOT_COMPARABLE,
+        "threads [1] → [2]",
+    )
+    assert "speed of step" not in found
+
+
+def test_a_launch_that_is_lost_leaves_the_rounds_of_the_others_as_they_were() -> None:
+    """The first round is level and the second slow: nothing confirms a flag."""
+    factors = [1.0] * 10 + [1.3] * 10
+    head = launches([t * f for t, f in zip(times(1), factors, strict=True)])
+    lost = [r for r in head if r.case["launch"] != 3]
+    for some in (head, lost):
+        found = said([proven(), *launches(times(1))], [proven(), *some])["speed of step"]
+        assert found.verdict == Verdict.INCONCLUSIVE
+
+
+def test_a_change_of_learning_that_too_few_seeds_hide_does_not_pass() -> None:
+    """Over many cells a fifth more loss on every one of eight seeds is not significant."""
+    cells = [{"cell": cell, "task": f"task-{k}"} for cell in ("rnn", "lstm") for k in range(10)]
+    base = [r for c in cells for r in (proven(**c), *seeds([1.0] * 8, **c))]
+    head = [r for c in cells for r in (proven(**c), *seeds([1.2] * 8, **c))]
+    found = [f for f in findings(Sides(base, head), RULE) if f.check == "loss over training"]
+    assert len(found) == len(cells)
+    assert {f.verdict for f in found} == {Verdict.INCONCLUSIVE}
+    assert "8 seeds, it takes 9" in found[0].reason
+
+
+def test_records_from_before_the_first_loss_was_kept_are_compared_in_what_they_have() -> None:
+    found = said([proven(metrics={}), *launches(times(1))], [proven(), *launches(times(1))])
+    assert "first loss" not in found
+    assert found["speed of step"].verdict == Verdict.PASS
+
+
+def test_numbers_and_letters_that_the_formats_lack_are_written_all_the_same(
+    tmp_path: Path,
+) -> None:
+    head = [proven(), *launches([float("nan")] * 20)]
+    found = findings(Sides([proven(), *launches(times(1))], head), RULE)
+    found.append(Finding("c", "x", Verdict.REGRESSED, "last words: \x1b[31m\x00"))
+    write(tmp_path, found, [], Sides([], []))
+    told = json.loads((tmp_path / "verdict.json").read_text())["findings"]
+    assert [f["head"] for f in told if f["check"] == "speed of step"] == [None]
+    assert Xml.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"
+
+
 def test_another_size_cannot_be_compared_but_another_learning_rate_can() -> None:
     found = said([proven()], [proven(hidden=9)])
     assert found["settings"].verdict == Verdict.NOT_COMPARABLE
@@ -289,6 +360,14 @@ def test_another_machine_cannot_be_compared() -> None:
     found = said([proven()], [proven()], **infos)
     assert found["machine"].verdict == Verdict.NOT_COMPARABLE
     assert found["machine"].reason == "another machine: processor A → B"
+
+
+def test_another_kernel_that_leaves_other_memory_is_the_same_machine() -> None:
+    then, now = (
+        {"machine": {"processor": "A", "memory_bytes": size, "system": system}}
+        for size, system in ((25276514304, "Linux 1"), (25276510208, "Linux 2"))
+    )
+    assert "machine" not in said([proven()], [proven()], base_info=then, head_info=now)
 
 
 def test_stored_runs_have_one_round_and_the_product_as_their_control() -> None:

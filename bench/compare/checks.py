@@ -6,25 +6,29 @@ reached again from the folder of a comparison.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from bench.guard import Decision, Rounds, Rule, Verdict, decide, log_ratios, sign_flip
+from bench.machine import differences
 from bench.records import Record
-from bench.report.rows import Row, rows
+from bench.report.rows import Row, cell_name, rows
+from bench.report.timing import PHASES
+from bench.spec import Training
 
 LEARNING = Rule(tolerated=0.02, least=0.05, excluded=0.25, pairs=8, rounds=1)
 """For losses and gradient norms over seeds. The same seeds give the same curves, so that nothing
 is left to confirm."""
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
 """How far first loss and first gradient norm of the sides may be from each other."""
-TRAINING = ("learning_rate", "beta1", "beta2", "epsilon", "clip_norm", "steps")
-FREE = (*TRAINING, "init", "forget_bias", "threshold", "metric")
+FREE = (*(f.name for f in fields(Training)), "steps", "init", "forget_bias", "threshold", "metric")
 """Settings in which the sides may differ and still be timed against each other."""
-PHASES = ("step", "forward", "gradients")
+
+Launch = tuple[int, int]
+"""Its number, and its threads."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,7 @@ def _named(records: Iterable[Record]) -> dict[str, Row]:
     """A row that was skipped throughout is none: the backend does not express it."""
     found = rows([replace(record, run="") for record in records if record.probe != "control"])
     kept = [row for row in found if any(r.status != "skipped" for r in row.records)]
-    plain = ("cpu", "float32")
-    named = {}
-    for row in kept:
-        words = [row.backend, row.cell, row.task, row.dtype, row.device]
-        named[" ".join(word for word in words if word not in plain)] = row
-    return named
+    return {cell_name(row.place): row for row in kept}
 
 
 def _pair(cell: str, base: Row, head: Row) -> Pair:
@@ -141,11 +140,7 @@ def _pair(cell: str, base: Row, head: Row) -> Pair:
 def _another_machine(sides: Sides) -> str:
     """Why the runs cannot be compared; or nothing."""
     then, now = (info.get("machine") or {} for info in (sides.base_info, sides.head_info))
-    changed = [
-        f"{name} {then.get(name)} → {now.get(name)}"
-        for name in dict.fromkeys([*then, *now])
-        if name != "system" and then.get(name) != now.get(name)
-    ]
+    changed = differences(then, now)
     return f"another machine: {'; '.join(changed)}" if changed else ""
 
 
@@ -170,23 +165,27 @@ def _correctness(pair: Pair) -> Iterator[Finding]:
 
 
 def _outcome(pair: Pair, check: str, base: Record, head: Record) -> Finding:
-    """What it means that a case failed on one side or on both."""
-    if base.status == head.status == "ok":
+    """What it means that a case failed on one side or on both, or that one does not do it."""
+    if base.status == head.status:
+        if base.status == "failed":
+            return Finding(pair.cell, check, Verdict.NOT_COMPARABLE, f"both failed: {head.reason}")
         return Finding(pair.cell, check, Verdict.PASS)
+    if head.status == "skipped":
+        return Finding(pair.cell, check, Verdict.MISSING, f"not in the head: {head.reason}")
+    if base.status == "skipped":
+        return Finding(pair.cell, check, Verdict.NOT_COMPARABLE, f"not in the base: {base.reason}")
     if head.status == "ok":
         verdict = Verdict.IMPROVED if check == "parity" else Verdict.NOT_COMPARABLE
         return Finding(pair.cell, check, verdict, f"the base failed: {base.reason}")
-    if base.status == "ok":
-        return Finding(pair.cell, check, Verdict.REGRESSED, f"the head failed: {head.reason}")
-    return Finding(pair.cell, check, Verdict.NOT_COMPARABLE, f"both failed: {head.reason}")
+    return Finding(pair.cell, check, Verdict.REGRESSED, f"the head failed: {head.reason}")
 
 
 def _first(pair: Pair, base: Record, head: Record) -> Iterator[Finding]:
     """The same weights and batch give the same loss and gradients: no statistics."""
     for name, check in (("first_loss", "first loss"), ("first_gradient_norm", "first gradient")):
-        was, now = base.metrics.get(name), head.metrics.get(name)
-        if was is None and now is None:
-            continue
+        if name not in base.metrics:
+            continue  # it does not train, or was recorded before this was
+        was, now = base.metrics[name], head.metrics.get(name)
         verdict, reason = _same(was, now, AGREEMENT[pair.base.dtype])
         yield Finding(pair.cell, check, verdict, reason, was, now)
 
@@ -233,7 +232,7 @@ def _by_seed(pair: Pair, probe: str) -> tuple[list[tuple[Record, Record]], list[
     base, head = ({r.case["seed"]: r for r in part} for part in pair.probe(probe))
     both = [(base[seed], head[seed]) for seed in base if seed in head]
     good = [(b, h) for b, h in both if b.status == h.status == "ok"]
-    odd = [(b, h) for b, h in both if "failed" in (b.status, h.status)]
+    odd = [(b, h) for b, h in both if b.status != h.status or b.status == "failed"]
     found = [_outcome(pair, f"{probe}, seed {b.case['seed']}", b, h) for b, h in odd]
     if lost := sorted(base.keys() - head.keys()):
         reason = f"not in the head: seed {', '.join(map(str, lost))}"
@@ -252,14 +251,20 @@ def _over_seeds(check: str, cells: Mapping[str, Sequence[float]]) -> list[Findin
     decided = decide({name: [d] for name, d in cells.items()}, LEARNING, test=sign_flip)
     found = []
     for name, decision in decided.items():
-        seeds = len(cells[name])
-        if decision.verdict == Verdict.INCONCLUSIVE and seeds < LEARNING.pairs:
-            reason = f"{decision.reason}; {seeds} seeds, it takes {LEARNING.pairs}"
-            decision = replace(decision, reason=reason)
+        seeds, enough = len(cells[name]), LEARNING.for_cells(len(cells)).pairs
+        if seeds < enough and (decision.verdict == Verdict.INCONCLUSIVE or _hidden(decision)):
+            reason = f"{decision.reason or 'a change'}; {seeds} seeds, it takes {enough}"
+            decision = replace(decision, verdict=Verdict.INCONCLUSIVE, reason=reason)
         if decision.verdict == Verdict.INCONCLUSIVE and not np.isfinite(cells[name]).all():
             decision = replace(decision, reason="a curve that is not finite and positive")
         found.append(_of(decision, name, check, seeds))
     return found
+
+
+def _hidden(decision: Decision) -> bool:
+    """Whether it passed with a change that counts, which more seeds might have shown."""
+    ratio = decision.ratio or 1.0
+    return decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + LEARNING.least
 
 
 def _no_better(finding: Finding) -> Finding:
@@ -333,16 +338,31 @@ def _not_finite(pair: Pair, seen: Sequence[tuple[Record, Record]]) -> Iterator[F
 def _speed(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> list[Finding]:
     found: list[Finding] = []
     for pair in pairs:
-        for base, head in _launches(pair):
-            if "failed" in (base.status, head.status):
-                found.append(_outcome(pair, f"speed, launch {base.case['launch']}", base, head))
+        found += _untimed(pair)
     by_cell = {pair.cell: pair for pair in pairs}
     for (cell, phase), decision in _decided(pairs, sides, rule).items():
-        times = _times(by_cell[cell], phase)
+        times = list(_times(by_cell[cell], phase).values())
         middle = [median(side) for side in zip(*times, strict=True)] if times else [None, None]
         finding = _of(decision, cell, f"speed of {phase}", len(times))
         found.append(replace(finding, base=middle[0], head=middle[1], unit="s"))
     return found
+
+
+def _untimed(pair: Pair) -> Iterator[Finding]:
+    """Launches that failed, a phase that the head lacks, and other numbers of threads."""
+    for (launch, _), (base, head) in _launches(pair).items():
+        if base.status != head.status or base.status == "failed":
+            yield _outcome(pair, f"speed, launch {launch}", base, head)
+    timed = [
+        {phase for r in part if r.status == "ok" for phase in r.samples}
+        for part in pair.probe("speed")
+    ]
+    threads = [sorted({r.case["threads"] for r in part}) for part in pair.probe("speed")]
+    if timed[1] and threads[0] != threads[1]:
+        reason = f"threads {threads[0]} → {threads[1]}"
+        yield Finding(pair.cell, "speed", Verdict.NOT_COMPARABLE, reason)
+    for phase in sorted(timed[0] - timed[1]):
+        yield Finding(pair.cell, f"speed of {phase}", Verdict.MISSING, "not in the head")
 
 
 def _decided(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> dict[tuple[str, str], Decision]:
@@ -352,32 +372,37 @@ def _decided(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> dict[tuple[str,
     for pair in pairs:
         for phase in PHASES:
             if times := _times(pair, phase):
-                base, head = zip(*times, strict=True)
-                cells[pair.cell, phase] = _in_rounds(log_ratios(base, head), rule)
+                cells[pair.cell, phase] = _in_rounds(times, rule)
     names = {str(key): key for key in cells}
-    control = _in_rounds(_control(sides), rule)
+    control = [_control(sides)]
     decided = decide({name: cells[key] for name, key in names.items()}, rule, control)
     return {names[name]: decision for name, decision in decided.items()}
 
 
-def _in_rounds(ratios: Sequence[float], rule: Rule) -> Rounds:
-    if rule.rounds == 1:
-        return [ratios] if ratios else []
-    return [ratios[k : k + rule.pairs] for k in range(0, len(ratios), rule.pairs)]
+def _in_rounds(times: Mapping[Launch, tuple[float, float]], rule: Rule) -> Rounds:
+    """Log-ratios by the round that the launches belong to."""
+    found: dict[int, list[float]] = {}
+    for (launch, _), (base, head) in times.items():
+        number = launch // rule.pairs if rule.rounds > 1 else 0
+        found.setdefault(number, []).extend(log_ratios([base], [head]))
+    return list(found.values())
 
 
-def _launches(pair: Pair) -> list[tuple[Record, Record]]:
-    base, head = ({r.case["launch"]: r for r in part} for part in pair.probe("speed"))
-    return [(base[launch], head[launch]) for launch in sorted(base) if launch in head]
+def _launches(pair: Pair) -> dict[Launch, tuple[Record, Record]]:
+    """Those of both sides, in the order of their numbers."""
+    base, head = (
+        {(r.case["launch"], r.case["threads"]): r for r in part} for part in pair.probe("speed")
+    )
+    return {launch: (base[launch], head[launch]) for launch in sorted(base) if launch in head}
 
 
-def _times(pair: Pair, phase: str) -> list[tuple[float, float]]:
+def _times(pair: Pair, phase: str) -> dict[Launch, tuple[float, float]]:
     """Seconds a call of both sides, by launch."""
-    return [
-        (_best(base.samples[phase]), _best(head.samples[phase]))
-        for base, head in _launches(pair)
+    return {
+        launch: (_best(base.samples[phase]), _best(head.samples[phase]))
+        for launch, (base, head) in _launches(pair).items()
         if base.samples.get(phase) and head.samples.get(phase)
-    ]
+    }
 
 
 def launch_times(records: Iterable[Record]) -> dict[tuple[str, str], list[float]]:

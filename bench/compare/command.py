@@ -111,7 +111,7 @@ def _live(
         budget_s=budget,
     )
     try:
-        to_the_end(comparison.measure(plans, job_count(given.jobs)))
+        to_the_end(comparison.measure(job_count(given.jobs)))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {path}", file=sys.stderr)
         return 130

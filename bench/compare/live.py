@@ -30,13 +30,13 @@ class Half:
     side: Side
     run: Run
     control: Run
-    timed: list[Case]
+    cases: Sequence[Case]
 
     def of(self, keys: set[str], launch: int) -> dict[tuple[str, str, int], list[Case]]:
         """The timed cases of some models at one launch, by what shares a process."""
         groups: dict[tuple[str, str, int], list[Case]] = {}
-        for case in self.timed:
-            if case.model_key in keys:
+        for case in self.cases:
+            if case.probe in TIMED and case.model_key in keys:
                 own = Case({**case.settings, "launch": launch})
                 groups.setdefault((case.backend, case.device, case.threads), []).append(own)
         return groups
@@ -72,8 +72,7 @@ class Comparison:
             folder = RunFolder.create(path, side.name, info)
             run = Run(folder, _starter(side), limits, progress, dict(info))
             beside = Run(folder, control, limits, progress, run.info)
-            timed = [case for case in plan.cases if case.probe in TIMED]
-            halves.append(Half(side, run, beside, timed))
+            halves.append(Half(side, run, beside, plan.cases))
         return cls(path, (halves[0], halves[1]), rule, say, monotonic() + budget_s)
 
     def sides(self) -> Sides:
@@ -85,12 +84,12 @@ class Comparison:
             head.run.folder.info(),
         )
 
-    async def measure(self, plans: tuple[Plan, Plan], jobs: int) -> None:
+    async def measure(self, jobs: int) -> None:
         """Everything: what runs no clock first, so that only what is right on both sides is
         timed; then round after round, the open cells alone after the first."""
-        for half, plan in zip(self.halves, plans, strict=True):
+        for half in self.halves:
             self.say(f"{half.side.name}: proof and learning")
-            cases = [case for case in plan.cases if case.probe not in TIMED]
+            cases = [case for case in half.cases if case.probe not in TIMED]
             await half.run.all(units(cases, random.Random(0)), jobs)
         pairs = sound_pairs(self.sides())
         for number in range(self.rule.rounds):
@@ -116,12 +115,12 @@ class Comparison:
         groups = [group for group in found[0] if group in found[1]]
         rng.shuffle(groups)
         for group in groups:
-            order = list(range(len(found[0][group])))
-            rng.shuffle(order)
+            count = len(found[0][group])
+            order = rng.sample(range(count), count)
             turns = [(self.halves[0], found[0][group]), (self.halves[1], found[1][group])]
             for half, cases in turns if launch % 2 == 0 else reversed(turns):
-                ordered = sorted(cases, key=lambda case, cases=cases: order[cases.index(case)])  # type: ignore[misc]
-                await self._launch(half, Unit(*group, timed=True, cases=tuple(ordered)))
+                ordered = tuple(cases[k] for k in order)
+                await self._launch(half, Unit(*group, timed=True, cases=ordered))
 
     async def _launch(self, half: Half, unit: Unit) -> None:
         processors = machine.cpus()[: unit.threads]

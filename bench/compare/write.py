@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -17,11 +18,13 @@ import pandas as pd
 
 from bench.compare.checks import Finding, Sides, launch_times
 from bench.guard import Verdict
-from bench.records import disk
+from bench.records import disk, finite
 from bench.report.markup import markdown_list, markdown_table
 from bench.report.terminal import print_frame
 from bench.report.words import NONE, short
 
+UNPRINTABLE = re.compile(r"[\x00-\x1f]")
+"""What a dying process may have said, and XML has no way to say."""
 RED = (Verdict.REGRESSED, Verdict.MISSING)
 BADGES: Mapping[Verdict, str] = {
     Verdict.PASS: "✅",
@@ -146,7 +149,7 @@ def write(folder: Path, found: Sequence[Finding], about: Sequence[str], sides: S
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def junit(found: Sequence[Finding]) -> str:
@@ -170,7 +173,7 @@ def junit(found: Sequence[Finding]) -> str:
     for f in found:
         case = Xml.SubElement(suite, "testcase", classname=f.cell, name=f.check)
         if kind := kinds.get(f.verdict):
-            Xml.SubElement(case, kind, message=_said(f))
+            Xml.SubElement(case, kind, message=UNPRINTABLE.sub("?", _said(f)))
     Xml.indent(suite)
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -53,6 +53,12 @@ class Row:
         return [r for r in self.records if r.probe == probe and r.status == "ok"]
 
 
+def cell_name(place: Mapping[str, Any]) -> str:
+    """`torch lstm adding`: where a row stands, without what is usual (cpu, float32)."""
+    words = (str(place[name]) for name in ("backend", "cell", "task", "dtype", "device"))
+    return " ".join(word for word in words if word not in ("cpu", "float32"))
+
+
 def rows(records: Iterable[Record]) -> list[Row]:
     """One row a model and backend, in an order that does not depend on the records'. Of a case
     that was recorded twice in a run the later record counts."""

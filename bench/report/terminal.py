@@ -34,26 +34,35 @@ IN_TURN = (
 
 def show(folder: RunFolder, records: Sequence[Record]) -> None:
     """Print what a run found: in colour on a terminal, as plain text of 120 columns elsewhere."""
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
-    text = render(folder.id, records, folder.info(), width, terminal)
-    sys.stdout.write(printable(text, sys.stdout.encoding or "utf-8"))
-    sys.stdout.flush()
+    _print(render(folder.id, records, folder.info(), *_terminal()))
 
 
 def print_frame(before: Sequence[str], frame: pd.DataFrame, after: str) -> None:
     """Print lines, one table and a last line. Text is wrapped where the terminal is narrow."""
-    terminal = sys.stdout.isatty()
-    out = io.StringIO()
-    width = shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH
+    out, (width, terminal) = io.StringIO(), _terminal()
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
     for line in before:
         console.print(Text(line, style="dim"))
     if len(frame):
         console.print(_table(frame))
     console.print(Text(after, style="bold"))
-    text = "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    _print(_lines(out))
+
+
+def _terminal() -> tuple[int, bool]:
+    """The width of standard output, and whether it is a terminal."""
+    terminal = sys.stdout.isatty()
+    return shutil.get_terminal_size().columns if terminal else PLAIN_WIDTH, terminal
+
+
+def _print(text: str) -> None:
     sys.stdout.write(printable(text, sys.stdout.encoding or "utf-8"))
+    sys.stdout.flush()
+
+
+def _lines(out: io.StringIO) -> str:
+    """What a console wrote, without the blanks at the ends of its lines."""
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def printable(text: str, encoding: str) -> str:
@@ -78,7 +87,7 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
     harness = harness_line(records, info.get("sessions_s", []))
     for line in [*overall_lines(made.overall), *notes(made), *([harness] if harness else [])]:
         console.print(Text(line))
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return _lines(out)
 
 
 def _show_section(console: Console, section: Section) -> None:
