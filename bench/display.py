@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from bench.plan import Case
@@ -82,6 +82,27 @@ class Live(AbstractContextManager["Live"]):
 
     def __exit__(self, *_: object) -> None:
         self.screen.stop()
+
+
+@contextmanager
+def status_line() -> Iterator[Callable[[str], None]]:
+    """What says in one line what goes on now, where standard error is a terminal; it is drawn when
+    it changes and at no other time."""
+    if not sys.stderr.isatty():
+        yield lambda line: None
+        return
+    from rich.console import Console
+    from rich.live import Live as Screen
+    from rich.text import Text
+
+    with Screen(console=Console(stderr=True), auto_refresh=False, transient=True) as screen:
+        began = time.monotonic()
+
+        def say(line: str) -> None:
+            since = duration(time.monotonic() - began)
+            screen.update(Text(f"{line} ({since} so far)"), refresh=True)
+
+        yield say
 
 
 def duration(seconds: float) -> str:

@@ -1,13 +1,14 @@
 """How often the guard is wrong, and how often the rules of others are, on the same launches.
 
-    python tests/guard_rates.py collect FOLDER --head same 5% 10% 20% --pairs 190 [--busy]
+    python tests/guard_rates.py collect FOLDER --head same 5% 10% 20% --blocks 110 [--busy]
+    python tests/guard_rates.py collect FOLDER --head same --blocks 270 [--busy]
     python tests/guard_rates.py faults FOLDER
     python tests/guard_rates.py table FOLDER
 
-`collect` measures pairs of fresh processes as a comparison does: the same code on both sides, or
-5, 10 or 20% of real extra work in each update of the head. A line a pair goes to `pairs.jsonl`;
-interrupted, it goes on. `table` replays the rules on these streams. `faults` runs `compare` against
-every fault of learning, gradients and parity.
+`collect` measures as a comparison does: in each block a fresh process of the base and one of each
+head, in any order, which is the same code or does 5, 10 or 20% of real extra work in each update. A
+line a block goes to `blocks.jsonl`; interrupted, it goes on. `table` replays the rules on these
+streams. `faults` runs `compare` against every fault of learning, gradients and parity.
 """
 
 import argparse
@@ -18,9 +19,10 @@ import random
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 from tempfile import TemporaryDirectory
@@ -33,16 +35,17 @@ from tabulate import tabulate
 
 import backends
 import tasks
-from bench.compare.command import PHASE_S
+from bench.compare.command import PHASE_S, THREADS
 from bench.guard import Rule, Verdict, decide, log_ratios
-from bench.machine import cpus, machine
+from bench.machine import cpus, machine, versions
 from bench.plan import Case, cases
 from bench.process import Limits, Process
 from bench.select import Request, select
 from bench.statistics import share_interval
 
 PLUGIN = "tests/plugins/injected.py"
-TASKS = ("adding", "workload:small")
+TASKS = ("adding", "adding:paper", "memory", "forecasting")
+"""A comparison is of the three cells of one."""
 HEADS: Mapping[str, str] = {
     "same": "nothing",
     "5%": "work 0.05",
@@ -51,36 +54,29 @@ HEADS: Mapping[str, str] = {
 }
 LIMITS = Limits(time_s=300, memory_bytes=8 << 30)
 SPIN = "import numpy as np\na = np.ones((200, 200))\nwhile True: a @ a"
-FAULTS = ("gradient", "forget_bias", "half_rate", "clipped_too_early", "fails", "lazy", "diverging")
-GUARD = "this guard"
+DIGITS = 4
 
 Launches = Mapping[str, Sequence[Sequence[float]]]
 """Samples by cell, launch after launch."""
 Stream = tuple[Launches, Launches]
 """Base and head, launches in pairs."""
+Said = Sequence[tuple[str, float]]
+"""The verdict on each cell of all comparisons, and launches a side that it took."""
 
 
 # collecting
 
 
-def collect(folder: Path, heads: Sequence[str], pairs: int, busy: bool) -> int:
-    """So many pairs against each of these heads, one of each in turn."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "pairs.jsonl"
-    done = Counter(line["head"] for line in _lines(file))
+def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
+    """So many blocks, those that are there already included."""
+    file = folder / "blocks.jsonl"
     with spinning() if busy else nullcontext(), file.open("a") as out:
-        for number in range(pairs):
-            for head in heads:
-                if number < done[head]:
-                    continue
-                faults = {"base": "nothing", "head": HEADS[head]}
-                order = list(faults) if number % 2 == 0 else list(reversed(faults))
-                found = {side: asyncio.run(launch(faults[side], number)) for side in order}
-                line = {"head": head, "number": number, "base": found["base"]}
-                line |= {"head_samples": found["head"], "ended": time.time()}
-                out.write(json.dumps(line) + "\n")
-                out.flush()
-    return 0
+        for number in range(len(_lines(file)), blocks):
+            faults = {"base": "nothing", **{head: HEADS[head] for head in heads}}
+            order = random.Random(number).sample(list(faults), len(faults))
+            launches = {side: asyncio.run(launch(faults[side], number)) for side in order}
+            out.write(json.dumps({"number": number, "busy": busy, "launches": launches}) + "\n")
+            out.flush()
 
 
 @contextmanager
@@ -104,7 +100,7 @@ async def launch(fault: str, number: int) -> dict[str, list[float]]:
 
 
 async def answers(backend: str, asked: Sequence[Case], fault: str) -> dict[str, list[float]]:
-    processors = cpus()
+    processors = cpus()[:THREADS]
     words = ["worker", "--backend", backend, "--parent", str(os.getpid()), "--processors"]
     command = [sys.executable, str(ROOT / "run_bench.py"), *words, *map(str, processors)]
     os.environ["INJECT"] = fault
@@ -115,7 +111,8 @@ async def answers(backend: str, asked: Sequence[Case], fault: str) -> dict[str, 
             for case in asked:
                 answer = await worker.ask(case)
                 assert answer["status"] == "ok", answer["reason"]
-                (found[name_of(case)],) = answer["samples"].values()
+                (seconds,) = answer["samples"].values()
+                found[name_of(case)] = [float(f"{s:.{DIGITS}g}") for s in seconds]
             await worker.close()
         finally:
             await worker.kill()
@@ -130,6 +127,7 @@ def timed_cases() -> list[Case]:
         launches=1,
         phases=["step"],
         phase_s=PHASE_S,
+        threads=THREADS,
     )
     return [case for case in cases(select(request, backends, tasks)[0]) if case.probe == "speed"]
 
@@ -139,107 +137,21 @@ def control_of(case: Case) -> Case:
 
 
 def name_of(case: Case) -> str:
-    return "control" if case.probe == "control" else f"{case.cell} {case.task}"
+    """The control, or the cell and what tells its task from the others."""
+    if case.probe == "control":
+        return "control"
+    return f"{case.cell} {case.task} {case.settings['hidden']}"
 
 
-# the rules
-
-
-def guard(stream: Stream, at: int, rule: Rule) -> list[str]:
-    """The verdicts of a comparison that begins at a pair; later rounds take the pairs after."""
-    cells = [name for name in stream[0] if name != "control"]
-    rounds: dict[str, list[list[float]]] = {name: [] for name in stream[0]}
-    found: dict[str, Any] = {}
-    for first in range(at, at + rule.rounds * rule.pairs, rule.pairs):
-        for name in [*cells, "control"]:
-            rounds[name].append(log_ratios_of(stream, name, first, rule.pairs))
-        timed = {name: r for name, r in rounds.items() if name != "control"}
-        found = decide(timed, rule, rounds["control"])
-        cells = [name for name, decision in found.items() if decision.open]
-        if not cells:
-            break
-    return [decision.verdict.value for decision in found.values()]
-
-
-def log_ratios_of(stream: Stream, cell: str, first: int, count: int) -> list[float]:
-    base, head = (side[cell][first : first + count] for side in stream)
-    return log_ratios([min(b) for b in base], [min(h) for h in head])
-
-
-def pytest_benchmark(statistic: Callable[[Sequence[float]], float]) -> Any:
-    """`--benchmark-compare-fail=…:5%`: one process against one."""
-
-    def rule(base: Any, head: Any, at: int) -> bool:
-        return statistic(head[at]) > 1.05 * statistic(base[at])
-
-    return rule
-
-
-def benchstat(base: Any, head: Any, at: int) -> bool:
-    """Ten launches of the base, then ten of the head; Mann-Whitney at 5% on their means."""
-    then = [mean(base[k]) for k in range(at, at + 10)]
-    now = [mean(head[k]) for k in range(at + 10, at + 20)]
-    return bool(mannwhitneyu(then, now).pvalue < 0.05 and median(now) > median(then))
-
-
-def asv(base: Any, head: Any, at: int) -> bool:
-    """All samples of ten interleaved launches of each; p < 0.002 and a factor of 1.1."""
-    then, now = (np.concatenate([side[k] for k in range(at, at + 10)]) for side in (base, head))
-    factor = float(np.median(now) / np.median(then))
-    return bool(factor > 1.1 and mannwhitneyu(then, now).pvalue < 0.002)
-
-
-RULES: Mapping[str, Any] = {
-    "pytest-benchmark mean:5%": pytest_benchmark(mean),
-    "pytest-benchmark min:5%": pytest_benchmark(min),
-    "benchstat-like, 10 then 10": benchstat,
-    "asv-like, 10 interleaved": asv,
-}
-
-
-def table(streams: Mapping[str, Stream], rule: Rule) -> str:
-    """A row a rule: flagged of all, with exact intervals, for each head."""
-    rows = []
-    for name in (GUARD, *RULES):
-        row = [name]
-        for stream in streams.values():
-            said = verdicts_of(name, stream, rule)
-            row.append(share_of(said.count(Verdict.REGRESSED.value), len(said)))
-        rows.append(row)
-    unsure = [verdicts_of(GUARD, stream, rule) for stream in streams.values()]
-    counts = [share_of(said.count(Verdict.INCONCLUSIVE.value), len(said)) for said in unsure]
-    titles = ["false alarms" if head == "same" else f"+{head} found" for head in streams]
-    rows.insert(1, ["(it was inconclusive in)", *counts])
-    return str(tabulate(rows, ["rule", *titles], "pipe"))
-
-
-def share_of(count: int, total: int) -> str:
-    low, high = share_interval(count, total) or (0.0, 1.0)
-    return f"{count} of {total} ({100 * low:.2g}–{100 * high:.3g}%)"
-
-
-def verdicts_of(name: str, stream: Stream, rule: Rule) -> list[str]:
-    """What a rule says of each cell in comparisons that begin every ten pairs and overlap in their
-    later rounds alone."""
-    cells = [cell for cell in stream[0] if cell != "control"]
-    needed = rule.rounds * rule.pairs if name == GUARD else 2 * rule.pairs
-    said: list[str] = []
-    for at in range(0, len(stream[0]["control"]) - needed + 1, rule.pairs):
-        if name == GUARD:
-            said += guard(stream, at, rule)
-        else:
-            flags = (RULES[name](stream[0][cell], stream[1][cell], at) for cell in cells)
-            said += [(Verdict.REGRESSED if flag else Verdict.PASS).value for flag in flags]
-    return said
-
-
-def streams_of(file: Path) -> dict[str, Stream]:
+def streams_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, Stream]:
+    """By head, its launches and those of the base in the same blocks."""
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for line in sorted(_lines(file), key=lambda line: line["number"]):
-        sides = found.setdefault(line["head"], ({}, {}))
-        for side, samples in zip(sides, (line["base"], line["head_samples"]), strict=True):
-            for cell, seconds in samples.items():
-                side.setdefault(cell, []).append(seconds)
+    for line in lines:
+        base, *others = sorted(line["launches"], key="base".__ne__)
+        for head in others:
+            for side, name in zip(found.setdefault(head, ({}, {})), (base, head), strict=True):
+                for cell, seconds in line["launches"][name].items():
+                    side.setdefault(cell, []).append(seconds)
     return {head: found[head] for head in HEADS if head in found}
 
 
@@ -247,45 +159,226 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+# the rules
+
+
+def guard(stream: Stream, rule: Rule, figure: Callable[[Sequence[float]], float] = min) -> Said:
+    """A comparison of each task's cells begins every round; later rounds take the pairs after."""
+    said: list[tuple[str, float]] = []
+    for at in range(0, _length(stream) - rule.rounds * rule.pairs + 1, rule.pairs):
+        for cells in comparisons(stream):
+            said += compared(stream, at, cells, rule, figure)
+    return said
+
+
+def compared(
+    stream: Stream, at: int, cells: Sequence[str], rule: Rule, figure: Callable[..., float]
+) -> Said:
+    """One comparison, that begins at a pair."""
+    rounds: dict[str, list[list[float]]] = {name: [] for name in (*cells, "control")}
+    still = list(cells)
+    for first in range(at, at + rule.rounds * rule.pairs, rule.pairs):
+        for name in (*still, "control"):
+            sides = (side[name][first : first + rule.pairs] for side in stream)
+            rounds[name].append(log_ratios(*([figure(s) for s in side] for side in sides)))
+        found = decide({name: rounds[name] for name in cells}, rule, rounds["control"])
+        still = [name for name, decision in found.items() if decision.open]
+        if not still:
+            break
+    return [(d.verdict.value, rule.pairs * len(rounds[name])) for name, d in found.items()]
+
+
+def comparisons(stream: Stream) -> list[list[str]]:
+    """The cells by task."""
+    by_task: dict[str, list[str]] = {}
+    for name in sorted(stream[0]):
+        if name != "control":
+            by_task.setdefault(name.split(maxsplit=1)[1], []).append(name)
+    return list(by_task.values())
+
+
+def theirs(rule: Callable[[Any, Any], bool], launches: int, apart: bool, stream: Stream) -> Said:
+    """What a rule says of so many launches a side: in turn, or all of the base before all of the
+    head."""
+    said = []
+    for at in range(0, _length(stream) - (1 + apart) * launches + 1, 10):
+        then = slice(at, at + launches)
+        now = slice(at + apart * launches, at + (1 + apart) * launches)
+        for cells in comparisons(stream):
+            flags = (rule(stream[0][cell][then], stream[1][cell][now]) for cell in cells)
+            said += [(Verdict.REGRESSED if flag else Verdict.PASS).value for flag in flags]
+    return [(verdict, launches) for verdict in said]
+
+
+def over_five_percent(statistic: Callable[..., float], base: Any, head: Any) -> bool:
+    """pytest-benchmark's `--benchmark-compare-fail=…:5%`, on all samples."""
+    return statistic(np.concatenate(head)) > 1.05 * statistic(np.concatenate(base))
+
+
+def benchstat(base: Any, head: Any) -> bool:
+    """Mann-Whitney at 5% of a figure a launch, its mean."""
+    then, now = ([mean(launch) for launch in side] for side in (base, head))
+    return bool(mannwhitneyu(then, now).pvalue < 0.05 and median(now) > median(then))
+
+
+def asv(base: Any, head: Any) -> bool:
+    """All samples: p < 0.002 and a factor of 1.1 between their medians."""
+    then, now = (np.concatenate(side) for side in (base, head))
+    factor = float(np.median(now) / np.median(then))
+    return bool(factor > 1.1 and mannwhitneyu(then, now).pvalue < 0.002)
+
+
+PEERS: Mapping[str, Callable[[Stream], Said]] = {
+    "pytest-benchmark, mean:5%, 1 launch": partial(
+        theirs, partial(over_five_percent, np.mean), 1, True
+    ),
+    "pytest-benchmark, min:5%, 1 launch": partial(
+        theirs, partial(over_five_percent, np.min), 1, True
+    ),
+    "pytest-benchmark, mean:5%, 20 launches": partial(
+        theirs, partial(over_five_percent, np.mean), 20, True
+    ),
+    "pytest-benchmark, min:5%, 20 launches": partial(
+        theirs, partial(over_five_percent, np.min), 20, True
+    ),
+    "benchstat-like, 20 launches": partial(theirs, benchstat, 20, True),
+    "asv-like, 20 launches in turn": partial(theirs, asv, 20, False),
+}
+OURS: Mapping[str, Callable[[Stream], Said]] = {
+    "this guard": partial(guard, rule=Rule()),
+    "with the lower quartile of a launch": partial(
+        guard, rule=Rule(), figure=partial(np.quantile, q=0.25)
+    ),
+    "with the median of a launch": partial(guard, rule=Rule(), figure=np.median),
+    "passing at ±8%": partial(guard, rule=replace(Rule(), excluded=0.08)),
+    "passing at ±15%": partial(guard, rule=replace(Rule(), excluded=0.15)),
+    "flagging from +3%, tolerating 1%": partial(
+        guard, rule=replace(Rule(), tolerated=0.01, least=0.03)
+    ),
+    "rounds of 8 pairs": partial(guard, rule=replace(Rule(), pairs=8)),
+    "rounds of 15 pairs, two at most": partial(guard, rule=replace(Rule(), pairs=15, rounds=2)),
+    "one round of 20 pairs, not confirmed": partial(
+        guard, rule=replace(Rule(), pairs=20, rounds=1)
+    ),
+}
+
+
+def table(streams: Mapping[str, Stream], rules: Mapping[str, Callable[[Stream], Said]]) -> str:
+    """A row a rule: how often it says regressed and inconclusive of each head, with exact
+    intervals, and launches a side."""
+    rows = []
+    for name, rule in rules.items():
+        said = [rule(stream) for stream in streams.values()]
+        rows.append([name, *(_share(one, Verdict.REGRESSED) for one in said)])
+        rows[-1].append(" / ".join(_percent(one, Verdict.INCONCLUSIVE) for one in said))
+        rows[-1].append(
+            " / ".join(f"{mean(n for _, n in one):.0f}" if one else "–" for one in said)
+        )
+    titles = ["false alarms" if head == "same" else f"+{head} found" for head in streams]
+    return str(tabulate(rows, ["rule", *titles, "inconclusive", "launches"], "pipe"))
+
+
+def _share(said: Said, verdict: Verdict) -> str:
+    count = sum(v == verdict.value for v, _ in said)
+    low, high = share_interval(count, len(said)) or (0.0, 1.0)
+    return f"{count} of {len(said)} ({100 * low:.2g}–{100 * high:.3g}%)"
+
+
+def _percent(said: Said, verdict: Verdict) -> str:
+    return f"{100 * sum(v == verdict.value for v, _ in said) / max(1, len(said)):.0f}%"
+
+
+def _length(stream: Stream) -> int:
+    return len(stream[0]["control"])
+
+
 # faults
 
+IN_THE_CODE = (
+    "gradient",
+    "forget_bias",
+    "half_rate",
+    "clipped_too_early",
+    "fails",
+    "lazy",
+    "diverging",
+)
+"""Faults of an adapter, in `tests/plugins/injected.py`."""
+CLIPPED = "forecasting:steps=100:clip_norm=0.1"
+IN_THE_SETTINGS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "nothing, in the settings": (["--tasks", CLIPPED], ["--tasks", CLIPPED]),
+    "learning rate halved in the settings": (
+        ["--tasks", "adding:steps=200"],
+        ["--tasks", "adding:steps=200:learning_rate=0.0025"],
+    ),
+    "forget bias 0, not 1, in the settings": (
+        ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "1"],
+        ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "0"],
+    ),
+    "clipping left out in the settings": (
+        ["--tasks", CLIPPED],
+        ["--tasks", "forecasting:steps=100"],
+    ),
+}
+"""Faults that the parity gate cannot see: what base and head were asked to run."""
 
-def faults(folder: Path, names: Sequence[str]) -> int:
-    """`compare` against each fault, in each backend: which check was red."""
-    folder.mkdir(parents=True, exist_ok=True)
+
+def faults(folder: Path, names: Sequence[str]) -> None:
+    """Every fault in each backend: which checks were red."""
     with (folder / "faults.jsonl").open("w") as out:
         for backend in names:
-            for fault in ("nothing", *FAULTS):
-                for cell, found in compared(folder, backend, fault).items():
-                    line = {"backend": backend, "fault": fault, "cell": cell, "found": found}
+            for fault in ("nothing", *IN_THE_CODE, *IN_THE_SETTINGS):
+                with TemporaryDirectory() as scratch:
+                    trial = with_settings if fault in IN_THE_SETTINGS else with_code
+                    found = red_checks(trial(Path(scratch), backend, fault))
+                for cell, red in found.items():
+                    line = {"backend": backend, "fault": fault, "cell": cell, "red": red}
                     out.write(json.dumps(line) + "\n")
                     out.flush()
-    return 0
 
 
-def compared(folder: Path, backend: str, fault: str) -> dict[str, list[str]]:
-    """By cell, the checks that were red."""
+def with_code(folder: Path, backend: str, fault: str) -> Path:
+    """A live comparison of the adapter with one that has a fault."""
     from test_compare import python_with
 
-    sides = [python_with(folder, INJECT=what, INJECT_INTO=backend) for what in ("nothing", fault)]
-    name = f"{backend}-{fault}-{time.time_ns()}"
-    subprocess.run(
-        [
-            *(sys.executable, str(ROOT / "run_bench.py"), "compare", "--backends", PLUGIN),
-            *("--base-python", str(sides[0]), "--head-python", str(sides[1])),
-            *("--probes", "learning", "gradients"),
-            *("--tasks", "forecasting:steps=100:clip_norm=0.1"),
-            *("--results-dir", str(folder / "comparisons"), "--run-id", name),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
+    base, head = (
+        python_with(folder, INJECT=what, INJECT_INTO=backend) for what in ("nothing", fault)
     )
-    verdict = json.loads((folder / "comparisons" / name / "verdict.json").read_text())
+    run_bench(
+        *("compare", "--backends", PLUGIN, "--tasks", CLIPPED),
+        *("--probes", "learning", "gradients"),
+        *("--base-python", str(base), "--head-python", str(head)),
+        *("--results-dir", str(folder), "--run-id", "c"),
+    )
+    return folder / "c"
+
+
+def with_settings(folder: Path, backend: str, fault: str) -> Path:
+    """Two stored runs, asked for different things."""
+    runs = folder / "runs"
+    for name, words in zip(("base", "head"), IN_THE_SETTINGS[fault], strict=True):
+        run_bench(
+            *("--backends", backend, *words, "--probes", "learning", "gradients"),
+            *("--seeds", "0,1,2,3,4,5,6,7", "--results-dir", str(runs), "--run-id", name),
+        )
+    run_bench(
+        *("compare", str(runs / "base"), str(runs / "head")),
+        *("--results-dir", str(folder / "comparisons"), "--run-id", "c"),
+    )
+    return folder / "comparisons" / "c"
+
+
+def run_bench(*words: str) -> None:
+    command = [sys.executable, str(ROOT / "run_bench.py"), *words]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+
+
+def red_checks(comparison: Path) -> dict[str, list[str]]:
+    """By cell, the checks that were red."""
     cells: dict[str, list[str]] = {}
-    for f in verdict["findings"]:
+    for f in json.loads((comparison / "verdict.json").read_text())["findings"]:
         red = cells.setdefault(f["cell"], [])
-        if f["verdict"] in ("regressed", "missing"):
+        if f["verdict"] in (Verdict.REGRESSED, Verdict.MISSING):
             red.append(f["check"])
     return cells
 
@@ -294,35 +387,54 @@ def faults_table(lines: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for fault in dict.fromkeys(line["fault"] for line in lines):
         own = [line for line in lines if line["fault"] == fault]
-        red = sum(bool(line["found"]) for line in own)
-        checks = sorted({check for line in own for check in line["found"]})
-        rows.append([fault, f"{red} of {len(own)}", ", ".join(checks)])
-    return str(tabulate(rows, ["fault", "red", "by"], "pipe"))
+        red = sum(bool(line["red"]) for line in own)
+        checks = dict.fromkeys(check.split(",")[0] for line in own for check in line["red"])
+        rows.append([fault.replace("_", " "), f"{red} of {len(own)}", ", ".join(checks)])
+    return str(tabulate(rows, ["fault", "cells that were red", "by"], "pipe"))
 
 
-def main(arguments: Sequence[str]) -> int:
+# the command line
+
+
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("tests/guard_rates.py", description=__doc__)
     parser.add_argument("what", choices=["collect", "faults", "table"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
-    parser.add_argument("--pairs", type=int, default=190)
+    parser.add_argument("--blocks", type=int, default=110)
     parser.add_argument("--busy", action="store_true", help="with a second busy process")
     parser.add_argument("--backends", nargs="+", default=["numpy", "torch"], help="for the faults")
     given = parser.parse_args(arguments)
+    if given.what != "table":
+        given.folder.mkdir(parents=True, exist_ok=True)
+        (given.folder / "origin.txt").write_text(origin() + "\n")
     if given.what == "collect":
-        return collect(given.folder, given.head, given.pairs, given.busy)
-    if given.what == "faults":
-        return faults(given.folder, given.backends)
-    parts = [f"{time.strftime('%Y-%m-%d')}, {machine()['processor']}, {machine()['cores']} cores"]
-    if streams := streams_of(given.folder / "pairs.jsonl"):
-        parts.append(table(streams, Rule()))
-    if lines := _lines(given.folder / "faults.jsonl"):
+        collect(given.folder, given.head, given.blocks, given.busy)
+    elif given.what == "faults":
+        faults(given.folder, given.backends)
+    else:
+        text = report(given.folder)
+        (given.folder / "table.md").write_text(text)
+        print(text)
+
+
+def origin() -> str:
+    """The day, the machine and the versions."""
+    known = ", ".join(f"{name} {v}" for name, v in versions(("numpy", "torch")).items() if v)
+    about = machine()
+    return f"{time.strftime('%Y-%m-%d')}; {about['processor']}, {about['cores']} cores; {known}"
+
+
+def report(folder: Path) -> str:
+    """The tables of what a folder holds."""
+    parts = [(folder / "origin.txt").read_text().strip()]
+    if lines := _lines(folder / "blocks.jsonl"):
+        streams = streams_of(lines)
+        parts += [table(streams, OURS), table(streams, PEERS)]
+    if lines := _lines(folder / "faults.jsonl"):
         parts.append(faults_table(lines))
-    text = "\n\n".join(parts) + "\n"
-    (given.folder / "table.md").write_text(text)
-    print(text)
-    return 0
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from bench.compare.checks import Finding, Sides, findings
 from bench.compare.live import Comparison
 from bench.compare.sides import Plan, Side, checkout, files_moved, interpreter, plan, worktree
 from bench.compare.write import exit_code, show, summary, write
-from bench.display import Quiet
+from bench.display import status_line
 from bench.guard import Rule
 from bench.records import RecordsError, RunFolder, disk
 from bench.runner import to_the_end
@@ -25,6 +24,9 @@ from bench.spec import Unavailable
 DEFAULT_TASK = "adding:steps=200"
 SEEDS = tuple(range(8))
 PHASE_S = 0.15
+THREADS = 1
+"""With as many threads as processors, whatever else runs stops them all at each barrier: a second
+busy process makes small kernels fifty times slower."""
 
 
 def compare_command(request: Request, given: Any, entry: Path) -> int:
@@ -106,12 +108,11 @@ def _live(
         rule,
         control=lambda unit, processors: own.worker("numpy", processors),
         limits=worker_limits(request, given.time_limit, given.memory_limit),
-        progress=Quiet(),
-        say=partial(print, file=sys.stderr, flush=True) if sys.stderr.isatty() else _silent,
         budget_s=budget,
     )
     try:
-        to_the_end(comparison.measure(job_count(given.jobs)))
+        with status_line() as say:
+            to_the_end(comparison.measure(job_count(given.jobs), say))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {path}", file=sys.stderr)
         return 130
@@ -125,10 +126,6 @@ def _cells(plans: tuple[Plan, Plan], request: Request) -> int:
     return len(timed) * len(request.phases or ())
 
 
-def _silent(line: str) -> None:
-    """Where nobody looks on, nothing is said."""
-
-
 def _defaults(request: Request) -> Request:
     probes = request.probes or ["learning", "gradients", "speed"]
     return replace(
@@ -139,6 +136,7 @@ def _defaults(request: Request) -> Request:
         launches=1,
         phases=request.phases or ["step"],
         phase_s=PHASE_S,
+        threads=THREADS if request.threads is None else request.threads,
     )
 
 

@@ -14,11 +14,12 @@ from typing import Any
 from bench import machine
 from bench.compare.checks import Pair, Sides, open_pairs, sound_pairs
 from bench.compare.sides import Plan, Side
+from bench.display import Quiet
 from bench.guard import Rule
 from bench.plan import TIMED, Case, Unit, units
 from bench.process import Limits
 from bench.records import RunFolder
-from bench.runner import Progress, Run
+from bench.runner import Run
 
 Command = Callable[[Unit, Sequence[int]], Sequence[str]]
 
@@ -49,7 +50,6 @@ class Comparison:
     path: Path
     halves: tuple[Half, Half]
     rule: Rule
-    say: Callable[[str], None]
     deadline: float
     """By the monotonic clock: no round begins after it."""
 
@@ -62,18 +62,16 @@ class Comparison:
         rule: Rule,
         control: Command,
         limits: Limits,
-        progress: Progress,
-        say: Callable[[str], None],
         budget_s: float,
     ) -> "Comparison":
         halves = []
         for side, plan in zip(sides, plans, strict=True):
             info = {**plan.info, "side": side.label}
             folder = RunFolder.create(path, side.name, info)
-            run = Run(folder, _starter(side), limits, progress, dict(info))
-            beside = Run(folder, control, limits, progress, run.info)
+            run = Run(folder, _starter(side), limits, Quiet(), dict(info))
+            beside = Run(folder, control, limits, Quiet(), run.info)
             halves.append(Half(side, run, beside, plan.cases))
-        return cls(path, (halves[0], halves[1]), rule, say, monotonic() + budget_s)
+        return cls(path, (halves[0], halves[1]), rule, monotonic() + budget_s)
 
     def sides(self) -> Sides:
         base, head = self.halves
@@ -84,24 +82,24 @@ class Comparison:
             head.run.folder.info(),
         )
 
-    async def measure(self, jobs: int) -> None:
+    async def measure(self, jobs: int, say: Callable[[str], None]) -> None:
         """Everything: what runs no clock first, so that only what is right on both sides is
         timed; then round after round, the open cells alone after the first."""
         for half in self.halves:
-            self.say(f"{half.side.name}: proof and learning")
+            say(f"{half.side.name}: proof and learning")
             cases = [case for case in half.cases if case.probe not in TIMED]
             await half.run.all(units(cases, random.Random(0)), jobs)
         pairs = sound_pairs(self.sides())
         for number in range(self.rule.rounds):
             if not pairs or (number and monotonic() > self.deadline):
                 return
-            await self._round(number, pairs)
+            await self._round(number, pairs, say)
             pairs = open_pairs(self.sides(), self.rule)
 
-    async def _round(self, number: int, pairs: Sequence[Pair]) -> None:
+    async def _round(self, number: int, pairs: Sequence[Pair], say: Callable[[str], None]) -> None:
         for k in range(self.rule.pairs):
             launch = number * self.rule.pairs + k
-            self.say(
+            say(
                 f"round {number + 1} of at most {self.rule.rounds}, "
                 f"pair {k + 1} of {self.rule.pairs}, {len(pairs)} cells"
             )

@@ -64,9 +64,10 @@ def plan(side: Side, request: Request) -> Plan:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"the {side.name} ({side.label}) cannot be measured: {error}") from None
     if done.returncode:
-        raise Unavailable(
-            f"the {side.name} ({side.label}) cannot be measured: {_last(done.stderr)}"
-        )
+        said = _last(done.stderr)
+        if "unrecognized arguments: plan" in said:
+            said = "its run_bench.py knows no comparisons, it is too old"
+        raise Unavailable(f"the {side.name} ({side.label}) cannot be measured: {said}")
     try:
         told = json.loads(done.stdout)
         names = {there: asked for asked, there in side.moved.items()}
