@@ -4,11 +4,13 @@
     python tests/guard_rates.py collect FOLDER --head same --blocks 270 [--busy]
     python tests/guard_rates.py faults FOLDER
     python tests/guard_rates.py table FOLDER
+    python tests/guard_rates.py streams FOLDER
 
 `collect` measures as a comparison does: in each block a fresh process of the base and one of each
 head, in any order, which is the same code or does 5, 10 or 20% of real extra work in each update. A
 line a block goes to `blocks.jsonl`; interrupted, it goes on. `table` replays the rules on these
-streams. `faults` runs `compare` against every fault of learning, gradients and parity.
+streams, and `streams` keeps their log-ratios for the tests. `faults` runs `compare` against every
+fault of learning, gradients and parity.
 """
 
 import argparse
@@ -40,6 +42,7 @@ from bench.guard import Rule, Verdict, decide, log_ratios
 from bench.machine import cpus, machine, versions
 from bench.plan import Case, cases
 from bench.process import Limits, Process
+from bench.report.words import NONE
 from bench.select import Request, select
 from bench.statistics import share_interval
 
@@ -55,11 +58,17 @@ HEADS: Mapping[str, str] = {
 LIMITS = Limits(time_s=300, memory_bytes=8 << 30)
 SPIN = "import numpy as np\na = np.ones((200, 200))\nwhile True: a @ a"
 DIGITS = 4
+QUIET, BUSY = "quiet.jsonl", "busy.jsonl"
+STREAMS = ROOT / "tests" / "data" / "guard_streams.json"
 
 Launches = Mapping[str, Sequence[Sequence[float]]]
 """Samples by cell, launch after launch."""
 Stream = tuple[Launches, Launches]
 """Base and head, launches in pairs."""
+Ratios = Mapping[str, Sequence[float]]
+"""Log-ratios of the pairs by cell, head over base."""
+Figure = Callable[[Sequence[float]], Any]
+"""What a launch is taken to be, seconds, of its samples."""
 Said = Sequence[tuple[str, float]]
 """The verdict on each cell of all comparisons, and launches a side that it took."""
 
@@ -69,13 +78,13 @@ Said = Sequence[tuple[str, float]]
 
 def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
     """So many blocks, those that are there already included."""
-    file = folder / "blocks.jsonl"
+    file = folder / (BUSY if busy else QUIET)
     with spinning() if busy else nullcontext(), file.open("a") as out:
         for number in range(len(_lines(file)), blocks):
             faults = {"base": "nothing", **{head: HEADS[head] for head in heads}}
             order = random.Random(number).sample(list(faults), len(faults))
             launches = {side: asyncio.run(launch(faults[side], number)) for side in order}
-            out.write(json.dumps({"number": number, "busy": busy, "launches": launches}) + "\n")
+            out.write(json.dumps({"number": number, "launches": launches}) + "\n")
             out.flush()
 
 
@@ -143,16 +152,18 @@ def name_of(case: Case) -> str:
     return f"{case.cell} {case.task} {case.settings['hidden']}"
 
 
-def streams_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, Stream]:
+def streams_of(folder: Path) -> Mapping[str, Stream]:
     """By head, its launches and those of the base in the same blocks."""
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for line in lines:
-        base, *others = sorted(line["launches"], key="base".__ne__)
-        for head in others:
-            for side, name in zip(found.setdefault(head, ({}, {})), (base, head), strict=True):
-                for cell, seconds in line["launches"][name].items():
-                    side.setdefault(cell, []).append(seconds)
-    return {head: found[head] for head in HEADS if head in found}
+    for file, busy in ((QUIET, ""), (BUSY, ", busy")):
+        for line in _lines(folder / file):
+            launches = line["launches"]
+            for head in (name for name in HEADS if name in launches):
+                stream = found.setdefault(head + busy, ({}, {}))
+                for side, name in zip(stream, ("base", head), strict=True):
+                    for cell, seconds in launches[name].items():
+                        side.setdefault(cell, []).append(seconds)
+    return found
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
@@ -162,25 +173,30 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 # the rules
 
 
-def guard(stream: Stream, rule: Rule, figure: Callable[[Sequence[float]], float] = min) -> Said:
+def ratios_of(stream: Stream, figure: Figure = min) -> Ratios:
+    """Of a figure a launch."""
+    return {
+        name: log_ratios(*([figure(launch) for launch in side[name]] for side in stream))
+        for name in stream[0]
+    }
+
+
+def guard(ratios: Ratios, rule: Rule) -> Said:
     """A comparison of each task's cells begins every round; later rounds take the pairs after."""
     said: list[tuple[str, float]] = []
-    for at in range(0, _length(stream) - rule.rounds * rule.pairs + 1, rule.pairs):
-        for cells in comparisons(stream):
-            said += compared(stream, at, cells, rule, figure)
+    for at in range(0, len(ratios["control"]) - rule.rounds * rule.pairs + 1, rule.pairs):
+        for cells in comparisons(ratios):
+            said += compared(ratios, at, cells, rule)
     return said
 
 
-def compared(
-    stream: Stream, at: int, cells: Sequence[str], rule: Rule, figure: Callable[..., float]
-) -> Said:
+def compared(ratios: Ratios, at: int, cells: Sequence[str], rule: Rule) -> Said:
     """One comparison, that begins at a pair."""
-    rounds: dict[str, list[list[float]]] = {name: [] for name in (*cells, "control")}
+    rounds: dict[str, list[Sequence[float]]] = {name: [] for name in (*cells, "control")}
     still = list(cells)
     for first in range(at, at + rule.rounds * rule.pairs, rule.pairs):
         for name in (*still, "control"):
-            sides = (side[name][first : first + rule.pairs] for side in stream)
-            rounds[name].append(log_ratios(*([figure(s) for s in side] for side in sides)))
+            rounds[name].append(ratios[name][first : first + rule.pairs])
         found = decide({name: rounds[name] for name in cells}, rule, rounds["control"])
         still = [name for name, decision in found.items() if decision.open]
         if not still:
@@ -188,10 +204,10 @@ def compared(
     return [(d.verdict.value, rule.pairs * len(rounds[name])) for name, d in found.items()]
 
 
-def comparisons(stream: Stream) -> list[list[str]]:
+def comparisons(by_cell: Mapping[str, Any]) -> list[list[str]]:
     """The cells by task."""
     by_task: dict[str, list[str]] = {}
-    for name in sorted(stream[0]):
+    for name in sorted(by_cell):
         if name != "control":
             by_task.setdefault(name.split(maxsplit=1)[1], []).append(name)
     return list(by_task.values())
@@ -201,10 +217,10 @@ def theirs(rule: Callable[[Any, Any], bool], launches: int, apart: bool, stream:
     """What a rule says of so many launches a side: in turn, or all of the base before all of the
     head."""
     said = []
-    for at in range(0, _length(stream) - (1 + apart) * launches + 1, 10):
+    for at in range(0, len(stream[0]["control"]) - (1 + apart) * launches + 1, 10):
         then = slice(at, at + launches)
         now = slice(at + apart * launches, at + (1 + apart) * launches)
-        for cells in comparisons(stream):
+        for cells in comparisons(stream[0]):
             flags = (rule(stream[0][cell][then], stream[1][cell][now]) for cell in cells)
             said += [(Verdict.REGRESSED if flag else Verdict.PASS).value for flag in flags]
     return [(verdict, launches) for verdict in said]
@@ -228,54 +244,45 @@ def asv(base: Any, head: Any) -> bool:
     return bool(factor > 1.1 and mannwhitneyu(then, now).pvalue < 0.002)
 
 
-PEERS: Mapping[str, Callable[[Stream], Said]] = {
-    "pytest-benchmark, mean:5%, 1 launch": partial(
-        theirs, partial(over_five_percent, np.mean), 1, True
-    ),
-    "pytest-benchmark, min:5%, 1 launch": partial(
-        theirs, partial(over_five_percent, np.min), 1, True
-    ),
-    "pytest-benchmark, mean:5%, 20 launches": partial(
-        theirs, partial(over_five_percent, np.mean), 20, True
-    ),
-    "pytest-benchmark, min:5%, 20 launches": partial(
-        theirs, partial(over_five_percent, np.min), 20, True
-    ),
-    "benchstat-like, 20 launches": partial(theirs, benchstat, 20, True),
-    "asv-like, 20 launches in turn": partial(theirs, asv, 20, False),
-}
-OURS: Mapping[str, Callable[[Stream], Said]] = {
-    "this guard": partial(guard, rule=Rule()),
-    "with the lower quartile of a launch": partial(
-        guard, rule=Rule(), figure=partial(np.quantile, q=0.25)
-    ),
-    "with the median of a launch": partial(guard, rule=Rule(), figure=np.median),
-    "passing at ±8%": partial(guard, rule=replace(Rule(), excluded=0.08)),
-    "passing at ±15%": partial(guard, rule=replace(Rule(), excluded=0.15)),
-    "flagging from +3%, tolerating 1%": partial(
-        guard, rule=replace(Rule(), tolerated=0.01, least=0.03)
-    ),
-    "rounds of 8 pairs": partial(guard, rule=replace(Rule(), pairs=8)),
-    "rounds of 15 pairs, two at most": partial(guard, rule=replace(Rule(), pairs=15, rounds=2)),
-    "one round of 20 pairs, not confirmed": partial(
-        guard, rule=replace(Rule(), pairs=20, rounds=1)
-    ),
-}
+def rules() -> dict[str, Callable[[Stream], Said]]:
+    """This guard, what else it could have been, and the rules of others."""
+
+    def ours(figure: Figure = min, **changes: Any) -> Callable[[Stream], Said]:
+        return lambda stream: guard(ratios_of(stream, figure), replace(Rule(), **changes))
+
+    found = {
+        "this guard": ours(),
+        "on the lower quartile of a launch": ours(partial(np.quantile, q=0.25)),
+        "on the median of a launch": ours(np.median),
+        "passing at ±8%": ours(excluded=0.08),
+        "passing at ±15%": ours(excluded=0.15),
+        "flagging from 3%, tolerating 1%": ours(tolerated=0.01, least=0.03),
+        "rounds of 8 pairs": ours(pairs=8),
+        "20 pairs, nothing confirmed": ours(pairs=20, rounds=1),
+    }
+    for launches, words in ((1, "1 launch"), (20, "20 launches")):
+        for name, statistic in (("mean", np.mean), ("min", np.min)):
+            rule = partial(over_five_percent, statistic)
+            found[f"pytest-benchmark {name}:5%, {words}"] = partial(theirs, rule, launches, True)
+    found["benchstat-like, 20 launches"] = partial(theirs, benchstat, 20, True)
+    found["asv-like, 20 launches in turn"] = partial(theirs, asv, 20, False)
+    return found
 
 
-def table(streams: Mapping[str, Stream], rules: Mapping[str, Callable[[Stream], Said]]) -> str:
+def table(streams: Mapping[str, Stream]) -> str:
     """A row a rule: how often it says regressed and inconclusive of each head, with exact
     intervals, and launches a side."""
     rows = []
-    for name, rule in rules.items():
+    for name, rule in rules().items():
         said = [rule(stream) for stream in streams.values()]
-        rows.append([name, *(_share(one, Verdict.REGRESSED) for one in said)])
-        rows[-1].append(" / ".join(_percent(one, Verdict.INCONCLUSIVE) for one in said))
-        rows[-1].append(
-            " / ".join(f"{mean(n for _, n in one):.0f}" if one else "–" for one in said)
-        )
-    titles = ["false alarms" if head == "same" else f"+{head} found" for head in streams]
-    return str(tabulate(rows, ["rule", *titles, "inconclusive", "launches"], "pipe"))
+        unsure = " / ".join(_percent(one, Verdict.INCONCLUSIVE) for one in said)
+        cost = " / ".join(f"{mean(n for _, n in one):.0f}" if one else NONE for one in said)
+        rows.append([name, *(_share(one, Verdict.REGRESSED) for one in said), unsure, cost])
+    titles = [
+        head.replace("same", "false alarms") if "same" in head else f"+{head} found"
+        for head in streams
+    ]
+    return str(tabulate(rows, ["rule", *titles, "inconclusive", "launches a side"], "pipe"))
 
 
 def _share(said: Said, verdict: Verdict) -> str:
@@ -286,10 +293,6 @@ def _share(said: Said, verdict: Verdict) -> str:
 
 def _percent(said: Said, verdict: Verdict) -> str:
     return f"{100 * sum(v == verdict.value for v, _ in said) / max(1, len(said)):.0f}%"
-
-
-def _length(stream: Stream) -> int:
-    return len(stream[0]["control"])
 
 
 # faults
@@ -398,7 +401,7 @@ def faults_table(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser("tests/guard_rates.py", description=__doc__)
-    parser.add_argument("what", choices=["collect", "faults", "table"])
+    parser.add_argument("what", choices=["collect", "faults", "table", "streams"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
     parser.add_argument("--blocks", type=int, default=110)
@@ -412,6 +415,8 @@ def main(arguments: Sequence[str]) -> None:
         collect(given.folder, given.head, given.blocks, given.busy)
     elif given.what == "faults":
         faults(given.folder, given.backends)
+    elif given.what == "streams":
+        STREAMS.write_text(json.dumps(kept(given.folder), ensure_ascii=False) + "\n")
     else:
         text = report(given.folder)
         (given.folder / "table.md").write_text(text)
@@ -425,12 +430,21 @@ def origin() -> str:
     return f"{time.strftime('%Y-%m-%d')}; {about['processor']}, {about['cores']} cores; {known}"
 
 
+def kept(folder: Path) -> dict[str, Any]:
+    """What the tests replay: log-ratios alone."""
+    ratios = {head: ratios_of(stream) for head, stream in streams_of(folder).items()}
+    short = {
+        head: {cell: [round(d, DIGITS) for d in found] for cell, found in cells.items()}
+        for head, cells in ratios.items()
+    }
+    return {"origin": (folder / "origin.txt").read_text().strip(), "log_ratios": short}
+
+
 def report(folder: Path) -> str:
     """The tables of what a folder holds."""
     parts = [(folder / "origin.txt").read_text().strip()]
-    if lines := _lines(folder / "blocks.jsonl"):
-        streams = streams_of(lines)
-        parts += [table(streams, OURS), table(streams, PEERS)]
+    if streams := streams_of(folder):
+        parts.append(table(streams))
     if lines := _lines(folder / "faults.jsonl"):
         parts.append(faults_table(lines))
     return "\n\n".join(parts) + "\n"
