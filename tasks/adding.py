@@ -13,7 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array, Training
+from bench.spec import Array
+from tasks._common import check
 
 REQUIRES: tuple[str, ...] = ()
 MARKS = ("halves", "anywhere")
@@ -46,16 +47,9 @@ class Adding:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        least = {"length": 2, "batch": 1, "hidden": 1, "steps": 1, "held_out": 1}
-        for name, minimum in least.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < minimum:
-                raise ValueError(
-                    f"{name} must be a whole number of at least {minimum}, not {value!r}"
-                )
+        check(self, length=2, held_out=1)
         if self.marks not in MARKS:
             raise ValueError(f"marks must be one of {', '.join(MARKS)}, not {self.marks!r}")
-        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
 
     @property
     def time(self) -> int:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.spec import Array, Training
+from bench.spec import Array
+from tasks._common import check
 from tasks._series import SERIES, Series, sunspots_missing, values
 
 REQUIRES: tuple[str, ...] = ("statsmodels",)
@@ -72,16 +73,12 @@ class Forecasting:
     def __post_init__(self) -> None:
         if self.series not in SERIES:
             raise ValueError(f"series must be one of {', '.join(SERIES)}, not {self.series!r}")
-        for name in ("horizon", "length", "order", "batch", "hidden", "steps"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        check(self, horizon=1, length=1, order=1)
         if self.order > self.length:
             raise ValueError(f"order must be at most length, {self.length}, not {self.order}")
         if self.length + self.horizon > self._data.train // 2:
             most = self._data.train // 2
             raise ValueError(f"length + horizon must be at most {most} for {self.series}")
-        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
 
     @property
     def time(self) -> int:

@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array, Training
+from bench.spec import Array
+from tasks._common import check, one_hot, surprise
 
 REQUIRES: tuple[str, ...] = ()
 RECALLED = 10
@@ -43,11 +44,7 @@ class Memory:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        for name in ("lag", "batch", "hidden", "steps", "held_out"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
-        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
+        check(self, lag=1, held_out=1)
 
     @property
     def time(self) -> int:
@@ -74,13 +71,9 @@ class Memory:
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
         """Of logits `(n, time, 9)`: `cross_entropy`, the mean in nats over all steps, and
         `recall_error`, the share wrong of the last ten symbols alone (.875 when guessing)."""
-        logits = predictions.astype(np.float64)
-        logits -= logits.max(axis=-1, keepdims=True)
-        chosen = np.take_along_axis(logits, y[..., None], axis=-1)[..., 0]
-        surprise = np.log(np.exp(logits).sum(axis=-1)) - chosen
-        wrong = logits[:, -RECALLED:].argmax(axis=-1) != y[:, -RECALLED:]
+        wrong = predictions[:, -RECALLED:].argmax(axis=-1) != y[:, -RECALLED:]
         return {
-            "cross_entropy": float(surprise.mean()),
+            "cross_entropy": float(surprise(predictions, y).mean()),
             "recall_error": float(wrong.mean()),
         }
 
@@ -91,7 +84,7 @@ class Memory:
         shown[:, -RECALLED - 1] = DELIMITER
         wanted = np.full_like(shown, BLANK)
         wanted[:, -RECALLED:] = symbols
-        return np.eye(self.inputs)[shown], wanted
+        return one_hot(shown, self.inputs), wanted
 
 
 PROFILES: Mapping[str, Memory] = {

@@ -16,7 +16,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array, Training
+from bench.spec import Array
+from tasks._common import check
 
 REQUIRES: tuple[str, ...] = ()
 
@@ -45,11 +46,7 @@ class Workload:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        for name in ("batch", "length", "width", "hidden", "outputs", "steps"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
-        Training(learning_rate=self.learning_rate, clip_norm=self.clip_norm)
+        check(self, length=1, width=1, outputs=1)
 
     @property
     def inputs(self) -> int:

@@ -1,0 +1,34 @@
+"""The multiplication problem: the product of the two marked numbers of a long sequence
+(Hochreiter & Schmidhuber 1997, experiment 5), numbers on [0, 1]; a marked first pair counts as 1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+
+from bench.spec import Array
+from tasks._marked import TOLERANCE, Marked
+
+REQUIRES: tuple[str, ...] = ()
+WIDE = 2 * TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multiplication(Marked):
+    """Solved as the paper has it with n_seq = 140: fewer than 140 of 2000 sequences are wrong."""
+
+    LOW = 0.0
+    ON_FIRST = 1.0
+    RIGHT_BY_CHANCE = (WIDE - WIDE * log(WIDE), WIDE)
+    """Always answering .04: P(X₁X₂ < .08), and P(X < .08)."""
+    threshold = 140 / 2000
+
+    def answer(self, numbers: Array) -> Array:
+        return numbers.prod(axis=1)
+
+
+PROFILES: Mapping[str, Multiplication] = {
+    "smoke": Multiplication(length=20, batch=16, hidden=8, steps=20, held_out=100),
+    "standard": Multiplication(length=30, steps=6_000),
+    "paper": Multiplication(length=100, steps=25_000),
+}
