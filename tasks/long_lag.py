@@ -135,7 +135,7 @@ class LongLag:
 
 
 def _last_labelled(y: Array) -> Array:
-    return y.shape[1] - 1 - np.argmax(y[:, ::-1] != UNLABELLED, axis=1)
+    return np.asarray(y.shape[1] - 1 - np.argmax(y[:, ::-1] != UNLABELLED, axis=1))
 
 
 PROFILES: Mapping[str, LongLag] = {

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 
+import numpy as np
+
 from bench.spec import Array
 from tasks._marked import TOLERANCE, Marked
 
@@ -24,7 +26,7 @@ class Multiplication(Marked):
     threshold = 140 / 2000
 
     def answer(self, numbers: Array) -> Array:
-        return numbers.prod(axis=1)
+        return np.asarray(numbers.prod(axis=1))
 
 
 PROFILES: Mapping[str, Multiplication] = {

@@ -310,7 +310,8 @@ def test_training_strings_and_test_strings_are_not_the_same() -> None:
 
 def test_what_may_follow_is_what_followed_somewhere() -> None:
     """The legal symbols after each prefix are those seen after it, over many strings."""
-    generator, after = rng(), {}
+    generator = rng()
+    after: dict[str, set[str]] = {}
     for _ in range(20_000):
         string = reber.drawn(generator)
         for k in range(1, min(len(string), 6)):
