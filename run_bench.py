@@ -208,10 +208,15 @@ def compare_parser() -> argparse.ArgumentParser:
     sides.add_argument(
         "--aa", action="store_true", help="the head against itself: any red is false"
     )
-    what = _what(parser)
+    what = _what(
+        parser,
+        tasks="adding:steps=200",
+        seeds="0 to 7",
+        probes=("parity", "learning", "gradients", "speed"),
+    )
     what.add_argument("--phases", nargs="+", metavar="NAME", help="timed phases (default: step)")
     _model(parser)
-    how = _how(parser, COMPARISONS)
+    how = _how(parser, COMPARISONS, threads="1")
     how.add_argument("--run-id", metavar="ID", help="name of the comparison (default: the time)")
     how.add_argument(
         "--pairs", type=int, metavar="N", help="launches a side and round (default: 10)"
@@ -220,15 +225,25 @@ def compare_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--excluded", type=float, metavar="SHARE", help="change that a pass excludes (default: 0.1)"
     )
-    how.add_argument("--budget", metavar="TIME", help="begin no round after it, such as 10m")
+    how.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="such as 10m: after it no round begins but to confirm a regression",
+    )
     return parser
 
 
-def _what(parser: argparse.ArgumentParser) -> Any:
+def _what(
+    parser: argparse.ArgumentParser,
+    tasks: str = "adding",
+    seeds: str = "by profile",
+    probes: Sequence[str] = PROBES,
+) -> Any:
+    """The selection, with what is chosen where nothing is said."""
     what = parser.add_argument_group("what to run")
     words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
     what.add_argument(
-        "--tasks", **words, help="such as adding or adding:length=200 (default: adding)"
+        "--tasks", **words, help=f"such as adding or adding:length=200 (default: {tasks})"
     )
     what.add_argument(
         "--backends", **words, help="names, ./file.py or all (default: one a framework)"
@@ -236,8 +251,8 @@ def _what(parser: argparse.ArgumentParser) -> Any:
     what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
     what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
     what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
-    what.add_argument("--probes", **words, help=f"of {', '.join(PROBES)} (default: all)")
-    what.add_argument("--seeds", nargs="+", metavar="N", help="whole numbers (default: by profile)")
+    what.add_argument("--probes", **words, help=f"of {', '.join(probes)} (default: all)")
+    what.add_argument("--seeds", nargs="+", metavar="N", help=f"whole numbers (default: {seeds})")
     what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
     return what
 
@@ -260,9 +275,11 @@ def _model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _how(parser: argparse.ArgumentParser, results: Path) -> Any:
+def _how(parser: argparse.ArgumentParser, results: Path, threads: str = "all") -> Any:
     how = parser.add_argument_group("how to run it")
-    how.add_argument("--threads", type=int, metavar="N", help="for the speed probe (default: all)")
+    how.add_argument(
+        "--threads", type=int, metavar="N", help=f"for the speed probe (default: {threads})"
+    )
     how.add_argument(
         "--jobs", type=int, metavar="N", help="workers side by side where no clock runs"
     )

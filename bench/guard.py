@@ -93,6 +93,8 @@ class Decision:
     p: float | None = None
     open: bool = False
     """Whether another round could decide."""
+    flagged: bool = False
+    """Whether that round is to confirm a flag."""
 
 
 def decide(
@@ -137,7 +139,7 @@ def _decision(rounds: Rounds, flags: Sequence[int], rule: Rule, moved: str, test
     last = len(rounds)
     flagged = last <= len(flags) and flags[last - 1] != 0 and rule.rounds > 1
     if flagged:
-        return replace(found, reason="not confirmed yet", open=True)
+        return replace(found, reason="not confirmed yet", open=True, flagged=True)
     if _equal(pooled, rule, test):
         return replace(found, verdict=Verdict.PASS, reason="")
     undecided = f"neither a change nor ±{100 * rule.excluded:.3g}% can be excluded"

@@ -127,7 +127,7 @@ def series(
                 float(row[place.column]),
                 _number(row, place.low),
                 _number(row, place.high),
-                _about(infos[row["run"]]),
+                _about(infos.get(row["run"]) or {}),
             )
             for _, row in part.iterrows()
             if _number(row, place.column) is not None

@@ -136,7 +136,8 @@ class RunFolder:
                 return folder
         near = sorted(found.id for found in cls.all(root))[-5:]
         hint = f"; the latest are {', '.join(near)}" if near else ""
-        raise RecordsError(f"no run {run_id!r} in {root}{hint}")
+        where = "" if os.sep in run_id else f" in {root}{hint}"
+        raise RecordsError(f"no run {run_id!r}{where}")
 
     @classmethod
     def all(cls, root: Path) -> list["RunFolder"]:

@@ -408,9 +408,10 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--busy", action="store_true", help="with a second busy process")
     parser.add_argument("--backends", nargs="+", default=["numpy", "torch"], help="for the faults")
     given = parser.parse_args(arguments)
-    if given.what != "table":
+    source = given.folder / "origin.txt"
+    if given.what in ("collect", "faults") and not source.exists():
         given.folder.mkdir(parents=True, exist_ok=True)
-        (given.folder / "origin.txt").write_text(origin() + "\n")
+        source.write_text(origin() + "\n")
     if given.what == "collect":
         collect(given.folder, given.head, given.blocks, given.busy)
     elif given.what == "faults":

@@ -13,7 +13,7 @@ import pytest
 from conftest import bench_for
 from running import bench, bench_inside
 
-from bench.compare.checks import Finding, Sides, findings, paired
+from bench.compare.checks import Finding, Sides, findings, open_pairs, paired
 from bench.compare.write import (
     conclusion,
     exit_code,
@@ -31,6 +31,10 @@ RULE = Rule()
 BEFORE_THE_CLOCK = ("--probes", "learning", "gradients")
 
 
+HERE = {"machine": {"processor": "x"}}
+STORED: Any = {"live": False, "base_info": HERE, "head_info": HERE}
+
+
 # stored records, made up
 
 
@@ -39,7 +43,7 @@ def record(probe: str, *, metrics: Any = None, samples: Any = None, **more: Any)
     own = {name: more.pop(name) for name in ("status", "reason") if name in more}
     case = {**bench_for("numpy", dtype="float32").case.settings, "probe": probe, "launch": None}
     if probe in ("speed", "control"):
-        case["launch"] = 0
+        case |= {"launch": 0, "phase_s": 0.15}
     return Record(
         run="r",
         case={**case, **more},
@@ -71,7 +75,9 @@ def controls(seconds: Sequence[float]) -> list[Record]:
     ]
 
 
-def seeds(losses: Sequence[float], solved: Sequence[bool] = (), **more: Any) -> list[Record]:
+def seeds(
+    losses: Sequence[float], solved: Sequence[bool] = (), score: float = 0.01, **more: Any
+) -> list[Record]:
     solved = solved or [True] * len(losses)
     return [
         record(
@@ -82,6 +88,8 @@ def seeds(losses: Sequence[float], solved: Sequence[bool] = (), **more: Any) -> 
                 "solved": float(is_solved),
                 "steps_to_solve": 10.0 if is_solved else None,
                 "diverged_at": None,
+                "score": score,
+                "chance": 1 / 6,
             },
             **more,
         )
@@ -109,10 +117,19 @@ def times(factor: float, count: int = 20) -> list[float]:
 
 
 def said(base: Sequence[Record], head: Sequence[Record], **more: Any) -> dict[str, Finding]:
-    """The findings by check; there is one cell."""
+    """The findings by check; there is one cell. A control that stood still is beside each launch
+    where none is given."""
+    base, head = (watched(side) for side in (base, head))
     found = findings(Sides(base, head, **more), RULE)
     assert len({f.check for f in found}) == len(found)
     return {f.check: f for f in found}
+
+
+def watched(side: Sequence[Record]) -> list[Record]:
+    if any(r.probe == "control" for r in side):
+        return list(side)
+    count = 1 + max((r.case["launch"] for r in side if r.probe == "speed"), default=-1)
+    return [*side, *controls(times(1, count))]
 
 
 def test_two_sides_that_are_the_same_pass_every_check() -> None:
@@ -127,6 +144,7 @@ def test_two_sides_that_are_the_same_pass_every_check() -> None:
     assert {f.verdict for f in found.values()} == {Verdict.PASS}
     assert set(found) == {
         *("parity", "first loss", "first gradient", "speed of step", "loss over training"),
+        "held-out score",
         *("seeds diverged", "seeds solved", "steps to solve", "gradient norm over training"),
         *("NaN in gradients", "Inf in gradients"),
     }
@@ -219,8 +237,42 @@ def test_seeds_that_are_solved_no_more_are_counted_exactly() -> None:
     assert (none["seeds solved"].base, none["seeds solved"].head) == (8, 0)
     assert none["steps to solve"].verdict == Verdict.REGRESSED
     assert none["steps to solve"].head is None
-    most = said(base, [proven(), *seeds([1.0] * 8, [False] * 2 + [True] * 6)])
-    assert most["seeds solved"].verdict == Verdict.PASS
+    for lost, verdict in ((2, Verdict.PASS), (3, Verdict.INCONCLUSIVE), (5, Verdict.INCONCLUSIVE)):
+        fewer = said(base, [proven(), *seeds([1.0] * 8, [False] * lost + [True] * (8 - lost))])
+        assert fewer["seeds solved"].verdict == fewer["steps to solve"].verdict == verdict
+    gained = said([proven(), *seeds([1.0] * 8, [False] * 3 + [True] * 5)], base)
+    assert gained["seeds solved"].verdict == Verdict.PASS
+
+
+def test_of_many_cells_a_few_seeds_are_no_regression_of_one() -> None:
+    cells = [{"cell": cell, "task": f"task-{k}"} for cell in ("rnn", "lstm") for k in range(10)]
+    base = [r for c in cells for r in (proven(**c), *seeds([1.0] * 8, **c))]
+    worse = [r for c in cells[:1] for r in (proven(**c), *seeds([1.0] * 8, [False] * 8, **c))]
+    head = [*worse, *(r for r in base if (r.case["cell"], r.case["task"]) != ("rnn", "task-0"))]
+    found = [f for f in findings(Sides(base, head), RULE) if f.check == "seeds solved"]
+    assert [f.verdict for f in found].count(Verdict.INCONCLUSIVE) == 1
+    assert Verdict.REGRESSED not in [f.verdict for f in found]
+
+
+def test_a_worse_score_is_found_where_no_seed_is_solved() -> None:
+    none = [False] * 8
+    base, head = ([proven(), *seeds([1.0] * 8, none, score)] for score in (0.05, 0.1))
+    assert said(base, head)["held-out score"].verdict == Verdict.REGRESSED
+    assert said(head, base)["held-out score"].verdict == Verdict.IMPROVED
+    assert said(base, base)["held-out score"].verdict == Verdict.PASS
+
+
+def test_scores_near_zero_may_differ_by_a_factor() -> None:
+    base, head = ([proven(), *seeds([1.0] * 8, score=score)] for score in (1e-6, 4e-6))
+    assert said(base, head)["held-out score"].verdict == Verdict.PASS
+    zero = [proven(), *seeds([1.0] * 8, score=0.0)]
+    assert said(zero, zero)["held-out score"].verdict == Verdict.PASS
+
+
+def test_curves_that_are_the_same_are_the_same_even_at_zero() -> None:
+    same = [proven(), *seeds([1.0] * 8)]
+    same[3] = replace(same[3], samples={"loss": [1.0, 0.0]})
+    assert said(same, same)["loss over training"].verdict == Verdict.PASS
 
 
 def test_a_seed_that_diverges_in_the_head_alone_is_a_regression() -> None:
@@ -297,13 +349,106 @@ def test_what_only_one_side_can_do_is_never_green(probe: str) -> None:
     assert check not in said(unable, unable)
 
 
-def test_other_numbers_of_threads_cannot_be_compared() -> None:
-    found = said([proven(), *launches(times(1))], [proven(), *launches(times(2), threads=2)])
-    assert (found["speed"].verdict, found["speed"].reason) == (
-        Verdict.NOT_COMPARABLE,
-        "threads [1] → [2]",
+@pytest.mark.parametrize(("name", "value"), [("threads", 2), ("phase_s", 0.1)])
+def test_launches_that_are_not_alike_cannot_be_compared(name: str, value: float) -> None:
+    base, head = launches(times(1)), launches(times(2), **{name: value})
+    found = said([proven(), *base], [proven(), *head])["speed"]
+    assert found.verdict == Verdict.NOT_COMPARABLE
+    assert found.reason == f"{name} [{base[0].case[name]}] → [{value}]"
+
+
+def test_a_control_that_failed_watches_nothing() -> None:
+    same = [proven(), *launches(times(1)), *controls(times(1))]
+    lost = [
+        r
+        if r.probe != "control" or r.case["launch"] != 3
+        else replace(r, status="failed", reason="died", samples={})
+        for r in same
+    ]
+    found = said(same, lost)["speed of step"]
+    assert found.verdict == Verdict.INCONCLUSIVE
+    assert found.reason == "the control was not timed beside 1 launches"
+
+
+def test_what_was_asked_for_and_never_timed_is_not_green() -> None:
+    info = {"request": {"probes": ["speed"]}}
+    found = said([proven()], [proven()], base_info=info, head_info=info)
+    assert found["speed"].verdict == Verdict.NOT_COMPARABLE
+    assert "speed" not in said([proven()], [proven()])
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "devices", "verdicts"),
+    [
+        ([], ["torch on cpu: not installed"], None, [Verdict.MISSING]),
+        (["torch on cpu: not installed"], ["torch on cpu: not installed"], None, []),
+        (["a on cuda: none"], ["a on cuda: none"], ["cpu", "cuda"], [Verdict.NOT_COMPARABLE]),
+        (["a on cuda: none"], ["a on cuda: none"], ["auto"], []),
+        (["torch on cpu: not installed"], [], None, []),
+    ],
+)
+def test_a_backend_that_could_not_be_run(
+    base: list[str], head: list[str], devices: Any, verdicts: list[Verdict]
+) -> None:
+    infos = [{"missing": gaps, "request": {"devices": devices}} for gaps in (base, head)]
+    sides = Sides([proven()], [proven()], *infos)
+    found = [f for f in findings(sides, RULE) if f.check == "cell"]
+    assert [f.verdict for f in found] == verdicts
+
+
+def test_parity_of_other_seeds_is_not_compared() -> None:
+    base, head = proven(seed=0), proven(seed=5, metrics={"first_loss": 9.0})
+    found = said([base], [head])
+    assert [(f.check, f.verdict) for f in found.values()] == [("parity", Verdict.NOT_COMPARABLE)]
+    both = said([base], [head, proven(seed=0)])
+    assert both["first loss"].verdict == Verdict.PASS
+
+
+def test_the_same_settings_make_a_pair_whatever_else_a_side_has() -> None:
+    base = [proven(length=50), proven(length=99)]
+    pairs, gone = paired(Sides(base, base[:1]))
+    assert [p.cell for p in pairs] == ["numpy lstm adding length=50"]
+    assert [f.cell for f in gone] == ["numpy lstm adding length=99"]
+
+
+def test_a_setting_that_one_side_does_not_know_is_no_difference() -> None:
+    base, head = ([proven(**more), *launches(times(1), **more)] for more in ({}, {"dropout": 0.0}))
+    assert said(base, head)["speed of step"].verdict == Verdict.PASS
+
+
+def test_of_stored_runs_too_few_launches_say_nothing_and_say_how_many_it_takes() -> None:
+    base = [proven(), *launches(times(1, 3))]
+    found = said(base, [proven(), *launches(times(2, 3))], **STORED)["speed of step"]
+    assert found.verdict == Verdict.INCONCLUSIVE
+    assert found.reason.endswith("3 launches, it takes 10")
+    enough = said([proven(), *launches(times(1))], [proven(), *launches(times(2))], **STORED)
+    assert enough["speed of step"].verdict == Verdict.REGRESSED
+
+
+def test_a_slowdown_of_many_cells_does_not_pass_where_few_launches_hide_it() -> None:
+    cells = [{"cell": cell, "task": f"task-{k}"} for cell in ("rnn", "lstm") for k in range(30)]
+    base, head = (
+        [r for c in cells for r in (proven(**c), *launches(times(f, 10), **c))] for f in (1, 1.08)
     )
-    assert "speed of step" not in found
+    found = findings(Sides(base, head, **STORED), RULE)
+    speeds = [f for f in found if f.check == "speed of step"]
+    assert len(speeds) == len(cells)
+    assert {f.verdict for f in speeds} == {Verdict.INCONCLUSIVE}
+
+
+def test_stored_runs_that_do_not_say_where_they_ran_are_not_compared() -> None:
+    found = said([proven()], [proven()], live=False)
+    assert found["machine"].verdict == Verdict.NOT_COMPARABLE
+
+
+def test_when_time_is_up_a_flag_is_still_confirmed_and_nothing_else_goes_on() -> None:
+    base = watched([proven(), *launches(times(1, 10))])
+    slow = watched([proven(), *launches(times(1.3, 10))])
+    noisy = watched([proven(), *launches([t * 1.5 ** (k % 3) for k, t in enumerate(times(1, 10))])])
+    for head, flagged in ((slow, 1), (noisy, 0)):
+        sides = Sides(base, head)
+        assert len(open_pairs(sides, RULE)) == 1
+        assert len(open_pairs(sides, RULE, flagged=True)) == flagged
 
 
 def test_a_launch_that_is_lost_leaves_the_rounds_of_the_others_as_they_were() -> None:
@@ -339,7 +484,7 @@ def test_numbers_and_letters_that_the_formats_lack_are_written_all_the_same(
     head = [proven(), *launches([float("nan")] * 20)]
     found = findings(Sides([proven(), *launches(times(1))], head), RULE)
     found.append(Finding("c", "x", Verdict.REGRESSED, "last words: \x1b[31m\x00"))
-    write(tmp_path, found, [], Sides([], []))
+    write(tmp_path, found, [], Sides([], []), RULE)
     told = json.loads((tmp_path / "verdict.json").read_text())["findings"]
     assert [f["head"] for f in told if f["check"] == "speed of step"] == [None]
     assert Xml.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"
@@ -357,7 +502,7 @@ def test_another_machine_cannot_be_compared() -> None:
         "base_info": {"machine": {"processor": "A", "cores": 2}},
         "head_info": {"machine": {"processor": "B", "cores": 2}},
     }
-    found = said([proven()], [proven()], **infos)
+    found = said([proven()], [proven()], **infos, live=False)
     assert found["machine"].verdict == Verdict.NOT_COMPARABLE
     assert found["machine"].reason == "another machine: processor A → B"
 
@@ -367,19 +512,23 @@ def test_another_kernel_that_leaves_other_memory_is_the_same_machine() -> None:
         {"machine": {"processor": "A", "memory_bytes": size, "system": system}}
         for size, system in ((25276514304, "Linux 1"), (25276510208, "Linux 2"))
     )
-    assert "machine" not in said([proven()], [proven()], base_info=then, head_info=now)
+    infos = {"base_info": then, "head_info": now}
+    assert "machine" not in said([proven()], [proven()], **infos, live=False)
 
 
 def test_stored_runs_have_one_round_and_the_product_as_their_control() -> None:
     def rated(factor: float, rate: float) -> list[Record]:
         return [proven(), *launches(times(factor, 10), metrics={"product_gflops": rate})]
 
-    found = said(rated(1, 50), rated(1.3, 50), live=False)["speed of step"]
+    found = said(rated(1, 50), rated(1.3, 50), **STORED)["speed of step"]
     assert found.verdict == Verdict.REGRESSED
-    slower = said(rated(1, 50), rated(1.3, 40), live=False)["speed of step"]
+    slower = said(rated(1, 50), rated(1.3, 40), **STORED)["speed of step"]
     assert slower.verdict == Verdict.INCONCLUSIVE
-    few = said([proven(), *launches(times(1, 3))], [proven(), *launches(times(2, 3))], live=False)
-    assert few["speed of step"].verdict == Verdict.INCONCLUSIVE
+    assert "the control by +25.0%" in slower.reason
+    other = [replace(r, case={**r.case, "dtype": "float64"}) for r in rated(1, 9)]
+    assert said(rated(1, 50), rated(1.3, 50), **STORED)["speed of step"] == found
+    both = findings(Sides([*other, *rated(1, 50)], rated(1.3, 50), **STORED), RULE)
+    assert found.verdict in [f.verdict for f in both if f.check == "speed of step"]
 
 
 # the exit code and the formats

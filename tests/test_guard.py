@@ -147,12 +147,15 @@ def test_a_control_that_stood_still_or_was_too_noisy_to_say_changes_nothing() ->
 
 def test_of_many_cells_without_a_change_none_regresses() -> None:
     rng = np.random.default_rng(0)
-    cells = {
-        str(k): [list(0.2 * rng.standard_t(3, 10)), list(0.2 * rng.standard_t(3, 10))]
-        for k in range(200)
+    rule = RULE.for_cells(200)
+    noise = {
+        str(k): [list(0.02 * rng.standard_t(3, rule.pairs)) for _ in range(3)] for k in range(200)
     }
-    rule = replace(RULE, pairs=10)
-    assert not any(d.verdict == Verdict.REGRESSED for d in decide(cells, rule).values())
+    slower = {name: [[0.2 + d for d in one] for one in rounds] for name, rounds in noise.items()}
+    for cells, said in ((noise, Verdict.PASS), (slower, Verdict.REGRESSED)):
+        found = [d.verdict for d in decide(cells, rule).values()]
+        assert found.count(said) > 190
+        assert set(found) <= {said, Verdict.INCONCLUSIVE}
 
 
 def test_the_more_cells_the_more_pairs_a_flag_takes() -> None:

@@ -24,6 +24,9 @@ LEARNING = Rule(tolerated=0.02, least=0.05, excluded=0.25, pairs=8, rounds=1)
 is left to confirm."""
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
 """How far first loss and first gradient norm of the sides may be from each other."""
+OF_CHANCE = 0.05
+DOUBTFUL = 0.2
+"""Seeds that differ so much, by a one-sided p-value, are not waved through."""
 FREE = (*(f.name for f in fields(Training)), "steps", "init", "forget_bias", "threshold", "metric")
 """Settings in which the sides may differ and still be timed against each other."""
 
@@ -80,6 +83,7 @@ class Sides:
 def findings(sides: Sides, rule: Rule) -> list[Finding]:
     """Everything that is to be said, by cell in the order of the records."""
     pairs, alone = paired(sides)
+    alone += _gaps(sides)
     if strange := _another_machine(sides):
         return [Finding(p.cell, "machine", Verdict.NOT_COMPARABLE, strange) for p in pairs] + alone
     sound, found = [], list(alone)
@@ -99,47 +103,100 @@ def sound_pairs(sides: Sides) -> list[Pair]:
     return [p for p in paired(sides)[0] if all(f.verdict.green for f in _correctness(p))]
 
 
-def open_pairs(sides: Sides, rule: Rule) -> list[Pair]:
-    """Those on whose speed another round could decide."""
+def open_pairs(sides: Sides, rule: Rule, flagged: bool = False) -> list[Pair]:
+    """Those on whose speed another round could decide; or only those that are flagged, which the
+    next round confirms or not."""
     sound = sound_pairs(sides)
-    undecided = {cell for (cell, _), d in _decided(sound, sides, rule).items() if d.open}
+    decided = _decided(sound, sides, rule).items()
+    undecided = {cell for (cell, _), d in decided if d.open and (d.flagged or not flagged)}
     return [pair for pair in sound if pair.cell in undecided]
 
 
 def paired(sides: Sides) -> tuple[list[Pair], list[Finding]]:
     """The cells of both sides, and a finding for each that one side lacks. A cell is known by
-    backend, device, dtype, cell and task, and by what tells the sizes of one side apart."""
-    base, head = (_named(records) for records in (sides.base, sides.head))
-    pairs = [_pair(name, base[name], head[name]) for name in base if name in head]
-    gone = [
-        Finding(name, "cell", Verdict.MISSING, "not in the head") for name in base.keys() - head
+    backend, device, dtype, cell and task. Where that is not enough, the same settings make a pair,
+    and what is left is known by what tells the sizes of its side apart."""
+    tagged = [
+        replace(record, run=run)
+        for run, side in (("base", sides.base), ("head", sides.head))
+        for record in side
     ]
-    new = [
-        Finding(name, "cell", Verdict.NOT_COMPARABLE, "not in the base")
-        for name in head.keys() - base
+    found = _rows(tagged)
+    exact = _pairs(found)
+    matched = {pair.cell for pair in exact}
+    names = {_identity(row): cell_name(row.place) for row in found}
+    left = [row for row in found if cell_name(row.place) not in matched]
+    relabelled = [
+        row
+        for run in ("base", "head")
+        for row in _rows(record for own in left if own.run == run for record in own.records)
     ]
-    return pairs, sorted([*gone, *new], key=lambda f: f.cell)
+    roughly = _pairs(relabelled)
+    matched = {pair.cell for pair in roughly}
+    alone = [row for row in relabelled if cell_name(row.place) not in matched]
+    gaps = [
+        Finding(names[_identity(row)], "cell", Verdict.MISSING, "not in the head")
+        if row.run == "base"
+        else Finding(names[_identity(row)], "cell", Verdict.NOT_COMPARABLE, "not in the base")
+        for row in alone
+    ]
+    return exact + roughly, sorted(gaps, key=lambda f: f.cell)
 
 
-def _named(records: Iterable[Record]) -> dict[str, Row]:
+def _pairs(found: Iterable[Row]) -> list[Pair]:
+    """Of rows of both sides, those that have the same name."""
+    named: dict[str, dict[str, Row]] = {}
+    for row in found:
+        named.setdefault(cell_name(row.place), {})[row.run] = row
+    return [
+        _pair(name, both["base"], both["head"]) for name, both in named.items() if len(both) == 2
+    ]
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    return row.run, row.records[0].key
+
+
+def _rows(records: Iterable[Record]) -> list[Row]:
     """A row that was skipped throughout is none: the backend does not express it."""
-    found = rows([replace(record, run="") for record in records if record.probe != "control"])
-    kept = [row for row in found if any(r.status != "skipped" for r in row.records)]
-    return {cell_name(row.place): row for row in kept}
+    found = rows([record for record in records if record.probe != "control"])
+    return [row for row in found if any(r.status != "skipped" for r in row.records)]
 
 
 def _pair(cell: str, base: Row, head: Row) -> Pair:
+    """A setting that one side does not know is no difference by itself: whether the model is the
+    same shows in its first loss and gradient."""
     changed = [
-        f"{name} {base.size.get(name)} → {head.size.get(name)}"
-        for name in dict.fromkeys([*base.size, *head.size])
-        if base.size.get(name) != head.size.get(name)
+        f"{name} {base.size[name]} → {head.size[name]}"
+        for name in base.size
+        if name in head.size and base.size[name] != head.size[name]
     ]
     return Pair(cell, base, head, tuple(changed))
 
 
+def _gaps(sides: Sides) -> list[Finding]:
+    """What could not be run at all: on the head alone, or on both sides although the devices were
+    named. What is missing everywhere and was not named is not part of the comparison."""
+    base, head = (list(info.get("missing") or ()) for info in (sides.base_info, sides.head_info))
+    named = (sides.head_info.get("request") or {}).get("devices")
+    lost = [
+        Finding(gap, "cell", Verdict.MISSING, "not in the head") for gap in head if gap not in base
+    ]
+    never = [
+        Finding(gap, "cell", Verdict.NOT_COMPARABLE, "on neither side")
+        for gap in head
+        if gap in base and named and named != ["auto"]
+    ]
+    return lost + never
+
+
 def _another_machine(sides: Sides) -> str:
-    """Why the runs cannot be compared; or nothing."""
+    """Why the runs cannot be compared; or nothing. Both sides of a live comparison are here."""
+    if sides.live:
+        return ""
     then, now = (info.get("machine") or {} for info in (sides.base_info, sides.head_info))
+    if not then or not now:
+        return "a run that does not say on which machine it ran"
     changed = differences(then, now)
     return f"another machine: {'; '.join(changed)}" if changed else ""
 
@@ -159,9 +216,15 @@ def _correctness(pair: Pair) -> Iterator[Finding]:
         verdict = Verdict.NOT_COMPARABLE if not base else Verdict.MISSING
         yield Finding(pair.cell, "parity", verdict, f"no parity record of the {side}")
         return
-    yield _outcome(pair, "parity", base[-1], head[-1])
-    if base[-1].status == head[-1].status == "ok":
-        yield from _first(pair, base[-1], head[-1])
+    then, now = ({r.case["seed"]: r for r in side} for side in (base, head))
+    seed = next((seed for seed in reversed(then) if seed in now), None)
+    if seed is None:
+        reason = f"parity of other seeds: {', '.join(map(str, then))} → {', '.join(map(str, now))}"
+        yield Finding(pair.cell, "parity", Verdict.NOT_COMPARABLE, reason)
+        return
+    yield _outcome(pair, "parity", then[seed], now[seed])
+    if then[seed].status == now[seed].status == "ok":
+        yield from _first(pair, then[seed], now[seed])
 
 
 def _outcome(pair: Pair, check: str, base: Record, head: Record) -> Finding:
@@ -208,13 +271,15 @@ def _learning(pairs: Sequence[Pair]) -> list[Finding]:
     """Losses, scores, steps to solve and gradient norms over the seeds that both sides ran."""
     found: list[Finding] = []
     losses: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
     norms: dict[str, list[float]] = {}
     for pair in pairs:
         learned, failed = _by_seed(pair, "learning")
         found += failed
         if learned:
-            found += _counts(pair, learned)
+            found += _counts(pair, learned, len(pairs))
             losses[pair.cell] = [_apart(b.samples["loss"], h.samples["loss"]) for b, h in learned]
+            scores[pair.cell] = [_scores_apart(b.metrics, h.metrics) for b, h in learned]
         seen, failed = _by_seed(pair, "gradients")
         found += failed
         if seen:
@@ -222,8 +287,10 @@ def _learning(pairs: Sequence[Pair]) -> list[Finding]:
             norms[pair.cell] = [
                 _apart(b.samples["gradient_norm"], h.samples["gradient_norm"]) for b, h in seen
             ]
-    found += _over_seeds("loss over training", losses)
-    changed = [_no_better(f) for f in _over_seeds("gradient norm over training", norms)]
+    found += _over_seeds("loss over training", losses, LEARNING)
+    found += _over_seeds("held-out score", scores, LEARNING)
+    either = replace(LEARNING, level=LEARNING.level / 2)
+    changed = [_no_better(f) for f in _over_seeds("gradient norm over training", norms, either)]
     return [*found, *changed]
 
 
@@ -242,29 +309,47 @@ def _by_seed(pair: Pair, probe: str) -> tuple[list[tuple[Record, Record]], list[
 
 def _apart(base: Sequence[float], head: Sequence[float]) -> float:
     """The mean log-ratio of two curves, head over base, as far as both go; NaN where one has a
-    value that has no logarithm."""
-    both = min(len(base), len(head))
-    return float(np.mean(log_ratios(base[:both], head[:both]))) if both else math.nan
+    value that has no logarithm and the other another."""
+    both = list(zip(base, head, strict=False))
+    if not both:
+        return math.nan
+    changed = [(b, h) for b, h in both if b != h]
+    return sum(log_ratios(*zip(*changed, strict=True))) / len(both) if changed else 0.0
 
 
-def _over_seeds(check: str, cells: Mapping[str, Sequence[float]]) -> list[Finding]:
-    decided = decide({name: [d] for name, d in cells.items()}, LEARNING, test=sign_flip)
+def _scores_apart(base: Mapping[str, Any], head: Mapping[str, Any]) -> float:
+    """The log-ratio of two scores, a little of chance added to both: near zero they differ by
+    large factors that mean nothing."""
+    found = []
+    for side in (base, head):
+        score, chance = side.get("score"), side.get("chance")
+        if score is None or chance is None:
+            return math.nan
+        found.append([score + OF_CHANCE * chance])
+    return log_ratios(*found)[0]
+
+
+def _over_seeds(check: str, cells: Mapping[str, Sequence[float]], rule: Rule) -> list[Finding]:
+    decided = decide({name: [d] for name, d in cells.items()}, rule, test=sign_flip)
     found = []
     for name, decision in decided.items():
-        seeds, enough = len(cells[name]), LEARNING.for_cells(len(cells)).pairs
-        if seeds < enough and (decision.verdict == Verdict.INCONCLUSIVE or _hidden(decision)):
-            reason = f"{decision.reason or 'a change'}; {seeds} seeds, it takes {enough}"
-            decision = replace(decision, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        seeds, enough = len(cells[name]), rule.for_cells(len(cells)).pairs
+        decision = _with_enough(decision, rule, seeds, enough, "seeds")
         if decision.verdict == Verdict.INCONCLUSIVE and not np.isfinite(cells[name]).all():
             decision = replace(decision, reason="a curve that is not finite and positive")
         found.append(_of(decision, name, check, seeds))
     return found
 
 
-def _hidden(decision: Decision) -> bool:
-    """Whether it passed with a change that counts, which more seeds might have shown."""
+def _with_enough(decision: Decision, rule: Rule, had: int, enough: int, what: str) -> Decision:
+    """The decision, or that there were too few to say: neither undecided nor passed with a change
+    that counts, which more of them might have shown."""
     ratio = decision.ratio or 1.0
-    return decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + LEARNING.least
+    hidden = decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + rule.least
+    if had >= enough or not (hidden or decision.verdict == Verdict.INCONCLUSIVE):
+        return decision
+    reason = f"{decision.reason or 'a change'}; {had} {what}, it takes {enough}"
+    return replace(decision, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
 def _no_better(finding: Finding) -> Finding:
@@ -274,51 +359,56 @@ def _no_better(finding: Finding) -> Finding:
     return replace(finding, verdict=Verdict.REGRESSED, reason="smaller than in the base")
 
 
-def _counts(pair: Pair, learned: Sequence[tuple[Record, Record]]) -> Iterator[Finding]:
+def _counts(pair: Pair, learned: Sequence[tuple[Record, Record]], cells: int) -> Iterator[Finding]:
     """Seeds that diverged, that were solved, and which side solved them first."""
     diverged = [[r.metrics.get("diverged_at") is not None for r in both] for both in learned]
-    yield _counted(pair, "seeds diverged", diverged, worse=True)
+    yield _counted(pair, "seeds diverged", diverged, True, cells)
     solved = [[bool(r.metrics.get("solved")) for r in both] for both in learned]
-    yield _counted(pair, "seeds solved", solved, worse=False)
-    yield _sooner(pair, learned)
+    yield _counted(pair, "seeds solved", solved, False, cells)
+    yield _sooner(pair, learned, cells)
 
 
-def _counted(pair: Pair, check: str, seen: Sequence[Sequence[bool]], worse: bool) -> Finding:
+def _counted(
+    pair: Pair, check: str, seen: Sequence[Sequence[bool]], worse: bool, cells: int
+) -> Finding:
     """Counts of seeds by an exact test of those that differ (McNemar 1947). One seed that
     diverges in the head alone is enough."""
     base, head = (sum(side) for side in zip(*seen, strict=True))
     against = sum(h != b and h == worse for b, h in seen)
     in_favour = sum(h != b and h != worse for b, h in seen)
-    verdict = _signs(against, in_favour)
+    verdict = _signs(against, in_favour, cells)
     reason = "" if verdict.green else f"{against} seeds worse, {in_favour} better"
     if worse and against:
         verdict, reason = Verdict.REGRESSED, f"{against} seeds diverge that did not"
     return Finding(pair.cell, check, verdict, reason, base, head, f"of {len(seen)}")
 
 
-def _sooner(pair: Pair, learned: Sequence[tuple[Record, Record]]) -> Finding:
+def _sooner(pair: Pair, learned: Sequence[tuple[Record, Record]], cells: int) -> Finding:
     """Steps to solve, a seed that is not solved counting as later than any that is."""
     steps = [
         [math.inf if (s := r.metrics.get("steps_to_solve")) is None else s for r in both]
         for both in learned
     ]
-    verdict = _signs(sum(h > b for b, h in steps), sum(h < b for b, h in steps))
+    later, sooner = sum(h > b for b, h in steps), sum(h < b for b, h in steps)
+    verdict = _signs(later, sooner, cells)
     middle = [median(side) for side in zip(*steps, strict=True)]
     base, head = (None if math.isinf(m) else m for m in middle)
-    reason = "" if verdict.green else "later in more seeds than chance makes it"
+    reason = "" if verdict.green else f"later in {later} seeds, sooner in {sooner}"
     return Finding(pair.cell, "steps to solve", verdict, reason, base, head, "steps")
 
 
-def _signs(against: int, in_favour: int) -> Verdict:
-    """The exact sign test of the seeds that differ, either way at half the level."""
+def _signs(against: int, in_favour: int, cells: int) -> Verdict:
+    """The exact sign test of the seeds that differ, either way at half the level, shared by the
+    cells; inconclusive where it looks worse and this is too little to say so."""
     from scipy.stats import binomtest  # type: ignore[import-untyped]
 
     if not against + in_favour:
         return Verdict.PASS
-    p = binomtest(against, against + in_favour).pvalue
-    if p > LEARNING.level:
-        return Verdict.PASS
-    return Verdict.REGRESSED if against > in_favour else Verdict.IMPROVED
+    test = binomtest(against, against + in_favour)
+    if test.pvalue <= LEARNING.level / cells:
+        return Verdict.REGRESSED if against > in_favour else Verdict.IMPROVED
+    worse = binomtest(against, against + in_favour, alternative="greater").pvalue
+    return Verdict.INCONCLUSIVE if worse <= DOUBTFUL else Verdict.PASS
 
 
 def _not_finite(pair: Pair, seen: Sequence[tuple[Record, Record]]) -> Iterator[Finding]:
@@ -338,7 +428,7 @@ def _not_finite(pair: Pair, seen: Sequence[tuple[Record, Record]]) -> Iterator[F
 def _speed(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> list[Finding]:
     found: list[Finding] = []
     for pair in pairs:
-        found += _untimed(pair)
+        found += _untimed(pair, "speed" in _asked(sides))
     by_cell = {pair.cell: pair for pair in pairs}
     for (cell, phase), decision in _decided(pairs, sides, rule).items():
         times = list(_times(by_cell[cell], phase).values())
@@ -348,8 +438,16 @@ def _speed(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> list[Finding]:
     return found
 
 
-def _untimed(pair: Pair) -> Iterator[Finding]:
-    """Launches that failed, a phase that the head lacks, and other numbers of threads."""
+def _asked(sides: Sides) -> Sequence[str]:
+    """The probes of a live comparison; a stored run has what it has."""
+    return (sides.head_info.get("request") or {}).get("probes") or () if sides.live else ()
+
+
+def _untimed(pair: Pair, asked: bool) -> Iterator[Finding]:
+    """Launches that failed or never were, a phase that the head lacks, and launches that are not
+    alike."""
+    if asked and not _launches(pair):
+        yield Finding(pair.cell, "speed", Verdict.NOT_COMPARABLE, "was not timed on both sides")
     for (launch, _), (base, head) in _launches(pair).items():
         if base.status != head.status or base.status == "failed":
             yield _outcome(pair, f"speed, launch {launch}", base, head)
@@ -357,10 +455,13 @@ def _untimed(pair: Pair) -> Iterator[Finding]:
         {phase for r in part if r.status == "ok" for phase in r.samples}
         for part in pair.probe("speed")
     ]
-    threads = [sorted({r.case["threads"] for r in part}) for part in pair.probe("speed")]
-    if timed[1] and threads[0] != threads[1]:
-        reason = f"threads {threads[0]} → {threads[1]}"
-        yield Finding(pair.cell, "speed", Verdict.NOT_COMPARABLE, reason)
+    for name in ("threads", "phase_s"):
+        then, now = (
+            sorted({r.case[name] for r in part if name in r.case}) for part in pair.probe("speed")
+        )
+        if then and now and then != now:
+            reason = f"{name} {then} → {now}"
+            yield Finding(pair.cell, "speed", Verdict.NOT_COMPARABLE, reason)
     for phase in sorted(timed[0] - timed[1]):
         yield Finding(pair.cell, f"speed of {phase}", Verdict.MISSING, "not in the head")
 
@@ -374,9 +475,39 @@ def _decided(pairs: Sequence[Pair], sides: Sides, rule: Rule) -> dict[tuple[str,
             if times := _times(pair, phase):
                 cells[pair.cell, phase] = _in_rounds(times, rule)
     names = {str(key): key for key in cells}
-    control = [_control(sides)]
-    decided = decide({name: cells[key] for name, key in names.items()}, rule, control)
+    control, unwatched = _control(sides), _unwatched(pairs, sides)
+    decided = decide({name: cells[key] for name, key in names.items()}, rule, [control])
+    if unwatched:
+        decided = {
+            n: replace(d, verdict=Verdict.INCONCLUSIVE, reason=unwatched, open=False)
+            for n, d in decided.items()
+        }
+    if not sides.live:
+        enough = rule.for_cells(len(cells)).pairs
+        decided = {
+            n: _with_enough(d, rule, _count(cells[names[n]]), enough, "launches")
+            for n, d in decided.items()
+        }
     return {names[name]: decision for name, decision in decided.items()}
+
+
+def _count(rounds: Rounds) -> int:
+    return sum(map(len, rounds))
+
+
+def _unwatched(pairs: Sequence[Pair], sides: Sides) -> str:
+    """Beside how many launches of a live comparison the control was not timed; or nothing."""
+    if not sides.live:
+        return ""
+    timed = {
+        (pair.base.backend, launch)
+        for pair in pairs
+        for phase in PHASES
+        for launch, _ in _times(pair, phase)
+    }
+    watched = set.intersection(*({*_controls(side)} for side in (sides.base, sides.head)))
+    lost = len(timed - watched)
+    return f"the control was not timed beside {lost} launches" if lost else ""
 
 
 def _in_rounds(times: Mapping[Launch, tuple[float, float]], rule: Rule) -> Rounds:
@@ -408,7 +539,8 @@ def _times(pair: Pair, phase: str) -> dict[Launch, tuple[float, float]]:
 def launch_times(records: Iterable[Record]) -> dict[tuple[str, str], list[float]]:
     """Seconds a call by cell and phase, a figure a launch, of one side."""
     found: dict[tuple[str, str], list[float]] = {}
-    for cell, row in _named(records).items():
+    for row in _rows(replace(record, run="") for record in records):
+        cell = cell_name(row.place)
         for record in row.of("speed"):
             for phase in PHASES:
                 if samples := record.samples.get(phase):
@@ -425,23 +557,29 @@ def _best(samples: Sequence[float]) -> float:
 def _control(sides: Sides) -> list[float]:
     """Log-ratios of the control beside each launch; of stored runs, of the matrix product that
     was timed in each."""
-    if sides.live:
-        base, head = (
-            {
-                (r.case["backend"], r.case["launch"]): _best(r.samples["control"])
-                for r in side
-                if r.probe == "control" and r.status == "ok"
-            }
-            for side in (sides.base, sides.head)
-        )
-        both = [launch for launch in base if launch in head]
-        return log_ratios([base[k] for k in both], [head[k] for k in both])
-    rates = [
-        [1 / rate for r in side if (rate := r.metrics.get("product_gflops"))]
-        for side in (sides.base, sides.head)
-    ]
-    least = min(map(len, rates))
-    return log_ratios(rates[0][:least], rates[1][:least])
+    kind = _controls if sides.live else _products
+    base, head = (kind(side) for side in (sides.base, sides.head))
+    both = [launch for launch in base if launch in head]
+    return log_ratios([base[k] for k in both], [head[k] for k in both])
+
+
+def _controls(side: Iterable[Record]) -> dict[tuple[str, int], float]:
+    """Seconds by backend and launch."""
+    return {
+        (r.case["backend"], r.case["launch"]): _best(r.samples["control"])
+        for r in side
+        if r.probe == "control" and r.status == "ok"
+    }
+
+
+def _products(side: Iterable[Record]) -> dict[tuple[Any, ...], float]:
+    """The inverse of the rate by process and dtype: it is measured once a process."""
+    names = ("backend", "device", "dtype", "threads", "launch")
+    return {
+        tuple(r.case[name] for name in names): 1 / rate
+        for r in side
+        if (rate := r.metrics.get("product_gflops"))
+    }
 
 
 def _of(decision: Decision, cell: str, check: str, pairs: int) -> Finding:

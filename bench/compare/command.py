@@ -23,6 +23,7 @@ from bench.spec import Unavailable
 
 DEFAULT_TASK = "adding:steps=200"
 SEEDS = tuple(range(8))
+COMPARED = ("parity", "learning", "gradients", "speed")
 PHASE_S = 0.15
 THREADS = 1
 """With as many threads as processors, whatever else runs stops them all at each barrier: a second
@@ -59,7 +60,7 @@ def _stored(given: Any) -> int:
     with disk(f"cannot write to {path}"):
         path.mkdir(parents=True)
     about = [f"base: run {base.id}", f"head: run {head.id}", "stored runs: the weaker comparison"]
-    return _conclude(path, findings(sides, rule), about, sides)
+    return _conclude(path, findings(sides, rule), about, sides, rule)
 
 
 def _new(given: Any) -> Path:
@@ -70,11 +71,13 @@ def _new(given: Any) -> Path:
     return path
 
 
-def _conclude(path: Path, found: Sequence[Finding], about: Sequence[str], sides: Sides) -> int:
+def _conclude(
+    path: Path, found: Sequence[Finding], about: Sequence[str], sides: Sides, rule: Rule
+) -> int:
     """Say it, write it down, and the exit code."""
     show(found, about)
     print(f"records and verdicts: {path}")
-    write(path, found, about, sides)
+    write(path, found, about, sides, rule)
     summary(found, about)
     return exit_code(found)
 
@@ -117,7 +120,9 @@ def _live(
         print(f"stopped; what was measured is in {path}", file=sys.stderr)
         return 130
     measured, about = comparison.sides(), [f"{side.name}: {side.label}" for side in sides]
-    return _conclude(path, findings(measured, rule), about, measured)
+    both = [gap for gap in plans[0].missing if gap in plans[1].missing]
+    about += [f"on neither side: {gap}" for gap in both]
+    return _conclude(path, findings(measured, rule), about, measured, rule)
 
 
 def _cells(plans: tuple[Plan, Plan], request: Request) -> int:
@@ -127,11 +132,12 @@ def _cells(plans: tuple[Plan, Plan], request: Request) -> int:
 
 
 def _defaults(request: Request) -> Request:
-    probes = request.probes or ["learning", "gradients", "speed"]
+    if wrong := [name for name in request.probes or () if name not in COMPARED]:
+        raise Unavailable(f"{wrong[0]!r} is not compared; of {', '.join(COMPARED)}")
     return replace(
         request,
         tasks=request.tasks or [DEFAULT_TASK],
-        probes=[name for name in probes if name != "memory"],
+        probes=request.probes or list(COMPARED),
         seeds=request.seeds or list(SEEDS),
         launches=1,
         phases=request.phases or ["step"],

@@ -18,7 +18,7 @@ from bench.display import Quiet
 from bench.guard import Rule
 from bench.plan import TIMED, Case, Unit, units
 from bench.process import Limits
-from bench.records import RunFolder
+from bench.records import RunFolder, finite
 from bench.runner import Run
 
 Command = Callable[[Unit, Sequence[int]], Sequence[str]]
@@ -37,7 +37,7 @@ class Half:
         """The timed cases of some models at one launch, by what shares a process."""
         groups: dict[tuple[str, str, int], list[Case]] = {}
         for case in self.cases:
-            if case.probe in TIMED and case.model_key in keys:
+            if case.probe in TIMED and _recorded(case).model_key in keys:
                 own = Case({**case.settings, "launch": launch})
                 groups.setdefault((case.backend, case.device, case.threads), []).append(own)
         return groups
@@ -51,7 +51,7 @@ class Comparison:
     halves: tuple[Half, Half]
     rule: Rule
     deadline: float
-    """By the monotonic clock: no round begins after it."""
+    """By the monotonic clock: after it no round begins but to confirm what is flagged."""
 
     @classmethod
     def create(
@@ -66,7 +66,7 @@ class Comparison:
     ) -> "Comparison":
         halves = []
         for side, plan in zip(sides, plans, strict=True):
-            info = {**plan.info, "side": side.label}
+            info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
             folder = RunFolder.create(path, side.name, info)
             run = Run(folder, _starter(side), limits, Quiet(), dict(info))
             beside = Run(folder, control, limits, Quiet(), run.info)
@@ -91,10 +91,11 @@ class Comparison:
             await half.run.all(units(cases, random.Random(0)), jobs)
         pairs = sound_pairs(self.sides())
         for number in range(self.rule.rounds):
-            if not pairs or (number and monotonic() > self.deadline):
+            if not pairs:
                 return
             await self._round(number, pairs, say)
-            pairs = open_pairs(self.sides(), self.rule)
+            late = monotonic() > self.deadline
+            pairs = open_pairs(self.sides(), self.rule, flagged=late)
 
     async def _round(self, number: int, pairs: Sequence[Pair], say: Callable[[str], None]) -> None:
         for k in range(self.rule.pairs):
@@ -135,6 +136,11 @@ def _starter(side: Side) -> Command:
         return side.worker(unit.backend, processors)
 
     return command
+
+
+def _recorded(case: Case) -> Case:
+    """As its record will have it."""
+    return Case(finite(case.settings))
 
 
 def _key(row: Any) -> str:

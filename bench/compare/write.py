@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bench.compare.checks import Finding, Sides, launch_times
-from bench.guard import Verdict
+from bench.guard import Rule, Verdict
 from bench.records import disk, finite
 from bench.report.markup import markdown_list, markdown_table
 from bench.report.terminal import print_frame
@@ -56,7 +56,7 @@ def conclusion(found: Sequence[Finding]) -> str:
 
 def show(found: Sequence[Finding], about: Sequence[str]) -> None:
     """What is not green, and all speeds, on standard output."""
-    print_frame(about, frame(_told(found)), conclusion(found))
+    print_frame(about, frame(_told(found)), conclusion(found), spare=SPARE)
 
 
 def _told(found: Sequence[Finding]) -> list[Finding]:
@@ -82,6 +82,7 @@ def frame(found: Sequence[Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_COLUMNS], dtype=object)
 
 
+SPARE = ("pairs", "head", "base", "95%")
 _COLUMNS = ("cell", "check", "verdict", "base", "head", "change", "95%", "pairs", "reason")
 
 
@@ -125,13 +126,15 @@ def summary(found: Sequence[Finding], about: Sequence[str]) -> None:
             out.write(markdown(found, about))
 
 
-def write(folder: Path, found: Sequence[Finding], about: Sequence[str], sides: Sides) -> None:
+def write(
+    folder: Path, found: Sequence[Finding], about: Sequence[str], sides: Sides, rule: Rule
+) -> None:
     """All formats, below the folder of a comparison."""
     texts = {
         "verdict.md": markdown(found, about),
         "verdict.json": _json(
             {"conclusion": conclusion(found), "exit_code": exit_code(found)}
-            | {"sides": list(about), "findings": [asdict(f) for f in found]}
+            | {"sides": list(about), "rule": asdict(rule), "findings": [asdict(f) for f in found]}
         ),
         "junit.xml": junit(found),
         "smaller-is-better.json": _json(smaller_is_better(found)),

@@ -16,11 +16,13 @@ from bench.records import Record, RunFolder
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, notes, overall_lines, sections
 from bench.report.tables import Tables, tables
-from bench.report.words import INTERVAL, TEXT, not_measured_words
+from bench.report.words import INTERVAL, NONE, TEXT, not_measured_words
 
 PLAIN_WIDTH = 120
 PLAIN = str.maketrans(dict(zip("–−─→×‖∞", ("-", "-", "-", ">", "x", "|", "inf"), strict=True)))
 """For an encoding that lacks these letters."""
+REASON = 24
+"""Columns that a reason gets at least."""
 LONGEST = 40
 """Rows of the table of what was not measured."""
 IN_TURN = (
@@ -37,14 +39,17 @@ def show(folder: RunFolder, records: Sequence[Record]) -> None:
     _print(render(folder.id, records, folder.info(), *_terminal()))
 
 
-def print_frame(before: Sequence[str], frame: pd.DataFrame, after: str) -> None:
-    """Print lines, one table and a last line. Text is wrapped where the terminal is narrow."""
+def print_frame(
+    before: Sequence[str], frame: pd.DataFrame, after: str, spare: Sequence[str] = ()
+) -> None:
+    """Print lines, one table and a last line. Columns that say nothing are left out, then, where
+    the terminal is narrow, those to spare in turn; then text is wrapped."""
     out, (width, terminal) = io.StringIO(), _terminal()
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
     for line in before:
         console.print(Text(line, style="dim"))
     if len(frame):
-        console.print(_table(frame))
+        console.print(_table(_roomy(frame, width, spare)))
     console.print(Text(after, style="bold"))
     _print(_lines(out))
 
@@ -126,6 +131,17 @@ def fitted(frame: pd.DataFrame, width: int) -> pd.DataFrame:
     return frame[kept]
 
 
+def _roomy(frame: pd.DataFrame, width: int, spare: Sequence[str]) -> pd.DataFrame:
+    """The columns that say something, less as many to spare as it takes to read the reasons."""
+    kept = frame.loc[:, ~frame.isin(("", NONE)).all()]
+    for name in (name for name in spare if name in kept):
+        others = kept.drop(columns="reason", errors="ignore")
+        if _width(others) + REASON <= width:
+            break
+        kept = kept.drop(columns=name)
+    return kept
+
+
 def _width(frame: pd.DataFrame) -> int:
     """Characters that the table takes: its columns, two between them, one after the last."""
     widest = [
@@ -154,8 +170,9 @@ def _table(frame: pd.DataFrame) -> Table:
         table.add_column(
             Text(two_lines(name)),
             justify=side,  # type: ignore[arg-type]
-            no_wrap=name != "reason",
+            no_wrap=name not in ("cell", "reason"),
             overflow="fold",
+            min_width=REASON if name == "reason" else None,
         )
     for values in frame.itertuples(index=False):
         table.add_row(*(Text(str(value)) for value in values))
