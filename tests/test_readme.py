@@ -10,6 +10,8 @@ import gate
 import pytest
 from conftest import ROOT
 
+import tasks
+
 README = (ROOT / "README.md").read_text()
 
 
@@ -64,6 +66,18 @@ def test_a_table_is_the_one_that_the_records_give(marker: str, run: str, least: 
     made = (ROOT / "results" / run / "report" / "tables.md").read_text().splitlines()
     assert len(rows) > least
     assert not [row for row in rows if row not in made]
+
+
+def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() -> None:
+    shown = (ROOT / "docs/tasks.md").read_text()
+    shown = shown.split("<!-- tasks -->")[1].split("<!-- end of tasks -->")[0]
+    rows = [tuple(map(str.strip, line.split("|")[1:5])) for line in shown.splitlines()[3:] if line]
+    standard = {name: tasks.load(name).PROFILES["standard"] for name in tasks.names()}
+    made = {
+        (f"`{name}`", task.metric, f"{task.chance:.3g}", f"{task.threshold:.3g}")
+        for name, task in standard.items()
+    }
+    assert set(rows) == made
 
 
 def test_the_table_of_the_gate_s_errors_is_the_one_that_its_records_give() -> None:
