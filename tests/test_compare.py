@@ -13,7 +13,8 @@ import pytest
 from conftest import bench_for
 from running import bench, bench_inside
 
-from bench.compare.checks import Finding, Sides, findings, open_pairs, paired
+from bench.compare.checks import findings, open_pairs
+from bench.compare.pairs import Finding, Sides, paired
 from bench.compare.write import (
     conclusion,
     exit_code,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.command import job_count, run_name, seconds_of, worker_limits
-from bench.compare.checks import Finding, Sides, findings
+from bench.compare.checks import findings
 from bench.compare.live import Comparison
+from bench.compare.pairs import Finding, Sides
 from bench.compare.sides import Plan, Side, checkout, files_moved, interpreter, plan, worktree
 from bench.compare.write import exit_code, show, summary, write
 from bench.display import status_line

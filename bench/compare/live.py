@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any
 
 from bench import machine
-from bench.compare.checks import Pair, Sides, open_pairs, sound_pairs
+from bench.compare.checks import open_pairs, sound_pairs
+from bench.compare.pairs import Pair, Sides
 from bench.compare.sides import Plan, Side
 from bench.display import Quiet
 from bench.guard import Rule

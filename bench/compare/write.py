@@ -16,7 +16,8 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pandas as pd
 
-from bench.compare.checks import Finding, Sides, launch_times
+from bench.compare.pairs import Finding, Sides
+from bench.compare.speed import launch_times
 from bench.guard import Rule, Verdict
 from bench.records import disk, finite
 from bench.report.markup import markdown_list, markdown_table
