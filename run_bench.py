@@ -223,6 +223,9 @@ def compare_parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--rounds", type=int, metavar="N", help="at most (default: 3)")
     how.add_argument(
+        "--least", type=float, metavar="SHARE", help="change that is flagged (default: 0.05)"
+    )
+    how.add_argument(
         "--excluded", type=float, metavar="SHARE", help="change that a pass excludes (default: 0.1)"
     )
     how.add_argument(

@@ -757,6 +757,8 @@ def test_an_interpreter_without_the_framework_is_an_error(tmp_path: Path) -> Non
         (("--aa", "--budget", "soon"), "--budget must be a time"),
         (("--aa", "--pairs", "0"), "--pairs must be at least 1"),
         (("--aa", "--rounds", "0"), "--rounds must be at least 1"),
+        (("--aa", "--least", "0.01"), "--least must be a share of at least 0.02, not 0.01"),
+        (("--aa", "--least", "0.1"), "--excluded must be a share above 0.1, not 0.1"),
         (("--aa", "--excluded", "0.01"), "--excluded must be"),
         (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
         (("--aa", "--backends", "nonesuch"), "unknown backend 'nonesuch'"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import gate
+import guard_rates
 import pytest
 from conftest import ROOT
 
@@ -66,6 +67,14 @@ def test_a_table_is_the_one_that_the_records_give(marker: str, run: str, least: 
     made = (ROOT / "results" / run / "report" / "tables.md").read_text().splitlines()
     assert len(rows) > least
     assert not [row for row in rows if row not in made]
+
+
+def test_the_table_of_the_guard_s_errors_is_the_one_that_its_records_give() -> None:
+    shown = (ROOT / "docs/guard.md").read_text()
+    shown = shown.split("<!-- rates -->")[1].split("<!-- end of rates -->")[0]
+    assert shown.strip() == guard_rates.report(ROOT / "results/guard-cpu").strip()
+    kept = json.loads(guard_rates.STREAMS.read_text())
+    assert kept == guard_rates.kept(ROOT / "results/guard-cpu")
 
 
 def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() -> None:

@@ -25,6 +25,8 @@ from bench.spec import Unavailable
 DEFAULT_TASK = "adding:steps=200"
 SEEDS = tuple(range(8))
 COMPARED = ("parity", "learning", "gradients", "speed")
+ROOM = 0.02
+"""The least change is so far above what is tolerated, whatever it is."""
 PHASE_S = 0.15
 THREADS = 1
 """With as many threads as processors, whatever else runs stops them all at each barrier: a second
@@ -151,9 +153,13 @@ def _rule(given: Any) -> Rule:
     changes = {n: v for n in ("pairs", "rounds") if (v := getattr(given, n)) is not None}
     if wrong := [name for name, value in changes.items() if value < 1]:
         raise Unavailable(f"--{wrong[0]} must be at least 1, not {changes[wrong[0]]}")
-    if (excluded := given.excluded) is not None and not Rule.least < excluded < inf:
-        raise Unavailable(f"--excluded must be a share above {Rule.least:g}, not {excluded:g}")
-    return replace(Rule(), **changes, **({"excluded": excluded} if excluded else {}))
+    least = Rule.least if given.least is None else given.least
+    excluded = Rule.excluded if given.excluded is None else given.excluded
+    if not ROOM <= least < inf:
+        raise Unavailable(f"--least must be a share of at least {ROOM:g}, not {least:g}")
+    if not least < excluded < inf:
+        raise Unavailable(f"--excluded must be a share above {least:g}, not {excluded:g}")
+    return Rule(tolerated=round(least - ROOM, 9), least=least, excluded=excluded, **changes)
 
 
 @contextmanager
