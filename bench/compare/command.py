@@ -30,7 +30,7 @@ ROOM = 0.02
 PHASE_S = 0.15
 THREADS = 1
 """With as many threads as processors, whatever else runs stops them all at each barrier: a second
-busy process makes small kernels fifty times slower."""
+busy process makes small kernels several times slower."""
 
 
 def compare_command(request: Request, given: Any, entry: Path) -> int:
