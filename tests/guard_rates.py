@@ -309,16 +309,20 @@ IN_THE_CODE = (
 """Faults of an adapter, in `tests/plugins/injected.py`."""
 CLIPPED = "forecasting:steps=100:clip_norm=0.1"
 IN_THE_SETTINGS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    "nothing, in the settings": (["--tasks", CLIPPED], ["--tasks", CLIPPED]),
-    "learning rate halved in the settings": (
+    "nothing, two stored runs": (["--tasks", CLIPPED], ["--tasks", CLIPPED]),
+    "learning rate halved, adding": (
         ["--tasks", "adding:steps=200"],
         ["--tasks", "adding:steps=200:learning_rate=0.0025"],
     ),
-    "forget bias 0, not 1, in the settings": (
+    "learning rate halved, sunspots": (
+        ["--tasks", "forecasting:steps=200"],
+        ["--tasks", "forecasting:steps=200:learning_rate=0.0025"],
+    ),
+    "forget bias 0, not 1": (
         ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "1"],
         ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "0"],
     ),
-    "clipping left out in the settings": (
+    "clipping left out": (
         ["--tasks", CLIPPED],
         ["--tasks", "forecasting:steps=100"],
     ),
