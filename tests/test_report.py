@@ -19,8 +19,8 @@ from bench.report import terminal
 from bench.report.origin import harness_line, origin
 from bench.report.sections import sections
 from bench.report.tables import Tables, tables
-from bench.report.terminal import IN_TURN, render
-from bench.report.words import learning_words, short, speed_words
+from bench.report.terminal import IN_TURN, print_frame, render
+from bench.report.words import NONE, learning_words, short, speed_words
 from bench.report.write import write
 from bench.spec import Unavailable
 
@@ -705,3 +705,18 @@ def test_the_tables_are_frames_with_the_same_columns_whether_full_or_empty() -> 
         assert frame.empty
         known = [c for c in getattr(full, name).columns if not c.startswith("baseline.")]
         assert list(frame.columns) == known
+
+
+def test_a_narrow_terminal_loses_the_columns_to_spare_before_it_breaks_the_reasons(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frame = pd.DataFrame(
+        {"cell": ["c" * 76], "verdict": ["missing"], "base": ["1"], "empty": [NONE]}
+        | {"head": ["2"], "pairs": ["10"], "reason": ["not in the head at all"]}
+    )
+    print_frame([], frame, "", spare=("pairs", "head"))
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head == ["cell", "verdict", "base", "reason"]
+    print_frame([], frame.assign(reason=""), "", spare=("pairs", "head"))
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert head == ["cell", "verdict", "base", "head", "pairs"]

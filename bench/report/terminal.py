@@ -136,7 +136,7 @@ def _roomy(frame: pd.DataFrame, width: int, spare: Sequence[str]) -> pd.DataFram
     kept = frame.loc[:, ~frame.isin(("", NONE)).all()]
     for name in (name for name in spare if name in kept):
         others = kept.drop(columns="reason", errors="ignore")
-        if _width(others) + REASON <= width:
+        if _width(others) + (REASON if "reason" in kept else 0) <= width:
             break
         kept = kept.drop(columns=name)
     return kept
