@@ -8,9 +8,9 @@
 
 `collect` measures as a comparison does: in each block a fresh process of the base and one of each
 head, in any order, which is the same code or does 5, 10 or 20% of real extra work in each update. A
-line a block goes to `blocks.jsonl`; interrupted, it goes on. `table` replays the rules on these
-streams, and `streams` keeps their log-ratios for the tests. `faults` runs `compare` against every
-fault of learning, gradients and parity.
+line a block goes to `quiet.jsonl` or `busy.jsonl`; interrupted, it goes on. `table` replays the
+rules on these streams, and `streams` keeps their log-ratios for the tests. `faults` runs `compare`
+against every fault of learning, gradients and parity.
 """
 
 import argparse
@@ -327,7 +327,7 @@ IN_THE_SETTINGS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
         ["--tasks", "forecasting:steps=100"],
     ),
 }
-"""Faults that the parity gate cannot see: what base and head were asked to run."""
+"""Faults that no side's parity gate can see: what base and head were asked to run."""
 
 
 def faults(folder: Path, names: Sequence[str]) -> None:
