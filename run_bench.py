@@ -210,7 +210,7 @@ def compare_parser() -> argparse.ArgumentParser:
     )
     what = _what(
         parser,
-        tasks="adding:steps=200",
+        tasks="adding:short",
         seeds="0 to 7",
         probes=("parity", "learning", "gradients", "speed"),
     )

@@ -311,16 +311,16 @@ CLIPPED = "forecasting:steps=100:clip_norm=0.1"
 IN_THE_SETTINGS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "nothing, two stored runs": (["--tasks", CLIPPED], ["--tasks", CLIPPED]),
     "learning rate halved, adding": (
-        ["--tasks", "adding:steps=200"],
-        ["--tasks", "adding:steps=200:learning_rate=0.0025"],
+        ["--tasks", "adding:short"],
+        ["--tasks", "adding:short:learning_rate=0.0015"],
     ),
     "learning rate halved, sunspots": (
         ["--tasks", "forecasting:steps=200"],
         ["--tasks", "forecasting:steps=200:learning_rate=0.0025"],
     ),
     "forget bias 0, not 1": (
-        ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "1"],
-        ["--tasks", "adding:steps=200", "--cells", "lstm", "--forget-bias", "0"],
+        ["--tasks", "adding:short", "--cells", "lstm", "--forget-bias", "1"],
+        ["--tasks", "adding:short", "--cells", "lstm", "--forget-bias", "0"],
     ),
     "clipping left out": (
         ["--tasks", CLIPPED],

@@ -22,7 +22,7 @@ from bench.runner import to_the_end
 from bench.select import Request
 from bench.spec import Unavailable
 
-DEFAULT_TASK = "adding:steps=200"
+DEFAULT_TASK = "adding:short"
 SEEDS = tuple(range(8))
 COMPARED = ("parity", "learning", "gradients", "speed")
 ROOM = 0.02

@@ -9,6 +9,8 @@ from bench.probes.bench import Bench
 from bench.spec import Array, Session
 
 CHECKPOINTS = 40
+AT_ONCE = 1000
+"""Held-out sequences evaluated at once, or a training batch where that is more."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def _look(
     held_out: tuple[Array, Array],
     batch: tuple[Array, Array],
 ) -> Checkpoint:
-    scores = bench.task.scores(predictions(session, held_out[0], bench.task.batch), held_out[1])
+    scores = bench.task.scores(
+        predictions(session, held_out[0], max(bench.task.batch, AT_ONCE)), held_out[1]
+    )
     _, gradients = session.gradients(*batch)
     del gradients["x"]
     values = gradients.values()
@@ -84,9 +88,9 @@ def _look(
     )
 
 
-def predictions(session: Session, x: Array, batch: int) -> Array:
-    """In chunks of the training batch, whose shape is compiled already."""
-    chunks = [session.predict(x[k : k + batch]) for k in range(0, len(x), batch)]
+def predictions(session: Session, x: Array, count: int) -> Array:
+    """In chunks of so many."""
+    chunks = [session.predict(x[k : k + count]) for k in range(0, len(x), count)]
     return np.concatenate(chunks)
 
 
