@@ -256,6 +256,8 @@ def _what(
     what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
     what.add_argument("--probes", **words, help=f"of {', '.join(probes)} (default: all)")
     what.add_argument("--seeds", nargs="+", metavar="N", help=f"whole numbers (default: {seeds})")
+    what.add_argument("--data", metavar="FILE", help="your own series, a CSV file, to forecast")
+    what.add_argument("--column", metavar="NAME", help="of that file, the values")
     what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
     return what
 

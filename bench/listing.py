@@ -83,7 +83,11 @@ def _list_backend(name: str, module: Any) -> None:
 
 
 def _about(task: Any) -> str:
-    """The first line of a task's description, and why it cannot run."""
+    """The first line of a task's description, and what keeps which of its sizes from running."""
     summary = (task.__doc__ or "").strip().partition("\n")[0]
-    reason = getattr(task, "unavailable", lambda: None)()
-    return f"{summary} Not available: {reason}" if reason else summary
+    reasons: dict[str, list[str]] = {}
+    for size, sized in task.PROFILES.items():
+        if reason := getattr(sized, "unavailable", lambda: None)():
+            reasons.setdefault(reason, []).append(size)
+    lines = [f"{'':16} {', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
+    return "\n".join([summary, *lines])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from bench.spec import ModelSpec, Supports, Task, Training
+from bench.spec import ModelSpec, Supports, Task, Training, Unavailable
 from bench.weights import scheme_limit
 
 T = TypeVar("T")
@@ -123,15 +123,22 @@ def cases(selection: Selection) -> list[Case]:
         for backend in selection.backends
         for device in selection.devices[backend]
         for name, task in selection.tasks
-        for model in _models(selection, task)
+        for model in _models(selection, name, task)
         for settings in _repetitions(selection)
     ]
     return list({case.key: case for case in every}.values())
 
 
-def _models(selection: Selection, task: Task) -> list[ModelSpec]:
-    """Every model asked for, on this task. The gru's variant changes no other cell: those come
-    with the first variant alone."""
+def _models(selection: Selection, name: str, task: Task) -> list[ModelSpec]:
+    """Every model asked for, on this task; `Unavailable` where there is no such model."""
+    try:
+        return _specs(selection, task)
+    except ValueError as error:
+        raise Unavailable(f"task {name}: {error}") from error
+
+
+def _specs(selection: Selection, task: Task) -> list[ModelSpec]:
+    """The gru's variant changes no other cell: those come with the first variant alone."""
     return [
         ModelSpec(
             cell=cell,

@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import sha256
 from importlib import util
 from math import inf, isfinite
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bench import machine
@@ -50,6 +52,8 @@ class Request:
     profile: str | None = None
     phases: Sequence[str] | None = None
     phase_s: float | None = None
+    data: str | None = None
+    column: str | None = None
 
     def over(self, earlier: Mapping[str, Any]) -> "Request":
         """This request, with what it leaves open taken from an earlier one."""
@@ -67,7 +71,7 @@ def _fits(name: str, value: Any) -> bool:
     """Whether a request can hold this value."""
     if name in ("launches", "threads"):
         return isinstance(value, int)
-    if name in ("init", "profile"):
+    if name in ("init", "profile", "data", "column"):
         return isinstance(value, str)
     if name in ("forget_bias", "phase_s"):
         return isinstance(value, int | float)
@@ -99,7 +103,8 @@ def select(
     profile = PROFILES[name]
     asked = _unique(request.backends or getattr(backends, "DEFAULT", backends.names()))
     loaded = {b: backends.load(b) for b in (backends.names() if ALL in asked else asked)}
-    sized_tasks = [_task(text, tasks, name) for text in _unique(request.tasks or ["adding"])]
+    file = _own_file(request)
+    sized_tasks = [_task(text, tasks, name, file) for text in _unique(request.tasks or ["adding"])]
     devices, missing = _devices(loaded, _unique(request.devices or ["cpu"]))
     lost = [m for m in missing if m.backend not in devices]
     if not devices or (request.backends and ALL not in asked and lost):
@@ -161,19 +166,36 @@ def _devices(
     return found, missing
 
 
-def _task(text: str, tasks: Registry, profile: str) -> tuple[str, Task]:
+def _own_file(request: Request) -> dict[str, str]:
+    """Settings of a task that reads the user's own file; none where there is no such file."""
+    if request.data is None and request.column is None:
+        return {}
+    if request.data is None or request.column is None:
+        raise Unavailable("--data FILE and --column NAME go together")
+    path = Path(request.data).expanduser().resolve()
+    try:
+        digest = sha256(path.read_bytes()).hexdigest()[:32]
+    except OSError as error:
+        raise Unavailable(f"--data: {path} cannot be read: {error.strerror or error}") from None
+    return {"series": "csv", "data": str(path), "column": request.column, "digest": digest}
+
+
+def _task(text: str, tasks: Registry, profile: str, file: Mapping[str, str]) -> tuple[str, Task]:
     """`adding`, `adding:paper` (a size by its name) or `adding:length=200:hidden=32`."""
     name, *options = text.split(":")
     module = tasks.load(name)
-    if reason := getattr(module, "unavailable", lambda: None)():
-        raise Unavailable(f"task {name}: {reason}")
     if options and options[0] in module.PROFILES:
         profile = options.pop(0)
     if wrong := [option for option in options if "=" not in option]:
         sizes = ", ".join(module.PROFILES)
         raise Unavailable(f"task {name}: {wrong[0]!r} is neither option=value nor a size ({sizes})")
     pairs = dict(option.split("=", 1) for option in options)
-    return name, sized(name, module, profile, pairs)
+    if file and not hasattr(module.PROFILES[profile], "column"):
+        raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
+    task = sized(name, module, profile, {**pairs, **file})
+    if reason := getattr(task, "unavailable", lambda: None)():
+        raise Unavailable(f"task {name}: {reason}")
+    return name, task
 
 
 def known(kind: str, words: Sequence[str], choices: Sequence[str]) -> list[str]:

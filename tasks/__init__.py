@@ -20,8 +20,8 @@ GROUP = "recurrent_bench.tasks"
 
 
 class TaskFile(Protocol):
-    """A module-like object. `unavailable() -> str | None`, which says without importing anything
-    heavy why the task cannot run, is optional beside these two."""
+    """A module-like object. A task's `unavailable() -> str | None` is optional: why its data cannot
+    be read here, found without importing anything heavy."""
 
     REQUIRES: Sequence[str]
     PROFILES: Mapping[str, Task]

@@ -1,36 +1,70 @@
-"""The fixed series that `forecasting` forecasts: where they come from and how they are split."""
+"""The series that `forecasting` forecasts: where they come from and how they are split."""
 
 import csv
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from bench.spec import Array, Unavailable
+from tasks._data import checked, file_of
 
-
-def sunspots_missing() -> str | None:
-    """Why the sunspots cannot be read, found without importing the package."""
-    if find_spec("statsmodels") is None:
-        return "the sunspots ship in a package that is not installed: pip install statsmodels"
-    return None
+FILE = "csv"
+"""The name of a series that is read from the user's own file."""
+TRAINED_ON = 0.8
+LEAST_ROWS = 10
 
 
 def read_sunspots() -> Array:
-    """Yearly mean sunspot numbers 1700–2008, from statsmodels' file without importing it."""
-    if reason := sunspots_missing():
-        raise Unavailable(reason)
-    package = find_spec("statsmodels")
-    assert package and package.origin
-    file = Path(package.origin).parent / "datasets" / "sunspots" / "sunspots.csv"
-    if not file.is_file():
-        raise Unavailable(f"the installed statsmodels holds no {file}")
+    """Yearly mean sunspot numbers 1700–2008."""
+    return _column(file_of("statsmodels", "datasets", "sunspots", "sunspots.csv"), "SUNACTIVITY")
+
+
+def read_co2() -> Array:
+    """Weekly CO₂ at Mauna Loa 1958–2001, ppm; 59 missing weeks lie on a line between neighbours."""
+    found = _column(file_of("statsmodels", "datasets", "co2", "co2.csv"), "co2")
+    known = ~np.isnan(found)
+    steps = np.arange(len(found))
+    return np.interp(steps, steps[known], found[known])
+
+
+def read_airline() -> Array:
+    """Monthly airline passengers 1949–1960, thousands."""
+    return _literal(file_of("pmdarima", "datasets", "airpassengers.py"))
+
+
+def read_demand() -> Array:
+    """Half-hourly electricity demand of England and Wales, June to August 2000, MW."""
+    return _literal(file_of("pmdarima", "datasets", "taylor.py"))
+
+
+def read_laser() -> Array:
+    """The intensity of a far-infrared laser in a chaotic state."""
+    return np.load(file_of("reservoirpy", "datasets", "santafe_laser.npy")).ravel()
+
+
+def read_temperatures() -> Array:
+    """Hourly temperatures of Seattle in a typical year, °F."""
+    return _column(file_of("vega_datasets", "_data", "seattle-temps.csv"), "temp")
+
+
+def _column(file: Path, name: str) -> Array:
+    """NaN where a cell is empty."""
     with file.open(newline="") as lines:
-        return np.array([float(row["SUNACTIVITY"]) for row in csv.DictReader(lines)])
+        return np.array([float(row[name] or "nan") for row in csv.DictReader(lines)])
+
+
+def _literal(file: Path) -> Array:
+    """The numbers of the last array that is written out in a module."""
+    found = re.findall(r"np\.array\(\[([^\]]+)\]\)", file.read_text("utf-8"))
+    if not found:
+        raise Unavailable(f"{file} holds no numbers")
+    return np.array(found[-1].split(","), dtype=np.float64)
 
 
 def mackey_glass(count: int = 5000, washout: int = 1000) -> Array:
@@ -66,23 +100,29 @@ def _slope(x: float, delayed: float) -> float:
 class Series:
     """A series and its split: `values[:train]` to fit on, `values[train:end]` to forecast.
 
-    `digest` is the sha256 of the values as little-endian float64. `period` is in steps, `variance`
-    the divisor of the squared error (None: the variance of the test part), `taps` the lags of a
-    classical embedding.
+    `module` is the package that ships it, None where it is generated; `digest` the sha256 of the
+    values as little-endian float64. `period` is that of the seasonal forecast in steps, `season`
+    the lag of the forecast that MASE divides by, `variance` the divisor of the squared error
+    (None: the variance of the test part), `taps` the lags of a classical embedding. With `log` the
+    series is forecast as its logarithm.
     """
 
     read: Callable[[], Array]
     digest: str
     train: int
     end: int
+    module: str | None = None
     period: int | None = None
+    season: int = 1
     variance: float | None = None
     taps: tuple[int, ...] = ()
+    log: bool = False
 
 
 SERIES: Mapping[str, Series] = {
     "sunspots": Series(
         read=read_sunspots,
+        module="statsmodels",
         digest="66c86ecdcd5950f61f6243f924fdfa10a44596e94816291062fdda266a31c86d",
         train=1921 - 1700,
         end=1956 - 1700,
@@ -96,6 +136,50 @@ SERIES: Mapping[str, Series] = {
         end=5000,
         taps=(0, 6, 12, 18),
     ),
+    "airline": Series(
+        read=read_airline,
+        module="pmdarima",
+        digest="8eda0a52744e72ede03825fce5cb979a43af4b3479e2b0216bf907eee5d18056",
+        train=108,
+        end=144,
+        period=12,
+        season=12,
+        log=True,
+    ),
+    "co2": Series(
+        read=read_co2,
+        module="statsmodels",
+        digest="866a09cd8e1611423abe60da5a4a70c1bd0d16628548798bbde9b7c98e4c30d0",
+        train=1827,
+        end=2284,
+        period=52,
+        season=52,
+    ),
+    "demand": Series(
+        read=read_demand,
+        module="pmdarima",
+        digest="bf5e0b0766e3717ce810bb8f304ae7cff067f31ffa7d133dd005e05cf6f84d84",
+        train=3225,
+        end=4032,
+        period=336,
+        season=336,
+    ),
+    "laser": Series(
+        read=read_laser,
+        module="reservoirpy",
+        digest="ec9a7547fe386f59ce23b1aae2fc9b55ac0c0a5d69fe82bcd74194933212fb95",
+        train=1000,
+        end=1100,
+    ),
+    "temperatures": Series(
+        read=read_temperatures,
+        module="vega_datasets",
+        digest="9693ea921834ed62a379732a5687d624a4467d95337ed66d49d56057f8127b8b",
+        train=7007,
+        end=8759,
+        period=24,
+        season=24,
+    ),
 }
 
 
@@ -103,8 +187,94 @@ SERIES: Mapping[str, Series] = {
 def values(name: str) -> Array:
     """The series of that name, read-only; what differs from the data described is refused."""
     series = SERIES[name].read().astype("<f8")
-    digest = sha256(series.tobytes()).hexdigest()
-    if digest != SERIES[name].digest:
-        raise Unavailable(f"the data of {name} is not the one described: its sha256 is {digest}")
+    checked(name, SERIES[name].digest, series)
+    return series
+
+
+@cache
+def from_file(path: str, column: str, digest: str) -> Array:
+    """A column of a user's CSV file, read-only. `Unavailable` names the row and the column of what
+    is wrong; rows are counted as an editor counts lines, the heading being line 1."""
+    file = Path(path)
+    try:
+        if digest and not sha256(file.read_bytes()).hexdigest().startswith(digest):
+            raise Unavailable(f"{file} has changed since the run was begun")
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = csv.reader(lines)
+            heads = [head.strip() for head in next(rows, [])]
+            found = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Unavailable(f"{file} is no CSV file: {error}") from error
+    if column not in heads:
+        raise Unavailable(f"{file} has no column {column!r}. It has: {', '.join(heads) or 'none'}")
+    for line, row in found:
+        if len(row) != len(heads):
+            raise Unavailable(f"{file}, line {line}: {len(row)} cells under {len(heads)} headings")
+    if len(found) < LEAST_ROWS:
+        raise Unavailable(
+            f"{file} has {len(found)} rows of values; at least {LEAST_ROWS} are needed"
+        )
+    for place, name in enumerate(heads):
+        if name != column and _date(found[0][1][place]):
+            _in_order(file, name, [(line, row[place]) for line, row in found])
+    place = heads.index(column)
+    series = np.array([_number(file, line, column, row[place]) for line, row in found])
+    if (series == series[0]).all():
+        raise Unavailable(f"{file}, column {column!r}: every value is {series[0]:g}")
     series.setflags(write=False)
     return series
+
+
+def _number(file: Path, line: int, column: str, cell: str) -> float:
+    where = f"{file}, line {line}, column {column!r}"
+    if not cell.strip():
+        raise Unavailable(f"{where}: a gap. Fill it or leave it out, the choice is yours")
+    try:
+        number = float(cell)
+    except ValueError:
+        raise Unavailable(f"{where}: {cell!r} is no number") from None
+    if not np.isfinite(number):
+        raise Unavailable(f"{where}: {cell.strip()} is no finite number")
+    return number
+
+
+def _date(cell: str) -> datetime | None:
+    """A day or a time in ISO form, slashes allowed, or a month such as 1949-01."""
+    text = cell.strip().replace("/", "-")
+    text += "-01" if re.fullmatch(r"\d{4}-\d\d", text) else ""
+    try:
+        return datetime.fromisoformat(text) if "-" in text else None
+    except ValueError:
+        return None
+
+
+def _in_order(file: Path, name: str, cells: Sequence[tuple[int, str]]) -> None:
+    last: datetime | None = None
+    for line, cell in cells:
+        where = f"{file}, line {line}, column {name!r}"
+        now = _date(cell)
+        if now is None:
+            raise Unavailable(f"{where}: {cell!r} is no date, as those above it are")
+        try:
+            late = last is not None and now <= last
+        except TypeError:
+            raise Unavailable(f"{where}: a date with a time zone among dates without") from None
+        if late:
+            raise Unavailable(f"{where}: {cell.strip()} does not come after the date before it")
+        last = now
+
+
+@cache
+def own(path: str, column: str, digest: str, period: int) -> Series:
+    """How a user's series is split: four fifths to fit on."""
+    count = len(from_file(path, column, digest))
+    return Series(
+        read=lambda: from_file(path, column, digest),
+        digest="",
+        train=int(TRAINED_ON * count),
+        end=count,
+        period=period or None,
+        season=period or 1,
+    )

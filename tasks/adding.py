@@ -87,8 +87,8 @@ class Adding:
 
 PROFILES: Mapping[str, Adding] = {
     "smoke": Adding(length=10, batch=16, hidden=8, steps=20, learning_rate=1e-2, held_out=100),
-    "short": Adding(length=10, batch=128, hidden=64, steps=200, learning_rate=3e-3),
     "standard": Adding(length=50, hidden=32, steps=1000, learning_rate=5e-3),
     "paper": Adding(length=100, hidden=64, steps=4000, learning_rate=2e-3),
+    "short": Adding(length=10, batch=128, hidden=64, steps=200, learning_rate=3e-3),
 }
 """`short` is for comparisons: in its few updates each cell learns enough to tell a change by."""

@@ -1,32 +1,40 @@
-"""Forecasting a fixed series from a window of its past, beside the classical forecasts.
+"""Forecasting a series from a window of its past, beside the classical forecasts.
 
 - `sunspots`: yearly mean sunspot numbers 1700–2008 (public domain, US National Geophysical Data
-  Center; the file that ships in the package statsmodels). Fitted on 1700–1920, forecast
-  1921–1955, with the divisor 1535 for the squared error: a split and a
-  normalisation that published forecasts of this series use.
+  Center; a file of statsmodels). Fitted on 1700–1920, forecast 1921–1955, with the divisor 1535 for
+  the squared error: a split and a normalisation that published forecasts of this series use.
 - `mackey-glass`: the chaotic delay equation of Mackey & Glass 1977, generated here; 3000 values
   to fit on, the following 2000 to forecast.
+- `airline`: monthly passengers 1949–1960 (Box & Jenkins 1976, series G; a file of pmdarima, MIT),
+  the last three years to forecast, as logarithms.
+- `co2`: weekly CO₂ at Mauna Loa 1958–2001 (Keeling & Whorf, Scripps; a file of statsmodels), the
+  last fifth to forecast.
+- `demand`: half-hourly electricity demand of England and Wales, 12 weeks of 2000 (Taylor 2003; a
+  file of pmdarima, MIT), the last fifth to forecast.
+- `laser`: series A of the Santa Fe competition (Weigend & Gershenfeld 1994; a file of reservoirpy,
+  MIT), 1000 values to fit on and the next 100 to forecast.
+- `temperatures`: hourly, Seattle, a year of NOAA's normals 1981–2010 (public domain; a file of
+  vega-datasets, MIT), the last fifth to forecast.
+- `csv`: a column of your own file (`--data series.csv --column y`), the last fifth to forecast.
 
 The forecast for step t reads the `length` values that end at t − `horizon`: values of the test
-part are read once they are past, the model is not refitted. Series are standardised with the mean
-and deviation of the training part alone.
+part are read once they are past, the model is not refitted. With `ahead` it is for the steps t to
+t + `ahead` − 1 at once. Series are standardised with the mean and deviation of the training part
+alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.spec import Array
 from tasks._common import check
-from tasks._series import SERIES, Series, sunspots_missing, values
+from tasks._data import missing
+from tasks._series import FILE, SERIES, Series, from_file, own, values
 
-REQUIRES: tuple[str, ...] = ("statsmodels",)
-
-
-def unavailable() -> str | None:
-    """Why the sunspots cannot be read; `mackey-glass` needs no package."""
-    return sunspots_missing()
+REQUIRES: tuple[str, ...] = ()
+READS = ("steps", "window")
 
 
 def lagged(series: Array, targets: Array, lags: Sequence[int]) -> Array:
@@ -48,46 +56,71 @@ def autoregression(series: Array, train: int, targets: Array, lags: Sequence[int
 
 @dataclass(frozen=True, kw_only=True)
 class Forecasting:
-    """Forecast `horizon` steps ahead from a window of `length` values.
+    """Forecast `ahead` values, the first of them `horizon` steps on, from a window of `length`.
 
     `order` is the number of lags of the autoregressive baseline, at most `length`, so that it
-    never sees more than the network.
+    never sees more than the network. `reads="window"` hands the window over as the channels of a
+    single step: with the cell `feedforward` this is the windowed multilayer perceptron. `data`,
+    `column`, `period` and `digest`, by which the file is known again, are those of `csv`.
     """
 
     series: str = "sunspots"
     horizon: int = 1
+    ahead: int = 1
     length: int = 20
+    reads: str = "steps"
     order: int = 9
     batch: int = 32
     hidden: int = 8
     steps: int = 1000
     learning_rate: float = 5e-3
     clip_norm: float | None = 1.0
+    data: str = ""
+    column: str = ""
+    period: int = 0
+    digest: str = ""
 
-    inputs = 1
-    outputs = 1
-    readout = "last"
     loss = "mse"
     metric = "nmse"
+    readout = "last"
 
     def __post_init__(self) -> None:
-        if self.series not in SERIES:
-            raise ValueError(f"series must be one of {', '.join(SERIES)}, not {self.series!r}")
-        check(self, horizon=1, length=1, order=1)
+        for name, among in (("series", (*SERIES, FILE)), ("reads", READS)):
+            if (value := getattr(self, name)) not in among:
+                raise ValueError(f"{name} must be one of {', '.join(among)}, not {value!r}")
+        check(self, horizon=1, ahead=1, length=1, order=1, period=0)
         if self.order > self.length:
             raise ValueError(f"order must be at most length, {self.length}, not {self.order}")
-        if self.length + self.horizon > self._data.train // 2:
-            most = self._data.train // 2
-            raise ValueError(f"length + horizon must be at most {most} for {self.series}")
+        if self.series == FILE and not (self.data and self.column):
+            raise ValueError("which series? Name a file and its column: --data FILE --column NAME")
+        if self.series != FILE and (self.data or self.column or self.period):
+            raise ValueError(f"data, column and period go with series={FILE}, not {self.series}")
+        if self._reach > (most := self._data.train // 2):
+            raise ValueError(
+                f"length + horizon + ahead − 1 must be at most {most} for {self.series}"
+            )
+
+    def unavailable(self) -> str | None:
+        """Why the series cannot be read here."""
+        module = self._data.module
+        return missing(module, f"the series {self.series} ships") if module else None
+
+    @property
+    def inputs(self) -> int:
+        return self.length if self.reads == "window" else 1
+
+    @property
+    def outputs(self) -> int:
+        return self.ahead
 
     @property
     def time(self) -> int:
-        return self.length
+        return 1 if self.reads == "window" else self.length
 
     @property
     def chance(self) -> float:
         """The training mean for every step: the best constant that can be known beforehand."""
-        return self._nmse(np.full(len(self._targets), self._training.mean()))
+        return self._nmse(np.full((len(self._targets), self.ahead), self._training.mean()))
 
     @property
     def threshold(self) -> float:
@@ -97,76 +130,113 @@ class Forecasting:
     @property
     def baselines(self) -> Mapping[str, float]:
         """`nmse` of forecasts from the same information: the last value known, the last known
-        value a whole number of periods ago, and least squares on `order` lags or on taps."""
-        series, targets, period = values(self.series), self._targets, self._data.period
-        forecasts = {"persistence": series[targets - self.horizon]}
+        value a whole number of periods ago, and least squares on `order` lags or on taps, fitted
+        for each step ahead."""
+        series, period = self._series, self._data.period
+        forecasts = {"persistence": self._each(lambda t, far: series[t - far])}
         if period:
-            forecasts["seasonal"] = series[targets - period * -(-self.horizon // period)]
+            forecasts["seasonal"] = self._each(
+                lambda t, far: series[t - period * -(-far // period)]
+            )
         lags = {"autoregression": range(self.order), "taps": self._data.taps}
         for name, past in lags.items():
             if len(past) > 0 and max(past) < self.length:
-                delays = [self.horizon + lag for lag in past]
-                forecasts[name] = autoregression(series, self._data.train, targets, delays)
+                forecasts[name] = self._each(
+                    lambda t, far, past=past: autoregression(
+                        series, self._data.train, t, [far + lag for lag in past]
+                    )
+                )
         return {name: self._nmse(forecast) for name, forecast in forecasts.items()}
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Random windows of the training part `(batch, length, 1)` and what follows `(batch, 1)`,
-        standardised."""
-        first = self.length + self.horizon - 1
-        return self._windows(rng.integers(first, self._data.train, size=self.batch))
+        """Random windows of the training part `(batch, length, 1)`, or `(batch, 1, length)`, and
+        what follows `(batch, ahead)`, standardised."""
+        first, end = self.length + self.horizon - 1, self._data.train - self.ahead + 1
+        return self._windows(rng.integers(first, end, size=self.batch))
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Every target of the test part in order: `(steps, length, 1)` and `(steps, 1)`,
-        standardised."""
+        """The same for every step of the test part in order."""
         return self._windows(self._targets)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """Of standardised forecasts `(steps, 1)` for the test part.
+        """Of standardised forecasts `(steps, ahead)` for the test part.
 
         `nmse`: squared error over the series' `variance`; `nrmse` its root; `rmse` in the unit of
-        the series; `mase`: absolute error over that of one-step persistence on the training part
-        (Hyndman & Koehler 2006); `smape`: 200 |error| / (|forecast| + |value|), in per cent.
+        the series; `mase`: absolute error over that of the last value, or of the last one a season
+        ago, on the training part (Hyndman & Koehler 2006); `smape`: 200 |error| / (|forecast| +
+        |value|), in per cent.
         """
-        scale, mean = self._training.std(), self._training.mean()
-        forecast, value = (np.asarray(a, np.float64) * scale + mean for a in (predictions, y))
-        error = np.abs(forecast - value)
+        forecast, value = self._in_its_unit(predictions), self._in_its_unit(y)
+        error, season = np.abs(forecast - value), self._data.season
         size = np.maximum(np.abs(forecast) + np.abs(value), np.finfo(np.float64).tiny)
         nmse = float(np.mean(error**2) / self._variance)
+        trained = self._unit(self._training)
+        naive = np.abs(trained[season:] - trained[:-season])
         return {
             "nmse": nmse,
             "nrmse": nmse**0.5,
             "rmse": float(np.mean(error**2) ** 0.5),
-            "mase": float(error.mean() / np.abs(np.diff(self._training)).mean()),
+            "mase": float(error.mean() / naive.mean()),
             "smape": float(np.mean(200 * error / size)),
         }
 
     @property
     def _data(self) -> Series:
+        if self.series == FILE:
+            return own(self.data, self.column, self.digest, self.period)
         return SERIES[self.series]
 
     @property
+    def _reach(self) -> int:
+        return self.length + self.horizon + self.ahead - 1
+
+    @property
+    def _series(self) -> Array:
+        """As it is forecast."""
+        if self.series == FILE:
+            return from_file(self.data, self.column, self.digest)
+        found = values(self.series)
+        return np.log(found) if self._data.log else found
+
+    @property
     def _training(self) -> Array:
-        return values(self.series)[: self._data.train]
+        return self._series[: self._data.train]
 
     @property
     def _targets(self) -> Array:
-        return np.arange(self._data.train, self._data.end)
+        """The first step of each forecast of the test part."""
+        return np.arange(self._data.train, self._data.end - self.ahead + 1)
 
     @property
     def _variance(self) -> float:
-        return self._data.variance or float(values(self.series)[self._targets].var())
+        tested = self._series[self._data.train : self._data.end]
+        return self._data.variance or float(self._unit(tested).var())
+
+    def _unit(self, series: Array) -> Array:
+        return np.exp(series) if self._data.log else series
 
     def _standardised(self, series: Array) -> Array:
         return np.asarray((series - self._training.mean()) / self._training.std())
 
+    def _in_its_unit(self, standardised: Array) -> Array:
+        scale, mean = self._training.std(), self._training.mean()
+        return self._unit(np.asarray(standardised, np.float64) * scale + mean)
+
     def _windows(self, targets: Array) -> tuple[Array, Array]:
-        series = self._standardised(values(self.series))
+        series = self._standardised(self._series)
         oldest_first = range(self.horizon + self.length - 1, self.horizon - 1, -1)
-        return lagged(series, targets, oldest_first)[..., None], series[targets][:, None]
+        x = lagged(series, targets, oldest_first)
+        y = series[targets[:, None] + np.arange(self.ahead)]
+        return x[:, None, :] if self.reads == "window" else x[..., None], y
+
+    def _each(self, forecast: Callable[[Array, int], Array]) -> Array:
+        """Forecasts `(steps, ahead)`, each from what is known `far` steps before."""
+        steps = range(self.ahead)
+        return np.stack([forecast(self._targets + k, self.horizon + k) for k in steps], axis=-1)
 
     def _nmse(self, forecast: Array) -> float:
-        y = self._standardised(values(self.series)[self._targets])
-        return self.scores(self._standardised(forecast), y)["nmse"]
+        y = self._series[self._targets[:, None] + np.arange(self.ahead)]
+        return self.scores(self._standardised(forecast), self._standardised(y))["nmse"]
 
 
 PROFILES: Mapping[str, Forecasting] = {
@@ -174,5 +244,12 @@ PROFILES: Mapping[str, Forecasting] = {
     "standard": Forecasting(length=20, hidden=8, steps=1000, learning_rate=5e-3),
     "paper": Forecasting(
         series="mackey-glass", horizon=84, length=50, order=20, batch=50, hidden=32, steps=2500
+    ),
+    "airline": Forecasting(series="airline", length=24, order=13, hidden=16, steps=2000),
+    "co2": Forecasting(series="co2", length=52, order=52, hidden=32, steps=4000),
+    "demand": Forecasting(series="demand", length=48, order=48, hidden=32, steps=4000),
+    "laser": Forecasting(series="laser", length=25, order=25, hidden=32, steps=4000),
+    "temperatures": Forecasting(
+        series="temperatures", horizon=24, length=48, order=48, hidden=32, steps=4000
     ),
 }

@@ -17,7 +17,7 @@ from test_tasks_1997 import what_may_come
 
 import tasks
 from bench.spec import LOSSES, READOUTS, Array, ModelSpec, Unavailable
-from tasks import _series
+from tasks import _data, _series
 from tasks.adding import MARKS, Adding
 from tasks.forecasting import Forecasting, autoregression
 from tasks.memory import Memory
@@ -272,11 +272,11 @@ def test_other_data_than_the_one_described_is_refused(monkeypatch: pytest.Monkey
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    task: Any = tasks.load("forecasting")
-    assert task.unavailable() is None
-    monkeypatch.setattr(_series, "find_spec", lambda name: None)
-    assert "pip install statsmodels" in task.unavailable()
-    with pytest.raises(Unavailable, match="pip install statsmodels"):
+    assert Forecasting().unavailable() is None
+    monkeypatch.setattr(_data, "find_spec", lambda name: None)
+    assert "pip install statsmodels" in str(Forecasting().unavailable())
+    assert Forecasting(series="mackey-glass").unavailable() is None
+    with pytest.raises(Unavailable, match="statsmodels"):
         _series.read_sunspots()
 
 
@@ -292,7 +292,7 @@ REJECTED = [
     (Memory, {"lag": 0}, "lag must be a whole number of at least 1, not 0"),
     (Memory, {"lag": True}, "lag must be a whole number of at least 1, not True"),
     (Memory, {"lag": 5, "clip_norm": -1.0}, "clip_norm must be a positive number"),
-    (Forecasting, {"series": "tides"}, "series must be one of sunspots, mackey-glass, not 'tides'"),
+    (Forecasting, {"series": "tides"}, "series must be one of sunspots, mackey-glass, airline"),
     (Forecasting, {"length": 8}, "order must be at most length, 8, not 9"),
     (Forecasting, {"length": 100, "horizon": 20}, "must be at most 110 for sunspots"),
     (Forecasting, {"horizon": 0}, "horizon must be a whole number of at least 1, not 0"),

@@ -121,4 +121,6 @@ class Bench:
         the same for all seeds."""
         if purpose == "evaluation":
             return np.random.default_rng([0, 2])
-        return np.random.default_rng([self.case.seed, {"weights": 0, "batches": 1}[purpose]])
+        return np.random.default_rng(
+            [self.case.seed, {"weights": 0, "batches": 1, "writing": 3}[purpose]]
+        )

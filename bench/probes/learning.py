@@ -1,9 +1,13 @@
 """The learning probe: loss and scores over training, and steps to solve."""
 
 import math
+from collections.abc import Sequence
 
 from bench.probes.bench import Bench, Outcome
 from bench.probes.training import Trained
+
+KEPT = 1000
+"""Losses kept of a training run."""
 
 
 def learning(bench: Bench, trained: Trained) -> Outcome:
@@ -24,6 +28,16 @@ def learning(bench: Bench, trained: Trained) -> Outcome:
     }
     metrics |= {f"final.{name}": value for name, value in looks[-1].scores.items()}
     metrics |= {f"baseline.{name}": value for name, value in task.baselines.items()}
-    samples = {"loss": trained.losses, "checkpoint_step": [float(look.step) for look in looks]}
+    samples = {"loss": thinned(trained.losses)}
+    samples["checkpoint_step"] = [float(look.step) for look in looks]
     samples |= {name: [look.scores[name] for look in looks] for name in looks[0].scores}
+    if trained.written:
+        samples["written"] = [float(ord(character)) for character in trained.written]
     return Outcome(metrics, samples)
+
+
+def thinned(losses: Sequence[float]) -> list[float]:
+    """Every loss; of more than `KEPT`, means of as many in a row as it takes."""
+    width = -(-len(losses) // KEPT)
+    blocks = (losses[start : start + width] for start in range(0, len(losses), width or 1))
+    return [sum(block) / len(block) for block in blocks]

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.generation import generate
 from bench.probes.bench import Bench
 from bench.spec import Array, Session
 
 CHECKPOINTS = 40
+WRITTEN = 200
 AT_ONCE = 1000
 """Held-out sequences evaluated at once, or a training batch where that is more."""
 
@@ -33,6 +35,8 @@ class Trained:
     checkpoints: list[Checkpoint]
     initial: dict[str, Array]
     params: dict[str, Array]
+    written: str
+    """What the trained model goes on to write, of a task that is text."""
 
     @property
     def diverged_at(self) -> int | None:
@@ -63,7 +67,7 @@ def train(bench: Bench) -> Trained:
                 break
         if not last:
             waiting.append(session.step(x, y))
-    return Trained(losses, checkpoints, start, session.params())
+    return Trained(losses, checkpoints, start, session.params(), _written(bench, session))
 
 
 def _look(
@@ -86,6 +90,16 @@ def _look(
         nan=sum(int(np.isnan(value).sum()) for value in values),
         inf=sum(int(np.isinf(value).sum()) for value in values),
     )
+
+
+def _written(bench: Bench, session: Session) -> str:
+    """Characters drawn after the task's prompt, where it has one and the backend can go on."""
+    prompt, task = getattr(bench.task, "prompt", None), bench.task
+    if prompt is None or bench.case.bidirectional or bench.supports.lacks("generation"):
+        return ""
+    rng = bench.rng("writing")
+    drawn = generate(session, prompt, WRITTEN, classes=task.outputs, rng=rng)
+    return "".join(task.alphabet[symbol] for symbol in drawn[0])  # type: ignore[attr-defined]
 
 
 def predictions(session: Session, x: Array, count: int) -> Array:

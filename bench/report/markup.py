@@ -59,6 +59,9 @@ def markdown_section(section: Section, images: Sequence[str]) -> str:
         parts += [markdown_table(section.learning)]
     if len(section.speed):
         parts += ["### Speed and memory", markdown_table(section.speed)]
+    if section.written:
+        written = [f"{who}: {text}" for who, text in section.written.items()]
+        parts += ["### Written after training", markdown_list(written)]
     parts += [f"![{name.removesuffix('.png')}]({name})" for name in images]
     return "\n\n".join(part for part in parts if part)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.rows import GROUP, grouped
+from bench.report.rows import GROUP, Row, grouped
 from bench.report.tables import Tables
 from bench.report.timing import FLAGS
 from bench.report.words import entries, learning_words, plain, short, speed_words
@@ -26,7 +26,8 @@ PRODUCT = (
 @dataclass(frozen=True)
 class Section:
     """`place` is run, task, device and dtype; every cell of the tables is a string; `score` and
-    `settings` are lines to stand above them, `score` empty where nothing was learned."""
+    `settings` are lines to stand above them, `score` empty where nothing was learned; `written` is
+    what trained models wrote, by whom."""
 
     place: tuple[str, ...]
     title: str
@@ -34,6 +35,7 @@ class Section:
     settings: str
     learning: pd.DataFrame
     speed: pd.DataFrame
+    written: Mapping[str, str]
 
 
 def sections(made: Tables) -> list[Section]:
@@ -53,6 +55,7 @@ def sections(made: Tables) -> list[Section]:
                 ", ".join(f"{k} {plain(v)}" for k, v in group[0].size.items()),
                 learning_words(learned),
                 speed_words(timed),
+                _written(group),
             )
         )
     return found
@@ -88,6 +91,17 @@ def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
     for name, value in zip(GROUP, place, strict=True):
         here &= frame[name] == value
     return frame[here]
+
+
+def _written(group: Sequence[Row]) -> dict[str, str]:
+    """Of text: what each model wrote after training with its first seed."""
+    found = {}
+    for row in group:
+        learned = row.of("learning")
+        if learned and (codes := learned[0].samples.get("written")):
+            who = f"{row.backend} {row.cell}, seed {learned[0].case['seed']}"
+            found[who] = "".join(chr(int(code)) for code in codes)
+    return found
 
 
 def _about_score(part: pd.DataFrame) -> str:

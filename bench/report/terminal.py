@@ -106,6 +106,8 @@ def _show_section(console: Console, section: Section) -> None:
             console.print(_table(kept))
             if gone := [name for name in frame.columns if name not in kept.columns]:
                 console.print(Text(f"{title}, no room for: {'; '.join(gone)}", style="dim"))
+    for who, text in section.written.items():
+        console.print(Text(f"Written by {who}: {' '.join(text.split())}"))
 
 
 def _show_missing(console: Console, made: Tables) -> None:

@@ -1,0 +1,319 @@
+"""Tasks on data that ship in packages, and on the user's own: what they hold, how they are split,
+and what is refused."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tasks
+from bench.spec import Array, Unavailable
+from tasks import _data, _series, char_lm
+from tasks.autoencoder import Autoencoder, components
+from tasks.char_lm import CharLM
+from tasks.classification import SETS, Classification, labelled
+from tasks.forecasting import PROFILES, Forecasting, autoregression
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+# forecasting
+
+
+@pytest.mark.parametrize("name", _series.SERIES)
+def test_a_series_is_the_one_described_and_its_split_lies_within(name: str) -> None:
+    series = _series.SERIES[name]
+    found = _series.values(name)
+    assert np.isfinite(found).all() and not found.flags.writeable
+    assert 0 < series.train < series.end <= len(found)
+
+
+RMSE = {
+    ("airline", "persistence"): 50.3,
+    ("airline", "seasonal"): 42.0,
+    ("airline", "autoregression"): 15.6,
+    ("co2", "persistence"): 0.513,
+    ("co2", "seasonal"): 1.84,
+    ("co2", "autoregression"): 0.401,
+    ("demand", "persistence"): 905,
+    ("demand", "seasonal"): 718,
+    ("demand", "autoregression"): 314,
+}
+"""Worked out elsewhere, by other code."""
+
+
+@pytest.mark.parametrize(("name", "method"), RMSE)
+def test_classical_forecasts_have_the_errors_that_others_find(name: str, method: str) -> None:
+    task = PROFILES[name]
+    series = _series.values(name)[_series.SERIES[name].train : _series.SERIES[name].end]
+    rmse = (task.baselines[method] * series.var()) ** 0.5
+    assert rmse == pytest.approx(RMSE[name, method], rel=0.02)
+
+
+def test_the_autoregression_is_that_of_statsmodels() -> None:
+    from statsmodels.tsa.ar_model import AutoReg
+
+    series, train = _series.values("sunspots"), 221
+    fitted = AutoReg(series[:train], lags=9).fit().params
+    for step in (230, 240, 255):
+        theirs = fitted[0] + fitted[1:] @ series[step - 9 : step][::-1]
+        ours = autoregression(series, train, np.array([step]), range(1, 10))
+        assert ours[0] == pytest.approx(theirs, rel=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["sunspots", "airline", "laser"]),
+    horizon=st.integers(1, 6),
+    ahead=st.integers(1, 5),
+    seed=st.integers(0, 999),
+)
+def test_many_steps_ahead_are_the_values_that_come(
+    name: str, horizon: int, ahead: int, seed: int
+) -> None:
+    """A ramp of places in the place of the series: a window says which values it may know."""
+    task = Forecasting(series=name, horizon=horizon, ahead=ahead, length=9)
+    known = task._standardised(task._series)
+    for (x, y), end in ((task.sample(rng(seed)), task._data.train), (task.evaluation(rng()), None)):
+        assert x.shape[1:] == (9, 1) and y.shape[1:] == (ahead,)
+        for window, wanted in zip(x[:5, :, 0], y[:5], strict=True):
+            starts = [k for k in range(len(known) - 9) if (known[k : k + 9] == window).all()]
+            firsts = [k + 9 + horizon - 1 for k in starts]
+            assert any(
+                (known[first : first + ahead] == wanted).all()
+                for first in firsts
+                if end is None or first + ahead <= end
+            )
+
+
+def test_a_window_is_the_same_past_as_channels_of_one_step() -> None:
+    steps, window = Forecasting(), Forecasting(reads="window")
+    (x, y), (channels, same) = steps.evaluation(rng()), window.evaluation(rng())
+    np.testing.assert_array_equal(x[:, :, 0], channels[:, 0, :])
+    np.testing.assert_array_equal(y, same)
+    assert (window.inputs, window.time) == (20, 1)
+    assert window.baselines == steps.baselines
+
+
+def test_of_logarithms_the_scores_are_of_the_series_itself() -> None:
+    task = PROFILES["airline"]
+    _, y = task.evaluation(rng())
+    forecast = np.log(1.1) / task._training.std() + y
+    passengers = _series.values("airline")[108:]
+    assert task.scores(forecast, y)["rmse"] == pytest.approx(
+        0.1 * np.mean(passengers**2) ** 0.5, rel=1e-9
+    )
+    naive = np.abs(passengers_before()[12:] - passengers_before()[:-12]).mean()
+    assert task.scores(forecast, y)["mase"] == pytest.approx(0.1 * passengers.mean() / naive)
+
+
+def passengers_before() -> Array:
+    return _series.values("airline")[:108]
+
+
+GOOD = "when,y,z\n" + "".join(f"2020-01-{k + 1:02},{np.sin(k):.4f},{k}\n" for k in range(30))
+
+
+def own(text: str, folder: Path, column: str = "y", **settings: Any) -> Forecasting:
+    file = folder / "series.csv"
+    file.write_text(text)
+    words = {"length": 4, "order": 2, **settings}
+    return Forecasting(series="csv", data=str(file), column=column, **words)
+
+
+def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
+    task = own(GOOD, tmp_path, period=6)
+    assert set(task.baselines) == {"persistence", "seasonal", "autoregression"}
+    _, y = task.evaluation(rng())
+    values = np.round(np.sin(np.arange(30)), 4)
+    trained = values[:24]
+    np.testing.assert_allclose(y[:, 0], (values[24:] - trained.mean()) / trained.std())
+    assert task.threshold < 1e-4, "a sine is an autoregression of order two"
+
+
+def changed(line: int, text: str) -> str:
+    lines = GOOD.splitlines()
+    lines[line - 1] = text
+    return "\n".join(lines) + "\n"
+
+
+REFUSED = {
+    "a gap": (changed(7, "2020-01-06,,5"), "line 7, column 'y': a gap"),
+    "text": (changed(7, "2020-01-06,many,5"), "line 7, column 'y': 'many' is no number"),
+    "nan": (changed(7, "2020-01-06,nan,5"), "line 7, column 'y': nan is no finite number"),
+    "one row": ("when,y\n2020-01-01,1\n", "has 1 rows of values; at least 10"),
+    "nothing": ("", "no column 'y'. It has: none"),
+    "other columns": ("when,x\n" * 12, "no column 'y'. It has: when, x"),
+    "constant": ("y\n" + "3\n" * 20, "column 'y': every value is 3"),
+    "order": (changed(9, "2020-01-01,1.0,5"), "line 9, column 'when': 2020-01-01 does not come"),
+    "twice": (changed(9, "2020-01-07,1.0,5"), "line 9, column 'when': 2020-01-07 does not come"),
+    "no date": (changed(9, "soon,1.0,5"), "line 9, column 'when': 'soon' is no date"),
+    "too many cells": (changed(9, "2020-01-08,1,2,3"), "line 9: 4 cells under 3 headings"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_what_is_wrong_with_a_file_is_said_with_row_and_column(fault: str, tmp_path: Path) -> None:
+    text, message = REFUSED[fault]
+    with pytest.raises(Unavailable) as error:
+        own(text, tmp_path)
+    assert message in str(error.value) and "series.csv" in str(error.value)
+
+
+def test_a_file_that_is_not_there_or_is_another_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no.csv cannot be read: No such file"):
+        Forecasting(series="csv", data=str(tmp_path / "no.csv"), column="y")
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(Unavailable, match="picture.png is no CSV file"):
+        Forecasting(series="csv", data=str(picture), column="y")
+    with pytest.raises(Unavailable, match="has changed since the run was begun"):
+        own(GOOD, tmp_path, digest="0" * 32)
+    with pytest.raises(ValueError, match="horizon"):
+        own(GOOD, tmp_path, horizon=12)
+    with pytest.raises(ValueError, match="--data FILE --column NAME"):
+        Forecasting(series="csv")
+    with pytest.raises(ValueError, match="data, column and period go with series=csv"):
+        Forecasting(column="y")
+
+
+# classification
+
+
+SHAPES = {
+    "mnist1d": (4000, 1000, 40, 1),
+    "digits": (1438, 359, 64, 1),
+    "vowels": (270, 370, 29, 12),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_has_the_sequences_that_it_says(name: str) -> None:
+    trained, held_out = labelled(name)
+    assert (len(trained.y), len(held_out.y), *trained.x.shape[1:]) == SHAPES[name]
+    assert set(trained.y) == set(held_out.y) == set(range(SETS[name].classes))
+    assert not any(a.flags.writeable for a in (trained.x, held_out.y))
+    task = Classification(data=name, batch=32)
+    x, y = task.sample(rng())
+    asked = y >= 0
+    assert (asked.sum(axis=1) == 1).all()
+    for row, sequence in zip(y, x, strict=True):
+        end = int(np.argmax(row >= 0))
+        assert not sequence[end + 1 :].any(), "nothing comes after the end"
+
+
+def test_the_vowels_are_of_seven_to_twenty_nine_steps() -> None:
+    ends = np.concatenate([part.end for part in labelled("vowels")]) + 1
+    assert (ends.min(), ends.max()) == (7, 29)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_a_class_scores(name: str) -> None:
+    task = Classification(data=name)
+    _, y = task.evaluation(rng())
+    right = np.eye(task.outputs)[np.maximum(y, 0)]
+    assert task.scores(right, y)["error"] == 0
+    assert task.scores(-right, y)["error"] == 1
+    common = np.bincount(y[y >= 0]).argmax()
+    always = np.broadcast_to(np.eye(task.outputs)[common], right.shape)
+    assert task.scores(always, y)["error"] == pytest.approx(task.chance)
+    assert 0 < task.baselines["nearest neighbour"] < task.chance
+
+
+def test_making_a_set_leaves_the_random_numbers_of_others_alone() -> None:
+    import random
+
+    before = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    SETS["mnist1d"].read()
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+
+
+# text
+
+
+def test_a_bigram_model_has_the_bits_of_its_definition() -> None:
+    """By a dictionary, letter by letter."""
+    text, train, first, end = char_lm.text(), 3000, 1_400_000, 1_400_400
+    single = Counter(text[:train])
+    pairs: dict[str, Counter[str]] = {}
+    for before, now in zip(text[: train - 1], text[1:train], strict=True):
+        pairs.setdefault(before, Counter())[now] += 1
+    spent = 0.0
+    for k in range(first, end):
+        kinds = len(single)
+        p = (single[text[k]] + kinds / len(char_lm.alphabet())) / (train + kinds)
+        if followers := pairs.get(text[k - 1]):
+            p = (followers[text[k]] + len(followers) * p) / (followers.total() + len(followers))
+        spent -= np.log2(p)
+    assert char_lm.bits(2, train, first, end) == pytest.approx(spent / (end - first), rel=1e-9)
+
+
+def test_more_context_is_fewer_bits() -> None:
+    task = CharLM()
+    found = list(task.baselines.values())
+    assert found == sorted(found, reverse=True)
+    assert task.chance == found[0] and task.threshold == found[2]
+
+
+def test_the_next_characters_are_asked_for_and_held_out_ones_once() -> None:
+    task = CharLM(length=20, held_out=50, train=5000)
+    x, y = task.sample(rng())
+    read = x.argmax(axis=-1)
+    np.testing.assert_array_equal(read[:, 1:], y[:, :-1])
+    text = "".join(task.alphabet[k] for k in read[0])
+    assert text in char_lm.text()[:5000]
+    _, asked = task.evaluation(rng())
+    symbols = asked[asked >= 0]
+    start = char_lm.HELD_OUT_FROM + 11
+    np.testing.assert_array_equal(symbols, char_lm.numbers()[start : start + 500])
+    uniform = np.zeros((*asked.shape, task.outputs))
+    assert task.scores(uniform, asked)["bits"] == pytest.approx(np.log2(task.outputs))
+
+
+@pytest.mark.parametrize("wrong", [{"held_out": 10**6}, {"train": 1_450_000}, {"length": 1}])
+def test_a_text_has_an_end(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        CharLM(**wrong)
+
+
+# autoencoder
+
+
+def test_principal_components_rebuild_all_when_there_are_as_many_as_pixels() -> None:
+    assert components(64) == pytest.approx(0, abs=1e-20)
+    assert 0 < components(16) < components(4) < components(0) == Autoencoder().chance
+
+
+def test_rows_are_asked_for_from_the_last_to_the_first() -> None:
+    task = Autoencoder()
+    x, y = task.sample(rng())
+    np.testing.assert_array_equal(x[:, ::-1], y)
+    assert task.scores(y, y)["mse"] == 0
+    mean = labelled("digits")[0].x.reshape(-1, 8, 8).mean(axis=0)
+    _, held_out = task.evaluation(rng())
+    always = np.broadcast_to(mean[::-1], held_out.shape)
+    assert task.scores(always, held_out)["mse"] == pytest.approx(task.chance)
+
+
+# packages
+
+
+@pytest.mark.parametrize("name", ["classification", "char-lm", "autoencoder", "forecasting"])
+def test_without_its_package_a_task_says_what_to_install(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task: Any = tasks.load(name).PROFILES["standard"]
+    assert task.unavailable() is None
+    monkeypatch.setattr(_data, "find_spec", lambda module: None)
+    assert "pip install" in task.unavailable()
+
+
+def test_other_data_than_described_are_refused() -> None:
+    with pytest.raises(Unavailable, match="not the one described: its sha256 is"):
+        _data.checked("it", "0" * 64, np.zeros(3))
