@@ -41,6 +41,7 @@ def test_every_option_and_file_that_is_named_exists() -> None:
     for option in set(re.findall(r"[ `](--[a-z][a-z-]+)", README)) - {
         "--dist",
         "--format",
+        "--no-deps",
         "--limits",
         "--extra-index-url",
     }:

@@ -167,11 +167,11 @@ def test_what_is_wrong_with_a_file_is_said_with_row_and_column(fault: str, tmp_p
 
 
 def test_a_file_that_is_not_there_or_is_another_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no.csv cannot be read: No such file"):
+    with pytest.raises(Unavailable, match=r"no\.csv cannot be read: No such file"):
         Forecasting(series="csv", data=str(tmp_path / "no.csv"), column="y")
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(Unavailable, match="picture.png is no CSV file"):
+    with pytest.raises(Unavailable, match=r"picture\.png is no CSV file"):
         Forecasting(series="csv", data=str(picture), column="y")
     with pytest.raises(Unavailable, match="has changed since the run was begun"):
         own(GOOD, tmp_path, digest="0" * 32)
