@@ -2,6 +2,7 @@
 and what is refused."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def test_a_bigram_model_has_the_bits_of_its_definition() -> None:
     text, train, first, end = char_lm.text(), 3000, 1_400_000, 1_400_400
     single = Counter(text[:train])
     pairs: dict[str, Counter[str]] = {}
-    for before, now in zip(text[: train - 1], text[1:train], strict=True):
+    for before, now in pairwise(text[:train]):
         pairs.setdefault(before, Counter())[now] += 1
     spent = 0.0
     for k in range(first, end):
