@@ -17,6 +17,7 @@ from bench.weights import SCHEMES
 HERE = Path(__file__).parent
 RUNS = HERE / "results" / "runs"
 COMPARISONS = HERE / "results" / "comparisons"
+STUDIES = HERE / "results" / "studies"
 LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru", "phases")
 WHOLE = ("seeds", "layers", "directions")
 """Options that take lists, of words and of whole numbers."""
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         "report": report,
         "compare": compare,
         "history": history,
+        "study": study,
         "plan": plan,
         "worker": worker,
     }
@@ -116,6 +118,32 @@ def history(arguments: Sequence[str]) -> int:
     parser.add_argument("--results-dir", type=Path, default=RUNS)
     given = parser.parse_args(arguments)
     return history_command(given.metric, given.results_dir, given.output, given.cells)
+
+
+def study(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py study",
+        description="Many seeds of many settings, beside published figures. It goes on where it "
+        "was stopped; no clock runs, so that all processors work.",
+    )
+    parser.add_argument("study", nargs="?", help="its name (default: list them)")
+    parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
+    parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
+    parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
+    parser.add_argument("--results-dir", type=Path, default=STUDIES)
+    given = parser.parse_args(arguments)
+    from bench.study.command import study_command
+
+    return study_command(
+        given.study,
+        given.rows,
+        backends=backends,
+        tasks=tasks,
+        entry=HERE / "run_bench.py",
+        root=given.results_dir,
+        jobs=given.jobs,
+        dry_run=given.dry_run,
+    )
 
 
 def plan(arguments: Sequence[str]) -> int:

@@ -57,13 +57,12 @@ def run_command(
     for gap in missing:
         print(f"not run: {gap}", file=sys.stderr)
     if dry_run:
-        have = {record.key for record in folder.records()} if folder else set()
-        left = [case for case in planned if case.key not in have]
+        left = left_of(folder, planned) if folder else planned
         return _show_plan(left, selection, folder.path.parent if folder else root, jobs)
     if folder is None:
         folder = RunFolder.create(root, run_id, first_info(request, selection, entry, backends))
     else:
-        _same_versions(folder, selection, backends)
+        same_versions(folder, selection.backends, backends)
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
@@ -79,24 +78,48 @@ def _measure(
     jobs: int,
     budget_s: float,
 ) -> int:
-    start, before = perf_counter(), folder.records()
-    have = {record.key for record in before}
-    left = [case for case in planned if case.key not in have]
-    costs = _costs(left, selection, folder.path.parent)
+    left = left_of(folder, planned)
+    costs = case_costs(left, [selection], folder.path.parent)
+    work = units(left, random.Random(folder.id))
+    took = measure(folder, left, costs, work, entry, limits, jobs, budget_s)
+    if took is None:
+        print(f"stopped; go on by --resume {folder.id}", file=sys.stderr)
+        return 130
+    return _conclude(folder, folder.records(), took)
+
+
+def left_of(folder: RunFolder, planned: Sequence[Case]) -> list[Case]:
+    """The cases that are not recorded yet."""
+    have = {record.key for record in folder.records()}
+    return [case for case in planned if case.key not in have]
+
+
+def measure(
+    folder: RunFolder,
+    left: Sequence[Case],
+    costs: Sequence[float],
+    work: Sequence[Unit],
+    entry: Path,
+    limits: Limits,
+    jobs: int,
+    budget_s: float = 0.0,
+) -> float | None:
+    """Run these units of the cases left into a folder that is locked; the seconds it took, or
+    None where it was interrupted."""
+    start = perf_counter()
     with Live(left, costs) if sys.stderr.isatty() else Quiet() as progress:
         run = Run(folder, _starter(entry), limits, progress, folder.info())
-        for record in before:
+        for record in folder.records():
             run.learn_of(record)
         try:
-            to_the_end(run.all(units(left, random.Random(folder.id)), jobs))
+            to_the_end(run.all(work, jobs))
             to_the_end(_spend(run, start + budget_s))
         except KeyboardInterrupt:
-            print(f"stopped; go on by --resume {folder.id}", file=sys.stderr)
-            return 130
+            return None
     took = perf_counter() - start
     run.info.setdefault("sessions_s", []).append(took)
     folder.write_info(run.info)
-    return _conclude(folder, folder.records(), took)
+    return took
 
 
 async def _spend(run: Run, deadline: float) -> None:
@@ -164,7 +187,7 @@ def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: 
         print(case)
     known = history(root)
     seen = sum(kind(case) in known for case in planned)
-    costs = _costs(planned, selection, root)
+    costs = case_costs(planned, [selection], root)
     work = units(planned, random.Random(0))
     expected = total(work, {c.key: s for c, s in zip(planned, costs, strict=True)}, jobs)
     print(f"{len(planned)} cases in {len(work)} worker processes, about {duration(expected)}")
@@ -172,8 +195,10 @@ def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: 
     return 0
 
 
-def _costs(planned: Sequence[Case], selection: Selection, root: Path) -> list[float]:
-    known, templates = history(root), dict(selection.tasks)
+def case_costs(planned: Sequence[Case], selections: Sequence[Selection], root: Path) -> list[float]:
+    """Seconds that each case will take, as far as is known."""
+    known = history(root)
+    templates = {name: task for selection in selections for name, task in selection.tasks}
     return [seconds(case, known, case.with_task(templates[case.task])) for case in planned]
 
 
@@ -211,9 +236,9 @@ def run_name(asked: str | None) -> str:
     return asked
 
 
-def _same_versions(folder: RunFolder, selection: Selection, backends: Registry) -> None:
+def same_versions(folder: RunFolder, names: Sequence[str], backends: Registry) -> None:
     """What was proven under one version is not proven under another."""
-    then, now = folder.info().get("versions", {}), _versions(selection, backends)
+    then, now = folder.info().get("versions", {}), _versions(names, backends)
     changed = [f"{k} {then[k]} is now {v}" for k, v in now.items() if then.get(k, v) != v]
     if changed:
         raise RecordsError(
@@ -222,8 +247,8 @@ def _same_versions(folder: RunFolder, selection: Selection, backends: Registry) 
         )
 
 
-def _versions(selection: Selection, backends: Registry) -> dict[str, str | None]:
-    loaded = [backends.load(name) for name in selection.backends]
+def _versions(names: Sequence[str], backends: Registry) -> dict[str, str | None]:
+    loaded = [backends.load(name) for name in names]
     packages = {"numpy", *(p for module in loaded for p in getattr(module, "REQUIRES", ()))}
     return {"python": sys.version.split()[0], **machine.versions(sorted(packages))}
 
@@ -234,10 +259,14 @@ def first_info(
     """The request with what this machine decided made explicit: resumed on another one, the run
     goes on with the same cases or says why it cannot."""
     asked = replace(request, backends=list(selection.backends), threads=selection.threads)
+    return {"request": asked.given(), **about(selection.backends, entry, backends)}
+
+
+def about(names: Sequence[str], entry: Path, backends: Registry) -> dict[str, Any]:
+    """The commit, the versions of these backends' packages and the machine."""
     return {
-        "request": asked.given(),
         **machine.commit(entry.parent),
-        "versions": _versions(selection, backends),
+        "versions": _versions(names, backends),
         "machine": machine.machine(),
         "environments": {},
         "sessions_s": [],

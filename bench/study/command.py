@@ -1,0 +1,145 @@
+"""The command that runs a study, piece by piece, and writes its table."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.command import (
+    about,
+    case_costs,
+    job_count,
+    left_of,
+    measure,
+    same_versions,
+    worker_limits,
+)
+from bench.display import duration
+from bench.estimate import total
+from bench.plan import Case, Selection, Unit, cases
+from bench.records import RunFolder, disk
+from bench.select import Registry, Request, select
+from bench.spec import Unavailable
+from bench.study.papers import PAPERS
+from bench.study.rows import Row, Study
+from bench.study.table import markdown
+
+STUDIES: Mapping[str, Study] = {"papers": PAPERS}
+TIME_LIMIT_S = 7200.0
+
+Planned = Mapping[str, tuple[Case, Row]]
+"""Cases and whose they are, by the case's key."""
+
+
+def study_command(
+    name: str | None,
+    words: Sequence[str],
+    *,
+    backends: Registry,
+    tasks: Registry,
+    entry: Path,
+    root: Path,
+    jobs: int | None,
+    dry_run: bool,
+) -> int:
+    """Run what is left of a study, or of the rows that have one of the words in their name, and
+    write the table of all that is recorded; the exit code."""
+    if name is None:
+        print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
+        return 0
+    if name not in STUDIES:
+        raise Unavailable(f"unknown study {name!r}. Known: {', '.join(STUDIES)}")
+    study, slots = STUDIES[name], job_count(jobs)
+    planned, selections = _plan(study, study.rows, backends, tasks)
+    asked = [row for row in study.rows if not words or any(_named(row, w) for w in words)]
+    if not asked:
+        names = "; ".join(row.name for row in study.rows)
+        raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {names}")
+    own = {key for key, (_, row) in planned.items() if row in asked}
+    there = (root / name / "records.jsonl").is_file()
+    folder = RunFolder.existing(root, name) if there else None
+    chosen = [case for key, (case, _) in planned.items() if key in own]
+    left = left_of(folder, chosen) if folder else chosen
+    costs = case_costs(left, selections, root)
+    work = _pieces(left)
+    expected = total(work, {c.key: s for c, s in zip(left, costs, strict=True)}, slots)
+    print(f"{len(left)} of {len(chosen)} cases left, about {duration(expected)}", file=sys.stderr)
+    if dry_run:
+        return 0
+    used = list(dict.fromkeys(case.backend for case, _ in planned.values()))
+    if folder is None:
+        info = {"request": {}, "study": name, **about(used, entry, backends)}
+        folder = RunFolder.create(root, name, info)
+    same_versions(folder, used, backends)
+    with folder.lock():
+        folder.set_torn_line_aside()
+        limits = worker_limits(Request(), TIME_LIMIT_S, None)
+        took = measure(folder, left, costs, work, entry, limits, slots)
+    _write(folder, study, planned)
+    if took is None:
+        print("stopped; the same command goes on with it", file=sys.stderr)
+        return 130
+    failed = [r for r in folder.records() if r.status == "failed"]
+    return 1 if failed else 0
+
+
+def _named(row: Row, word: str) -> bool:
+    return word.lower() in f"{row.group} {row.name}".lower()
+
+
+def _plan(
+    study: Study, rows: Sequence[Row], backends: Registry, tasks: Registry
+) -> tuple[Planned, list[Selection]]:
+    """Every case once; of backends that are not installed here, a line says so."""
+    names, gaps = _installed((study.main, *study.others), backends, tasks)
+    for gap in gaps:
+        print(f"not run: {gap}", file=sys.stderr)
+    main = study.main if study.main in names else names[0]
+    found: dict[str, tuple[Case, Row]] = {}
+    selections = []
+    for row in rows:
+        for request in row.requests(main, [name for name in names if name != main]):
+            selection, _ = select(request, backends, tasks)
+            selections.append(selection)
+            for case in cases(selection):
+                found.setdefault(case.key, (case, row))
+    return found, selections
+
+
+def _installed(
+    names: Sequence[str], backends: Registry, tasks: Registry
+) -> tuple[list[str], list[str]]:
+    there, gaps = [], []
+    for name in names:
+        try:
+            select(Request(backends=[name]), backends, tasks)
+            there.append(name)
+        except Unavailable as error:
+            gaps.append(" ".join(str(error).split()))
+    if not there:
+        raise Unavailable("none of the study's backends can run here")
+    return there, gaps
+
+
+def _pieces(left: Sequence[Case]) -> list[Unit]:
+    """A process a model and backend, so that they are spread over the processors, and a process
+    does not hold what all the models have compiled."""
+    groups: dict[tuple[Any, ...], list[Case]] = {}
+    for case in left:
+        groups.setdefault((case.backend, case.device, case.threads, case.model_key), []).append(
+            case
+        )
+    return [
+        Unit(backend, device, threads, timed=False, cases=tuple(group))
+        for (backend, device, threads, _), group in groups.items()
+    ]
+
+
+def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
+    rows = {key: row for key, (_, row) in planned.items()}
+    text = markdown(study, rows, folder.records())
+    path = folder.path / "table.md"
+    with disk(f"cannot write to {path}"):
+        path.write_text(text, encoding="utf-8")
+    print(text)
+    print(f"records and table: {folder.path}")

@@ -1,0 +1,193 @@
+"""Published figures and the settings in which ours stand beside them.
+
+The LSTM of 1997 had no forget gate: a forget bias of 5 makes ours begin like it. It was trained by
+plain gradient descent, one sequence at a time; ours by Adam on small batches, with the gradient's
+norm clipped at 1.
+"""
+
+from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study, about, between
+
+HS = "Hochreiter & Schmidhuber 1997"
+BAI = "Bai, Kolter & Koltun 2018"
+PASCANU = "Pascanu, Mikolov & Bengio 2013"
+MNIST1D = "Greydanus & Kobak 2020"
+ADAM = "Adam and batches need fewer sequences than gradient descent one sequence at a time."
+NEVER = "0% of trials"
+
+
+def none(cell: str) -> Figure:
+    """Not one trial solved."""
+    return Figure(cell, SOLVED, 0.0, 0.0, 0.0)
+
+
+PAPERS = Study(
+    about="published figures beside ours",
+    sources={
+        HS: "Long short-term memory, Neural Computation 9(8), tables 2–10",
+        BAI: "An empirical evaluation of generic convolutional and recurrent networks, "
+        "arXiv 1803.01271, table 1",
+        PASCANU: "On the difficulty of training recurrent neural networks, arXiv 1211.5063",
+        MNIST1D: "Scaling down deep learning with MNIST-1D, arXiv 2011.14439",
+    },
+    rows=(
+        Row(
+            name="1: embedded Reber grammar",
+            group=HS,
+            task="reber:paper",
+            published=(
+                between("lstm", SEQUENCES, 8440, 39740),
+                Figure("lstm", SOLVED, 0.985, 0.97, 1.0),
+                none("rnn"),
+            ),
+        ),
+        Row(
+            name="2a: long lag, p = 100",
+            group=HS,
+            task="long-lag:2a",
+            cells=("rnn", "lstm"),
+            forget_bias=5.0,
+            published=(about("lstm", SEQUENCES, 5040), none("rnn")),
+        ),
+        Row(
+            name="2b: no local regularity, p = 100",
+            group=HS,
+            task="long-lag:2b",
+            cells=("lstm",),
+            forget_bias=5.0,
+            published=(about("lstm", SEQUENCES, 5680),),
+        ),
+        *(
+            Row(
+                name=f"2c: p = q = {lag}",
+                group=HS,
+                task=f"long-lag:symbols={lag}:lag={lag}:steps={steps}",
+                cells=("lstm",),
+                forget_bias=5.0,
+                published=(about("lstm", SEQUENCES, sequences),),
+                why=ADAM,
+            )
+            for lag, steps, sequences in ((50, 1500, 30_000), (100, 2000, 31_000))
+        ),
+        *(
+            Row(
+                name=f"{form}: two-sequence problem, T = 100, N = 3",
+                group=HS,
+                task=f"two-sequence:{size}",
+                cells=("lstm",),
+                forget_bias=5.0,
+                published=(about("lstm", SEQUENCES, sequences),),
+                why=ADAM,
+            )
+            for form, size, sequences in (
+                ("3a", "paper", 27_380),
+                ("3b", "3b", 41_740),
+                ("3c", "3c", 269_650),
+            )
+        ),
+        *(
+            Row(
+                name=f"4: adding, T = {length}",
+                group=HS,
+                task=f"adding-1997:paper:length={length}",
+                cells=("lstm",),
+                forget_bias=5.0,
+                seeds=10 if length == 100 else 5,
+                others=3 if length == 100 else 0,
+                published=(about("lstm", SEQUENCES, sequences),),
+            )
+            for length, sequences in ((100, 74_000), (500, 209_000))
+        ),
+        Row(
+            name="5: multiplication, T = 100",
+            group=HS,
+            task="multiplication:paper",
+            cells=("lstm",),
+            forget_bias=5.0,
+            seeds=5,
+            published=(about("lstm", SEQUENCES, 482_000),),
+            why=ADAM,
+        ),
+        Row(
+            name="6a: temporal order",
+            group=HS,
+            task="temporal-order:6a",
+            cells=("lstm",),
+            forget_bias=5.0,
+            published=(about("lstm", SEQUENCES, 31_390),),
+            why=ADAM,
+        ),
+        Row(
+            name="6b: temporal order of three",
+            group=HS,
+            task="temporal-order:6b",
+            cells=("lstm",),
+            forget_bias=5.0,
+            seeds=5,
+            others=0,
+            published=(about("lstm", SEQUENCES, 571_100),),
+            why=ADAM,
+        ),
+        Row(
+            name="temporal order, length 50",
+            group=PASCANU,
+            task="temporal-order:standard",
+            published=(Figure("rnn", SOLVED, 1.0, 1.0, 1.0),),
+        ),
+        Row(
+            name="adding, T = 200",
+            group=BAI,
+            task="adding:length=200:marks=anywhere:batch=32:hidden=130:clip_norm=5"
+            ":learning_rate=0.001:steps=4000",
+            seeds=5,
+            others=0,
+        ),
+        Row(
+            name="adding, T = 600",
+            group=BAI,
+            task="adding:length=600:marks=anywhere:batch=32:hidden=130:clip_norm=5"
+            ":learning_rate=0.001:steps=4000",
+            seeds=5,
+            others=0,
+            published=(
+                about("lstm", SCORE, 0.164),
+                about("gru", SCORE, 5.3e-5),
+                about("rnn", SCORE, 0.177),
+            ),
+        ),
+        Row(
+            name="copy, T = 1000",
+            group=BAI,
+            task="memory:lag=1000:batch=32:hidden=50:clip_norm=1:learning_rate=0.0005:steps=1000"
+            ":held_out=200",
+            seeds=5,
+            others=0,
+            published=(
+                about("lstm", SCORE, 0.0204),
+                about("gru", SCORE, 0.0197),
+                about("rnn", SCORE, 0.0202),
+            ),
+        ),
+        Row(
+            name="MNIST-1D, error",
+            group=MNIST1D,
+            task="classification:standard",
+            cells=("gru",),
+            seeds=5,
+            published=(about("gru", SCORE, 0.09),),
+        ),
+        *(
+            Row(
+                name=f"{series}, one step ahead",
+                group="Forecasts",
+                task=f"forecasting:{size}",
+                cells=("rnn", "lstm", "gru"),
+                seeds=5,
+            )
+            for series, size in (
+                ("sunspots", "standard"),
+                ("airline", "airline"),
+                ("laser", "laser"),
+            )
+        ),
+    ),
+)

@@ -1,0 +1,87 @@
+"""What a study is made of: settings to train at, and what papers report of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.select import Request
+
+SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
+"""What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
+ALIKE = 2.0
+"""A figure that stands alone counts as a range from a half of it to twice as much."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published number of one cell, with the range in which ours counts as the same."""
+
+    cell: str
+    what: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def spread(self) -> bool:
+        """Whether the paper itself gives a range."""
+        return self.value not in (self.low * ALIKE, self.high / ALIKE)
+
+
+def about(cell: str, what: str, value: float) -> Figure:
+    """A figure that is given without a spread."""
+    return Figure(cell, what, value, value / ALIKE, value * ALIKE)
+
+
+def between(cell: str, what: str, low: float, high: float) -> Figure:
+    """A figure that is given as a range."""
+    return Figure(cell, what, (low + high) / 2, low, high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One setting. `seeds` of it are trained in the study's main backend, `others` of the same
+    ones in each of the rest. `why` says where the difference comes from where ours is another."""
+
+    name: str
+    task: str
+    group: str = ""
+    cells: Sequence[str] = ("rnn", "lstm", "gru")
+    seeds: int = 10
+    others: int = 3
+    init: str | None = None
+    forget_bias: float | None = None
+    layers: int | None = None
+    directions: int | None = None
+    dtypes: Sequence[str] = ("float32",)
+    published: Sequence[Figure] = ()
+    why: str = ""
+
+    def requests(self, main: str, others: Sequence[str]) -> Iterator[Request]:
+        """What is trained, as it would be asked for on the command line."""
+        for backends, seeds in (([main], self.seeds), (list(others), self.others)):
+            if backends and seeds:
+                yield Request(
+                    backends=backends,
+                    tasks=[self.task],
+                    cells=list(self.cells),
+                    dtypes=list(self.dtypes),
+                    probes=["learning"],
+                    seeds=list(range(seeds)),
+                    init=self.init,
+                    forget_bias=self.forget_bias,
+                    layers=None if self.layers is None else [self.layers],
+                    directions=None if self.directions is None else [self.directions],
+                    threads=1,
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """`main` is the backend with the most seeds, `others` are those that are to agree with it."""
+
+    about: str
+    rows: Sequence[Row]
+    main: str = "jax"
+    others: Sequence[str] = ("numpy", "torch", "tensorflow")
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The papers, by the group of rows."""

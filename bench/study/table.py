@@ -1,0 +1,134 @@
+"""The table of a study: a line a figure, ours beside what was published."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from tabulate import tabulate  # type: ignore[import-untyped]
+
+from bench.records import Record
+from bench.report.words import NONE, short
+from bench.statistics import share_interval
+from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
+
+HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
+SIDES = ("left", "left", "left", "right", "right", "right", "left", "left")
+
+
+def markdown(study: Study, rows: Mapping[str, Row], records: Sequence[Record]) -> str:
+    """All that is recorded, by group of rows; `rows` says of a case's key whose it is."""
+    learned: dict[str, list[Record]] = {}
+    for record in records:
+        if record.probe == "learning" and record.key in rows:
+            learned.setdefault(rows[record.key].name, []).append(record)
+    lines = [line for row in study.rows for line in _lines(study, row, learned.get(row.name, []))]
+    groups = dict.fromkeys(row.group for row in study.rows)
+    parts = []
+    for group in groups:
+        own = [line[1:] for line in lines if line[0] == group]
+        title = f"{group}: {study.sources[group]}" if group in study.sources else group
+        if own:
+            table = tabulate(own, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
+            parts += [title, table]
+    reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in learned]
+    return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
+
+
+def _lines(study: Study, row: Row, records: Sequence[Record]) -> list[list[str]]:
+    """A line for each published figure, and one for each cell of which nothing is published."""
+    found = []
+    for cell in row.cells:
+        own = [r for r in records if r.case["cell"] == cell and r.status == "ok"]
+        if not own:
+            continue
+        figures = [f for f in row.published if f.cell == cell]
+        figures = figures or [Figure(cell, _usual(own), math.nan, math.nan, math.nan)]
+        found += [[row.group, row.name, cell, *_compared(study, f, own)] for f in figures]
+    return found
+
+
+def _usual(records: Sequence[Record]) -> str:
+    return SEQUENCES if any(r.metrics["solved"] for r in records) else SCORE
+
+
+def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[str]:
+    by_backend: dict[str, list[Record]] = {}
+    for record in records:
+        by_backend.setdefault(record.case["backend"], []).append(record)
+    main = by_backend.get(study.main, [])
+    ours = _value(figure.what, main)
+    others = ", ".join(
+        f"{name} {_shown(figure.what, _value(figure.what, own))} ({len(own)})"
+        for name, own in by_backend.items()
+        if name != study.main
+    )
+    metric = str(records[0].case["metric"]) if figure.what == SCORE else figure.what
+    return [
+        metric,
+        _published(figure),
+        f"{_shown(figure.what, ours)}{_spread(figure.what, main)}",
+        _solved(main),
+        others or NONE,
+        verdict(figure, ours, main),
+    ]
+
+
+def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
+    """`within` the published range, or on which side of it."""
+    if math.isnan(figure.value) or math.isnan(ours):
+        return NONE
+    if figure.what == SOLVED:
+        interval = share_interval(round(ours * len(records)), len(records))
+        assert interval
+        if interval[0] <= figure.high and interval[1] >= figure.low:
+            return "within"
+    elif figure.low <= ours <= figure.high:
+        return "within"
+    if math.isinf(ours):
+        return "outside: not solved"
+    below, above = ("fewer", "more") if figure.what == SEQUENCES else ("lower", "higher")
+    return f"outside: {below if ours < figure.low else above}"
+
+
+def _value(what: str, records: Sequence[Record]) -> float:
+    """The median over seeds; of sequences a seed that is not solved counts as infinity."""
+    if not records:
+        return math.nan
+    if what == SOLVED:
+        return sum(bool(r.metrics["solved"]) for r in records) / len(records)
+    name = "score" if what == SCORE else "sequences_to_solve"
+    values = [r.metrics.get(name) for r in records]
+    return float(median(math.inf if v is None else v for v in values))
+
+
+def _spread(what: str, records: Sequence[Record]) -> str:
+    """From the least to the largest of the seeds."""
+    if what == SOLVED or len(records) < 2:
+        return ""
+    name = "score" if what == SCORE else "sequences_to_solve"
+    known = [v for r in records if (v := r.metrics.get(name)) is not None]
+    return f" ({short(min(known))}–{short(max(known))})" if known else ""
+
+
+def _solved(records: Sequence[Record]) -> str:
+    count = sum(bool(r.metrics["solved"]) for r in records)
+    interval = share_interval(count, len(records))
+    if interval is None:
+        return NONE
+    return f"{count} of {len(records)} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f}%)"
+
+
+def _published(figure: Figure) -> str:
+    if math.isnan(figure.value):
+        return NONE
+    if figure.spread and figure.low < figure.high:
+        return f"{_shown(figure.what, figure.low)}–{_shown(figure.what, figure.high)}"
+    return _shown(figure.what, figure.value)
+
+
+def _shown(what: str, value: float) -> str:
+    if math.isinf(value):
+        return NONE
+    if what == SOLVED:
+        return f"{100 * value:.0f}%"
+    return f"{value:,.0f}" if what == SEQUENCES and not math.isnan(value) else short(value)
