@@ -19,6 +19,7 @@ time; a pair gives one log-ratio, head over base. Pairs come in rounds:
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from math import ceil, exp, inf, log, log1p, log2
 
 import numpy as np
@@ -197,10 +198,17 @@ def signed_rank(d: Iterable[float], bound: float) -> float:
 
     doubled = np.rint(2 * rankdata(np.abs(x))).astype(int)
     seen = int(doubled[x > 0].sum())
+    return float(min(1.0, _by_chance(tuple(sorted(doubled[x != 0].tolist())))[seen:].sum()))
+
+
+@lru_cache(maxsize=64)
+def _by_chance(ranks: tuple[int, ...]) -> Array:
+    """The probabilities of the sums of these ranks, each of which is in it or not by a fair coin;
+    the same over and over, since most ranks are 1 to n."""
     ways = np.ones(1)
-    for rank in doubled[x != 0]:
+    for rank in ranks:
         ways = np.pad(ways, (0, rank)) / 2 + np.pad(ways, (rank, 0)) / 2
-    return float(min(1.0, ways[seen:].sum()))
+    return ways
 
 
 def sign_flip(d: Iterable[float], bound: float) -> float:
@@ -239,9 +247,7 @@ def walsh_interval(d: Iterable[float], level: float = 0.95) -> tuple[float, floa
     infinite where there are too few values for the level."""
     x = np.asarray(d, dtype=np.float64)
     walsh = np.sort([(x[i] + x[j]) / 2 for i in range(len(x)) for j in range(i, len(x))])
-    ways = np.ones(1)
-    for rank in range(1, len(x) + 1):
-        ways = np.pad(ways, (0, rank)) / 2 + np.pad(ways, (rank, 0)) / 2
+    ways = _by_chance(tuple(range(1, len(x) + 1)))
     outside = int(np.searchsorted(np.cumsum(ways), (1 - level) / 2, side="right"))
     if outside == 0:
         return -inf, inf

@@ -246,7 +246,8 @@ def test_list_goes_on_past_what_does_not_load() -> None:
                 raise Unavailable("it does not import")
             return super().load(name)
 
-    nameless = SimpleNamespace(__doc__=None, unavailable=lambda: "no data")
+    empty = SimpleNamespace(unavailable=lambda: "no data")
+    nameless = SimpleNamespace(__doc__=None, PROFILES={"smoke": empty})
     found = Broken(bad=0, numpy=SOME.load("numpy"))
     assert list_command(found, Broken(bad=0, x=nameless), limits=False) == 0
 
