@@ -102,7 +102,8 @@ def compare(arguments: Sequence[str]) -> int:
 
 
 def history(arguments: Sequence[str]) -> int:
-    from bench.history import METRICS, history_command
+    from bench.history import METRICS
+    from bench.report.history import history_command
 
     parser = argparse.ArgumentParser(
         prog="run_bench.py history",

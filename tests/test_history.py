@@ -10,7 +10,8 @@ import pytest
 from matplotlib.image import imread
 from running import bench_inside, tiny_run
 
-from bench.history import METRICS, Point, Series, change_points, frame
+from bench.history import METRICS, Point, Series, change_points
+from bench.report.history import frame
 from bench.report.timeline import timeline
 
 

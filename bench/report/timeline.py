@@ -1,21 +1,22 @@
 """A metric over stored runs: a panel a series, its intervals, its levels and where they change."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from textwrap import fill
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from bench.history import Metric, Series
 from bench.report.panels import BACKENDS, GREY, WIDTH
 from bench.report.plots import STYLE
 
-if TYPE_CHECKING:
-    from bench.history import Metric, Series
-
 COLUMNS = 2
+LETTERS = 52
+"""In a line of a panel's title."""
 
 
-def timeline(found: Sequence["Series"], metric: str, told: "Metric") -> Figure:
+def timeline(found: Sequence[Series], metric: str, told: Metric) -> Figure:
     """Panels two in a row, each with an axis of its own."""
     lines = -(-len(found) // COLUMNS)
     with rc_context(STYLE):
@@ -30,7 +31,7 @@ def timeline(found: Sequence["Series"], metric: str, told: "Metric") -> Figure:
     return figure
 
 
-def _panel(axes: Any, one: "Series", told: "Metric") -> None:
+def _panel(axes: Any, one: Series, told: Metric) -> None:
     values = [told.scale * point.value for point in one.points]
     places = range(len(values))
     for place, point in zip(places, one.points, strict=True):
@@ -48,8 +49,9 @@ def _panel(axes: Any, one: "Series", told: "Metric") -> None:
         axes.plot([first - 0.4, last + 0.4], shown, color=BACKENDS[1], lw=1.4)
     for start in one.changes:
         axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
-    axes.set_title(one.cell)
+    axes.set_title(fill(one.cell, LETTERS), fontsize=8)
     if min(values) > 0:
-        axes.set_ylim(0, 1.15 * max(values))
+        tops = [told.scale * point.high for point in one.points if point.high is not None]
+        axes.set_ylim(0, 1.1 * max(*values, *tops))
     ends = sorted({0, *one.changes, len(values) - 1})
     axes.set_xticks(ends, [one.points[k].started[:10] for k in ends], fontsize=7)
