@@ -64,7 +64,6 @@ PAPERS = Study(
                 cells=("lstm",),
                 forget_bias=5.0,
                 published=(about("lstm", SEQUENCES, sequences),),
-                why=ADAM,
             )
             for lag, steps, sequences in ((50, 1500, 30_000), (100, 2000, 31_000))
         ),
