@@ -208,6 +208,7 @@ def _by_chance(ranks: tuple[int, ...]) -> Array:
     ways = np.ones(1)
     for rank in ranks:
         ways = np.pad(ways, (0, rank)) / 2 + np.pad(ways, (rank, 0)) / 2
+    ways.setflags(write=False)
     return ways
 
 

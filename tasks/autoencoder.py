@@ -17,7 +17,7 @@ from tasks._common import check
 from tasks._data import missing
 from tasks.classification import SETS, labelled
 
-REQUIRES: tuple[str, ...] = ()
+REQUIRES: tuple[str, ...] = ("scikit-learn",)
 SIDE = 8
 
 

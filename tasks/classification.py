@@ -21,7 +21,7 @@ from bench.spec import Array
 from tasks._common import UNLABELLED, check
 from tasks._data import checked, file_of, missing
 
-REQUIRES: tuple[str, ...] = ()
+REQUIRES: tuple[str, ...] = ("mnist1d", "scikit-learn", "sktime")
 SEED = 1998
 CHUNK = 50
 

@@ -33,7 +33,7 @@ from tasks._common import check
 from tasks._data import missing
 from tasks._series import FILE, SERIES, Series, from_file, own, values
 
-REQUIRES: tuple[str, ...] = ()
+REQUIRES: tuple[str, ...] = ("statsmodels", "pmdarima", "reservoirpy", "vega-datasets")
 READS = ("steps", "window")
 
 

@@ -151,6 +151,29 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert (tmp_path / "small" / "records.jsonl").read_text() == whole
 
 
+def test_a_study_that_was_killed_while_writing_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "STUDIES", {"small": SMALL})
+    assert small(tmp_path, "second") == 0
+    file = tmp_path / "small" / "records.jsonl"
+    whole = file.read_text()
+    file.write_text(whole[:-40])
+    assert small(tmp_path, "second") == 0
+    said = capsys.readouterr().err
+    assert "set aside" in said and "1 of 2 cases left" in said
+    assert len(file.read_text().splitlines()) == len(whole.splitlines())
+
+
+def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
+    figure = about("lstm", SEQUENCES, 900)
+    row = Row(name="it", group="p", task="t", published=(figure,), why="Because of that.")
+    study = Study(about="", rows=(row,), main="a", others=())
+    for sequences, told in ((800, False), (100, True)):
+        own = [learned(k, sequences) for k in range(3)]
+        assert ("Because of that." in markdown(study, rows_of(own, row), own)) == told
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

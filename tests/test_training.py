@@ -1,6 +1,7 @@
 """Training is the same everywhere, and the learning and gradient probes say what happened."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import broken
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from conftest import bench_for
 
+import backends
 from bench.probes.gradients import gradients, half_life, through_time
-from bench.probes.learning import learning
-from bench.probes.training import norm, train
+from bench.probes.learning import learning, thinned
+from bench.probes.training import WRITTEN, norm, train
 
 STEPS = 100
 
@@ -124,3 +126,48 @@ def test_gradients_through_time_do_not_underflow_in_float32(backend: str) -> Non
 
 def test_norm_is_that_of_all_elements_in_float64() -> None:
     assert norm(np.array([3e30], np.float32), np.array([4e30], np.float32)) == pytest.approx(5e30)
+
+
+def on_text(backend: Any = "numpy", **options: Any) -> Any:
+    words = {"length": 10, "batch": 8, "hidden": 8, "steps": 10, "held_out": 20}
+    return bench_for(backend, "learning", task="char-lm", **{**words, **options})
+
+
+def test_what_a_model_trained_on_text_writes_is_kept() -> None:
+    bench = on_text()
+    outcome = learning(bench, train(bench))
+    written = "".join(chr(int(code)) for code in outcome.samples["written"])
+    assert len(written) == WRITTEN
+    assert set(written) <= set(bench.task.alphabet)
+    assert written == train(on_text()).written
+
+
+def test_a_model_of_text_that_diverged_writes_nothing_and_is_no_failure() -> None:
+    """The weights of a real session that have become NaN in its last update."""
+    real: Any = backends.load("numpy")
+
+    def opened(*words: Any) -> Any:
+        session = real.open_session(*words)
+        spoilt = {name: value * np.nan for name, value in session.params().items()}
+        lost = real.open_session(words[0], spoilt, *words[2:])
+        parts = {name: getattr(session, name) for name in ("put", "step", "wait", "predict")}
+        parts["gradients"] = session.gradients
+        return SimpleNamespace(**parts, params=lost.params, advance=lost.advance)
+
+    blown = SimpleNamespace(SUPPORTS=real.SUPPORTS, REQUIRES=(), open_session=opened)
+    bench = on_text(blown)
+    trained = train(bench)
+    assert trained.written == ""
+    assert math.isfinite(learning(bench, trained).metrics["score"] or math.nan)
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "first"), [(0, 0, None), (1, 1, 0), (1000, 1000, 0), (1001, 501, 0.5)]
+)
+def test_of_many_losses_means_of_as_many_in_a_row_are_kept(
+    count: int, kept: int, first: float | None
+) -> None:
+    found = thinned([float(k) for k in range(count)])
+    assert len(found) == kept
+    assert not found or found[0] == first
+    assert count != 1001 or found[-1] == 1000, "the last block is of what is left"

@@ -11,6 +11,7 @@ from bench.spec import Array, Session
 
 CHECKPOINTS = 40
 WRITTEN = 200
+"""Characters that a model trained on text writes."""
 AT_ONCE = 1000
 """Held-out sequences evaluated at once, or a training batch where that is more."""
 
@@ -67,7 +68,10 @@ def train(bench: Bench) -> Trained:
                 break
         if not last:
             waiting.append(session.step(x, y))
-    return Trained(losses, checkpoints, start, session.params(), _written(bench, session))
+    trained = session.params()
+    sound = all(np.isfinite(value).all() for value in trained.values())
+    written = _written(bench, session) if sound else ""
+    return Trained(losses, checkpoints, start, trained, written)
 
 
 def _look(

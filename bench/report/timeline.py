@@ -52,6 +52,6 @@ def _panel(axes: Any, one: Series, told: Metric) -> None:
     axes.set_title(fill(one.cell, LETTERS), fontsize=8)
     if min(values) > 0:
         tops = [told.scale * point.high for point in one.points if point.high is not None]
-        axes.set_ylim(0, 1.1 * max(*values, *tops))
+        axes.set_ylim(0, 1.1 * max([*values, *tops]))
     ends = sorted({0, *one.changes, len(values) - 1})
     axes.set_xticks(ends, [one.points[k].started[:10] for k in ends], fontsize=7)

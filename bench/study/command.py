@@ -55,16 +55,11 @@ def study_command(
     if not asked:
         names = "; ".join(row.name for row in study.rows)
         raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {names}")
-    own = {key for key, (_, row) in planned.items() if row in asked}
+    chosen = [case for case, row in planned.values() if row in asked]
     there = (root / name / "records.jsonl").is_file()
     folder = RunFolder.existing(root, name) if there else None
-    chosen = [case for key, (case, _) in planned.items() if key in own]
-    left = left_of(folder, chosen) if folder else chosen
-    costs = case_costs(left, selections, root)
-    work = _pieces(left)
-    expected = total(work, {c.key: s for c, s in zip(left, costs, strict=True)}, slots)
-    print(f"{len(left)} of {len(chosen)} cases left, about {duration(expected)}", file=sys.stderr)
     if dry_run:
+        _left(folder, chosen, selections, root, slots)
         return 0
     used = list(dict.fromkeys(case.backend for case, _ in planned.values()))
     if folder is None:
@@ -72,7 +67,9 @@ def study_command(
         folder = RunFolder.create(root, name, info)
     same_versions(folder, used, backends)
     with folder.lock():
-        folder.set_torn_line_aside()
+        if folder.set_torn_line_aside():
+            print("a half-written record was set aside; its case runs again", file=sys.stderr)
+        left, costs, work = _left(folder, chosen, selections, root, slots)
         limits = worker_limits(Request(), TIME_LIMIT_S, None)
         took = measure(folder, left, costs, work, entry, limits, slots)
     _write(folder, study, planned)
@@ -81,6 +78,23 @@ def study_command(
         return 130
     failed = [r for r in folder.records() if r.status == "failed"]
     return 1 if failed else 0
+
+
+def _left(
+    folder: RunFolder | None,
+    chosen: Sequence[Case],
+    selections: Sequence[Selection],
+    root: Path,
+    slots: int,
+) -> tuple[list[Case], list[float], list[Unit]]:
+    """The cases that are not recorded yet, what each will take and in which processes; says how
+    long that is."""
+    left = left_of(folder, chosen) if folder else list(chosen)
+    costs = case_costs(left, selections, root)
+    work = _pieces(left)
+    expected = total(work, {c.key: s for c, s in zip(left, costs, strict=True)}, slots)
+    print(f"{len(left)} of {len(chosen)} cases left, about {duration(expected)}", file=sys.stderr)
+    return left, costs, work
 
 
 def _named(row: Row, word: str) -> bool:

@@ -20,11 +20,8 @@ class Figure:
     value: float
     low: float
     high: float
-
-    @property
-    def spread(self) -> bool:
-        """Whether the paper itself gives a range."""
-        return self.value not in (self.low * ALIKE, self.high / ALIKE)
+    spread: bool = False
+    """Whether the paper itself gives the range."""
 
 
 def about(cell: str, what: str, value: float) -> Figure:
@@ -34,7 +31,7 @@ def about(cell: str, what: str, value: float) -> Figure:
 
 def between(cell: str, what: str, low: float, high: float) -> Figure:
     """A figure that is given as a range."""
-    return Figure(cell, what, (low + high) / 2, low, high)
+    return Figure(cell, what, (low + high) / 2, low, high, spread=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from bench.statistics import share_interval
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
 
 HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
+OUTSIDE = "outside"
 SIDES = ("left", "left", "left", "right", "right", "right", "left", "left")
 
 
@@ -30,7 +31,8 @@ def markdown(study: Study, rows: Mapping[str, Row], records: Sequence[Record]) -
         if own:
             table = tabulate(own, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
             parts += [title, table]
-    reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in learned]
+    apart = {line[1] for line in lines if line[-1].startswith(OUTSIDE)}
+    reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in apart]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
 
 
@@ -85,9 +87,9 @@ def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
     elif figure.low <= ours <= figure.high:
         return "within"
     if math.isinf(ours):
-        return "outside: not solved"
+        return f"{OUTSIDE}: not solved"
     below, above = ("fewer", "more") if figure.what == SEQUENCES else ("lower", "higher")
-    return f"outside: {below if ours < figure.low else above}"
+    return f"{OUTSIDE}: {below if ours < figure.low else above}"
 
 
 def _value(what: str, records: Sequence[Record]) -> float:
@@ -121,7 +123,7 @@ def _solved(records: Sequence[Record]) -> str:
 def _published(figure: Figure) -> str:
     if math.isnan(figure.value):
         return NONE
-    if figure.spread and figure.low < figure.high:
+    if figure.spread:
         return f"{_shown(figure.what, figure.low)}–{_shown(figure.what, figure.high)}"
     return _shown(figure.what, figure.value)
 
