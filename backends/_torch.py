@@ -253,7 +253,8 @@ def _cell(spec: ModelSpec, p: Mapping[str, Any]) -> Callable[[Any, tuple[Any, ..
     if spec.cell == "rnn":
         return lambda x, state: (torch.rnn_tanh_cell(x, *state, w, u, b),)
     if spec.cell == "lstm":
-        return lambda x, state: torch.lstm_cell(x, state, w, u, b)
+        second = torch.zeros_like(b) if b.is_cuda else None  # CUDA's has no gradient without
+        return lambda x, state: torch.lstm_cell(x, state, w, u, b, second)
     if spec.gru == "reset_before":
         return lambda x, state: (_reset_before(x, *state, w, u, b),)
     second = torch.nn.functional.pad(p["b_hn"], (2 * spec.hidden, 0))

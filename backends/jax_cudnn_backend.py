@@ -91,22 +91,24 @@ def run(
     ends = jnp.full(batch, time, "int32") if lengths is None else lengths
     fixed = (*shape(spec)[:3], 0.0, spec.bidirectional, lax.Precision.HIGHEST)
     above, *final = lstm(x, *start, one_bias(spec)(weights), ends, *fixed)
-    return held(spec, above, start[0], lengths), tuple(final)
+    return held(spec, above, start[0], final[0], lengths), tuple(final)
 
 
 def shape(spec: ModelSpec) -> tuple[int, int, int, bool]:
     return spec.inputs, spec.hidden, spec.layers, spec.bidirectional
 
 
-def held(spec: ModelSpec, above: Any, start: Any, lengths: Any) -> Any:
-    """cuDNN leaves zeros beyond the end."""
+def held(spec: ModelSpec, above: Any, start: Any, final: Any, lengths: Any) -> Any:
+    """cuDNN leaves zeros beyond the end: there the last state is forwards, the first backwards.
+    Batch first throughout: of the layer's output transposed, XLA for GPUs took a gather and a
+    product to lie the other way round in memory (seen in JAX 0.11.2)."""
     import jax.numpy as jnp
 
-    above, size = above.transpose(1, 0, 2), spec.hidden
-    own = [above[:, :, :size], above[:, :, size:]][: spec.directions]
-    begun = start[-spec.directions :]
-    parts = [_jax.held(part, begun[k], lengths, k == 1) for k, part in enumerate(own)]
-    return jnp.concatenate(parts, axis=2).transpose(1, 0, 2)
+    if lengths is None:
+        return above
+    beyond = jnp.arange(above.shape[1])[None] >= lengths[:, None]
+    at_the_end = [final[-1]] if spec.directions == 1 else [final[-2], start[-1]]
+    return jnp.where(beyond[:, :, None], jnp.concatenate(at_the_end, axis=1)[:, None], above)
 
 
 @cache

@@ -1,9 +1,11 @@
 """PyTorch's own layers, nn.RNN, nn.LSTM and nn.GRU: what most people use.
 
-In bfloat16 cuDNN's layers run under autocast. On the CPU their weights are rounded instead:
-under autocast the lstm always calls oneDNN, which fails where the processor lacks bfloat16.
+In bfloat16 the layers run on rounded weights rather than under autocast: on a GPU that casts
+cuDNN's layers to float16 whatever it is asked for, and on the CPU its lstm always calls oneDNN,
+which fails where the processor lacks bfloat16.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -93,12 +95,12 @@ class Fused:
             return self.layer(x, state)
         import torch
 
-        if x.is_cuda:
-            with torch.autocast("cuda", torch.bfloat16):
-                return self.layer(x, state)
         weights = _torch.rounded(dict(self.layer.named_parameters()))
         given = (x.to(torch.bfloat16), _torch.rounded(state))
-        return torch.func.functional_call(self.layer, weights, given)
+        with warnings.catch_warnings():
+            # cuDNN wants them in one piece, which casting takes apart, here as under autocast
+            warnings.filterwarnings("ignore", "RNN module weights are not part of single")
+            return torch.func.functional_call(self.layer, weights, given)
 
     def _ragged(self, x: Any, state: Any, lengths: Any) -> tuple[Any, Any]:
         """Packed, so that cells never see padding; then states are held beyond each end."""

@@ -27,6 +27,7 @@ from bench.probes.tolerance import (
     movement,
     relative_error,
     rounded,
+    slack,
 )
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial
@@ -272,7 +273,8 @@ def check(
         except Exception as error:
             error.add_note(f"asked for {name} of {p}")
             raise
-    differences = list(_differences(p, answers, reference))
+    more = slack(p.spec.dtype, device)
+    differences = list(_differences(p, answers, reference, more))
     return Verdict(differences, limits, broken + _another_dtype(p.spec.dtype, differences))
 
 
@@ -310,13 +312,15 @@ def _another_dtype(dtype: str, differences: Sequence[Difference]) -> list[str]:
     return [f"agrees with float64 to {max(errors):.1g}: not computed in {dtype}"]
 
 
-def _differences(p: Problem, answers: Mapping[str, Found], reference: Any) -> Iterator[Difference]:
+def _differences(
+    p: Problem, answers: Mapping[str, Found], reference: Any, more: float
+) -> Iterator[Difference]:
     asked, found = list(answers), {k: v for part in answers.values() for k, v in part.items()}
     truth = _answers(reference, p, asked, "float64")
     tolerances = _tolerances(p, truth, asked, reference)
     for name in truth | found:
         error = relative_error(found.get(name), truth[name]) if name in truth else inf
-        yield Difference(name, error, tolerances.get(name, 0.0))
+        yield Difference(name, error, more * tolerances.get(name, 0.0))
 
 
 def _answers(reference: Any, p: Problem, asked: Sequence[str], dtype: str) -> Found:

@@ -91,6 +91,16 @@ def test_an_rnn_that_amplifies_what_rounding_does_to_its_weights_is_no_fault() -
     assert all(d.accepted for d in found)
 
 
+def test_steps_that_overshoot_carry_adam_s_rounding_far_and_are_no_fault() -> None:
+    """The loss goes down, up and down, at a rate of 0.01; Optax has 1 − β₂ᵗ in float32."""
+    size: dict[str, object] = {"task": "adding", "cell": "lstm", "length": 20, "hidden": 64}
+    found = judged("jax", **size)
+    assert all(d.accepted for d in found)
+    assert next(d.error for d in found if d.array.startswith("losses")) > 1e-4
+    longer = judged(broken.with_training(learning_rate=1.01e-2), **size)
+    assert "losses of five steps" in [d.array for d in longer if not d.accepted]
+
+
 def test_the_element_farthest_beyond_its_own_tolerance_counts() -> None:
     truth, drift = np.array([1.0, 1.0, 1.0]), np.array([0.5, 0.0, 0.0])
     found = difference("w", truth + np.array([0.4, 0.02, 0.0]), truth, 0.01, drift)

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--launches", type=int, default=2, help="fresh processes of each family")
     parser.add_argument("--seconds", type=float, default=4.0, help="of rounds, a model and launch")
     parser.add_argument("--threads", type=int, default=len(cpus()), help="of each process")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for torch and jax")
     parser.add_argument("--seed", type=int, default=0, help="of orders and bootstrap")
     parser.add_argument("--output", type=Path, help="the folder; results/runs/native-TIME if none")
     return parser

@@ -27,7 +27,9 @@ PRODUCT = 2048
 
 def adapter(name: str, phase: str, given: Problem) -> Call:
     """A call of the adapter's session, whose arrays are there already."""
-    session = backends.load(name).open_session(given.spec, given.weights, "cpu", given.training)
+    session = backends.load(name).open_session(
+        given.spec, given.weights, given.device, given.training
+    )
     x, y = session.put(given.x), session.put(given.y)
     if phase == "forward":
         forward = session.forward
@@ -103,11 +105,12 @@ class Ring:
     """The contestants of one process at one model, and what answers the questions about them."""
 
     threads: int
+    device: str = "cpu"
     inside: dict[tuple[str, str], Contestant] = field(default_factory=dict)
 
     def open(self, shape: str, cell: str, entries: list[tuple[str, str]]) -> list[dict[str, Any]]:
         """Everyone opened, compiled and proven; Python's collector is off from here on."""
-        given = problem(shape, cell, self.threads)
+        given = problem(shape, cell, self.threads, self.device)
         opened = [self._opened(name, phase, given) for name, phase in entries]
         gc.collect()
         gc.disable()

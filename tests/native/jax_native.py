@@ -115,14 +115,16 @@ def trained(given: Problem, predict: Callable[[Any, Any], Any], weights: Any) ->
 
     training = given.training
     adam = optax.adam(training.learning_rate, training.beta1, training.beta2, training.epsilon)
-    weights = jax.tree.map(jnp.array, weights)
+    place = jax.devices(given.device)[0]
+    weights = jax.device_put(jax.tree.map(jnp.array, weights), place)
     held: list[Any] = [weights, adam.init(weights), None]
-    x, y = jnp.array(given.x), jnp.array(given.y)
+    x, y = jax.device_put((given.x, given.y), place)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def update(weights: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
         def mse(weights: Any) -> Any:
-            return jnp.square(predict(weights, x) - y).mean()
+            with jax.default_matmul_precision("highest"):  # TF32 is the default on a GPU
+                return jnp.square(predict(weights, x) - y).mean()
 
         loss, grads = jax.value_and_grad(mse)(weights)
         updates, state = adam.update(grads, state)

@@ -42,6 +42,7 @@ class Settings:
     seconds: float
     """Of rounds, for each model in each launch."""
     threads: int
+    device: str = "cpu"
     seed: int = 0
 
     def comparisons(self, shape: str, cell: str) -> list[Comparison]:
@@ -89,9 +90,9 @@ class Lost(Exception):
 class Process:
     """A worker of one family."""
 
-    def __init__(self, name: str, processors: Sequence[int], log: IO[bytes]) -> None:
+    def __init__(self, name: str, processors: Sequence[int], device: str, log: IO[bytes]) -> None:
         keras = {"KERAS_BACKEND": KERAS[name]} if name in KERAS else {}
-        where = [str(os.getpid()), ",".join(map(str, processors))]
+        where = [str(os.getpid()), ",".join(map(str, processors)), device]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.native.worker", *where],
             cwd=ROOT,
@@ -137,7 +138,7 @@ def launch(
             entries = settings.entries(shape, cell)
             for name in {family(name) for name, _ in entries}:
                 if name not in processes or processes[name].process.poll() is not None:
-                    processes[name] = Process(name, processors, log)
+                    processes[name] = Process(name, processors, settings.device, log)
             bout, began = Bout(processes, shape, cell, entries, rng), time.perf_counter()
             bout.open(settings.threads)
             bout.fight(settings.seconds)

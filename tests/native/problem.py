@@ -48,6 +48,7 @@ class Problem:
     y: Array
     training: Training
     threads: int
+    device: str = "cpu"
 
     @property
     def layer(self) -> dict[str, Array]:
@@ -60,13 +61,13 @@ class Problem:
         return self.weights["readout.w"], self.weights["readout.b"]
 
 
-def problem(shape: str, cell: str, threads: int) -> Problem:
+def problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem:
     batch, time, inputs, hidden = SHAPES[shape]
     spec = ModelSpec(cell=cell, inputs=inputs, hidden=hidden, outputs=OUTPUTS)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, time, inputs), np.float32)
     y = rng.standard_normal((batch, OUTPUTS), np.float32)
-    return Problem(spec, initial(spec, rng), x, y, Training(epsilon=EPSILON), threads)
+    return Problem(spec, initial(spec, rng), x, y, Training(epsilon=EPSILON), threads, device)
 
 
 def flops(given: Problem) -> int:

@@ -16,6 +16,7 @@ def step(given: Problem) -> Call:
     layer = kind(spec.inputs, spec.hidden, batch_first=True)
     readout = nn.Linear(spec.hidden, spec.outputs)
     load(given, layer, readout)
+    layer, readout = layer.to(given.device), readout.to(given.device)
     optimiser = torch.optim.Adam(
         [p for p in (*layer.parameters(), *readout.parameters()) if p.requires_grad],
         lr=training.learning_rate,
@@ -23,7 +24,10 @@ def step(given: Problem) -> Call:
         eps=training.epsilon,
         fused=True,
     )
-    x, y = torch.tensor(given.x), torch.tensor(given.y)
+    x, y = (torch.tensor(part, device=given.device) for part in (given.x, given.y))
+    on_gpu = given.device.startswith("cuda")
+    if on_gpu:
+        torch.backends.cudnn.allow_tf32 = False  # float32, as the adapter has it
 
     def run() -> Any:
         optimiser.zero_grad(set_to_none=True)
@@ -33,7 +37,8 @@ def step(given: Problem) -> Call:
         optimiser.step()
         return loss.detach()
 
-    return Call(run, lambda: None, lambda: run().item())
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    return Call(run, wait, lambda: run().item())
 
 
 def load(given: Problem, layer: Any, readout: Any) -> None:
