@@ -115,10 +115,10 @@ def trained(given: Problem, predict: Callable[[Any, Any], Any], weights: Any) ->
 
     training = given.training
     adam = optax.adam(training.learning_rate, training.beta1, training.beta2, training.epsilon)
-    place = jax.devices(given.device)[0]
-    weights = jax.device_put(jax.tree.map(jnp.array, weights), place)
+    jax.config.update("jax_default_device", jax.devices(given.device)[0])
+    weights = jax.tree.map(jnp.array, weights)
     held: list[Any] = [weights, adam.init(weights), None]
-    x, y = jax.device_put((given.x, given.y), place)
+    x, y = jnp.array(given.x), jnp.array(given.y)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def update(weights: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
