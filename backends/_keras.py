@@ -27,10 +27,13 @@ class Network:
         self.readout = _readout(spec)
         flat = [part for layer in (*self.layers, *self.decoder) for part in layer]
         self.variables = [v for part in (*flat, self.readout) for v in part.trainable_variables]
-        for variable, value in zip(self.variables, to_keras(spec, params), strict=True):
-            variable.assign(np.asarray(value, spec.storage))
+        self.assign(params)
         ones = {name: np.ones(np.shape(value), spec.storage) for name, value in params.items()}
         self.trained = to_keras(spec, ones)
+
+    def assign(self, params: Params) -> None:
+        for variable, value in zip(self.variables, to_keras(self.spec, params), strict=True):
+            variable.assign(np.asarray(value, self.spec.storage))
 
     def predictions(self, x: Any, lengths: Any = None, initial: Any = None) -> Any:
         """The readout; a decoder reads what it wrote itself."""

@@ -87,7 +87,7 @@ class TensorFlowSession:
         with tf.device(self._place):
             self._network = Network(spec, params, choices)
             self._variables = [v.value for v in self._network.variables]
-            self._update = _adam(training, spec.storage, self._variables)
+            self._update, self._state = _adam(training, spec.storage, self._variables)
         self._forward = self._compiled(self._network.predictions, "forward")
         self._advance = self._compiled(self._network.advance)
         self._states = self._compiled(self._network.hidden)
@@ -95,6 +95,13 @@ class TensorFlowSession:
         self._backward = self._compiled(self._parameter_derivatives, "backward")
         self._step = self._compiled(self._train, "backward")
         self._hidden_gradients = self._compiled(self._through_time)
+
+    def restart(self, params: Params) -> None:
+        """Tracing a graph takes longer than training a small model."""
+        with self._tf.device(self._place):
+            self._network.assign(params)
+            for variable in self._state:
+                variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def put(self, array: Any) -> Any:
         array = np.asarray(array)
@@ -252,8 +259,11 @@ class Trace:
         return str(self.function.experimental_get_compiler_ir(*args)(stage="optimized_hlo"))
 
 
-def _adam(training: Training, dtype: str, variables: list[Any]) -> Callable[[list[Any]], None]:
-    """Keras' Adam, called while tracing with the gradients, before clipping.
+def _adam(
+    training: Training, dtype: str, variables: list[Any]
+) -> tuple[Callable[[list[Any]], None], list[Any]]:
+    """Keras' Adam, called while tracing with the gradients, before clipping, and its state: the
+    count of updates and the moments, zeros at first.
 
     Its constants are tensors, since Keras rounds Python numbers to float32. Its ε stands inside
     the bias correction (ε̂ of Kingma & Ba 2015, section 2): √v + ε√(1 − β₂ᵗ) puts it outside.
@@ -278,7 +288,7 @@ def _adam(training: Training, dtype: str, variables: list[Any]) -> Callable[[lis
         optimiser.epsilon = epsilon * tf.sqrt(1 - tf.pow(beta2, count))
         optimiser.apply(grads, variables)
 
-    return update
+    return update, optimiser.variables
 
 
 def _placement(device: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -43,7 +44,13 @@ class Process:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], threads: int, logs: Path, name: str, limits: Limits
+        cls,
+        command: Sequence[str],
+        threads: int,
+        logs: Path,
+        name: str,
+        limits: Limits,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> "Process":
         with disk(f"cannot write to {logs}"):
             logs.mkdir(exist_ok=True)
@@ -55,7 +62,7 @@ class Process:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, **environment_variables(threads)},
+                env={**os.environ, **environment_variables(threads), **environment},
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )

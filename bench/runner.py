@@ -45,6 +45,8 @@ class Run:
     info: dict[str, Any]
     shut: dict[str, str] = field(default_factory=dict)
     """Why the parity gate is shut, empty where it is open, by the case's model key."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of its workers, beside what they inherit."""
 
     def learn_of(self, record: Record) -> None:
         """Open or shut the gate according to a parity record."""
@@ -53,10 +55,12 @@ class Run:
             why = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
             self.shut[Case(record.case).model_key] = why
 
-    async def all(self, units: Sequence[Unit], jobs: int) -> None:
+    async def all(
+        self, units: Sequence[Unit], jobs: int, processors: Sequence[int] | None = None
+    ) -> None:
         """Untimed units side by side, one processor each; then the timed ones, alone. Of one
         backend and device the first unit goes ahead: it proves the models."""
-        processors = machine.cpus()
+        processors = machine.cpus() if processors is None else processors
         slots: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(max(1, min(jobs, len(processors)))):
             slots.put_nowait(slot)
@@ -111,7 +115,9 @@ class Run:
     async def _start(self, unit: Unit, processors: Sequence[int]) -> Process:
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"
         command, logs = self.command(unit, processors), self.folder.path / "workers"
-        return await Process.start(command, len(processors), logs, name, self.limits)
+        return await Process.start(
+            command, len(processors), logs, name, self.limits, self.environment
+        )
 
     def _gate(self, case: Case) -> str:
         """Why a case must not be measured: its model is not proven equal; or nothing."""

@@ -282,6 +282,14 @@ class TimedSession(Session, Protocol):
         """Loss and all parameter gradients, left on the device and not waited for."""
 
 
+class RestartedSession(Session, Protocol):
+    """What an adapter may add that compiles anew for each session."""
+
+    def restart(self, params: Params) -> None:
+        """Go on as a session just opened with these weights: nothing is left of the optimiser's
+        state, and what was compiled is kept."""
+
+
 class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import bench_for
 
 import backends
 from backends._keras import Choices
 from backends._tensorflow import TensorFlowSession
+from bench.probes.training import train
 from bench.spec import ModelSpec, Training
 from bench.weights import initial
 
@@ -134,3 +136,35 @@ def test_a_sequence_read_in_pieces_is_the_sequence(name: str) -> None:
         output, state = session.advance(x[:, t : t + 1], state)
         pieces.append(output)
     np.testing.assert_allclose(np.concatenate(pieces, 1), session.predict(x), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-loop"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_restarted_session_is_as_one_just_opened(name: str, cell: str) -> None:
+    adapter = backends.load(name)
+    spec = ModelSpec(cell=cell, inputs=2, hidden=3, outputs=1, dtype="float64")
+    training, rng = Training(learning_rate=0.1), np.random.default_rng(0)
+    x, y = rng.standard_normal((4, 5, 2)), rng.standard_normal((4, 1))
+    first, second = (initial(spec, np.random.default_rng(seed)) for seed in (0, 1))
+    fresh = adapter.open_session(spec, second, "cpu", training)
+    wanted = [float(fresh.step(x, y)) for _ in range(4)]
+    session = adapter.open_session(spec, first, "cpu", training)
+    trained = [float(session.step(x, y)) for _ in range(4)]
+    session.restart(second)
+    assert [float(session.step(x, y)) for _ in range(4)] == wanted != trained
+    assert all((session.params()[key] == value).all() for key, value in fresh.params().items())
+
+
+def test_many_seeds_are_traced_for_once_and_learn_as_alone() -> None:
+    """A worker that trains seed after seed gives what a worker for each of them gives."""
+    alone, shared = [], dict[str, Any]()
+    for seed in (0, 1):
+        bench = bench_for("tensorflow", "learning", cell="gru", seed=seed)
+        alone.append(train(bench))
+        again = train(replace(bench, known=shared, opened={}))
+        assert again.losses == alone[-1].losses
+        assert [look.scores for look in again.checkpoints] == [
+            look.scores for look in alone[-1].checkpoints
+        ]
+    assert alone[0].losses != alone[1].losses
+    assert len(shared["sessions"]) == 1

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.command import job_count, run_name, seconds_of, worker_limits
@@ -107,17 +108,18 @@ def _live(
     rule = rule.for_cells(_cells(plans, request))
     path = _new(given)
     own = Side("control", "", sys.executable, entry)
-    comparison = Comparison.create(
-        path,
-        sides,
-        plans,
-        rule,
-        control=lambda unit, processors: own.worker("numpy", processors),
-        limits=worker_limits(request, given.time_limit, given.memory_limit),
-        budget_s=budget,
-    )
     try:
-        with status_line() as say:
+        with TemporaryDirectory(prefix="recurrent-bench-") as compiled, status_line() as say:
+            comparison = Comparison.create(
+                path,
+                sides,
+                plans,
+                rule,
+                control=lambda unit, processors: own.worker("numpy", processors),
+                limits=worker_limits(request, given.time_limit, given.memory_limit),
+                budget_s=budget,
+                compiled=Path(compiled),
+            )
             to_the_end(comparison.measure(job_count(given.jobs), say))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {path}", file=sys.stderr)

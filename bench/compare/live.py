@@ -4,6 +4,8 @@ processes, base then head and head then base in turn, never both at once.
 What is measured goes into two run folders, `base` and `head`, as any run's does.
 """
 
+import asyncio
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,12 +66,21 @@ class Comparison:
         control: Command,
         limits: Limits,
         budget_s: float,
+        compiled: Path,
     ) -> "Comparison":
+        """`compiled` is a folder for what a side's workers compile, of which there are many."""
         halves = []
         for side, plan in zip(sides, plans, strict=True):
             info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
             folder = RunFolder.create(path, side.name, info)
-            run = Run(folder, _starter(side), limits, Quiet(), dict(info))
+            run = Run(
+                folder,
+                _starter(side),
+                limits,
+                Quiet(),
+                dict(info),
+                environment=_cache(compiled / side.name),
+            )
             beside = Run(folder, control, limits, Quiet(), run.info)
             halves.append(Half(side, run, beside, plan.cases))
         return cls(path, (halves[0], halves[1]), rule, monotonic() + budget_s)
@@ -86,10 +97,8 @@ class Comparison:
     async def measure(self, jobs: int, say: Callable[[str], None]) -> None:
         """Everything: what runs no clock first, so that only what is right on both sides is
         timed; then round after round, the open cells alone after the first."""
-        for half in self.halves:
-            say(f"{half.side.name}: proof and learning")
-            cases = [case for case in half.cases if case.probe not in TIMED]
-            await half.run.all(units(cases, random.Random(0)), jobs)
+        say("proof and learning")
+        await self._untimed(jobs)
         pairs = sound_pairs(self.sides())
         for number in range(self.rule.rounds):
             if not pairs:
@@ -97,6 +106,21 @@ class Comparison:
             await self._round(number, pairs, say)
             late = monotonic() > self.deadline
             pairs = open_pairs(self.sides(), self.rule, flagged=late)
+
+    async def _untimed(self, jobs: int) -> None:
+        """Both sides at once, each on its own processors, where two workers may run."""
+        cpus, ways = machine.cpus(), 2 if min(jobs, len(machine.cpus())) > 1 else 1
+        gate = asyncio.Semaphore(ways)
+
+        async def one(half: Half, processors: Sequence[int]) -> None:
+            async with gate:
+                cases = [case for case in half.cases if case.probe not in TIMED]
+                found = units(cases, random.Random(0))
+                await half.run.all(found, max(1, jobs // ways), processors)
+
+        async with asyncio.TaskGroup() as group:
+            for k, half in enumerate(self.halves):
+                group.create_task(one(half, cpus[k % ways :: ways]))
 
     async def _round(self, number: int, pairs: Sequence[Pair], say: Callable[[str], None]) -> None:
         for k in range(self.rule.pairs):
@@ -130,6 +154,16 @@ class Comparison:
         await half.control.unit(
             Unit("numpy", "cpu", unit.threads, timed=True, cases=(beside,)), 0, processors
         )
+
+
+def _cache(folder: Path) -> dict[str, str]:
+    """JAX keeps what it compiled for the next process of the same side, unless told otherwise."""
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return {}
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
 
 
 def _starter(side: Side) -> Command:

@@ -50,7 +50,7 @@ def through_time(bench: Bench, params: Mapping[str, Array]) -> Array:
     model = bench.case.model
     model = dataclasses.replace(model, dtype="float64") if wide else model
     x, y = bench.task.sample(bench.rng("batches"))
-    hidden = bench.open(model, params).hidden_gradients(x, y)
+    hidden = bench.reopen(model, params).hidden_gradients(x, y)
     return np.asarray(np.linalg.norm(np.asarray(hidden, np.float64), axis=(0, 2)))
 
 

@@ -50,7 +50,7 @@ def train(bench: Bench) -> Trained:
     where the loss is no longer finite."""
     model, task = bench.case.model, bench.task
     start = bench.weights(model)
-    session = bench.open(model, start, bench.case.training)
+    session = bench.reopen(model, start, bench.case.training)
     held_out = task.evaluation(bench.rng("evaluation"))
     rng, every = bench.rng("batches"), max(1, task.steps // CHECKPOINTS)
     losses: list[float] = []
