@@ -40,6 +40,10 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
+IMPORT = "import"
+"""In place of a probe: the framework is imported, so that the next case need not wait for it."""
+
+
 @dataclass(frozen=True)
 class Case:
     """backend × model × task × device × probe settings × seed, as one flat mapping."""

@@ -89,12 +89,12 @@ class Process:
         wall = perf_counter() - began
         return {**unmeasured("failed", reason), "started": started, "wall_s": wall}
 
-    async def close(self) -> None:
-        """Give it the time to end by itself."""
-        assert self.process.stdin
-        self.process.stdin.close()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.process.wait(), GRACE_S)
+    def move(self, processors: Sequence[int]) -> None:
+        """Every thread that it has to these processors, where threads can be moved."""
+        if hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):
+                for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+                    os.sched_setaffinity(int(thread), processors)
 
     async def kill(self) -> None:
         """End it and whatever it started."""

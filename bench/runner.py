@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench import machine
-from bench.plan import UNPROVEN, Case, Unit
+from bench.plan import IMPORT, UNPROVEN, Case, Unit
 from bench.process import Limits, Process, unmeasured
 from bench.records import Record, RecordsError, RunFolder, check
 
@@ -90,9 +90,21 @@ class Run:
             if unit.timed:
                 await self.unit(unit, 0, processors[: unit.threads])
 
-    async def unit(self, unit: Unit, slot: int, processors: Sequence[int]) -> None:
-        """Every case of a unit, in as many worker processes as it takes."""
-        worker: Process | None = None
+    async def ready(self, unit: Unit, processors: Sequence[int]) -> Process | None:
+        """A worker for a unit, which has imported its framework; None where none could be
+        started. Of a worker too old to know what is asked, what it answers is of no account."""
+        try:
+            worker = await self._start(unit, processors)
+        except OSError:
+            return None
+        await worker.ask(Case({**unit.cases[0].settings, "probe": IMPORT}))
+        return worker
+
+    async def unit(
+        self, unit: Unit, slot: int, processors: Sequence[int], worker: Process | None = None
+    ) -> None:
+        """Every case of a unit, in as many worker processes as it takes, the first of which may
+        be there already."""
         try:
             for case in unit.cases:
                 if shut := self._gate(case):
@@ -106,11 +118,9 @@ class Run:
                 except OSError as error:
                     answer = unmeasured("failed", f"no worker could be started: {error}")
                 self.write(slot, case, answer)
-            if worker:
-                await worker.close()
         finally:
             if worker:
-                await worker.kill()
+                await worker.kill()  # it has nothing to keep, and frameworks take long to end
 
     async def _start(self, unit: Unit, processors: Sequence[int]) -> Process:
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench import machine
-from bench.plan import Case, limits
+from bench.plan import IMPORT, Case, limits
 from bench.probes.bench import Bench, Outcome, Stopwatch
 from bench.spec import ModelSpec, Session, Task, Unsupported
 
@@ -105,7 +105,11 @@ class Worker:
             from bench.probes.control import control
 
             return control()
-        return self._probe(self._bench(case, watch, opened))
+        bench = self._bench(case, watch, opened)
+        if case.probe == IMPORT:
+            bench.import_framework()
+            return Outcome({})
+        return self._probe(bench)
 
     def _bench(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Bench:
         if reason := limits(self.backend, case):

@@ -122,7 +122,6 @@ async def answers(backend: str, asked: Sequence[Case], fault: str) -> dict[str, 
                 assert answer["status"] == "ok", answer["reason"]
                 (seconds,) = answer["samples"].values()
                 found[name_of(case)] = [float(f"{s:.{DIGITS}g}") for s in seconds]
-            await worker.close()
         finally:
             await worker.kill()
     return found

@@ -20,7 +20,7 @@ from bench.compare.sides import Plan, Side
 from bench.display import Quiet
 from bench.guard import Rule
 from bench.plan import TIMED, Case, Unit, units
-from bench.process import Limits
+from bench.process import Limits, Process
 from bench.records import RunFolder, finite
 from bench.runner import Run
 
@@ -142,18 +142,43 @@ class Comparison:
             count = len(found[0][group])
             order = rng.sample(range(count), count)
             turns = [(self.halves[0], found[0][group]), (self.halves[1], found[1][group])]
+            work = []
             for half, cases in turns if launch % 2 == 0 else reversed(turns):
-                ordered = tuple(cases[k] for k in order)
-                await self._launch(half, Unit(*group, timed=True, cases=ordered))
+                unit = Unit(*group, timed=True, cases=tuple(cases[k] for k in order))
+                work += [(half.run, unit), (half.control, _beside(half.control, unit))]
+            processors = machine.cpus()
+            workers = await _ready(work, processors)
+            try:
+                for (run, unit), worker in zip(work, workers, strict=True):
+                    await run.unit(unit, 0, processors[: unit.threads], worker)
+            finally:
+                for worker in filter(None, workers):
+                    await worker.kill()
 
-    async def _launch(self, half: Half, unit: Unit) -> None:
-        processors = machine.cpus()[: unit.threads]
-        await half.run.unit(unit, 0, processors)
-        beside = Case({**unit.cases[0].settings, "probe": "control"})
-        half.control.shut[beside.model_key] = ""
-        await half.control.unit(
-            Unit("numpy", "cpu", unit.threads, timed=True, cases=(beside,)), 0, processors
-        )
+
+def _beside(control: Run, unit: Unit) -> Unit:
+    """The control kernel, right after the cases of a launch."""
+    case = Case({**unit.cases[0].settings, "probe": "control"})
+    control.shut[case.model_key] = ""
+    return Unit("numpy", "cpu", unit.threads, timed=True, cases=(case,))
+
+
+async def _ready(
+    work: Sequence[tuple[Run, Unit]], processors: Sequence[int]
+) -> list[Process | None]:
+    """Workers that import their framework side by side, where there are processors for it, then
+    wait their turn on the same ones: importing takes longer than timing, and no clock runs."""
+    threads = work[0][1].threads
+    places = [processors[k : k + threads] for k in range(0, len(processors), threads)]
+    places = [place for place in places if len(place) == threads]
+    if len(places) < 2:
+        return [None] * len(work)
+    workers = await asyncio.gather(
+        *(run.ready(unit, places[k // 2 % len(places)]) for k, (run, unit) in enumerate(work))
+    )
+    for worker in filter(None, workers):
+        worker.move(places[0])
+    return workers
 
 
 def _cache(folder: Path) -> dict[str, str]:
