@@ -21,6 +21,7 @@ from running import (
     tiny_run,
 )
 
+from bench import machine
 from bench.plan import Case, Unit
 from bench.process import Limits, unmeasured
 from bench.records import RunFolder
@@ -204,6 +205,46 @@ def test_an_answer_that_is_none_is_told_from_a_death(
     found = run.folder.records()[0].reason
     assert found
     assert found.startswith(reason)
+
+
+def answers(*, imports: bool) -> str:
+    """A stand-in for a worker that answers with its process and the probe; told to import, it
+    dies the first time unless it `imports`."""
+    known = json.dumps({**unmeasured("ok", ""), "reason": None})
+    return f"""
+import json, os, sys
+for line in sys.stdin:
+    probe = json.loads(line)["probe"]
+    if probe == "import" and not {imports}:
+        sys.exit(3)
+    answer = {{**json.loads({known!r}), "metrics": {{"process": os.getpid()}}}}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_a_worker_that_is_ready_takes_the_cases_and_one_that_died_is_replaced(
+    imports: bool, tmp_path: Path
+) -> None:
+    run, case = run_in(tmp_path, [sys.executable, "-c", answers(imports=imports)])
+    unit = Unit("numpy", "cpu", 1, True, (case, case))
+
+    async def work() -> bool:
+        worker = await run.ready(unit, machine.cpus()[:1])
+        assert worker is not None and worker.alive == imports
+        worker.move(machine.cpus()[:1])
+        await run.unit(unit, 0, machine.cpus()[:1], worker)
+        found = [record.metrics["process"] for record in run.folder.records()]
+        assert found[0] == found[1] and not worker.alive
+        return found[0] == worker.process.pid
+
+    assert asyncio.run(work()) == imports
+    assert [record.status for record in run.folder.records()] == ["ok", "ok"]
+
+
+def test_a_worker_that_cannot_be_started_is_not_ready(tmp_path: Path) -> None:
+    run, case = run_in(tmp_path, [str(tmp_path / "no-such-python")])
+    assert asyncio.run(run.ready(Unit("numpy", "cpu", 1, True, (case,)), [0])) is None
 
 
 @pytest.mark.parametrize("metrics", [{"loss": "low"}, {"loss": [1]}, [1], None])
