@@ -150,7 +150,7 @@ def test_cudnn_s_weights_are_laid_out_as_the_library_reads_them(lengths: Any) ->
     single = [np.asarray(part, "float32") for part in (x, *start)]
     ends = np.full(4, 7, "int32") if lengths is None else lengths
     above, h, _ = lstm_ref(*single, *parts, ends, 3, 5, 2, 0.0, True)
-    held = jax_cudnn_backend.held(spec, above, single[1], lengths)
+    held = jax_cudnn_backend.held(spec, above, single[1], h, lengths)
     truth = numpy_backend.open_session(replace(spec, dtype="float64"), given, "cpu")
     wanted = truth.hidden_states(x, lengths, start)
     close(held, wanted, 1e-5)
