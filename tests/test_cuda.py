@@ -114,3 +114,11 @@ def test_results_wait_for_the_device(bench_on: Open) -> None:
     losses = [session.step(x, y) for _ in range(3)]
     session.wait()
     assert np.isfinite([float(loss) for loss in losses]).all()
+
+
+def test_clocks_and_temperature_are_read(bench_on: Open, device: str) -> None:
+    pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
+    found = dict(speed(bench_on("speed")).metrics)
+    assert found["gpu_clock_mhz"] and found["gpu_memory_clock_mhz"]
+    assert 0 < (found["gpu_temperature_c"] or 0) < 120
+    assert found["gpu_throttled"] in (0.0, 1.0)
