@@ -7,6 +7,7 @@ which fails where the processor lacks bfloat16.
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from backends import _torch
@@ -97,9 +98,7 @@ class Fused:
 
         weights = _torch.rounded(dict(self.layer.named_parameters()))
         given = (x.to(torch.bfloat16), _torch.rounded(state))
-        with warnings.catch_warnings():
-            # cuDNN wants them in one piece, which casting takes apart, here as under autocast
-            warnings.filterwarnings("ignore", "RNN module weights are not part of single")
+        with _in_pieces() if x.is_cuda else nullcontext():
             return torch.func.functional_call(self.layer, weights, given)
 
     def _ragged(self, x: Any, state: Any, lengths: Any) -> tuple[Any, Any]:
@@ -117,6 +116,14 @@ class Fused:
             held.append(torch.zeros_like(h[-1]) if first is None else first[-1].to(h.dtype))
         beyond = (torch.arange(x.shape[1]) >= lengths[:, None])[:, :, None].to(x.device)
         return torch.where(beyond, torch.cat(held, 1)[:, None], states), final
+
+
+@contextmanager
+def _in_pieces() -> Iterator[None]:
+    """cuDNN wants the weights in one piece, which casting takes apart, here as under autocast."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single")
+        yield
 
 
 def _slots(spec: ModelSpec, layer: Any) -> Iterator[_torch.Slot]:

@@ -78,7 +78,7 @@ def with_tf32(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench
 
     from backends import _jax
 
-    _jax.compiled.cache_clear()
+    monkeypatch.setattr(_jax, "compiled", _jax.compiled.__wrapped__)  # nothing of it is kept
     usual = jax.default_matmul_precision
     monkeypatch.setattr(jax, "default_matmul_precision", lambda _: usual("tensorfloat32"))
     return bench

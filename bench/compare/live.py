@@ -108,8 +108,11 @@ class Comparison:
             pairs = open_pairs(self.sides(), self.rule, flagged=late)
 
     async def _untimed(self, jobs: int) -> None:
-        """Both sides at once, each on its own processors, where two workers may run."""
-        cpus, ways = machine.cpus(), 2 if min(jobs, len(machine.cpus())) > 1 else 1
+        """Both sides at once, each on its own processors, where two workers may run; on a GPU
+        one after the other, as any two workers there."""
+        cpus = machine.cpus()
+        alone = any(case.device != "cpu" for half in self.halves for case in half.cases)
+        ways = 1 if alone or min(jobs, len(cpus)) < 2 else 2
         gate = asyncio.Semaphore(ways)
 
         async def one(half: Half, processors: Sequence[int]) -> None:

@@ -162,7 +162,8 @@ def compare(
         first = {name: near[f"d {name}"] for name in weights}
         drift = adam_drift(path, along(first, path, strayed, FACTOR * more), training)
         near |= _moved(model.dtype, weights, truth, training, more)
-        near[LOSSES] += more * _lost(bench, wide, weights, training, x, y, truth[LOSSES])
+        farther = bench.open_reference(wide, weights, longer(training))
+        near[LOSSES] += more * _lost(farther, x, y, truth[LOSSES])
     named = {f"{name}{TRAINED}": value for name, value in drift.items()}
     found = [
         difference(name, ours.get(name), truth[name], near[name], named.get(name, 0.0))
@@ -186,18 +187,9 @@ def _moved(
     }
 
 
-def _lost(
-    bench: Bench,
-    model: ModelSpec,
-    weights: Params,
-    training: Training,
-    x: Array,
-    y: Array,
-    losses: Array,
-) -> float:
+def _lost(session: Session, x: Array, y: Array, losses: Array) -> float:
     """How far the losses of five steps go from `losses` where each step is as much too long as
     Adam's rounding may make it: much farther where steps overshoot, or an rnn amplifies."""
-    session = bench.open_reference(model, weights, longer(training))
     return relative_error(_losses(session, session.put(x), session.put(y)), losses)
 
 

@@ -4,8 +4,8 @@
 - float32 is held to the reference's own runs in float32: a backend may be ten times as far from the
   truth as the farthest of them, or `floor`, whichever is more. Below that, rounding alone differs
   with the order of summation, and a gradient is a sum over all steps of all sequences.
-- On a GPU float32 may be `ON_GPU` times as far off as on a CPU: cuDNN's tanh and CUDA's powers are
-  less exact (what was measured is on the page of the architecture). TF32 is much farther off.
+- On a GPU float32 may be `ON_GPU` times as far off as on a CPU: cuDNN's tanh is less exact. TF32 is
+  much farther off, and rejected.
 - bfloat16 is held to what rounding costs: the reference runs in float32 on weights and inputs
   rounded to bfloat16, and a backend, which rounds every state besides, may be ten times as far, or
   five units in the last place (5 · 2⁻⁸), gradients ten.
