@@ -38,11 +38,15 @@ from tabulate import tabulate
 import backends
 import tasks
 from bench.compare.command import PHASE_S, THREADS
+from bench.compare.live import beside, launches
+from bench.display import Quiet
 from bench.guard import Rule, Verdict, decide, log_ratios
-from bench.machine import cpus, machine, versions
-from bench.plan import Case, cases
-from bench.process import Limits, Process
+from bench.machine import machine, versions
+from bench.plan import Case, Unit, cases
+from bench.process import Limits
+from bench.records import RunFolder
 from bench.report.words import NONE
+from bench.runner import Run
 from bench.select import Request, select
 from bench.statistics import share_interval
 
@@ -81,10 +85,9 @@ def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None
     file = folder / (BUSY if busy else QUIET)
     with spinning() if busy else nullcontext(), file.open("a") as out:
         for number in range(len(_lines(file)), blocks):
-            faults = {"base": "nothing", **{head: HEADS[head] for head in heads}}
-            order = random.Random(number).sample(list(faults), len(faults))
-            launches = {side: asyncio.run(launch(faults[side], number)) for side in order}
-            out.write(json.dumps({"number": number, "launches": launches}) + "\n")
+            with TemporaryDirectory() as scratch:
+                found = asyncio.run(block(Path(scratch), ["base", *heads], number))
+            out.write(json.dumps({"number": number, "launches": found}) + "\n")
             out.flush()
 
 
@@ -100,30 +103,39 @@ def spinning() -> Iterator[None]:
         other.wait()
 
 
-async def launch(fault: str, number: int) -> dict[str, list[float]]:
-    """Samples of every cell from one fresh process, and of the control from one after it."""
-    planned = timed_cases()
-    random.Random(number).shuffle(planned)
-    found = await answers(PLUGIN, planned, fault)
-    return found | await answers("numpy", [control_of(planned[0])], fault)
+async def block(folder: Path, sides: Sequence[str], number: int) -> dict[str, Any]:
+    """Samples by side and cell, of a launch of each side as a comparison makes them: two sides
+    import beside each other, then are timed one after the other, a control after each."""
+    rng = random.Random(number)
+    runs = {side: run_of(folder, side) for side in sides}
+    cells = rng.sample(timed_cases(), len(timed_cases()))
+    unit = Unit(PLUGIN, "cpu", THREADS, timed=True, cases=tuple(cells))
+    order = rng.sample(list(runs), len(runs))
+    for first in range(0, len(order), 2):
+        work: list[tuple[Run, Unit]] = []
+        for own in (runs[side] for side in order[first : first + 2]):
+            own.shut.update(dict.fromkeys((case.model_key for case in cells), ""))
+            work += [(own, unit), (own, beside(own, unit))]
+        await launches(work)
+    return {side: samples_of(own) for side, own in runs.items()}
 
 
-async def answers(backend: str, asked: Sequence[Case], fault: str) -> dict[str, list[float]]:
-    processors = cpus()[:THREADS]
-    words = ["worker", "--backend", backend, "--parent", str(os.getpid()), "--processors"]
-    command = [sys.executable, str(ROOT / "run_bench.py"), *words, *map(str, processors)]
-    os.environ["INJECT"] = fault
-    with TemporaryDirectory() as logs:
-        worker = await Process.start(command, len(processors), Path(logs), "w", LIMITS)
-        try:
-            found = {}
-            for case in asked:
-                answer = await worker.ask(case)
-                assert answer["status"] == "ok", answer["reason"]
-                (seconds,) = answer["samples"].values()
-                found[name_of(case)] = [float(f"{s:.{DIGITS}g}") for s in seconds]
-        finally:
-            await worker.kill()
+def run_of(folder: Path, side: str) -> Run:
+    def command(unit: Unit, processors: Sequence[int]) -> list[str]:
+        words = ["worker", "--backend", unit.backend, "--parent", str(os.getpid()), "--processors"]
+        return [sys.executable, str(ROOT / "run_bench.py"), *words, *map(str, processors)]
+
+    fault = {"INJECT": HEADS.get(side, "nothing")}
+    own = RunFolder.create(folder, side, {})
+    return Run(own, command, LIMITS, Quiet(), {}, environment=fault)
+
+
+def samples_of(run: Run) -> dict[str, list[float]]:
+    found = {}
+    for record in run.folder.records():
+        assert record.status == "ok", record.reason
+        (seconds,) = record.samples.values()
+        found[name_of(Case(record.case))] = [float(f"{s:.{DIGITS}g}") for s in seconds]
     return found
 
 
@@ -138,10 +150,6 @@ def timed_cases() -> list[Case]:
         threads=THREADS,
     )
     return [case for case in cases(select(request, backends, tasks)[0]) if case.probe == "speed"]
-
-
-def control_of(case: Case) -> Case:
-    return Case({**case.settings, "probe": "control"})
 
 
 def name_of(case: Case) -> str:
@@ -259,10 +267,10 @@ def rules() -> dict[str, Callable[[Stream], Said]]:
         "rounds of 8 pairs": ours(pairs=8),
         "20 pairs, nothing confirmed": ours(pairs=20, rounds=1),
     }
-    for launches, words in ((1, "1 launch"), (20, "20 launches")):
+    for count, words in ((1, "1 launch"), (20, "20 launches")):
         for name, statistic in (("mean", np.mean), ("min", np.min)):
             rule = partial(over_five_percent, statistic)
-            found[f"pytest-benchmark {name}:5%, {words}"] = partial(theirs, rule, launches, True)
+            found[f"pytest-benchmark {name}:5%, {words}"] = partial(theirs, rule, count, True)
     found["benchstat-like, 20 launches"] = partial(theirs, benchstat, 20, True)
     found["asv-like, 20 launches in turn"] = partial(theirs, asv, 20, False)
     return found

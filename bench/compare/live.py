@@ -148,18 +148,23 @@ class Comparison:
             work = []
             for half, cases in turns if launch % 2 == 0 else reversed(turns):
                 unit = Unit(*group, timed=True, cases=tuple(cases[k] for k in order))
-                work += [(half.run, unit), (half.control, _beside(half.control, unit))]
-            processors = machine.cpus()
-            workers = await _ready(work, processors)
-            try:
-                for (run, unit), worker in zip(work, workers, strict=True):
-                    await run.unit(unit, 0, processors[: unit.threads], worker)
-            finally:
-                for worker in filter(None, workers):
-                    await worker.kill()
+                work += [(half.run, unit), (half.control, beside(half.control, unit))]
+            await launches(work)
 
 
-def _beside(control: Run, unit: Unit) -> Unit:
+async def launches(work: Sequence[tuple[Run, Unit]]) -> None:
+    """Timed units one after the other, each in a fresh worker."""
+    processors = machine.cpus()
+    workers = await _ready(work, processors)
+    try:
+        for (run, unit), worker in zip(work, workers, strict=True):
+            await run.unit(unit, 0, processors[: unit.threads], worker)
+    finally:
+        for worker in filter(None, workers):
+            await worker.kill()
+
+
+def beside(control: Run, unit: Unit) -> Unit:
     """The control kernel, right after the cases of a launch."""
     case = Case({**unit.cases[0].settings, "probe": "control"})
     control.shut[case.model_key] = ""
