@@ -378,7 +378,7 @@ class TorchSession:
         """Read from the profiler while the last pass is run once more."""
         cpu = self.torch.profiler.ProfilerActivity.CPU  # ATen's calls; CUPTI stays detached
         x, y, lengths = self._seen
-        with self.torch.profiler.profile(activities=[cpu]) as profile:
+        with self.torch.profiler.profile(activities=[cpu], acc_events=True) as profile:
             self.forward(x, lengths) if y is None else self.backward(x, y, lengths)
         return executed({event.key: event.count for event in profile.key_averages()}, self.spec)
 

@@ -23,6 +23,7 @@ __all__ = ["devices", "peak_memory", "reset_peak_memory", "settings"]
 REQUIRES = ("torch",)
 SUPPORTS = Supports(dtypes=_torch.DTYPES, decoder=True, generation=True)
 STEPS = 10
+VARIANTS = 64
 
 
 def unavailable(device: str) -> str | None:
@@ -49,9 +50,10 @@ def layers(spec: ModelSpec, weights: Mapping[str, Any]) -> _torch.Stack:
 
     # The default of eight compiled variants is soon reached by shapes, lengths and gradients;
     # beyond it torch.compile goes back to eager mode.
-    wanted = {"recompile_limit": 64, "isolate_recompiles": True}
-    known = signature(torch.compile).parameters
-    limits = {name: value for name, value in wanted.items() if name in known}
+    limits: dict[str, Any] = {"recompile_limit": VARIANTS, "isolate_recompiles": True}
+    if not limits.keys() <= signature(torch.compile).parameters.keys():
+        config, limits = torch._dynamo.config, {}  # all models of a process share one limit there
+        config.recompile_limit = max(config.recompile_limit, VARIANTS)
     with without_its_warnings():
         compiled = torch.compile(_torch.loop(spec), dynamic=False, **limits)
     return _torch.Stack(spec, in_parts(compiled, spec.cell != "feedforward"), weights)
@@ -81,9 +83,10 @@ def in_parts(compiled: _torch.Scan, recurrent: bool) -> _torch.Scan:
 
 @contextmanager
 def without_its_warnings() -> Iterator[None]:
-    """TorchInductor imports what PyTorch deprecates, and TorchDynamo looks at the gradients of
-    tensors that are no leaves: where warnings are errors, it could not compile."""
+    """TorchInductor imports what PyTorch deprecates and recommends TF32, and TorchDynamo looks at
+    the gradients of tensors that are no leaves: where warnings are errors, it could not compile."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message="TensorFloat32", category=UserWarning)
         warnings.filterwarnings("ignore", message="The .grad attribute", category=UserWarning)
         yield

@@ -14,7 +14,7 @@ START_S = 4.0
 CALL_S = 3e-4
 """One time step of one recurrent layer, forward and backward, by the rough model."""
 COMPILE_S = 2.0
-UPDATES: Mapping[str, float] = {"gradients": 3, "parity": 20, "memory": 10}
+UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}
 """Updates that a case costs; learning costs those of its task, speed about a hundred."""
 
 

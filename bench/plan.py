@@ -13,7 +13,9 @@ from bench.weights import scheme_limit
 
 T = TypeVar("T")
 
-PROBES = ("parity", "learning", "gradients", "memory", "speed")
+PROBES = ("parity", "learning", "gradients", "lengths", "memory", "speed")
+UNASKED = tuple(name for name in PROBES if name != "lengths")
+"""The probes of a run that names none."""
 PHASES = ("forward", "gradients", "step")
 """What the speed probe times."""
 TIMED = ("speed",)
@@ -128,7 +130,7 @@ def cases(selection: Selection) -> list[Case]:
         for device in selection.devices[backend]
         for name, task in selection.tasks
         for model in _models(selection, name, task)
-        for settings in _repetitions(selection)
+        for settings in _repetitions(selection, task)
     ]
     return list({case.key: case for case in every}.values())
 
@@ -182,16 +184,17 @@ def _base(
     }
 
 
-def _repetitions(selection: Selection) -> list[dict[str, Any]]:
-    """Learning and gradients run once a seed, next to each other since one training run serves
-    both; speed runs once a launch, the others once."""
+def _repetitions(selection: Selection, task: Task) -> list[dict[str, Any]]:
+    """Learning, gradients and lengths run once a seed, next to each other since one training run
+    serves them all; speed runs once a launch, the others once."""
     first = selection.seeds[0]
     once = {"seed": first, "launch": None, "threads": 1}
     phases = " ".join(name for name in PHASES if name in selection.phases)
     timed: dict[str, Any] = {"seed": first, "threads": selection.threads}
     timed |= {"phase_s": selection.phase_s}
     timed |= {"phases": phases} if phases != " ".join(PHASES) else {}
-    trained = [(probe, seed) for seed in selection.seeds for probe in ("learning", "gradients")]
+    training = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
+    trained = [(probe, seed) for seed in selection.seeds for probe in training]
     every: list[dict[str, Any]] = [
         {"probe": "parity", **once},
         *({"probe": probe, **once, "seed": seed} for probe, seed in trained),
@@ -242,6 +245,7 @@ def _grouped(chosen: Iterable[Case], timed: bool) -> list[Unit]:
 NEEDS: Mapping[str, Sequence[str]] = {
     "learning": ("training",),
     "gradients": ("training", "hidden_gradients"),
+    "lengths": ("training",),
 }
 """What a probe asks of a backend beyond expressing the model."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from bench import machine
-from bench.plan import PHASES, PROBES, PROFILES, Selection
+from bench.plan import PHASES, PROBES, PROFILES, UNASKED, Selection
 from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Task, Unavailable
 from bench.weights import SCHEMES
 
@@ -115,7 +115,7 @@ def select(
         cells=known("cell", request.cells or ["rnn", "lstm", "gru"], CELLS),
         devices=devices,
         dtypes=known("dtype", request.dtypes or ["float32"], DTYPES),
-        probes=known("probe", request.probes or PROBES, PROBES),
+        probes=_probes(request, sized_tasks),
         seeds=_whole("seeds", _unique(_or(request.seeds, profile.seeds)), least=0),
         launches=_whole("launches", [_or(request.launches, profile.launches)], least=1)[0],
         phase_s=_positive("phase_s", _or(request.phase_s, profile.phase_s)),
@@ -128,6 +128,16 @@ def select(
         threads=_threads(request.threads),
     )
     return selection, missing
+
+
+def _probes(request: Request, sized_tasks: Sequence[tuple[str, Task]]) -> list[str]:
+    """Those asked for; of lengths alone there must be a task that has longer forms."""
+    names = known("probe", request.probes or UNASKED, PROBES)
+    longer = any(hasattr(task, "longer") for _, task in sized_tasks)
+    if not longer and "lengths" in names and set(names) <= {"lengths", "parity"}:
+        tried = ", ".join(dict.fromkeys(name for name, _ in sized_tasks))
+        raise Unavailable(f"{tried} has no longer sequences: there is nothing for lengths to score")
+    return names
 
 
 def why_not(backend: Any, device: str) -> str | None:

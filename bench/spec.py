@@ -319,6 +319,7 @@ class Task(Protocol):
     mapping from `smoke`, `standard` and `paper` to a task.
 
     Optional beside what is here: `decoder`, the steps that a second network writes;
+    `longer(times) -> Task`, the same with sequences so many times as long, to be scored on;
     `unavailable() -> str | None`, why its data cannot be read; and of text `alphabet`, what the
     classes stand for, with `prompt` `(1, time)`, what a trained model goes on from.
     """

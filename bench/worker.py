@@ -121,18 +121,19 @@ class Worker:
     def _probe(self, bench: Bench) -> Outcome:
         from bench.probes.gradients import gradients
         from bench.probes.learning import learning
+        from bench.probes.lengths import lengths
         from bench.probes.memory import memory
         from bench.probes.parity import parity
         from bench.probes.speed import speed
 
-        if bench.case.probe in ("learning", "gradients"):
-            probe = learning if bench.case.probe == "learning" else gradients
+        trained = {"learning": learning, "gradients": gradients, "lengths": lengths}
+        if probe := trained.get(bench.case.probe):
             return probe(bench, self._training(bench))
         return {"parity": parity, "memory": memory, "speed": speed}[bench.case.probe](bench)
 
     def _training(self, bench: Bench) -> Any:
-        """Learning and gradients look at one and the same training run, where they follow each
-        other; it is run again where they do not."""
+        """Learning, gradients and lengths look at one and the same training run, where they follow
+        each other; it is run again where they do not."""
         from bench.probes.training import train
 
         key = f"{bench.case.model_key} seed {bench.case.seed}"

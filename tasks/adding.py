@@ -7,7 +7,7 @@ Koltun 2018, arXiv 1803.01271, put both anywhere).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -66,6 +66,10 @@ class Adding:
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
         """`mse`, the mean squared error of predictions `(n, 1)`."""
         return {"mse": float(np.mean((predictions - y) ** 2))}
+
+    def longer(self, times: int) -> "Adding":
+        """The same with sequences `times` as long."""
+        return replace(self, length=times * self.length)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         values = rng.random((count, self.length))

@@ -140,8 +140,10 @@ def _last_labelled(y: Array) -> Array:
 
 PROFILES: Mapping[str, LongLag] = {
     "smoke": LongLag(symbols=4, lag=5, batch=16, hidden=4, steps=20, held_out=100),
-    "standard": LongLag(symbols=50, lag=50, steps=1000, held_out=2000),
-    "paper": LongLag(symbols=100, lag=100, steps=2000),
+    "standard": LongLag(
+        symbols=50, lag=50, hidden=32, steps=1000, learning_rate=3e-3, held_out=2000
+    ),
+    "paper": LongLag(symbols=100, lag=100, hidden=32, steps=2000, learning_rate=3e-3),
     "2a": LongLag(form="2a", symbols=100, hidden=8, batch=1, steps=10_000, held_out=100),
     "2b": LongLag(form="2b", symbols=100, hidden=8, batch=1, steps=10_000, held_out=1000),
 }

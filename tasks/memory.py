@@ -7,7 +7,7 @@ Koltun 2018, arXiv 1803.01271). A sequence has `lag` + 20 steps.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from types import MappingProxyType
 from typing import ClassVar
@@ -76,6 +76,10 @@ class Memory:
             "cross_entropy": float(surprise(predictions, y).mean()),
             "recall_error": float(wrong.mean()),
         }
+
+    def longer(self, times: int) -> "Memory":
+        """The same with a silence `times` as long."""
+        return replace(self, lag=times * self.lag)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         symbols = rng.integers(1, SYMBOLS + 1, size=(count, RECALLED))

@@ -188,6 +188,6 @@ PROFILES: Mapping[str, Seq2Seq] = {
     "smoke": Seq2Seq(length=4, symbols=4, batch=16, hidden=16, steps=20, held_out=100),
     "standard": Seq2Seq(),
     "paper": Seq2Seq(length=20, steps=8000),
-    "copy": Seq2Seq(kind="copy"),
+    "copy": Seq2Seq(kind="copy", steps=6000),
     "dates": Seq2Seq(kind="dates"),
 }

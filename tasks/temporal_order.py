@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -91,6 +91,10 @@ class TemporalOrder:
         error = float(np.mean(predictions[asked].argmax(axis=-1) != y[asked]))
         far = float(np.mean(off_by(predictions, y, TOLERANCE)))
         return {"wrong": error if self.form == "pascanu" else far, "error": error}
+
+    def longer(self, times: int) -> "TemporalOrder":
+        """The same with sequences `times` as long."""
+        return replace(self, length=times * self.length)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         shown = rng.integers(DISTRACTORS, size=(count, self.time))

@@ -69,6 +69,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--dtypes float46": ("unknown dtype 'float46'", "did you mean float", "float32, float64"),
     "--profile smok": ("unknown profile 'smok'; did you mean smoke", "standard"),
     "--probes sped": ("unknown probe 'sped'; did you mean speed", "gradients"),
+    "--probes lengths --tasks reber": ("reber has no longer sequences", "nothing for lengths"),
     "--backends nunpy": ("unknown backend 'nunpy'", "did you mean numpy", "torch"),
     "--backends ./nothing.py": ("no such backend file: nothing.py",),
     "--init ortogonal": ("unknown initialisation 'ortogonal'; did you mean orthogonal",),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import backends
 import tasks
-from bench.plan import PROBES, Case, Selection, Unit, cases, limits, units
+from bench.plan import PROBES, UNASKED, Case, Selection, Unit, cases, limits, units
 from bench.spec import CELLS, DTYPES, Limit, Supports
 from tasks.adding import Adding
 
@@ -94,10 +94,18 @@ def test_every_case_comes_once_and_every_model_is_proven_first(chosen: Selection
         "memory": 1,
         "learning": len(chosen.seeds),
         "gradients": len(chosen.seeds),
+        "lengths": len(chosen.seeds),
         "speed": chosen.launches,
     }
     wanted = {p: models * n for p, n in repeated.items() if p == "parity" or p in chosen.probes}
     assert Counter(case.probe for case in found) == wanted
+
+
+def test_longer_sequences_are_scored_where_a_task_has_them_and_only_when_asked_for() -> None:
+    both = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
+    found = cases(selection(tasks=both, probes=["lengths"]))
+    assert {case.task for case in found if case.probe == "lengths"} == {"adding"}
+    assert "lengths" not in UNASKED and set(UNASKED) < set(PROBES)
 
 
 def test_the_same_size_asked_for_twice_is_one_case_and_two_sizes_are_two() -> None:
@@ -177,12 +185,12 @@ def test_the_order_of_timing_changes_from_launch_to_launch_and_is_given_by_the_s
     assert units(found, random.Random(0)) != units(found, random.Random(1))
 
 
-def test_learning_and_gradients_of_a_seed_stand_next_to_each_other() -> None:
+def test_what_shares_a_training_run_stands_next_to_each_other() -> None:
     """They share one training run, which a worker keeps only until the next."""
     first = units(cases(selection(cells=["rnn"])), random.Random(0))[0]
     assert [(c.probe, c.seed) for c in first.cases] == [
-        *(("parity", 3), ("learning", 3), ("gradients", 3)),
-        *(("learning", 4), ("gradients", 4)),
+        *(("parity", 3), ("learning", 3), ("gradients", 3), ("lengths", 3)),
+        *(("learning", 4), ("gradients", 4), ("lengths", 4)),
     ]
 
 

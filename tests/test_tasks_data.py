@@ -2,6 +2,7 @@
 and what is refused."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,29 @@ def test_the_autoregression_is_that_of_statsmodels() -> None:
         assert ours[0] == pytest.approx(theirs, rel=1e-9)
 
 
+@pytest.mark.parametrize(("horizon", "ahead"), [(1, 1), (6, 1), (2, 3)])
+@pytest.mark.parametrize("name", ["sunspots", "airline", "co2"])
+def test_above_the_last_value_of_a_window_no_change_is_the_last_value(
+    name: str, horizon: int, ahead: int
+) -> None:
+    task = Forecasting(series=name, horizon=horizon, ahead=ahead, length=9, level="window")
+    x, y = task.evaluation(rng())
+    assert (x[:, -1] == 0).all() and y.any()
+    no_change = task.scores(np.zeros_like(y), y)["nmse"]
+    assert no_change == pytest.approx(task.baselines["persistence"], rel=1e-9)
+    fixed = replace(task, level="series")
+    assert task.baselines == pytest.approx(fixed.baselines) and task.chance != no_change
+    assert task.scores(y, y)["rmse"] == pytest.approx(0, abs=1e-9)
+
+
+def test_what_lies_above_the_last_value_of_a_window_leaves_the_trend_behind() -> None:
+    """Of series that grows, all that is held out lies beyond what was trained on, or nothing."""
+    for level, beyond in (("series", True), ("window", False)):
+        task = Forecasting(series="co2", length=52, level=level)
+        most = max(task.sample(rng(seed))[1].max() for seed in range(50))
+        assert (np.median(task.evaluation(rng())[1]) > most) == beyond
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(["sunspots", "airline", "laser"]),
@@ -80,7 +104,7 @@ def test_many_steps_ahead_are_the_values_that_come(
 ) -> None:
     """A ramp of places in the place of the series: a window says which values it may know."""
     task = Forecasting(series=name, horizon=horizon, ahead=ahead, length=9)
-    known = task._standardised(task._series)
+    known = (task._series - task._training.mean()) / task._training.std()
     for (x, y), end in ((task.sample(rng(seed)), task._data.train), (task.evaluation(rng()), None)):
         assert x.shape[1:] == (9, 1) and y.shape[1:] == (ahead,)
         for window, wanted in zip(x[:5, :, 0], y[:5], strict=True):
@@ -105,7 +129,7 @@ def test_a_window_is_the_same_past_as_channels_of_one_step() -> None:
 def test_of_logarithms_the_scores_are_of_the_series_itself() -> None:
     task = PROFILES["airline"]
     _, y = task.evaluation(rng())
-    forecast = np.log(1.1) / task._training.std() + y
+    forecast = np.log(1.1) / np.diff(task._training).std() + y
     passengers = _series.values("airline")[108:]
     assert task.scores(forecast, y)["rmse"] == pytest.approx(
         0.1 * np.mean(passengers**2) ** 0.5, rel=1e-9

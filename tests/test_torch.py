@@ -1,5 +1,6 @@
 """What is particular to the PyTorch backends; what all share is in the conformance tests."""
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -231,3 +232,21 @@ def test_the_compiled_loop_in_parts_and_what_is_left_over(monkeypatch: pytest.Mo
     assert ours.executed_path() == module.expected_path(spec, "cpu") == "inductor"
     params = ours.params()
     assert max(error(params[n], value) for n, value in reference.params().items()) < 1e-9
+
+
+@pytest.mark.parametrize(("variants", "path"), [(64, "inductor"), (1, "python-loop")])
+def test_versions_that_know_no_limit_of_one_function_compile_many_shapes(
+    variants: int, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    module = backends.load("torch-compile")
+    monkeypatch.setattr(module, "signature", lambda _: signature(lambda model: model))
+    monkeypatch.setattr(module, "VARIANTS", variants)
+    spec = ModelSpec(cell="rnn", inputs=2, hidden=3, outputs=2)
+    torch.compiler.reset()
+    with torch._dynamo.config.patch(recompile_limit=1):
+        (session,) = sessions("torch-compile", spec=spec)
+        for count in (1, 2, 3):
+            session.predict(np.ones((count, 4, 2)))
+        assert session.executed_path() == path

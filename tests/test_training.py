@@ -12,6 +12,7 @@ from conftest import bench_for
 import backends
 from bench.probes.gradients import gradients, half_life, through_time
 from bench.probes.learning import learning, thinned
+from bench.probes.lengths import lengths
 from bench.probes.training import WRITTEN, norm, train
 
 STEPS = 100
@@ -171,3 +172,31 @@ def test_of_many_losses_means_of_as_many_in_a_row_are_kept(
     assert len(found) == kept
     assert not found or found[0] == first
     assert count != 1001 or found[-1] == 1000, "the last block is of what is left"
+
+
+@pytest.mark.parametrize("task", ["adding", "memory", "temporal-order"])
+def test_longer_sequences_are_scored_with_the_trained_weights(task: str) -> None:
+    bench = bench_for("numpy", "lengths", task=task, cell="gru", steps=30, held_out=40)
+    trained = train(bench)
+    found = lengths(bench, trained).metrics
+    assert found["score.x1"] == learning(bench, trained).metrics["score"]
+    for times in (1, 2, 4):
+        longer: Any = bench.task.longer(times)  # type: ignore[attr-defined]
+        x, y = longer.evaluation(bench.rng("evaluation"))
+        assert x.shape[1] == longer.time >= bench.task.time
+        session = backends.load("numpy").open_session(bench.case.model, trained.params, "cpu")
+        assert found[f"score.x{times}"] == pytest.approx(
+            longer.scores(session.predict(x), y)[longer.metric]
+        )
+        assert found[f"chance.x{times}"] == longer.chance
+    assert longer.time > 2 * bench.task.time or task == "memory"
+    assert len({found[f"score.x{times}"] for times in (1, 2, 4)}) == 3
+
+
+def test_a_length_is_learned_and_not_the_task() -> None:
+    bench = bench_for(
+        "numpy", "lengths", cell="gru", length=6, hidden=16, batch=32, steps=500, held_out=200,
+        learning_rate=1e-2,
+    )  # fmt: skip
+    found = lengths(bench, train(bench)).metrics
+    assert (found["score.x1"] or 1) < 0.01 < (found["score.x4"] or 0)

@@ -134,6 +134,11 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
             "no interval. Solved: the seeds whose score went below the threshold, with the exact "
             "(Clopper-Pearson) 95% interval of the share."
         )
+    if frame["score_x2"].notna().any():
+        lines.append(
+            "Score ×2, ×4 as long: of the trained model, the median over seeds, on sequences so "
+            "many times as long as those it was trained on."
+        )
     if frame["gradient_nan"].notna().any():
         lines.append(
             "Gradients: medians over seeds. Norm: of all weights before clipping, at the first → "

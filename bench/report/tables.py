@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.plan import UNPROVEN
 from bench.probes.gradients import half_life
+from bench.probes.lengths import TIMES
 from bench.records import Record
 from bench.report.rows import GROUP, PLACE, Row, metric, rows
 from bench.report.timing import SPEED, fell_back, is_whole, timed
@@ -22,13 +23,15 @@ from bench.statistics import share_interval as share
 SEED = 0
 """Of the generator that resamples for the intervals: the same records, the same tables."""
 
+LONGER = tuple(f"score_x{times}" for times in TIMES if times > 1)
+"""Scores on sequences so many times as long as those trained on."""
 LEARNING = (
     *PLACE,
     *("parity_error", "parity_tolerance", "seeds", "metric", "score", "score_low", "score_high"),
     *("score_interquartile_mean", "scores", "diverged", "chance", "threshold"),
     *("solved", "solved_low", "solved_high", "steps_to_solve", "steps"),
     *("gradient_norm_first", "gradient_norm_last", "half_life_initial", "half_life_trained"),
-    *("gradient_nan", "gradient_inf", "flags"),
+    *("gradient_nan", "gradient_inf", *LONGER, "flags"),
 )
 NOT_MEASURED = (*PLACE, "probes", "cases", "status", "reason")
 
@@ -132,7 +135,8 @@ def _learned(row: Row, rng: np.random.Generator) -> dict[str, Any]:
     entry: dict[str, Any] = {**row.place, **_parity(row), "metric": metric(learned)}
     entry |= {"chance": first.get("chance"), "threshold": first.get("threshold")}
     entry |= {name: value for name, value in first.items() if name.startswith("baseline.")}
-    return entry | _scores(learned, rng) | _solved(learned) | _gradients(row.of("gradients"))
+    entry |= _scores(learned, rng) | _solved(learned) | _gradients(row.of("gradients"))
+    return entry | _longer(row.of("lengths"))
 
 
 def _flags(row: Row, info: Mapping[str, Any]) -> dict[str, str]:
@@ -178,6 +182,13 @@ def _solved(learned: Sequence[Record]) -> dict[str, Any]:
         "solved_high": high,
         "steps_to_solve": median(steps) if steps else None,
         "steps": learned[0].case.get("steps"),
+    }
+
+
+def _longer(found: Sequence[Record]) -> dict[str, Any]:
+    """Medians over seeds."""
+    return {
+        name: median(_number(r, name.replace("_", ".")) for r in found) for name in LONGER if found
     }
 
 

@@ -67,6 +67,8 @@ def learning_words(part: pd.DataFrame) -> pd.DataFrame:
             "gradient norm": _gradient_norm,
             "half-life (steps)": _half_life,
             "NaN/Inf": _not_finite,
+            "score ×2 as long": lambda r: short(r.score_x2),
+            "score ×4 as long": lambda r: short(r.score_x4),
             "flags": lambda r: f"*{r.flags}" if r.flags else "",
         },
     )
