@@ -1,13 +1,17 @@
 """Known values, and properties that a wrong formula would break."""
 
+import math
+
 import numpy as np
 import pytest
 
 from bench.statistics import (
+    friedman,
     geometric_mean_ratio,
     interquartile_mean,
     median_interval,
     share_interval,
+    superiority,
 )
 
 
@@ -125,3 +129,26 @@ def test_averages_of_nothing_are_no_number_and_odd_pairs_are_refused() -> None:
     assert np.isnan(geometric_mean_ratio([], []))
     with pytest.raises(ValueError, match="2 values cannot be paired with 1"):
         geometric_mean_ratio([1.0, 2.0], [1.0])
+
+
+def test_which_of_two_samples_comes_first() -> None:
+    rng = np.random.default_rng(0)
+    never = math.inf
+    first, second = [(1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], [(5, 0.0), (never, 0.1), (never, 0.2)]
+    share, p = superiority(first, second, rng)
+    assert share == 1 and p == pytest.approx(2 / math.comb(7, 3))
+    share, again = superiority(second, first, rng)
+    assert share == 0 and again == pytest.approx(p)
+    share, p = superiority([1, 2, 3], [1, 2, 3], rng)
+    assert share == 0.5 and p == 1
+
+
+def test_samples_of_one_kind_are_told_apart_no_more_often_than_the_level() -> None:
+    rng = np.random.default_rng(1)
+    ps = [superiority(*rng.integers(9, size=(2, 5)).tolist(), rng)[1] for _ in range(300)]
+    assert 0 < sum(p <= 0.05 for p in ps) <= 300 * 0.05
+
+
+def test_columns_of_blocks_that_all_tie_do_not_differ_and_one_that_is_always_last_does() -> None:
+    assert friedman([(1, 1, 1)] * 5) == 1
+    assert friedman([(1, 1, 2)] * 10) < 0.001 < 0.5 < friedman([(1, 2, 3), (3, 2, 1)] * 5)

@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from running import bench_inside
 
@@ -13,9 +15,13 @@ import backends
 import tasks
 from bench.records import Record
 from bench.select import select
+from bench.spec import ModelSpec
 from bench.study import command
-from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study, about, between
-from bench.study.table import markdown, verdict
+from bench.study.agreement import APART, agreement, blocks, figure, parting
+from bench.study.claims import as_many, weights
+from bench.study.rows import SCORE, SEQUENCES, SOLVED, Claim, Figure, Row, Study, about, between
+from bench.study.table import by_row, markdown, verdict
+from bench.weights import shapes
 
 
 @pytest.mark.parametrize("name", command.STUDIES)
@@ -27,7 +33,7 @@ def test_every_row_can_be_asked_for_and_has_a_name_of_its_own(name: str) -> None
         assert {figure.cell for figure in row.published} <= set(row.cells)
         for request in row.requests(study.main, study.others):
             selection, _ = select(request, backends, tasks)
-            assert selection.probes == ["learning"] and selection.threads == 1
+            assert selection.threads == 1 and not {"speed", "memory"} & set(selection.probes)
 
 
 def test_twenty_published_figures_stand_beside_ours() -> None:
@@ -36,12 +42,19 @@ def test_twenty_published_figures_stand_beside_ours() -> None:
     assert all(f.low <= f.value <= f.high for f in figures)
 
 
-def learned(seed: int, solved_at: float | None, backend: str = "a", **more: Any) -> Record:
+def learned(
+    seed: int,
+    solved_at: float | None,
+    backend: str = "a",
+    cell: str = "lstm",
+    probe: str = "learning",
+    **more: Any,
+) -> Record:
     case: Mapping[str, Any] = {
         "backend": backend,
-        "cell": "lstm",
+        "cell": cell,
         "metric": "mse",
-        "probe": "learning",
+        "probe": probe,
         "seed": seed,
     }
     metrics = {"solved": float(solved_at is not None), "sequences_to_solve": solved_at, **more}
@@ -50,7 +63,7 @@ def learned(seed: int, solved_at: float | None, backend: str = "a", **more: Any)
         case=case,
         status="ok",
         reason=None,
-        probe="learning",
+        probe=probe,
         environment=None,
         started="2026-01-01T00:00:00+00:00",
         wall_s=1.0,
@@ -81,8 +94,8 @@ def test_on_which_side_of_the_published_range_ours_lies(
     assert verdict(figure, ours, [learned(k, 1.0) for k in range(10)]) == said
 
 
-def rows_of(records: Sequence[Record], row: Row) -> dict[str, Row]:
-    return {record.key: row for record in records}
+def of(records: Sequence[Record], *rows: Row) -> dict[str, list[Record]]:
+    return by_row({record.key: rows for record in records}, records)
 
 
 def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -> None:
@@ -90,7 +103,7 @@ def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -
     study = Study(about="", rows=(row,), main="a", others=("b",))
     own = [learned(k, s) for k, s in enumerate([400, 800, 1200, None])]
     other = [learned(k, 500, backend="b") for k in range(3)]
-    text = markdown(study, rows_of([*own, *other], row), [*own, *other])
+    text = markdown(study, of([*own, *other], row))
     cells = [cell.strip() for cell in text.splitlines()[-1].split("|")[1:-1]]
     assert cells == [
         *("it", "lstm", "sequences", "900", "1,000 (400–1,200)", "3 of 4 (19–99%)"),
@@ -102,8 +115,127 @@ def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:
     row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
     study = Study(about="", rows=(row,), main="a", others=())
     own = [learned(k, s) for k, s in enumerate([400, None, None])]
-    text = markdown(study, rows_of(own, row), own)
+    text = markdown(study, of(own, row))
     assert "– (400–400)" in text and "outside: not solved" in text
+
+
+def solved_at(steps: Sequence[float | None], cell: str, score: float = 0.5) -> list[Record]:
+    return [
+        learned(k, s, cell=cell, steps_to_solve=s, score=score + k) for k, s in enumerate(steps)
+    ]
+
+
+GRID = Study(
+    about="",
+    main="a",
+    others=(),
+    grid=True,
+    rows=(Row(name="it", group="g", task="t"),),
+    claims=(Claim(says="Said", better=("it", "lstm"), worse=("it", "gru")),),
+)
+
+
+@pytest.mark.parametrize(
+    ("lstm", "gru", "here"),
+    [
+        ([1, 2, 3, 4, 5], [6, 7, 8, None, None], "| 100% | 0.00794 | holds |"),
+        ([6, 7, 8, None, None], [1, 2, 3, 4, 5], "| 0% | 0.00794 | the opposite holds |"),
+        ([1, 2, 3, 4, 9], [6, 7, 8, 5, None], "| 84% | 0.0952 | not settled |"),
+        ([1, 2, 3], [4, 5, None], "| 100% | 0.100 | not settled |"),
+    ],
+)
+def test_a_claim_holds_where_the_seeds_say_so(
+    lstm: list[float | None], gru: list[float | None], here: str
+) -> None:
+    own = solved_at(lstm, "lstm") + solved_at(gru, "gru")
+    text = markdown(GRID, of(own, *GRID.rows))
+    assert here in " ".join(text.split()), text
+
+
+def test_seeds_that_never_solve_are_ranked_by_their_score() -> None:
+    own = solved_at([None] * 5, "lstm", score=0) + solved_at([None] * 5, "gru", score=9)
+    assert "holds" in markdown(GRID, of(own, *GRID.rows)).splitlines()[-1]
+
+
+def test_a_grid_has_a_line_a_setting_and_a_column_a_cell() -> None:
+    own = solved_at([100, 200, None], "lstm") + solved_at([None, None, 70], "gru")
+    longer = learned(0, None, cell="gru", probe="lengths", **{"score.x1": 0.1, "score.x2": 0.25})
+    text = markdown(GRID, of([*own, longer], *GRID.rows))
+    line = next(line for line in text.splitlines() if line.startswith("| it"))
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.100, 0.250"]
+
+
+def test_a_case_that_two_rows_share_counts_in_both() -> None:
+    rows = tuple(Row(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two"))
+    own = solved_at([1, 2, 3], "lstm")
+    text = markdown(Study(about="", rows=rows, grid=True), of(own, *rows))
+    assert text.count("3 of 3, 2") == 2
+
+
+NAMES = ("a", "b", "c", "d")
+LOOKS = [float(k) for k in range(0, 1001, 25)]
+
+
+def everywhere(seed: int, rng: np.random.Generator, slow: float = 1.0) -> list[Record]:
+    """One seed in four backends, whose curves rounding drives apart: solved at about the same look,
+    the last backend at `slow` times as many updates."""
+    at = rng.uniform(200, 600)
+    found = []
+    for name in NAMES:
+        late = at * rng.uniform(0.97, 1.03) * (slow if name == NAMES[-1] else 1)
+        steps = next(k for k in LOOKS if k >= late)
+        record = learned(seed, None, backend=name, steps_to_solve=steps)
+        loss = np.exp(-np.arange(1000) / 300) * (1 + 1e-7 * rng.uniform() * 1.02 ** np.arange(1000))
+        samples = {"loss": loss.tolist(), "checkpoint_step": LOOKS}
+        case = {**record.case, "steps": 1000}
+        found.append(replace(record, case=case, samples=samples))
+    return found
+
+
+def test_backends_that_learn_alike_are_told_from_one_that_is_slower() -> None:
+    rng = np.random.default_rng(0)
+    said = {}
+    for slow in (1.0, 1.5):
+        own = {"it": [r for seed in range(20) for r in everywhere(seed, rng, slow)]}
+        found = blocks(own, NAMES)
+        assert len(found) == 20
+        said[slow] = agreement(found, NAMES, "a")
+    assert "do not differ between a, b, c, d" in said[1.0] and "over 20 seeds of 1 mod" in said[1.0]
+    assert "solved differ between" in said[1.5]
+    assert "by 50%: 100–100%" in said[1.0]
+    assert len(figure(found, NAMES, "a").axes) == 1
+
+
+def test_seeds_that_one_backend_lacks_are_not_compared() -> None:
+    rng = np.random.default_rng(0)
+    own = {"it": [*everywhere(0, rng), *everywhere(1, rng)[:3]]}
+    assert [block.seed for block in blocks(own, NAMES)] == [0]
+    assert agreement([], NAMES, "a") == ""
+
+
+def test_curves_part_where_their_losses_do() -> None:
+    a, b = everywhere(0, np.random.default_rng(0))[:2]
+    loss = list(a.samples["loss"])
+    b = replace(b, samples={"loss": [*loss[:70], *(x * (1 + 2 * APART) for x in loss[70:])]})
+    assert parting(a, b) == 70 and math.isinf(parting(a, a))
+
+
+def test_claims_speak_of_rows_that_there_are() -> None:
+    study = command.STUDIES["claims"]
+    cells = {(row.name, cell) for row in study.rows for cell in row.cells}
+    for claim in study.claims:
+        assert {claim.better, claim.worse} <= cells and claim.better != claim.worse
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_as_many_weights_are_those_of_the_model(cell: str, layers: int) -> None:
+    hidden = as_many(cell, 2, 4000, layers)
+    assert weights(cell, 2, hidden, layers) <= 4000 < weights(cell, 2, hidden + 1, layers)
+    spec = ModelSpec(cell=cell, inputs=2, hidden=hidden, outputs=1, layers=layers)
+    sizes = {n: math.prod(s) for n, s in shapes(spec).items() if not n.startswith("readout")}
+    assert sum(sizes.values()) == weights(cell, 2, hidden, layers)
 
 
 SMALL = Study(
@@ -171,13 +303,13 @@ def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
     study = Study(about="", rows=(row,), main="a", others=())
     for sequences, told in ((800, False), (100, True)):
         own = [learned(k, sequences) for k in range(3)]
-        assert ("Because of that." in markdown(study, rows_of(own, row), own)) == told
+        assert ("Because of that." in markdown(study, of(own, row))) == told
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("study", "novels"), "unknown study 'novels'. Known: papers"),
+        (("study", "novels"), "unknown study 'novels'. Known: papers, claims"),
         (("study", "papers", "zebra"), "no row of papers has zebra in its name: 1: embedded"),
     ],
 )

@@ -20,15 +20,17 @@ from bench.plan import Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
 from bench.select import Registry, Request, select
 from bench.spec import Unavailable
+from bench.study.agreement import agreement, blocks, figure
+from bench.study.claims import CLAIMS
 from bench.study.papers import PAPERS
 from bench.study.rows import Row, Study
-from bench.study.table import markdown
+from bench.study.table import by_row, markdown
 
-STUDIES: Mapping[str, Study] = {"papers": PAPERS}
+STUDIES: Mapping[str, Study] = {"papers": PAPERS, "claims": CLAIMS}
 TIME_LIMIT_S = 7200.0
 
-Planned = Mapping[str, tuple[Case, Row]]
-"""Cases and whose they are, by the case's key."""
+Planned = Mapping[str, tuple[Case, Sequence[Row]]]
+"""Cases and the rows that ask for them, by the case's key."""
 
 
 def study_command(
@@ -55,7 +57,7 @@ def study_command(
     if not asked:
         names = "; ".join(row.name for row in study.rows)
         raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {names}")
-    chosen = [case for case, row in planned.values() if row in asked]
+    chosen = [case for case, rows in planned.values() if any(row in asked for row in rows)]
     there = (root / name / "records.jsonl").is_file()
     folder = RunFolder.existing(root, name) if there else None
     if dry_run:
@@ -109,14 +111,14 @@ def _plan(
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
     main = study.main if study.main in names else names[0]
-    found: dict[str, tuple[Case, Row]] = {}
+    found: dict[str, tuple[Case, list[Row]]] = {}
     selections = []
     for row in rows:
         for request in row.requests(main, [name for name in names if name != main]):
             selection, _ = select(request, backends, tasks)
             selections.append(selection)
             for case in cases(selection):
-                found.setdefault(case.key, (case, row))
+                found.setdefault(case.key, (case, []))[1].append(row)
     return found, selections
 
 
@@ -150,10 +152,16 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
 
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
-    rows = {key: row for key, (_, row) in planned.items()}
-    text = markdown(study, rows, folder.records())
-    path = folder.path / "table.md"
+    own = by_row({key: rows for key, (_, rows) in planned.items()}, folder.records())
+    text, path = markdown(study, own), folder.path / "table.md"
+    names = [study.main, *study.others]
+    alike = blocks(own, names) if len(names) > 2 else []
     with disk(f"cannot write to {path}"):
+        if alike:
+            text += "\n" + agreement(alike, names, study.main)
+            figure(alike, names, study.main).savefig(
+                folder.path / "curves.png", metadata={"Software": None}
+            )
         path.write_text(text, encoding="utf-8")
     print(text)
     print(f"records and table: {folder.path}")

@@ -49,20 +49,26 @@ class Row:
     forget_bias: float | None = None
     layers: int | None = None
     directions: int | None = None
+    hidden: Mapping[str, int] | None = None
+    """Units by cell, where they differ."""
     dtypes: Sequence[str] = ("float32",)
+    probes: Sequence[str] = ("learning",)
     published: Sequence[Figure] = ()
     why: str = ""
 
     def requests(self, main: str, others: Sequence[str]) -> Iterator[Request]:
         """What is trained, as it would be asked for on the command line."""
+        sizes = {self.task: list(self.cells)}
+        if self.hidden:
+            sizes = {f"{self.task}:hidden={self.hidden[cell]}": [cell] for cell in self.cells}
         for backends, seeds in (([main], self.seeds), (list(others), self.others)):
-            if backends and seeds:
+            for task, cells in sizes.items() if backends and seeds else ():
                 yield Request(
                     backends=backends,
-                    tasks=[self.task],
-                    cells=list(self.cells),
+                    tasks=[task],
+                    cells=cells,
                     dtypes=list(self.dtypes),
-                    probes=["learning"],
+                    probes=list(self.probes),
                     seeds=list(range(seeds)),
                     init=self.init,
                     forget_bias=self.forget_bias,
@@ -73,11 +79,23 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What somebody says: one setting, a row by its name and a cell, learns better than another."""
+
+    says: str
+    better: tuple[str, str]
+    worse: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
-    """`main` is the backend with the most seeds, `others` are those that are to agree with it."""
+    """`main` is the backend with the most seeds, `others` are those that are to agree with it.
+    The table has a line for each published figure, or, of a `grid`, one for each setting."""
 
     about: str
     rows: Sequence[Row]
+    grid: bool = False
+    claims: Sequence[Claim] = ()
     main: str = "jax"
     others: Sequence[str] = ("numpy", "torch", "tensorflow")
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""The table of a study: a line a figure, ours beside what was published."""
+"""The table of a study: a line a figure, ours beside what was published; or a line a setting, and
+what becomes of the claims."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 from bench.records import Record
 from bench.report.words import NONE, short
 from bench.statistics import share_interval
+from bench.study.grid import grids
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
 
 HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
@@ -16,20 +18,28 @@ OUTSIDE = "outside"
 SIDES = ("left", "left", "left", "right", "right", "right", "left", "left")
 
 
-def markdown(study: Study, rows: Mapping[str, Row], records: Sequence[Record]) -> str:
-    """All that is recorded, by group of rows; `rows` says of a case's key whose it is."""
-    learned: dict[str, list[Record]] = {}
+def by_row(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> dict[str, list[Record]]:
+    """What is measured of each row, by its name; `rows` says of a case's key whose it is."""
+    own: dict[str, list[Record]] = {}
     for record in records:
-        if record.probe == "learning" and record.key in rows:
-            learned.setdefault(rows[record.key].name, []).append(record)
+        for row in rows.get(record.key, ()) if record.status == "ok" else ():
+            own.setdefault(row.name, []).append(record)
+    return own
+
+
+def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
+    """All that is measured, by group of rows."""
+    if study.grid:
+        return grids(study, own)
+    learned = {name: [r for r in found if r.probe == "learning"] for name, found in own.items()}
     lines = [line for row in study.rows for line in _lines(study, row, learned.get(row.name, []))]
     groups = dict.fromkeys(row.group for row in study.rows)
     parts = []
     for group in groups:
-        own = [line[1:] for line in lines if line[0] == group]
+        inside = [line[1:] for line in lines if line[0] == group]
         title = f"{group}: {study.sources[group]}" if group in study.sources else group
-        if own:
-            table = tabulate(own, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
+        if inside:
+            table = tabulate(inside, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
             parts += [title, table]
     apart = {line[1] for line in lines if line[-1].startswith(OUTSIDE)}
     reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in apart]
@@ -40,7 +50,7 @@ def _lines(study: Study, row: Row, records: Sequence[Record]) -> list[list[str]]
     """A line for each published figure, and one for each cell of which nothing is published."""
     found = []
     for cell in row.cells:
-        own = [r for r in records if r.case["cell"] == cell and r.status == "ok"]
+        own = [r for r in records if r.case["cell"] == cell]
         if not own:
             continue
         figures = [f for f in row.published if f.cell == cell]

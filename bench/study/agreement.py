@@ -1,0 +1,166 @@
+"""Whether the backends learn alike: where their curves part, and whether any of them needs more
+updates than the others."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from tabulate import tabulate  # type: ignore[import-untyped]
+
+from bench.records import Record
+from bench.report.panels import WIDTH, looks
+from bench.report.plots import STYLE
+from bench.report.words import NONE, short
+from bench.spec import Array
+from bench.statistics import friedman
+
+LEVEL, SEED, RESAMPLED = 0.05, 0, 400
+SLOWER = (1.1, 1.25, 1.5)
+"""Slowdowns of one backend's learning of which the power is told."""
+APART = 0.01
+"""Relative difference of two losses at which two curves count as parted."""
+TOLD = (
+    "The same seed has the same weights and batches in every backend: what is left is rounding. "
+    f"Curves count as parted at the first update whose losses differ by {100 * APART:g}%."
+)
+
+Steps = dict[str, float]
+"""Updates until solved by backend, infinite where never."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One seed of one model, trained in every backend."""
+
+    row: str
+    cell: str
+    seed: int
+    records: Mapping[str, Record]
+
+    @property
+    def steps(self) -> Steps:
+        found = {name: r.metrics.get("steps_to_solve") for name, r in self.records.items()}
+        return {name: math.inf if s is None else float(s) for name, s in found.items()}
+
+    def slower(self, backend: str, factor: float) -> Steps:
+        """As if this backend needed `factor` times the updates, seen at the next look."""
+        steps, looks_at = self.steps, self.records[backend].samples["checkpoint_step"]
+        late = steps[backend] * factor
+        seen = min((k for k in looks_at if k >= late), default=math.inf)
+        return {**steps, backend: seen}
+
+
+def blocks(own: Mapping[str, Sequence[Record]], names: Sequence[str]) -> list[Block]:
+    """The seeds that all of these backends have trained, by row and cell."""
+    found: dict[tuple[str, str, int], dict[str, Record]] = {}
+    for row, records in own.items():
+        for r in records:
+            if r.probe == "learning" and r.case["backend"] in names:
+                key = row, r.case["cell"], r.case["seed"]
+                found.setdefault(key, {})[r.case["backend"]] = r
+    return [Block(*key, seen) for key, seen in found.items() if len(seen) == len(names)]
+
+
+def agreement(found: Sequence[Block], names: Sequence[str], main: str) -> str:
+    """The test of equality with its power, and where curves part; nothing where nothing is
+    trained everywhere."""
+    if not found:
+        return ""
+    p, rng = friedman([_ranked(block.steps, names) for block in found]), np.random.default_rng(SEED)
+    power = [f"{100 * factor - 100:.0f}%: {_power(found, names, factor, rng)}" for factor in SLOWER]
+    verdict = "differ" if p <= LEVEL else "do not differ"
+    test = (
+        f"Updates until solved {verdict} between {', '.join(names)}: Friedman 1937 over "
+        f"{len(found)} seeds of {len({(b.row, b.cell) for b in found})} models, p = {short(p)}. "
+        "Were one of them slower to learn, the test would say so as often as this, over the "
+        f"backends, seeds drawn anew, by {'; by '.join(power)}."
+    )
+    return f"{test}\n\n{TOLD}\n\n{_parted(found, names, main)}\n"
+
+
+def _ranked(steps: Steps, names: Sequence[str]) -> list[float]:
+    return [steps[name] for name in names]
+
+
+def _power(
+    found: Sequence[Block], names: Sequence[str], factor: float, rng: np.random.Generator
+) -> str:
+    """How often the test finds one backend that needs `factor` times the updates, as the least and
+    the most over the backends: `62–80%`."""
+    shares = []
+    for slow in names:
+        with_fault = [_ranked(block.slower(slow, factor), names) for block in found]
+        drawn = rng.integers(len(found), size=(RESAMPLED, len(found)))
+        rejected = [friedman([with_fault[k] for k in sample]) <= LEVEL for sample in drawn]
+        shares.append(100 * float(np.mean(rejected)))
+    return f"{min(shares):.0f}–{max(shares):.0f}%"
+
+
+def _parted(found: Sequence[Block], names: Sequence[str], main: str) -> str:
+    """For each model, the median update at which each backend's curve leaves the main one's."""
+    others = [name for name in names if name != main]
+    lines = []
+    for row, cell in dict.fromkeys((b.row, b.cell) for b in found):
+        mine = [b for b in found if (b.row, b.cell) == (row, cell)]
+        lines.append([row, cell, *(_when(mine, name, main) for name in others)])
+    heads = ["experiment", "cell", *(f"{name}, {main}" for name in others)]
+    return str(tabulate(lines, heads, "pipe", disable_numparse=True))
+
+
+def _when(mine: Sequence[Block], name: str, main: str) -> str:
+    parted = [parting(block.records[name], block.records[main]) for block in mine]
+    middle = median(parted)
+    return NONE if math.isinf(middle) else f"{middle:,.0f}"
+
+
+def parting(a: Record, b: Record) -> float:
+    """The first update whose losses are apart; infinite where none is."""
+    steps, apart = distance(a, b)
+    return float(next((s for s, d in zip(steps, apart, strict=True) if d > APART), math.inf))
+
+
+def distance(a: Record, b: Record) -> tuple[Array, Array]:
+    """Updates, and the relative difference of the losses there."""
+    x, y = (np.array(r.samples["loss"], np.float64) for r in (a, b))
+    count = min(len(x), len(y))
+    apart = np.abs(x[:count] - y[:count]) / np.abs(y[:count])
+    width = max(1, round(float(b.case["steps"]) / max(1, len(y))))
+    return np.arange(count) * width, apart
+
+
+def figure(found: Sequence[Block], names: Sequence[str], main: str) -> Figure:
+    """How far each backend's loss is from the main one's, the first seed of each model."""
+    first = {(b.row, b.cell): b for b in reversed(found)}
+    models = list(reversed(first.values()))
+    height = -(-len(models) // 2)
+    seen = looks(names)
+    with rc_context(STYLE):
+        drawn = Figure(figsize=(WIDTH, 1.9 * height + 0.6))
+        axes = list(_axes(drawn, height, len(models)))
+        for axis, block in zip(axes, models, strict=True):
+            for name in names:
+                if name != main:
+                    steps, apart = distance(block.records[name], block.records[main])
+                    look = seen[name]
+                    axis.plot(steps, apart, color=look.colour, linewidth=1.0, label=name)
+            axis.set_title(f"{block.row}, {block.cell}", fontsize=8)
+            axis.set_yscale("log")
+            axis.axhline(APART, color="#555555", linewidth=0.8, linestyle=":")
+        axes[0].legend(fontsize=8, frameon=False)
+        drawn.suptitle(
+            f"Relative difference of the losses, float32, same seed, from {main}'s", fontsize=10
+        )
+        drawn.supxlabel("updates", fontsize=9)
+    return drawn
+
+
+def _axes(drawn: Figure, height: int, count: int) -> Iterator[Any]:
+    grid = drawn.subplots(height, 2, squeeze=False).ravel()
+    for axis in grid[count:]:
+        axis.remove()
+    yield from grid[:count]

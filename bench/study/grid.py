@@ -1,0 +1,128 @@
+"""The tables of a grid: a line a setting, a column a cell; and the claims that it decides."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+import numpy as np
+from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+from tabulate import tabulate  # type: ignore[import-untyped]
+
+from bench.records import Record
+from bench.report.words import NONE, short
+from bench.statistics import superiority
+from bench.study.rows import Claim, Row, Study
+
+LEVEL, SEED = 0.05, 0
+LEGEND = (
+    "Seeds solved, and the median of the updates until then; where not half of them are, the "
+    "median of the score. Of longer sequences: the median score at once, twice and four times the "
+    "length trained on."
+)
+SAID = (
+    "Seeds are ranked by the updates until solved, those that are not by their score. Sooner: how "
+    "often a seed of the first setting comes before one of the second. p: Mann & Whitney 1947, "
+    "two-sided, with Holm's correction over these claims."
+)
+
+Learned = Mapping[str, Sequence[Record]]
+"""Records by the row's name."""
+
+
+def grids(study: Study, own: Learned) -> str:
+    """Everything that is recorded."""
+    parts = []
+    for group in dict.fromkeys(row.group for row in study.rows):
+        rows = [row for row in study.rows if row.group == group and row.name in own]
+        if rows:
+            parts += [group, _grid(rows, own)]
+    known = [claim for claim in study.claims if all(_outcomes(own, claim))]
+    claims = [SAID, _claims(known, own)] if known else []
+    return "\n\n".join([*([LEGEND] if parts else []), *parts, *claims]) + "\n"
+
+
+def _grid(rows: Sequence[Row], own: Learned) -> str:
+    cells = list(dict.fromkeys(cell for row in rows for cell in row.cells))
+    lines = [
+        [
+            row.name,
+            *(
+                _told(_of(own, row.name, cell)) + _longer(_of(own, row.name, cell, "lengths"))
+                for cell in cells
+            ),
+        ]
+        for row in rows
+    ]
+    sides = ("left", *["left"] * len(cells))
+    heads = ["setting", *cells]
+    return str(tabulate(lines, heads, "pipe", colalign=sides, disable_numparse=True))
+
+
+def _of(own: Learned, name: str, cell: str, probe: str = "learning") -> list[Record]:
+    return [r for r in own.get(name, ()) if r.case["cell"] == cell and r.probe == probe]
+
+
+def _told(records: Sequence[Record]) -> str:
+    """`8 of 8, 450` or `3 of 8, mse 0.012`."""
+    if not records:
+        return NONE
+    steps = [_steps(r) for r in records]
+    count, middle = sum(map(math.isfinite, steps)), median(steps)
+    said = f"{middle:,.0f}"
+    if math.isinf(middle):
+        said = f"{records[0].case['metric']} {short(median(map(_score, records)))}"
+    return f"{count} of {len(records)}, {said}"
+
+
+def _longer(records: Sequence[Record]) -> str:
+    """`; 0.0021, 0.35, 1.2`, or nothing."""
+    if not records:
+        return ""
+    names = [name for name in records[0].metrics if name.startswith("score.")]
+    scores = [median(_number(r, name) for r in records) for name in names]
+    return f"; {', '.join(map(short, scores))}"
+
+
+def _claims(claims: Sequence[Claim], own: Learned) -> str:
+    rng = np.random.default_rng(SEED)
+    pairs = [_outcomes(own, claim) for claim in claims]
+    found = [superiority(first, second, rng) for first, second in pairs]
+    ps = multipletests([p for _, p in found], LEVEL, "holm")[1]
+    lines = [
+        [
+            claim.says,
+            *(f"{name}, {cell}" for name, cell in (claim.better, claim.worse)),
+            f"{100 * share:.0f}%",
+            short(p),
+            _verdict(share, p),
+        ]
+        for claim, (share, _), p in zip(claims, found, ps, strict=True)
+    ]
+    heads = ["claim", "first", "second", "sooner", "p", "here"]
+    return str(tabulate(lines, heads, "pipe", disable_numparse=True))
+
+
+def _verdict(share: float, p: float) -> str:
+    if p > LEVEL:
+        return "not settled"
+    return "holds" if share > 0.5 else "the opposite holds"
+
+
+def _outcomes(own: Learned, claim: Claim) -> list[list[tuple[float, float]]]:
+    """Of each side, its seeds: updates until solved, then the score."""
+    sides = (claim.better, claim.worse)
+    return [[(_steps(r), _score(r)) for r in _of(own, name, cell)] for name, cell in sides]
+
+
+def _steps(record: Record) -> float:
+    return _number(record, "steps_to_solve")
+
+
+def _score(record: Record) -> float:
+    return _number(record, "score")
+
+
+def _number(record: Record, name: str) -> float:
+    """What is not there, or not a number, counts as infinitely bad."""
+    value = record.metrics.get(name)
+    return math.inf if value is None or math.isnan(value) else float(value)
