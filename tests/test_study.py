@@ -13,8 +13,9 @@ from running import bench_inside
 
 import backends
 import tasks
+from bench.plan import cases
 from bench.records import Record
-from bench.select import select
+from bench.select import Request, select
 from bench.spec import ModelSpec
 from bench.study import command
 from bench.study.agreement import APART, agreement, blocks, figure, parting
@@ -33,7 +34,7 @@ def test_every_row_can_be_asked_for_and_has_a_name_of_its_own(name: str) -> None
         assert {figure.cell for figure in row.published} <= set(row.cells)
         for request in row.requests(study.main, study.others):
             selection, _ = select(request, backends, tasks)
-            assert selection.threads == 1 and not {"speed", "memory"} & set(selection.probes)
+            assert selection.threads == 1 and "learning" in selection.probes
 
 
 def test_twenty_published_figures_stand_beside_ours() -> None:
@@ -164,6 +165,27 @@ def test_a_grid_has_a_line_a_setting_and_a_column_a_cell() -> None:
     line = next(line for line in text.splitlines() if line.startswith("| it"))
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.100, 0.250"]
+
+
+def test_what_is_slower_is_judged_at_an_earlier_update() -> None:
+    rows = tuple(Row(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two"))
+    own: dict[str, list[Record]] = {}
+    for name, seconds in (("one", 0.01), ("two", 0.02)):
+        record = learned(0, None, score=0.1)
+        samples = {"checkpoint_step": [0.0, 50.0, 100.0], "mse": [0.9, 0.5, 0.1]}
+        case = {**record.case, "steps": 100}
+        timed = [learned(k, None, probe="speed", step_s=seconds * f) for k, f in enumerate((1, 9))]
+        own[name] = [replace(record, case=case, samples=samples), timed[0], timed[0], timed[1]]
+    lines = markdown(Study(about="", rows=rows, grid=True), own).splitlines()
+    assert "0.100, 0.100 in 1.00 s" in lines[-2] and "0.100, 0.500 in 1.00 s" in lines[-1]
+
+
+def test_what_is_timed_has_the_machine_to_itself() -> None:
+    request = Request(backends=["numpy"], tasks=["adding:smoke"], launches=2, cells=["rnn"])
+    left = cases(select(request, backends, tasks)[0])
+    pieces = command._pieces(left)
+    assert [[c.probe for c in unit.cases] for unit in pieces if unit.timed] == [["speed"]] * 2
+    assert "speed" not in {c.probe for unit in pieces if not unit.timed for c in unit.cases}
 
 
 def test_a_case_that_two_rows_share_counts_in_both() -> None:

@@ -110,6 +110,7 @@ def depths() -> Sequence[Row]:
             task=ADDING,
             cells=("lstm", "gru"),
             layers=count,
+            probes=("learning", "speed"),
             hidden={c: as_many(c, 2, weights(c, 2, 64), count) for c in ("lstm", "gru")},
             seeds=8,
         )

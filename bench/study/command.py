@@ -16,7 +16,7 @@ from bench.command import (
 )
 from bench.display import duration
 from bench.estimate import total
-from bench.plan import Case, Selection, Unit, cases
+from bench.plan import TIMED, Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
 from bench.select import Registry, Request, select
 from bench.spec import Unavailable
@@ -139,16 +139,13 @@ def _installed(
 
 def _pieces(left: Sequence[Case]) -> list[Unit]:
     """A process a model and backend, so that they are spread over the processors, and a process
-    does not hold what all the models have compiled."""
+    does not hold what all the models have compiled; what is timed in one a launch, alone."""
     groups: dict[tuple[Any, ...], list[Case]] = {}
     for case in left:
-        groups.setdefault((case.backend, case.device, case.threads, case.model_key), []).append(
-            case
-        )
-    return [
-        Unit(backend, device, threads, timed=False, cases=tuple(group))
-        for (backend, device, threads, _), group in groups.items()
-    ]
+        alone = case.launch if case.probe in TIMED else None
+        place = (case.backend, case.device, case.threads, alone is not None)
+        groups.setdefault((*place, case.model_key, alone), []).append(case)
+    return [Unit(*key[:4], tuple(group)) for key, group in groups.items()]
 
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:

@@ -7,6 +7,8 @@ from bench.select import Request
 
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
 """What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
+LAUNCHES = 5
+"""Fresh processes in which a step is timed, of a row that asks for its speed."""
 ALIKE = 2.0
 """A figure that stands alone counts as a range from a half of it to twice as much."""
 
@@ -70,6 +72,8 @@ class Row:
                     dtypes=list(self.dtypes),
                     probes=list(self.probes),
                     seeds=list(range(seeds)),
+                    launches=LAUNCHES,
+                    phases=["step"],
                     init=self.init,
                     forget_bias=self.forget_bias,
                     layers=None if self.layers is None else [self.layers],
