@@ -145,7 +145,10 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
         alone = case.launch if case.probe in TIMED else None
         place = (case.backend, case.device, case.threads, alone is not None)
         groups.setdefault((*place, case.model_key, alone), []).append(case)
-    return [Unit(*key[:4], tuple(group)) for key, group in groups.items()]
+    return [
+        Unit(backend, device, threads, timed, tuple(group))
+        for (backend, device, threads, timed, _, _), group in groups.items()
+    ]
 
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:

@@ -55,6 +55,8 @@ class Row:
     """Units by cell, where they differ."""
     dtypes: Sequence[str] = ("float32",)
     probes: Sequence[str] = ("learning",)
+    shows: str = ""
+    """What of a cell stands in the table of which nothing is published, if not what is usual."""
     published: Sequence[Figure] = ()
     why: str = ""
 

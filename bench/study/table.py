@@ -54,7 +54,8 @@ def _lines(study: Study, row: Row, records: Sequence[Record]) -> list[list[str]]
         if not own:
             continue
         figures = [f for f in row.published if f.cell == cell]
-        figures = figures or [Figure(cell, _usual(own), math.nan, math.nan, math.nan)]
+        shown = row.shows or _usual(own)
+        figures = figures or [Figure(cell, shown, math.nan, math.nan, math.nan)]
         found += [[row.group, row.name, cell, *_compared(study, f, own)] for f in figures]
     return found
 
@@ -74,15 +75,21 @@ def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[s
         for name, own in by_backend.items()
         if name != study.main
     )
-    metric = str(records[0].case["metric"]) if figure.what == SCORE else figure.what
     return [
-        metric,
+        _score_of(records[0]) if figure.what == SCORE else figure.what,
         _published(figure),
         f"{_shown(figure.what, ours)}{_spread(figure.what, main)}",
         _solved(main),
         others or NONE,
         verdict(figure, ours, main),
     ]
+
+
+def _score_of(record: Record) -> str:
+    """`nmse, autoregression 0.123`, where there is one to stand beside."""
+    classical = record.metrics.get("baseline.autoregression")
+    beside = "" if classical is None else f", autoregression {short(classical)}"
+    return f"{record.case['metric']}{beside}"
 
 
 def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
