@@ -25,6 +25,9 @@ alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -36,6 +39,8 @@ from tasks._series import FILE, SERIES, Series, from_file, own, values
 REQUIRES: tuple[str, ...] = ("statsmodels", "pmdarima", "reservoirpy", "vega-datasets")
 READS = ("steps", "window")
 LEVELS = ("series", "window")
+MOST_UNCHECKED = 50
+"""Windows below which a tenth of them shows nothing."""
 
 
 def lagged(series: Array, targets: Array, lags: Sequence[int]) -> Array:
@@ -130,13 +135,19 @@ class Forecasting:
     @property
     def threshold(self) -> float:
         """The autoregression fitted on the training part: a network is to beat it."""
-        return self.baselines["autoregression"]
+        return self._linear["autoregression"]
 
     @property
     def baselines(self) -> Mapping[str, float]:
         """`nmse` of forecasts from the same information: the last value known, the last known
-        value a whole number of periods ago, and least squares on `order` lags or on taps, fitted
-        for each step ahead."""
+        value a whole number of periods ago, least squares on `order` lags or on taps, fitted for
+        each step ahead, and, where scikit-learn is installed, a perceptron on the window."""
+        if find_spec("sklearn") is None:
+            return self._linear
+        return {**self._linear, "perceptron": perceptron(self)}
+
+    @property
+    def _linear(self) -> dict[str, float]:
         series, period = self._series, self._data.period
         forecasts = {"persistence": self._each(lambda t, far: series[t - far])}
         if period:
@@ -156,8 +167,7 @@ class Forecasting:
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Random windows of the training part `(batch, length, 1)`, or `(batch, 1, length)`, and
         what follows `(batch, ahead)`, scaled."""
-        first, end = self.length + self.horizon - 1, self._data.train - self.ahead + 1
-        return self._windows(rng.integers(first, end, size=self.batch))
+        return self._windows(rng.integers(*self._trained_on, size=self.batch))
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """The same for every step of the test part in order."""
@@ -194,6 +204,12 @@ class Forecasting:
     @property
     def _reach(self) -> int:
         return self.length + self.horizon + self.ahead - 1
+
+    @property
+    def _trained_on(self) -> tuple[int, int]:
+        """The first target whose window lies in the training part, and the first whose values do
+        not."""
+        return self.length + self.horizon - 1, self._data.train - self.ahead + 1
 
     @property
     def _series(self) -> Array:
@@ -260,6 +276,32 @@ class Forecasting:
         targets = self._targets
         y = self._values(targets)
         return self.scores(self._scaled(forecast, targets), self._scaled(y, targets))["nmse"]
+
+
+@lru_cache(maxsize=64)
+def perceptron(task: Forecasting) -> float:
+    """`nmse` of a multilayer perceptron that sees a whole window at once: 32 tanh units, trained by
+    scikit-learn's Adam until what it holds back of the training part gets no better, or, where that
+    is too little, for a hundred rounds."""
+    from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]
+
+    x, y = task._windows(np.arange(*task._trained_on))
+    asked, values = task._windows(task._targets)
+    held_back = len(x) >= MOST_UNCHECKED
+    net = MLPRegressor(
+        hidden_layer_sizes=(32,),
+        activation="tanh",
+        learning_rate_init=5e-3,
+        max_iter=1000 if held_back else 100,
+        early_stopping=held_back,
+        n_iter_no_change=20,
+        random_state=0,
+    )
+    with catch_warnings():
+        simplefilter("ignore")  # that it has not converged is what is wanted
+        net.fit(x.reshape(len(x), -1), y[:, 0] if task.ahead == 1 else y)
+    found = net.predict(asked.reshape(len(asked), -1)).reshape(values.shape)
+    return task.scores(found, values)["nmse"]
 
 
 PROFILES: Mapping[str, Forecasting] = {

@@ -186,9 +186,9 @@ def test_large_logits_keep_the_cross_entropy_finite() -> None:
 
 
 def test_the_sunspot_forecasts_that_need_no_network_score_as_published() -> None:
-    assert Forecasting(order=9).baselines == pytest.approx(
-        {"persistence": 0.416, "seasonal": 0.411, "autoregression": 0.123}, abs=5e-4
-    )
+    found = {k: v for k, v in Forecasting(order=9).baselines.items() if k != "perceptron"}
+    expected = {"persistence": 0.416, "seasonal": 0.411, "autoregression": 0.123}
+    assert found == pytest.approx(expected, abs=5e-4)
 
 
 @pytest.mark.parametrize(

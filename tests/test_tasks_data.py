@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import tasks
 from bench.spec import Array, Unavailable
-from tasks import _data, _series, char_lm
+from tasks import _data, _series, char_lm, forecasting
 from tasks.autoencoder import Autoencoder, components
 from tasks.char_lm import CharLM
 from tasks.classification import SETS, Classification, labelled
-from tasks.forecasting import PROFILES, Forecasting, autoregression
+from tasks.forecasting import PROFILES, Forecasting, autoregression, perceptron
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -69,6 +69,29 @@ def test_the_autoregression_is_that_of_statsmodels() -> None:
         assert ours[0] == pytest.approx(theirs, rel=1e-9)
 
 
+@pytest.mark.parametrize("name", ["paper", "co2", "demand", "laser"])
+def test_the_perceptron_on_a_window_stands_between_chance_and_what_is_right(name: str) -> None:
+    task = PROFILES[name]
+    found = task.baselines["perceptron"]
+    assert 0 < found < min(task.chance, task.baselines["persistence"])
+    assert found == perceptron.__wrapped__(task)
+
+
+def test_of_a_short_series_the_perceptron_is_trained_on_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = Forecasting(series="airline", length=50, ahead=3)
+    assert np.ptp(few._trained_on) > forecasting.MOST_UNCHECKED
+    checked = perceptron.__wrapped__(few)
+    monkeypatch.setattr(forecasting, "MOST_UNCHECKED", 1000)
+    assert 0 < perceptron.__wrapped__(few) != checked
+
+
+def test_without_scikit_learn_there_is_no_perceptron(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasting, "find_spec", lambda _: None)
+    assert set(Forecasting().baselines) == {"persistence", "seasonal", "autoregression"}
+
+
 @pytest.mark.parametrize(("horizon", "ahead"), [(1, 1), (6, 1), (2, 3)])
 @pytest.mark.parametrize("name", ["sunspots", "airline", "co2"])
 def test_above_the_last_value_of_a_window_no_change_is_the_last_value(
@@ -80,7 +103,7 @@ def test_above_the_last_value_of_a_window_no_change_is_the_last_value(
     no_change = task.scores(np.zeros_like(y), y)["nmse"]
     assert no_change == pytest.approx(task.baselines["persistence"], rel=1e-9)
     fixed = replace(task, level="series")
-    assert task.baselines == pytest.approx(fixed.baselines) and task.chance != no_change
+    assert task._linear == pytest.approx(fixed._linear) and task.chance != no_change
     assert task.scores(y, y)["rmse"] == pytest.approx(0, abs=1e-9)
 
 
@@ -154,7 +177,7 @@ def own(text: str, folder: Path, column: str = "y", **settings: Any) -> Forecast
 
 def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
     task = own(GOOD, tmp_path, period=6)
-    assert set(task.baselines) == {"persistence", "seasonal", "autoregression"}
+    assert set(task.baselines) == {"persistence", "seasonal", "autoregression", "perceptron"}
     _, y = task.evaluation(rng())
     values = np.round(np.sin(np.arange(30)), 4)
     trained = values[:24]
