@@ -379,19 +379,26 @@ def test_what_was_asked_for_and_never_timed_is_not_green() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "head", "devices", "verdicts"),
+    ("base", "head", "request_", "verdicts"),
     [
-        ([], ["torch on cpu: not installed"], None, [Verdict.MISSING]),
-        (["torch on cpu: not installed"], ["torch on cpu: not installed"], None, []),
-        (["a on cuda: none"], ["a on cuda: none"], ["cpu", "cuda"], [Verdict.NOT_COMPARABLE]),
-        (["a on cuda: none"], ["a on cuda: none"], ["auto"], []),
-        (["torch on cpu: not installed"], [], None, []),
+        ([], ["torch on cpu: not installed"], {}, [Verdict.MISSING]),
+        (["torch on cpu: not installed"], ["torch on cpu: not installed"], {}, []),
+        (*2 * (["a on cuda: none"],), {"devices": ["cpu", "cuda"]}, [Verdict.NOT_COMPARABLE]),
+        (*2 * (["a on cuda: none"],), {"devices": ["auto"]}, []),
+        (["torch on cpu: not installed"], [], {}, []),
+        (*2 * (["a on cpu: for GPUs"],), {"devices": ["cpu"]}, [Verdict.NOT_COMPARABLE]),
+        (*2 * (["a on cpu: for GPUs"],), {"devices": ["cpu"], "backends": ["all"]}, []),
+        (
+            *2 * (["a on cuda:1: none"],),
+            {"devices": ["cpu", "cuda:1"], "backends": ["all"]},
+            [Verdict.NOT_COMPARABLE],
+        ),
     ],
 )
 def test_a_backend_that_could_not_be_run(
-    base: list[str], head: list[str], devices: Any, verdicts: list[Verdict]
+    base: list[str], head: list[str], request_: Any, verdicts: list[Verdict]
 ) -> None:
-    infos = [{"missing": gaps, "request": {"devices": devices}} for gaps in (base, head)]
+    infos = [{"missing": gaps, "request": request_} for gaps in (base, head)]
     sides = Sides([proven()], [proven()], *infos)
     found = [f for f in findings(sides, RULE) if f.check == "cell"]
     assert [f.verdict for f in found] == verdicts

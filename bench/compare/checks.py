@@ -13,6 +13,7 @@ from bench.compare.speed import decisions, speed
 from bench.guard import Rule, Verdict
 from bench.machine import differences
 from bench.records import Record
+from bench.select import ALL
 from bench.spec import Training
 
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
@@ -55,18 +56,26 @@ def open_pairs(sides: Sides, rule: Rule, flagged: bool = False) -> list[Pair]:
 
 def _gaps(sides: Sides) -> list[Finding]:
     """What could not be run at all: on the head alone, or on both sides although the devices were
-    named. What is missing everywhere and was not named is not part of the comparison."""
+    named. What is missing everywhere and was not named is not part of the comparison: neither is
+    one of all backends that is not made for a device on which others ran."""
     base, head = (list(info.get("missing") or ()) for info in (sides.base_info, sides.head_info))
-    named = (sides.head_info.get("request") or {}).get("devices")
+    request = sides.head_info.get("request") or {}
+    named, every = request.get("devices"), ALL in (request.get("backends") or ())
+    ran = {record.case["device"] for record in sides.head} if every else set()
     lost = [
         Finding(gap, "cell", Verdict.MISSING, "not in the head") for gap in head if gap not in base
     ]
     never = [
         Finding(gap, "cell", Verdict.NOT_COMPARABLE, "on neither side")
         for gap in head
-        if gap in base and named and named != ["auto"]
+        if gap in base and named and named != ["auto"] and _device(gap) not in ran
     ]
     return lost + never
+
+
+def _device(gap: str) -> str:
+    """Of `torch on cuda:1: why not`."""
+    return gap.split(" on ", 1)[-1].split(": ")[0]
 
 
 def _another_machine(sides: Sides) -> str:
