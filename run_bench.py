@@ -129,6 +129,7 @@ def study(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("study", nargs="?", help="its name (default: list them)")
     parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
+    parser.add_argument("--backends", nargs="+", metavar="NAME", help="only these of the study's")
     parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
     parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
     parser.add_argument("--results-dir", type=Path, default=STUDIES)
@@ -142,6 +143,7 @@ def study(arguments: Sequence[str]) -> int:
         tasks=tasks,
         entry=HERE / "run_bench.py",
         root=given.results_dir,
+        only=_split("backends", given.backends),
         jobs=given.jobs,
         dry_run=given.dry_run,
     )
@@ -283,7 +285,9 @@ def _what(
     what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
     what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
     what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
-    what.add_argument("--probes", **words, help=f"of {', '.join(probes)} (default: all)")
+    what.add_argument(
+        "--probes", **words, help=f"of {', '.join(probes)} (default: all but lengths)"
+    )
     what.add_argument("--seeds", nargs="+", metavar="N", help=f"whole numbers (default: {seeds})")
     what.add_argument("--data", metavar="FILE", help="your own series, a CSV file, to forecast")
     what.add_argument("--column", metavar="NAME", help="of that file, the values")

@@ -279,6 +279,7 @@ def small(root: Path, *words: str, dry_run: bool = False) -> int:
         tasks=tasks,
         entry=Path(tasks.__file__).parents[1] / "run_bench.py",
         root=root,
+        only=None,
         jobs=2,
         dry_run=dry_run,
     )
@@ -303,6 +304,12 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert "second" in (tmp_path / "small" / "table.md").read_text()
     assert small(tmp_path) == 0
     assert (tmp_path / "small" / "records.jsonl").read_text() == whole
+
+
+def test_of_a_study_one_backend_may_go_ahead(tmp_path: Path) -> None:
+    words = ("study", "papers", "3a", "--dry-run", "--results-dir", tmp_path)
+    for only, count in ((("--backends", "jax"), 11), (("--backends", "torch,numpy"), 8), ((), 23)):
+        assert f"{count} of {count} cases left" in bench_inside(*words, *only).stderr
 
 
 def test_a_study_that_was_killed_while_writing_goes_on(
@@ -332,6 +339,10 @@ def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
     ("words", "message"),
     [
         (("study", "novels"), "unknown study 'novels'. Known: papers, claims"),
+        (
+            ("study", "papers", "--backends", "jxa"),
+            "unknown backend of the study 'jxa'; did you mean jax. Known: jax, numpy, torch",
+        ),
         (("study", "papers", "zebra"), "no row of papers has zebra in its name: 1: embedded"),
     ],
 )

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from bench.command import (
     about,
     case_costs,
@@ -18,7 +20,7 @@ from bench.display import duration
 from bench.estimate import total
 from bench.plan import TIMED, Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
-from bench.select import Registry, Request, select
+from bench.select import Registry, Request, known, select
 from bench.spec import Unavailable
 from bench.study.agreement import agreement, blocks, figure
 from bench.study.claims import CLAIMS
@@ -41,23 +43,29 @@ def study_command(
     tasks: Registry,
     entry: Path,
     root: Path,
+    only: Sequence[str] | None,
     jobs: int | None,
     dry_run: bool,
 ) -> int:
-    """Run what is left of a study, or of the rows that have one of the words in their name, and
-    write the table of all that is recorded; the exit code."""
+    """Run what is left of a study, or of the rows that have one of the words in their name, in all
+    of its backends or only in some, and write the table of all that is recorded; the exit code."""
     if name is None:
         print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
         return 0
     if name not in STUDIES:
         raise Unavailable(f"unknown study {name!r}. Known: {', '.join(STUDIES)}")
     study, slots = STUDIES[name], job_count(jobs)
-    planned, selections = _plan(study, study.rows, backends, tasks)
+    planned, selections = plan(study, study.rows, backends, tasks)
     asked = [row for row in study.rows if not words or any(_named(row, w) for w in words)]
     if not asked:
         names = "; ".join(row.name for row in study.rows)
         raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {names}")
-    chosen = [case for case, rows in planned.values() if any(row in asked for row in rows)]
+    inside = known("backend of the study", only or [], [study.main, *study.others])
+    chosen = [
+        case
+        for case, rows in planned.values()
+        if any(row in asked for row in rows) and case.backend in (inside or [case.backend])
+    ]
     there = (root / name / "records.jsonl").is_file()
     folder = RunFolder.existing(root, name) if there else None
     if dry_run:
@@ -103,7 +111,7 @@ def _named(row: Row, word: str) -> bool:
     return word.lower() in f"{row.group} {row.name}".lower()
 
 
-def _plan(
+def plan(
     study: Study, rows: Sequence[Row], backends: Registry, tasks: Registry
 ) -> tuple[Planned, list[Selection]]:
     """Every case once; of backends that are not installed here, a line says so."""
@@ -152,16 +160,22 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
 
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
-    own = by_row({key: rows for key, (_, rows) in planned.items()}, folder.records())
-    text, path = markdown(study, own), folder.path / "table.md"
-    names = [study.main, *study.others]
-    alike = blocks(own, names) if len(names) > 2 else []
-    with disk(f"cannot write to {path}"):
-        if alike:
-            text += "\n" + agreement(alike, names, study.main)
-            figure(alike, names, study.main).savefig(
-                folder.path / "curves.png", metadata={"Software": None}
-            )
-        path.write_text(text, encoding="utf-8")
+    text, drawn = report(folder, study, planned)
+    with disk(f"cannot write to {folder.path}"):
+        if drawn:
+            drawn.savefig(folder.path / "curves.png", metadata={"Software": None})
+        (folder.path / "table.md").write_text(text, encoding="utf-8")
     print(text)
     print(f"records and table: {folder.path}")
+
+
+def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figure | None]:
+    """The tables of all that is recorded; and the figure of the curves, where backends can be
+    compared."""
+    own = by_row({key: rows for key, (_, rows) in planned.items()}, folder.records())
+    text, names = markdown(study, own), [study.main, *study.others]
+    alike = blocks(own, names) if len(names) > 2 else []
+    if not alike:
+        return text, None
+    text += "\n" + agreement(alike, names, study.main)
+    return text, figure(alike, names, study.main)
