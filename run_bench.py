@@ -125,7 +125,7 @@ def study(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="run_bench.py study",
         description="Many seeds of many settings, beside published figures. It goes on where it "
-        "was stopped; no clock runs, so that all processors work.",
+        "was stopped, and uses all processors while no clock runs.",
     )
     parser.add_argument("study", nargs="?", help="its name (default: list them)")
     parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
@@ -285,9 +285,8 @@ def _what(
     what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
     what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
     what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
-    what.add_argument(
-        "--probes", **words, help=f"of {', '.join(probes)} (default: all but lengths)"
-    )
+    besides = " but lengths" if "lengths" in probes else ""
+    what.add_argument("--probes", **words, help=f"of {', '.join(probes)} (default: all{besides})")
     what.add_argument("--seeds", nargs="+", metavar="N", help=f"whole numbers (default: {seeds})")
     what.add_argument("--data", metavar="FILE", help="your own series, a CSV file, to forecast")
     what.add_argument("--column", metavar="NAME", help="of that file, the values")

@@ -53,7 +53,7 @@ def layers(spec: ModelSpec, weights: Mapping[str, Any]) -> _torch.Stack:
     limits: dict[str, Any] = {"recompile_limit": VARIANTS, "isolate_recompiles": True}
     if not limits.keys() <= signature(torch.compile).parameters.keys():
         config, limits = torch._dynamo.config, {}  # all models of a process share one limit there
-        config.recompile_limit = max(config.recompile_limit, VARIANTS)
+        config.cache_size_limit = max(config.cache_size_limit, VARIANTS)  # its name before 2.7 too
     with without_its_warnings():
         compiled = torch.compile(_torch.loop(spec), dynamic=False, **limits)
     return _torch.Stack(spec, in_parts(compiled, spec.cell != "feedforward"), weights)

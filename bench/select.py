@@ -131,10 +131,10 @@ def select(
 
 
 def _probes(request: Request, sized_tasks: Sequence[tuple[str, Task]]) -> list[str]:
-    """Those asked for; of lengths alone there must be a task that has longer forms."""
+    """Those asked for; of lengths there must be a task that has longer forms."""
     names = known("probe", request.probes or UNASKED, PROBES)
     longer = any(hasattr(task, "longer") for _, task in sized_tasks)
-    if not longer and "lengths" in names and set(names) <= {"lengths", "parity"}:
+    if not longer and "lengths" in names:
         tried = ", ".join(dict.fromkeys(name for name, _ in sized_tasks))
         raise Unavailable(f"{tried} has no longer sequences: there is nothing for lengths to score")
     return names

@@ -19,8 +19,7 @@
 
 The forecast for step t reads the `length` values that end at t − `horizon`: values of the test
 part are read once they are past, the model is not refitted. With `ahead` it is for the steps t to
-t + `ahead` − 1 at once. Series are standardised with the mean and deviation of the training part
-alone.
+t + `ahead` − 1 at once. Series are scaled by the training part alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -108,6 +107,11 @@ class Forecasting:
         if self._reach > (most := self._data.train // 2):
             raise ValueError(
                 f"length + horizon + ahead − 1 must be at most {most} for {self.series}"
+            )
+        if self.series == FILE and not self._scale:
+            raise ValueError(
+                f"nothing to learn: the part of {self.column} that is trained on never changes, or "
+                "all that follows a window is its last value"
             )
 
     def unavailable(self) -> str | None:
@@ -238,11 +242,13 @@ class Forecasting:
 
     @property
     def _scale(self) -> float:
-        """What is trained on varies by so much, about its mean or from one window to the next."""
-        trained = self._training
-        if self.level == "window":
-            trained = trained[self.horizon :] - trained[: -self.horizon]
-        return float(trained.std())
+        """What counts as one: the deviation of what is trained on, or, above the last values of
+        windows, the root of the mean square of what is asked for."""
+        if self.level == "series":
+            return float(self._training.std())
+        targets = np.arange(*self._trained_on)
+        asked = self._values(targets) - self._zero(targets)
+        return float(np.mean(asked**2) ** 0.5)
 
     def _zero(self, targets: Array) -> Array:
         """What counts as zero in the windows before these targets, `(targets, 1)`."""

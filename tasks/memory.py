@@ -78,8 +78,8 @@ class Memory:
         }
 
     def longer(self, times: int) -> "Memory":
-        """The same with a silence `times` as long."""
-        return replace(self, lag=times * self.lag)
+        """The same with sequences `times` as long: the silence grows, the symbols are ten."""
+        return replace(self, lag=times * self.time - 2 * RECALLED)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         symbols = rng.integers(1, SYMBOLS + 1, size=(count, RECALLED))

@@ -83,6 +83,8 @@ Said = Sequence[tuple[str, float]]
 def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
     """So many blocks, those that are there already included."""
     file = folder / (BUSY if busy else QUIET)
+    whole = file.read_text().splitlines(True) if file.exists() else []
+    file.write_text("".join(line for line in whole if line.endswith("\n")))
     with spinning() if busy else nullcontext(), file.open("a") as out:
         for number in range(len(_lines(file)), blocks):
             with TemporaryDirectory() as scratch:

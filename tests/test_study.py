@@ -21,15 +21,15 @@ from bench.study import command
 from bench.study.agreement import APART, agreement, blocks, figure, parting
 from bench.study.claims import as_many, weights
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Claim, Figure, Row, Study, about, between
-from bench.study.table import by_row, markdown, verdict
+from bench.study.table import by_row, failures, markdown, verdict
 from bench.weights import shapes
 
 
 @pytest.mark.parametrize("name", command.STUDIES)
 def test_every_row_can_be_asked_for_and_has_a_name_of_its_own(name: str) -> None:
     study = command.STUDIES[name]
-    keys = [(row.group, row.name) for row in study.rows]
-    assert len(set(keys)) == len(keys)
+    names = [row.name for row in study.rows]
+    assert len(set(names)) == len(names)
     for row in study.rows:
         assert {figure.cell for figure in row.published} <= set(row.cells)
         for request in row.requests(study.main, study.others):
@@ -131,7 +131,7 @@ GRID = Study(
     main="a",
     others=(),
     grid=True,
-    rows=(Row(name="it", group="g", task="t"),),
+    rows=(Row(name="it", group="g", task="t", seeds=3),),
     claims=(Claim(says="Said", better=("it", "lstm"), worse=("it", "gru")),),
 )
 
@@ -139,7 +139,7 @@ GRID = Study(
 @pytest.mark.parametrize(
     ("lstm", "gru", "here"),
     [
-        ([1, 2, 3, 4, 5], [6, 7, 8, None, None], "| 100% | 0.00794 | holds |"),
+        ([1, 2, 3, 4, 5], [6, 7, 8, None, None], "| 5, 5 | 100% | 0.00794 | holds |"),
         ([6, 7, 8, None, None], [1, 2, 3, 4, 5], "| 0% | 0.00794 | the opposite holds |"),
         ([1, 2, 3, 4, 9], [6, 7, 8, 5, None], "| 84% | 0.0952 | not settled |"),
         ([1, 2, 3], [4, 5, None], "| 100% | 0.100 | not settled |"),
@@ -153,18 +153,43 @@ def test_a_claim_holds_where_the_seeds_say_so(
     assert here in " ".join(text.split()), text
 
 
-def test_seeds_that_never_solve_are_ranked_by_their_score() -> None:
-    own = solved_at([None] * 5, "lstm", score=0) + solved_at([None] * 5, "gru", score=9)
-    assert "holds" in markdown(GRID, of(own, *GRID.rows)).splitlines()[-1]
+def claimed(by: str, lstm: list[Record], gru: list[Record]) -> str:
+    study = replace(GRID, claims=(replace(GRID.claims[0], by=by),))
+    return markdown(study, of([*lstm, *gru], *GRID.rows)).splitlines()[-1]
+
+
+def test_what_decides_a_claim_decides_it() -> None:
+    never, late = [None] * 5, [4.0, 5.0, 6.0, 7.0, 8.0]
+    low, high = solved_at(never, "lstm", score=0), solved_at(never, "gru", score=9)
+    assert " holds" in claimed("updates", low, high) and " holds" in claimed("score", low, high)
+    assert "| 50% " in claimed("solved", low, high) and "not settled" in claimed(
+        "solved", low, high
+    )
+    solved = solved_at(late, "gru", score=9)
+    assert "the opposite holds" in claimed("solved", low, solved)
+    alike = solved_at(late, "lstm", score=0)
+    assert "| 50% " in claimed("updates", alike, solved) and " holds" in claimed(
+        "score", alike, solved
+    )
+
+
+def test_a_claim_waits_for_all_seeds_and_is_one_of_all_claims() -> None:
+    own = solved_at([1, 2, 3, 4], "lstm") + solved_at([5, 6, 7, 8], "gru")
+    assert "| 0.0286 " in markdown(GRID, of(own, *GRID.rows)).splitlines()[-1]
+    two = replace(GRID, claims=(*GRID.claims, replace(GRID.claims[0], better=("it", "rnn"))))
+    text = markdown(two, of(own, *GRID.rows))
+    assert text.count("Said") == 1 and "| 0.0571 " in text.splitlines()[-1]
+    assert "Said" not in markdown(GRID, of(own[1:3] + own[4:], *GRID.rows))
 
 
 def test_a_grid_has_a_line_a_setting_and_a_column_a_cell() -> None:
     own = solved_at([100, 200, None], "lstm") + solved_at([None, None, 70], "gru")
-    longer = learned(0, None, cell="gru", probe="lengths", **{"score.x1": 0.1, "score.x2": 0.25})
+    scores = {"score.x1": 0.1, "chance.x1": 0.2, "score.x2": 0.25, "chance.x2": 0.25}
+    longer = learned(0, None, cell="gru", probe="lengths", **scores)
     text = markdown(GRID, of([*own, longer], *GRID.rows))
     line = next(line for line in text.splitlines() if line.startswith("| it"))
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
-    assert cells == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.100, 0.250"]
+    assert cells == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.500, 1.00"]
 
 
 def test_what_is_slower_is_judged_at_an_earlier_update() -> None:
@@ -186,6 +211,13 @@ def test_what_is_timed_has_the_machine_to_itself() -> None:
     pieces = command._pieces(left)
     assert [[c.probe for c in unit.cases] for unit in pieces if unit.timed] == [["speed"]] * 2
     assert "speed" not in {c.probe for unit in pieces if not unit.timed for c in unit.cases}
+
+
+def test_what_failed_is_told() -> None:
+    lost = replace(learned(3, None), status="failed", reason="time-out")
+    lost = replace(lost, case={**lost.case, "task": "adding"})
+    assert failures([learned(0, 1.0), lost]).strip().endswith("learning, seed 3: time-out")
+    assert failures([learned(0, 1.0)]) == ""
 
 
 def test_a_case_that_two_rows_share_counts_in_both() -> None:
@@ -223,8 +255,8 @@ def test_backends_that_learn_alike_are_told_from_one_that_is_slower() -> None:
         found = blocks(own, NAMES)
         assert len(found) == 20
         said[slow] = agreement(found, NAMES, "a")
-    assert "do not differ between a, b, c, d" in said[1.0] and "over 20 seeds of 1 mod" in said[1.0]
-    assert "solved differ between" in said[1.5]
+    assert said[1.0].startswith("No difference was found") and "20 seeds of 1 model" in said[1.0]
+    assert said[1.5].startswith("A difference was found")
     assert "by 50%: 100–100%" in said[1.0]
     assert len(figure(found, NAMES, "a").axes) == 1
 
@@ -239,8 +271,26 @@ def test_seeds_that_one_backend_lacks_are_not_compared() -> None:
 def test_curves_part_where_their_losses_do() -> None:
     a, b = everywhere(0, np.random.default_rng(0))[:2]
     loss = list(a.samples["loss"])
-    b = replace(b, samples={"loss": [*loss[:70], *(x * (1 + 2 * APART) for x in loss[70:])]})
+    b = replace(
+        b, samples={**b.samples, "loss": [*loss[:70], *(x * (1 + 2 * APART) for x in loss[70:])]}
+    )
     assert parting(a, b) == 70 and math.isinf(parting(a, a))
+    lost = replace(a, samples={**a.samples, "loss": [*loss[:50], math.nan, *loss[51:]]})
+    assert parting(lost, a) == 50
+    ended = {"loss": loss[:300], "checkpoint_step": [0.0, 300.0]}
+    assert parting(replace(a, samples=ended), a) == 300
+
+
+def test_the_power_is_that_of_looks_and_not_of_the_updates_between_them() -> None:
+    """Solved anywhere between two looks, a tenth more is seldom seen, and twice as many always."""
+    record = everywhere(0, np.random.default_rng(0))[0]
+    record = replace(record, metrics={**record.metrics, "steps_to_solve": 100.0})
+    block = blocks({"it": [record]}, ("a",))[0]
+    within = np.linspace(0.01, 1, 100)
+    seen = [[block.slower("a", f, w)["a"] for w in within] for f in (1.0, 1.1, 2.0)]
+    assert set(seen[0]) == {100.0} and set(seen[1]) == {100.0, 125.0}
+    assert 0.2 < np.mean(np.array(seen[1]) > 100) < 0.5 and min(seen[2]) > 100
+    assert block.slower("a", 99.0, 0.5)["a"] == math.inf
 
 
 def test_claims_speak_of_rows_that_there_are() -> None:

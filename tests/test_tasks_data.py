@@ -2,6 +2,7 @@
 and what is refused."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -107,6 +108,14 @@ def test_above_the_last_value_of_a_window_no_change_is_the_last_value(
     assert task.scores(y, y)["rmse"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize(("ahead", "horizon"), [(1, 1), (12, 1), (1, 6)])
+def test_what_is_asked_for_above_a_window_has_unit_size(ahead: int, horizon: int) -> None:
+    task = Forecasting(
+        series="demand", level="window", ahead=ahead, horizon=horizon, length=24, batch=2000
+    )
+    assert np.mean(task.sample(rng())[1] ** 2) == pytest.approx(1, abs=0.1)
+
+
 def test_what_lies_above_the_last_value_of_a_window_leaves_the_trend_behind() -> None:
     """Of series that grows, all that is held out lies beyond what was trained on, or nothing."""
     for level, beyond in (("series", True), ("window", False)):
@@ -152,7 +161,8 @@ def test_a_window_is_the_same_past_as_channels_of_one_step() -> None:
 def test_of_logarithms_the_scores_are_of_the_series_itself() -> None:
     task = PROFILES["airline"]
     _, y = task.evaluation(rng())
-    forecast = np.log(1.1) / np.diff(task._training).std() + y
+    steps = np.diff(task._training)[task.length - 1 :]
+    forecast = np.log(1.1) / np.mean(steps**2) ** 0.5 + y
     passengers = _series.values("airline")[108:]
     assert task.scores(forecast, y)["rmse"] == pytest.approx(
         0.1 * np.mean(passengers**2) ** 0.5, rel=1e-9
@@ -204,6 +214,23 @@ REFUSED = {
     "no date": (changed(9, "soon,1.0,5"), "line 9, column 'when': 'soon' is no date"),
     "too many cells": (changed(9, "2020-01-08,1,2,3"), "line 9: 4 cells under 3 headings"),
 }
+
+
+@pytest.mark.parametrize(
+    ("values", "settings"),
+    [
+        ([3.0] * 30 + [4.0], {}),
+        (np.tile([1.0, 2.0, 5.0], 20), {"level": "window", "horizon": 3}),
+    ],
+)
+def test_a_series_of_which_nothing_can_be_learned_is_refused(
+    values: Array, settings: Mapping[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("y\n" + "".join(f"{value}\n" for value in values))
+    sizes = {"series": "csv", "data": str(file), "column": "y", "length": 4, "order": 4}
+    with pytest.raises(ValueError, match="nothing to learn: the part of y"):
+        Forecasting(**{**sizes, **settings})
 
 
 @pytest.mark.parametrize("fault", REFUSED)

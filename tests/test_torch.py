@@ -245,7 +245,7 @@ def test_versions_that_know_no_limit_of_one_function_compile_many_shapes(
     monkeypatch.setattr(module, "VARIANTS", variants)
     spec = ModelSpec(cell="rnn", inputs=2, hidden=3, outputs=2)
     torch.compiler.reset()
-    with torch._dynamo.config.patch(recompile_limit=1):
+    with torch._dynamo.config.patch(cache_size_limit=1):
         (session,) = sessions("torch-compile", spec=spec)
         for count in (1, 2, 3):
             session.predict(np.ones((count, 4, 2)))

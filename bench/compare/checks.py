@@ -57,11 +57,11 @@ def open_pairs(sides: Sides, rule: Rule, flagged: bool = False) -> list[Pair]:
 def _gaps(sides: Sides) -> list[Finding]:
     """What could not be run at all: on the head alone, or on both sides although the devices were
     named. What is missing everywhere and was not named is not part of the comparison: neither is
-    one of all backends that is not made for a device on which others ran."""
+    one of all backends that cannot run on a device on which others did."""
     base, head = (list(info.get("missing") or ()) for info in (sides.base_info, sides.head_info))
     request = sides.head_info.get("request") or {}
     named, every = request.get("devices"), ALL in (request.get("backends") or ())
-    ran = {record.case["device"] for record in sides.head} if every else set()
+    ran = {r.case["device"] for r in sides.head if r.status == "ok"} if every else set()
     lost = [
         Finding(gap, "cell", Verdict.MISSING, "not in the head") for gap in head if gap not in base
     ]

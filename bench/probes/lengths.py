@@ -16,7 +16,7 @@ def lengths(bench: Bench, trained: Trained) -> Outcome:
         x, y = task.evaluation(bench.rng("evaluation"))
         score = task.scores(predictions(session, x, AT_ONCE), y)[task.metric]
         metrics |= {
-            f"score.x{times}": score,
+            f"score.x{times}": score if trained.diverged_at is None else None,
             f"chance.x{times}": task.chance,
             f"threshold.x{times}": task.threshold,
         }

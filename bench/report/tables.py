@@ -23,8 +23,8 @@ from bench.statistics import share_interval as share
 SEED = 0
 """Of the generator that resamples for the intervals: the same records, the same tables."""
 
-LONGER = tuple(f"score_x{times}" for times in TIMES if times > 1)
-"""Scores on sequences so many times as long as those trained on."""
+LONGER = tuple(f"{name}_x{times}" for times in TIMES[1:] for name in ("score", "chance"))
+"""Scores, and those of chance, on sequences so many times as long as those trained on."""
 LEARNING = (
     *PLACE,
     *("parity_error", "parity_tolerance", "seeds", "metric", "score", "score_low", "score_high"),
@@ -186,9 +186,12 @@ def _solved(learned: Sequence[Record]) -> dict[str, Any]:
 
 
 def _longer(found: Sequence[Record]) -> dict[str, Any]:
-    """Medians over seeds."""
+    """Medians over seeds; a score that there is not counts as infinitely bad."""
+    values = {name: [_number(r, name.replace("_", ".")) for r in found] for name in LONGER}
     return {
-        name: median(_number(r, name.replace("_", ".")) for r in found) for name in LONGER if found
+        name: median(math.inf if math.isnan(v) else v for v in own)
+        for name, own in values.items()
+        if own
     }
 
 

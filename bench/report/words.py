@@ -67,8 +67,8 @@ def learning_words(part: pd.DataFrame) -> pd.DataFrame:
             "gradient norm": _gradient_norm,
             "half-life (steps)": _half_life,
             "NaN/Inf": _not_finite,
-            "score ×2 as long": lambda r: short(r.score_x2),
-            "score ×4 as long": lambda r: short(r.score_x4),
+            "score ×2 as long": lambda r: _longer(r.score_x2, r.chance_x2),
+            "score ×4 as long": lambda r: _longer(r.score_x4, r.chance_x4),
             "flags": lambda r: f"*{r.flags}" if r.flags else "",
         },
     )
@@ -131,6 +131,11 @@ def _phase(name: str) -> dict[str, Callable[[Any], str]]:
         return between(getattr(row, f"{name}_low_s"), getattr(row, f"{name}_high_s"), 1e3)
 
     return {f"{name} (ms)": value, f"{name}{INTERVAL}": interval}
+
+
+def _longer(score: Any, chance: Any) -> str:
+    """`0.29 (chance 0.17)`."""
+    return NONE if pd.isna(score) else f"{short(score)} (chance {short(chance, 2)})"
 
 
 def _score(row: Any) -> str:

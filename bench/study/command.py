@@ -26,7 +26,7 @@ from bench.study.agreement import agreement, blocks, figure
 from bench.study.claims import CLAIMS
 from bench.study.papers import PAPERS
 from bench.study.rows import Row, Study
-from bench.study.table import by_row, markdown
+from bench.study.table import by_row, failures, markdown
 
 STUDIES: Mapping[str, Study] = {"papers": PAPERS, "claims": CLAIMS}
 TIME_LIMIT_S = 7200.0
@@ -66,6 +66,8 @@ def study_command(
         for case, rows in planned.values()
         if any(row in asked for row in rows) and case.backend in (inside or [case.backend])
     ]
+    if not chosen:
+        raise Unavailable(f"{' and '.join(inside)} cannot run here")
     there = (root / name / "records.jsonl").is_file()
     folder = RunFolder.existing(root, name) if there else None
     if dry_run:
@@ -161,9 +163,11 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
     text, drawn = report(folder, study, planned)
+    curves = folder.path / "curves.png"
     with disk(f"cannot write to {folder.path}"):
+        curves.unlink(missing_ok=True)
         if drawn:
-            drawn.savefig(folder.path / "curves.png", metadata={"Software": None})
+            drawn.savefig(curves, metadata={"Software": None})
         (folder.path / "table.md").write_text(text, encoding="utf-8")
     print(text)
     print(f"records and table: {folder.path}")
@@ -172,8 +176,11 @@ def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
 def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figure | None]:
     """The tables of all that is recorded; and the figure of the curves, where backends can be
     compared."""
-    own = by_row({key: rows for key, (_, rows) in planned.items()}, folder.records())
-    text, names = markdown(study, own), [study.main, *study.others]
+    records = folder.records()
+    own = by_row({key: rows for key, (_, rows) in planned.items()}, records)
+    text = markdown(study, own) + failures(records)
+    used = {r.case["backend"] for found in own.values() for r in found}
+    names = [name for name in (study.main, *study.others) if name in used]
     alike = blocks(own, names) if len(names) > 2 else []
     if not alike:
         return text, None

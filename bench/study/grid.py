@@ -11,19 +11,21 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 from bench.records import Record
 from bench.report.words import NONE, short
 from bench.statistics import superiority
-from bench.study.rows import Claim, Row, Study
+from bench.study.rows import SCORE, SOLVED, Claim, Row, Study
 
 LEVEL, SEED = 0.05, 0
 LEGEND = (
-    "Seeds solved, and the median of the updates until then; where not half of them are, the "
-    "median of the score. Of longer sequences: the median score at once, twice and four times the "
-    "length trained on. Of steps that were timed: the median score at the end, and in the time "
-    "that the fastest setting of the table takes for all its updates."
+    "Seeds solved, and the median of the updates until then, or, where no more than half are, of "
+    "the score. Of longer sequences: the median score at once, twice and four times the length "
+    "trained on, over that of chance. Of steps that were timed: the median score at the end, and "
+    "in the time that the fastest setting of the column takes for all its updates."
 )
 SAID = (
-    "Seeds are ranked by the updates until solved, those that are not by their score. Sooner: how "
-    "often a seed of the first setting comes before one of the second. p: Mann & Whitney 1947, "
-    "two-sided, with Holm's correction over these claims."
+    "What decides a claim is the updates until solved, seeds that are not being ranked after them "
+    "by their score; or whether a seed is solved; or the score. Better: how often a seed of the "
+    "first setting is, than one of the second, ties counting half. p: Mann & Whitney 1947, "
+    "two-sided, all ways to share the seeds out, with Holm's correction over all claims of the "
+    "study."
 )
 
 Learned = Mapping[str, Sequence[Record]]
@@ -37,8 +39,9 @@ def grids(study: Study, own: Learned) -> str:
         rows = [row for row in study.rows if row.group == group and row.name in own]
         if rows:
             parts += [group, _grid(rows, own)]
-    known = [claim for claim in study.claims if all(_outcomes(own, claim))]
-    claims = [SAID, _claims(known, own)] if known else []
+    seeds = {row.name: row.seeds for row in study.rows}
+    whole = [claim for claim in study.claims if _whole(own, claim, seeds)]
+    claims = [SAID, _claims(whole, own, len(study.claims))] if whole else []
     return "\n\n".join([*([LEGEND] if parts else []), *parts, *claims]) + "\n"
 
 
@@ -81,8 +84,11 @@ def _longer(records: Sequence[Record]) -> str:
     """`; 0.0021, 0.35, 1.2`, or nothing."""
     if not records:
         return ""
-    names = [name for name in records[0].metrics if name.startswith("score.")]
-    scores = [median(_number(r, name) for r in records) for name in names]
+    ends = [name.removeprefix("score") for name in records[0].metrics if name.startswith("score.")]
+    scores = [
+        median(_number(r, f"score{end}") / _number(r, f"chance{end}") for r in records)
+        for end in ends
+    ]
     return f"; {', '.join(map(short, scores))}"
 
 
@@ -108,25 +114,29 @@ def _score_at(record: Record, update: float) -> float:
     curve = zip(
         record.samples["checkpoint_step"], record.samples[record.case["metric"]], strict=True
     )
-    return float([score for step, score in curve if step <= update][-1])
+    last = [score for step, score in curve if step <= update][-1]
+    return math.inf if math.isnan(last) else float(last)
 
 
-def _claims(claims: Sequence[Claim], own: Learned) -> str:
+def _claims(claims: Sequence[Claim], own: Learned, count: int) -> str:
+    """A line each; `count` is how many the study makes, with those that are not measured yet."""
     rng = np.random.default_rng(SEED)
-    pairs = [_outcomes(own, claim) for claim in claims]
-    found = [superiority(first, second, rng) for first, second in pairs]
-    ps = multipletests([p for _, p in found], LEVEL, "holm")[1]
+    sides = [_outcomes(own, claim) for claim in claims]
+    found = [superiority(first, second, rng) for first, second in sides]
+    ps = multipletests([p for _, p in found] + [1.0] * (count - len(found)), LEVEL, "holm")[1]
     lines = [
         [
             claim.says,
             *(f"{name}, {cell}" for name, cell in (claim.better, claim.worse)),
+            claim.by,
+            f"{len(first)}, {len(second)}",
             f"{100 * share:.0f}%",
             short(p),
             _verdict(share, p),
         ]
-        for claim, (share, _), p in zip(claims, found, ps, strict=True)
+        for claim, (first, second), (share, _), p in zip(claims, sides, found, ps, strict=False)
     ]
-    heads = ["claim", "first", "second", "sooner", "p", "here"]
+    heads = ["claim", "first", "second", "by", "seeds", "better", "p", "here"]
     return str(tabulate(lines, heads, "pipe", disable_numparse=True))
 
 
@@ -136,10 +146,28 @@ def _verdict(share: float, p: float) -> str:
     return "holds" if share > 0.5 else "the opposite holds"
 
 
+def _whole(own: Learned, claim: Claim, seeds: Mapping[str, int]) -> bool:
+    """Whether all its seeds are there."""
+    return all(len(_of(own, *side)) >= seeds[side[0]] for side in (claim.better, claim.worse))
+
+
 def _outcomes(own: Learned, claim: Claim) -> list[list[tuple[float, float]]]:
-    """Of each side, its seeds: updates until solved, then the score."""
-    sides = (claim.better, claim.worse)
-    return [[(_steps(r), _score(r)) for r in _of(own, name, cell)] for name, cell in sides]
+    """Of each side, its seeds, the better before the worse."""
+    outcome = {"updates": _sooner, SOLVED: _unsolved, SCORE: _end}[claim.by]
+    return [[outcome(r) for r in _of(own, *side)] for side in (claim.better, claim.worse)]
+
+
+def _sooner(record: Record) -> tuple[float, float]:
+    steps = _steps(record)
+    return steps, _score(record) if math.isinf(steps) else 0.0
+
+
+def _end(record: Record) -> tuple[float, float]:
+    return _score(record), 0.0
+
+
+def _unsolved(record: Record) -> tuple[float, float]:
+    return float(math.isinf(_steps(record))), 0.0
 
 
 def _steps(record: Record) -> float:

@@ -7,6 +7,7 @@ from bench.select import Request
 
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
 """What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
+BY = ("updates", SOLVED, SCORE)
 LAUNCHES = 5
 """Fresh processes in which a step is timed, of a row that asks for its speed."""
 ALIKE = 2.0
@@ -86,11 +87,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What somebody says: one setting, a row by its name and a cell, learns better than another."""
+    """What somebody says: one setting, a row by its name and a cell, learns better than another.
+    `by` is what decides: updates until solved, the share of seeds solved, or the score."""
 
     says: str
     better: tuple[str, str]
     worse: tuple[str, str]
+    by: str = "updates"
+
+    def __post_init__(self) -> None:
+        if self.by not in BY:
+            raise ValueError(f"by must be one of {', '.join(BY)}, not {self.by!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
 
 HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
 OUTSIDE = "outside"
+BESIDE = ("autoregression", "perceptron", "nearest neighbour")
+"""Classical methods whose scores stand beside ours."""
 SIDES = ("left", "left", "left", "right", "right", "right", "left", "left")
 
 
@@ -44,6 +46,17 @@ def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
     apart = {line[1] for line in lines if line[-1].startswith(OUTSIDE)}
     reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in apart]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
+
+
+def failures(records: Sequence[Record]) -> str:
+    """A line for each case that failed, since it is in no other table; nothing where none did."""
+    lines = [
+        f"- failed: {r.case['backend']} {r.case['cell']} {r.case['task']}, {r.probe}, "
+        f"seed {r.case['seed']}: {r.reason}"
+        for r in records
+        if r.status == "failed"
+    ]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _lines(study: Study, row: Row, records: Sequence[Record]) -> list[list[str]]:
@@ -86,10 +99,10 @@ def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[s
 
 
 def _score_of(record: Record) -> str:
-    """`nmse, autoregression 0.123`, where there is one to stand beside."""
-    classical = record.metrics.get("baseline.autoregression")
-    beside = "" if classical is None else f", autoregression {short(classical)}"
-    return f"{record.case['metric']}{beside}"
+    """`nmse; autoregression 0.123, perceptron 0.155`, where there is something to stand beside."""
+    named = {name: record.metrics.get(f"baseline.{name}") for name in BESIDE}
+    known = [f"{name} {short(value)}" for name, value in named.items() if value is not None]
+    return "; ".join([str(record.case["metric"]), *([", ".join(known)] if known else [])])
 
 
 def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
