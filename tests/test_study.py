@@ -37,6 +37,10 @@ def test_every_row_can_be_asked_for_and_has_a_name_of_its_own(name: str) -> None
             assert selection.threads == 1 and "learning" in selection.probes
 
 
+def test_every_task_is_in_the_study_of_tasks() -> None:
+    assert {row.name for row in command.STUDIES["tasks"].rows} == {*tasks.names()} - {"workload"}
+
+
 def test_twenty_published_figures_stand_beside_ours() -> None:
     figures = [f for row in command.STUDIES["papers"].rows for f in row.published]
     assert len(figures) >= 20
@@ -388,7 +392,7 @@ def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("study", "novels"), "unknown study 'novels'. Known: papers, claims"),
+        (("study", "novels"), "unknown study 'novels'. Known: papers, claims, tasks"),
         (
             ("study", "papers", "--backends", "jxa"),
             "unknown backend of the study 'jxa'; did you mean jax. Known: jax, numpy, torch",

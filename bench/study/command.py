@@ -24,11 +24,12 @@ from bench.select import Registry, Request, known, select
 from bench.spec import Unavailable
 from bench.study.agreement import agreement, blocks, figure
 from bench.study.claims import CLAIMS
+from bench.study.every import EVERY
 from bench.study.papers import PAPERS
 from bench.study.rows import Row, Study
 from bench.study.table import by_row, failures, markdown
 
-STUDIES: Mapping[str, Study] = {"papers": PAPERS, "claims": CLAIMS}
+STUDIES: Mapping[str, Study] = {"papers": PAPERS, "claims": CLAIMS, "tasks": EVERY}
 TIME_LIMIT_S = 7200.0
 
 Planned = Mapping[str, tuple[Case, Sequence[Row]]]
