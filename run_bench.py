@@ -133,7 +133,7 @@ def study(arguments: Sequence[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
     parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
     parser.add_argument("--results-dir", type=Path, default=STUDIES)
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     from bench.study.command import study_command
 
     return study_command(
