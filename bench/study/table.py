@@ -44,7 +44,11 @@ def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
             table = tabulate(inside, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
             parts += [title, table]
     apart = {line[1] for line in lines if line[-1].startswith(OUTSIDE)}
-    reasons = [f"- {row.name}: {row.why}" for row in study.rows if row.why and row.name in apart]
+    why: dict[str, list[str]] = {}
+    for row in study.rows:
+        if row.why and row.name in apart:
+            why.setdefault(row.why, []).append(row.name)
+    reasons = [f"- {'; '.join(names)}: {reason}" for reason, names in why.items()]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
 
 
