@@ -297,6 +297,15 @@ def test_the_power_is_that_of_looks_and_not_of_the_updates_between_them() -> Non
     assert block.slower("a", 99.0, 0.5)["a"] == math.inf
 
 
+def test_every_cell_of_a_row_is_trained_whatever_sizes_they_share() -> None:
+    for hidden in (None, {"rnn": 4, "lstm": 4, "gru": 5}):
+        row = Row(name="it", group="g", task="adding:smoke", hidden=hidden)
+        requests = list(row.requests("numpy", ("torch",)))
+        for backend in ("numpy", "torch"):
+            mine = [r for r in requests if r.backends == [backend]]
+            assert [cell for r in mine for cell in r.cells or ()] == ["rnn", "lstm", "gru"]
+
+
 def test_claims_speak_of_rows_that_there_are() -> None:
     study = command.STUDIES["claims"]
     cells = {(row.name, cell) for row in study.rows for cell in row.cells}

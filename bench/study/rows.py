@@ -63,11 +63,11 @@ class Row:
 
     def requests(self, main: str, others: Sequence[str]) -> Iterator[Request]:
         """What is trained, as it would be asked for on the command line."""
-        sizes = {self.task: list(self.cells)}
+        sizes = [(self.task, list(self.cells))]
         if self.hidden:
-            sizes = {f"{self.task}:hidden={self.hidden[cell]}": [cell] for cell in self.cells}
+            sizes = [(f"{self.task}:hidden={self.hidden[cell]}", [cell]) for cell in self.cells]
         for backends, seeds in (([main], self.seeds), (list(others), self.others)):
-            for task, cells in sizes.items() if backends and seeds else ():
+            for task, cells in sizes if backends and seeds else ():
                 yield Request(
                     backends=backends,
                     tasks=[task],
