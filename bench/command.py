@@ -197,9 +197,8 @@ def _show_plan(planned: Sequence[Case], selection: Selection, root: Path, jobs: 
 
 def case_costs(planned: Sequence[Case], selections: Sequence[Selection], root: Path) -> list[float]:
     """Seconds that each case will take, as far as is known."""
-    known = history(root)
     templates = {name: task for selection in selections for name, task in selection.tasks}
-    return [seconds(case, known, case.with_task(templates[case.task])) for case in planned]
+    return seconds(planned, templates, history(root))
 
 
 def _starter(entry: Path) -> Callable[[Unit, Sequence[int]], Sequence[str]]:

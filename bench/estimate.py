@@ -7,12 +7,14 @@ from statistics import median
 
 from bench.plan import Case, Unit
 from bench.records import RecordsError, RunFolder
-from bench.spec import Task
+from bench.spec import Task, Unavailable
 
 START_S = 4.0
 """Starting a worker and importing a framework."""
-CALL_S = 3e-4
-"""One time step of one recurrent layer, forward and backward, by the rough model."""
+STEP_S = 4e-5
+"""One time step of one recurrent layer, forward and backward, by the rough model: its calls."""
+FLOPS = 2e10
+"""Floating-point operations a second, by the rough model."""
 COMPILE_S = 2.0
 UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}
 """Updates that a case costs; learning costs those of its task, speed about a hundred."""
@@ -38,27 +40,62 @@ def kind(case: Case) -> str:
     return json.dumps(own, sort_keys=True)
 
 
-def seconds(case: Case, known: Mapping[str, Sequence[float]], task: Task) -> float:
-    """The median of earlier cases of the same kind; without any, the number of time steps times
-    a constant, compilation, and what the three timed phases may take to warm up and to time."""
-    if earlier := known.get(kind(case)):
-        return median(earlier)
+def seconds(
+    planned: Sequence[Case], templates: Mapping[str, Task], known: Mapping[str, Sequence[float]]
+) -> list[float]:
+    """Of each case the median of earlier ones of the same kind; without any, the rough model times
+    what it was wrong by for the backend's other cases. `templates` holds a task of each name."""
+    wrong = _wrong_by(templates, known)
+
+    def expected(case: Case) -> float:
+        if earlier := known.get(kind(case)):
+            return median(earlier)
+        errors = wrong.get((case.backend, case.device, case.probe), [1.0])
+        return median(errors) * _rough(case, case.with_task(templates[case.task]))
+
+    return [expected(case) for case in planned]
+
+
+def _wrong_by(
+    templates: Mapping[str, Task], known: Mapping[str, Sequence[float]]
+) -> dict[tuple[str, str, str], list[float]]:
+    """How many times as long as by the rough model the kinds of a backend's cases took."""
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for text, earlier in known.items():
+        case = Case(json.loads(text))
+        if case.task not in templates:
+            continue
+        try:
+            rough = _rough(case, case.with_task(templates[case.task]))
+        except (Unavailable, ValueError, KeyError):  # its data are gone, or an older version's
+            continue
+        place = (case.backend, case.device, case.probe)
+        found.setdefault(place, []).append(median(earlier) / rough)
+    return found
+
+
+def _rough(case: Case, task: Task) -> float:
+    """The time steps' calls and arithmetic, compilation, and what the three timed phases may take
+    to warm up and to time."""
+    model = case.model
     updates = task.steps * 1.3 if case.probe == "learning" else UPDATES.get(case.probe, 100)
+    products = model.gates * model.hidden * (model.inputs + model.hidden)
+    step = STEP_S + 6 * task.batch * products / FLOPS
     timed = 3 * 2 * float(case.settings.get("phase_s", 0.0))
-    return COMPILE_S + updates * task.time * case.model.layers * CALL_S + timed
+    return COMPILE_S + updates * task.time * model.layers * model.directions * step + timed
 
 
 def total(units: Iterable[Unit], cost: Mapping[str, float], jobs: int) -> float:
-    """Seconds for all units: the untimed ones share `jobs` workers, those of one backend and
-    device after each other; the timed ones have the machine to themselves."""
-    chains: dict[tuple[str, str], float] = {}
+    """Seconds for all units: the untimed ones share `jobs` workers, the first of a backend and
+    device ahead of the rest; the timed ones have the machine to themselves."""
+    longest: dict[tuple[str, str], list[float]] = {}
     timed = 0.0
     for unit in units:
         took = START_S + sum(cost[case.key] for case in unit.cases)
         if unit.timed:
             timed += took
         else:
-            chain = (unit.backend, unit.device)
-            chains[chain] = chains.get(chain, 0.0) + took
-    side_by_side = max(sum(chains.values()) / max(jobs, 1), max(chains.values(), default=0.0))
-    return side_by_side + timed
+            longest.setdefault((unit.backend, unit.device), []).append(took)
+    shared = sum(map(sum, longest.values())) / max(jobs, 1)
+    in_turn = [first + max(others, default=0.0) for first, *others in longest.values()]
+    return max([shared, *in_turn]) + timed

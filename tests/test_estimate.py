@@ -1,6 +1,7 @@
 """The time that a run is said to take follows what was measured before."""
 
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,16 @@ def recorded(root: Path, run: str, case: Case, *walls: float, **changes: Any) ->
     return folder
 
 
+def one(case: Case, known: Mapping[str, Sequence[float]], size: Adding = SIZE) -> float:
+    return seconds([case], {"adding": size}, known)[0]
+
+
 def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) -> None:
     recorded(tmp_path, "a", like(seed=8), 1.0, 2.0)
     recorded(tmp_path, "b", like(seed=9), 60.0)
     recorded(tmp_path, "c", like(hidden=5), 1000.0)
     recorded(tmp_path, "d", CASE, 1000.0, status="failed")
-    assert seconds(CASE, history(tmp_path), SIZE) == 2.0
+    assert one(CASE, history(tmp_path)) == 2.0
 
 
 def test_a_damaged_run_is_no_hindrance(tmp_path: Path) -> None:
@@ -40,12 +45,28 @@ def test_a_damaged_run_is_no_hindrance(tmp_path: Path) -> None:
 
 def test_without_a_past_more_work_is_expected_to_take_longer() -> None:
     def rough(probe: str, **size: int) -> float:
-        return seconds(like(probe=probe), {}, Adding(**{"length": 50, "steps": 100, **size}))
+        own = {"length": 50, "steps": 1000, **size}
+        return one(like(probe=probe, **own), {})
 
-    assert rough("learning", steps=1000) > 2 * rough("learning")
+    assert rough("learning", steps=10_000) > 2 * rough("learning")
     assert rough("learning", length=500) > 2 * rough("learning")
+    assert rough("learning", batch=500, hidden=500) > 100 * rough("learning")
     assert rough("speed", length=500) > rough("speed")
-    assert seconds(like(probe="speed", phase_s=2.0), {}, SIZE) > 12
+    assert one(like(probe="speed", phase_s=2.0), {}) > 12
+
+
+def test_what_a_backend_took_for_other_work_scales_the_rough_model() -> None:
+    other = like(probe="learning", length=50)
+    rough = one(CASE, {})
+
+    def knowing(case: Case, factor: float) -> float:
+        return one(CASE, {kind(case): [factor * one(case, {})]})
+
+    assert knowing(like(length=50), 3.0) == pytest.approx(3 * rough)
+    for unlike in ({"backend": "other"}, {"device": "cuda"}, {"probe": "gradients"}):
+        assert knowing(like(length=50, **unlike), 3.0) == rough
+    gone = Case({**other.settings, "task": "gone"})
+    assert one(CASE, {kind(gone): [1000.0]}) == rough
 
 
 def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
@@ -59,6 +80,7 @@ def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
     assert total([a, b], cost, 1) == 2 * alone
     assert total([a, b], cost, 2) == alone
     assert total([a, unit("a", False)], cost, 2) == 2 * alone
+    assert total([a] + 4 * [unit("a", False)], cost, 2) == 2.5 * alone
     assert total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
 
 
