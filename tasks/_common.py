@@ -37,9 +37,9 @@ def surprise(logits: Array, y: Array) -> Array:
 
 
 def off_by(logits: Array, y: Array, tolerance: float) -> Array:
-    """Of sequences with one labelled position: whether any output of the softmax is further than
-    `tolerance` from its target, one or zero. That of the class is further than any other."""
-    return -np.expm1(-surprise(logits, y)) >= tolerance
+    """Of each labelled position: whether any output of the softmax is `tolerance` or more from its
+    target, one or zero, or not a number. That of the class is further than any other."""
+    return np.asarray(~(-np.expm1(-surprise(logits, y)) < tolerance))
 
 
 def one_wrong(count: int) -> float:

@@ -169,16 +169,40 @@ def test_further_distractors_follow_with_probability_nine_tenths() -> None:
     assert further.max() <= AT_MOST
 
 
-@pytest.mark.parametrize("form", ["2a", "2b", "2c"])
-def test_the_last_symbol_is_right_where_its_probability_is_over_four_fifths(form: str) -> None:
+@pytest.mark.parametrize("form", ["2a-end", "2b-end"])
+def test_the_same_sequences_are_asked_for_their_last_symbol_alone(form: str) -> None:
+    task, whole = (LongLag(form=f, symbols=6, batch=40) for f in (form, form[:2]))
+    (x, y), (same, every) = task.sample(rng()), whole.sample(rng())
+    assert (x == same).all()
+    assert (y[:, :-1] == -1).all() and (y[:, -1] == every[:, -1]).all()
+
+
+@pytest.mark.parametrize(
+    ("form", "least"), [("2a", 0.75), ("2b", 0.75), ("2c", 0.8), ("2a-end", 0.75)]
+)
+def test_a_symbol_is_right_where_its_probability_is_high_enough(form: str, least: float) -> None:
     task = LongLag(form=form, symbols=5, lag=5, held_out=60)
     _, y = task.evaluation(rng())
-    sure, unsure = (task.scores(likely(y, task.outputs, p), y) for p in (0.81, 0.79))
+    sure, unsure = (
+        task.scores(likely(y, task.outputs, p), y) for p in (least + 0.01, least - 0.01)
+    )
     assert (sure["wrong"], unsure["wrong"], unsure["error"]) == (0, 1, 0)
-    always_x = np.zeros((*y.shape, task.outputs))
-    always_x[..., task._remembered[0]] = 50
+    assert task.scores(np.full((*y.shape, task.outputs), np.nan), y)["wrong"] == 1
+    always_x = likely(y, task.outputs, 0.99)
+    rows, last = np.arange(len(y)), y.shape[1] - 1 - (y[:, ::-1] >= 0).argmax(axis=1)
+    always_x[rows, last] = 0
+    always_x[rows, last, task._remembered[0]] = 50
     found = task.scores(always_x, y)
     assert found["wrong"] == found["error"] == pytest.approx(task.chance, abs=0.2)
+
+
+@pytest.mark.parametrize(("form", "wrong"), [("2a", 1), ("2b", 0)])
+def test_2a_is_judged_at_every_symbol(form: str, wrong: float) -> None:
+    task = LongLag(form=form, symbols=5, held_out=60)
+    _, y = task.evaluation(rng())
+    astray = likely(y, task.outputs, 0.99)
+    astray[:, 2] = 0
+    assert task.scores(astray, y) == {"wrong": wrong, "error": 0}
 
 
 # two sequences
@@ -351,7 +375,7 @@ def test_a_string_is_right_where_what_may_come_is_the_most_active() -> None:
     ("task", "change", "words"),
     [
         (Adding1997(length=20), {"length": 19}, "length must be a whole number of at least 20"),
-        (LongLag(), {"form": "2d"}, "form must be one of 2a, 2b, 2c"),
+        (LongLag(), {"form": "2d"}, "form must be one of 2a, 2b, 2c, 2a-end, 2b-end"),
         (LongLag(), {"symbols": 1}, "symbols must be a whole number of at least 2"),
         (TwoSequence(), {"signal": 100}, "signal must be less than length"),
         (TemporalOrder(), {"form": "7"}, "form must be one of 6a, 6b, pascanu"),
