@@ -3,8 +3,8 @@ section 5.2): a sequence that begins with x ends with x, one that begins with y 
 
 - `2a`: x or y, then a₁ … a_{p−1}, always the same, and the first symbol again; p + 1 symbols. The
   next symbol is asked for at each step.
-- `2b`: the same with p − 1 random symbols of a₁ … a_{p−1} in the middle, of which none can be told.
-- `2a-end`, `2b-end`: their last symbol alone is asked for. (Not in the paper: what the others cost.)
+- `2b`: the same with p − 1 random symbols of a₁ … a_{p−1} in the middle, which no one can tell.
+- `2a-end`, `2b-end`: their last symbol alone is asked for (not in the paper).
 - `2c`: b, x or y, at least q random symbols of a₁ … a_p, each further one with probability .9, e,
   and then x or y, which alone is asked for; p + 4 symbols.
 """
@@ -147,6 +147,6 @@ PROFILES: Mapping[str, LongLag] = {
         symbols=50, lag=50, hidden=32, steps=1000, learning_rate=3e-3, held_out=2000
     ),
     "paper": LongLag(symbols=100, lag=100, hidden=32, steps=2000, learning_rate=3e-3),
-    "2a": LongLag(form="2a", symbols=100, hidden=8, batch=1, steps=10_000, held_out=100),
-    "2b": LongLag(form="2b", symbols=100, hidden=8, batch=1, steps=10_000, held_out=1000),
+    "2a": LongLag(form="2a", symbols=100, batch=10, hidden=32, learning_rate=3e-3, held_out=100),
+    "2b": LongLag(form="2b", symbols=100, batch=10, hidden=32, learning_rate=3e-3, held_out=1000),
 }

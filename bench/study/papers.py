@@ -13,9 +13,14 @@ PASCANU = "Pascanu, Mikolov & Bengio 2013"
 MNIST1D = "Greydanus & Kobak 2020"
 ADAM = (
     "Theirs has no forget gate and is trained by gradient descent, one sequence at a time; ours by "
-    "Adam, in all but experiments 1, 2a and 2b in batches."
+    "Adam, in all but experiment 1 in batches."
 )
-NEVER = "0% of trials"
+ABUSE = (
+    "Cells that have to predict every symbol are not free to keep the first: asked for the end "
+    "alone, ours keep it (the rows below). Theirs has connections from input to output that "
+    "predict the others, and its memory cell is added once the error has stopped falling (section "
+    "5.2; what section 4 calls the abuse problem)."
+)
 
 
 FORECASTS = "Forecasts beside autoregression and scikit-learn's perceptron"
@@ -65,8 +70,7 @@ PAPERS = Study(
             cells=("rnn", "lstm"),
             forget_bias=5.0,
             published=(about("lstm", SEQUENCES, 5040), none("rnn")),
-            why="Not explained. All symbols but the last are learned, and that is never: what is "
-            "left of the loss is ln 2 of one symbol in a hundred.",
+            why=ABUSE,
         ),
         Row(
             name="2b: no local regularity, p = 100",
@@ -75,8 +79,17 @@ PAPERS = Study(
             cells=("lstm",),
             forget_bias=5.0,
             published=(about("lstm", SEQUENCES, 5680),),
-            why="Not explained. Some seeds tell x from y at the end, none learns to count the "
-            "hundred symbols after which it is asked for.",
+            why=ABUSE,
+        ),
+        *(
+            Row(
+                name=f"{form}, asked for the end alone",
+                group=HS,
+                task=f"long-lag:{form}:form={form}-end:steps=1000",
+                cells=("lstm",),
+                forget_bias=5.0,
+            )
+            for form in ("2a", "2b")
         ),
         *(
             Row(
