@@ -7,7 +7,8 @@ end, 1 or 0.
 
 - `3a`: as said.
 - `3b`: the noise is on the signal, too.
-- `3c`: as 3b, and the targets are .8 and .2 with Gaussian noise of variance .1.
+- `3c`: as 3a, but the targets are .2 and .8 with Gaussian noise of variance .1, so that their
+  expectation is to be learned.
 """
 
 from collections.abc import Mapping
@@ -24,13 +25,15 @@ REQUIRES: tuple[str, ...] = ()
 FORMS = ("3a", "3b", "3c")
 INPUT_NOISE, TARGET_NOISE = 0.2, 0.1
 """Variances."""
+ACCEPTABLE = 0.015
+"""Of 3c, the mean absolute difference from the targets without noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoSequence:
     """A sequence is right where the answer at its end is within .2 of the target; solved where not
-    one of `held_out` is wrong (the paper's ST1 has 256). Of `3c` it is right on the right side of
-    .5, targets without noise; solved with fewer than 6 wrong of 256."""
+    one of `held_out` is wrong, of `3b` fewer than 6 of 256 (the paper's ST1). Of `3c` it is right
+    within .1 of the target without noise, and none is while they are .015 off in the mean."""
 
     form: str = "3a"
     length: int = 100
@@ -47,8 +50,6 @@ class TwoSequence:
     readout = "every"
     loss = "mse"
     metric = "wrong"
-    chance = 0.5
-    """Always answering one class."""
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
@@ -63,8 +64,13 @@ class TwoSequence:
         return self.length + self.length // 10
 
     @property
+    def chance(self) -> float:
+        """Always answering one class."""
+        return 1.0 if self.form == "3c" else 0.5
+
+    @property
     def threshold(self) -> float:
-        return 6 / 256 if self.form == "3c" else one_wrong(self.held_out)
+        return 6 / 256 if self.form == "3b" else one_wrong(self.held_out)
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """x `(batch, time, 1)`, zero beyond the end, and targets `(batch, time, 1)`, NaN, which
@@ -80,18 +86,20 @@ class TwoSequence:
         the ends of the sequences alone, of predictions `(n, time, 1)`."""
         asked = ~np.isnan(y)
         error = np.abs(predictions.astype(np.float64)[asked] - y[asked])
-        tolerance = 0.3 if self.form == "3c" else 0.2
-        return {"wrong": float(np.mean(~(error < tolerance))), "off": float(error.mean())}
+        off = float(error.mean())
+        within = 0.1 if self.form == "3c" else 0.2
+        acceptable = self.form != "3c" or off < ACCEPTABLE
+        return {"wrong": float(np.mean(~(error < within))) if acceptable else 1.0, "off": off}
 
     def _draw(self, rng: np.random.Generator, count: int, noise: float) -> tuple[Array, Array]:
         first = rng.integers(2, size=count)
         last = rng.integers(self.length, self.time + 1, size=count) - 1
         x = rng.normal(0, INPUT_NOISE**0.5, (count, self.time))
         signal = np.where(first, 1.0, -1.0)[:, None]
-        kept = 0 if self.form == "3a" else x[:, : self.signal]
+        kept = x[:, : self.signal] if self.form == "3b" else 0
         x[:, : self.signal] = signal + kept
         x[np.arange(self.time) > last[:, None]] = 0
-        answers = np.where(first, 0.8, 0.2) if self.form == "3c" else first
+        answers = np.where(first, 0.2, 0.8) if self.form == "3c" else first
         y = np.full((count, self.time, 1), np.nan)
         y[np.arange(count), last, 0] = answers + rng.normal(0, noise**0.5, count)
         return x[..., None], y
@@ -102,5 +110,5 @@ PROFILES: Mapping[str, TwoSequence] = {
     "standard": TwoSequence(length=50, steps=2000),
     "paper": TwoSequence(),
     "3b": TwoSequence(form="3b"),
-    "3c": TwoSequence(form="3c", steps=20_000),
+    "3c": TwoSequence(form="3c", batch=100, steps=4000, learning_rate=1e-3),
 }
