@@ -116,6 +116,37 @@ def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -
     ]
 
 
+def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> None:
+    rows = [
+        Row(name="rise", line="rise", group="g", task="t"),
+        Row(name="rise at once", line="rise", group="g", task="u", cells=("feedforward",)),
+        Row(name="fall", line="fall", group="g", task="v"),
+    ]
+    study = Study(about="", rows=rows, main="a", others=("b",))
+
+    def scored(row: Row, cell: str, score: float, seed: int, backend: str = "a") -> Record:
+        known = {"baseline.persistence": 2.0} if row.line == "rise" else {"baseline.flat": 4.0}
+        found = learned(seed, None, cell=cell, backend=backend, score=score)
+        return replace(found, metrics={**found.metrics, **known})
+
+    own = {
+        "rise": [
+            *(scored(rows[0], "rnn", score, seed) for seed, score in enumerate([1.0, 3.0, 2.0])),
+            scored(rows[0], "rnn", 1.5, 0, "b"),
+            scored(rows[0], "rnn", 3.3, 1, "b"),
+        ],
+        "rise at once": [scored(rows[1], "feedforward", 9.0, 0)],
+        "fall": [scored(rows[2], "gru", 0.5, 0)],
+    }
+    lines = [line.split("|")[1:-1] for line in markdown(study, own).splitlines() if "|" in line]
+    heads, _, rise, fall = ([cell.strip() for cell in line] for line in lines)
+    last = ("feedforward", "others")
+    assert heads == ["series", "persistence", "flat", "rnn", "lstm", "gru", *last]
+    once = "9.00 (9.00–9.00)"
+    assert rise == ["rise", "2.00", "–", "2.00 (1.00–3.00)", "–", "–", once, "b 30.0% (2)"]
+    assert fall == ["fall", "–", "4.00", "–", "–", "0.500 (0.500–0.500)", "–", "–"]
+
+
 def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:
     row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
     study = Study(about="", rows=(row,), main="a", others=())

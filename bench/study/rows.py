@@ -56,8 +56,9 @@ class Row:
     """Units by cell, where they differ."""
     dtypes: Sequence[str] = ("float32",)
     probes: Sequence[str] = ("learning",)
-    shows: str = ""
-    """What of a cell stands in the table of which nothing is published, if not what is usual."""
+    line: str = ""
+    """The line of a table of scores in which its cells stand; of a group, all rows have one or
+    none has."""
     published: Sequence[Figure] = ()
     why: str = ""
 

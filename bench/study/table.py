@@ -12,6 +12,7 @@ from bench.report.words import NONE, short
 from bench.statistics import share_interval
 from bench.study.grid import grids
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
+from bench.study.series import BASELINE, series
 
 HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
 OUTSIDE = "outside"
@@ -34,19 +35,20 @@ def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
     if study.grid:
         return grids(study, own)
     learned = {name: [r for r in found if r.probe == "learning"] for name, found in own.items()}
-    lines = [line for row in study.rows for line in _lines(study, row, learned.get(row.name, []))]
-    groups = dict.fromkeys(row.group for row in study.rows)
+    rows = [row for row in study.rows if learned.get(row.name)]
+    figures = {row.name: _lines(study, row, learned[row.name]) for row in rows if not row.line}
     parts = []
-    for group in groups:
-        inside = [line[1:] for line in lines if line[0] == group]
-        title = f"{group}: {study.sources[group]}" if group in study.sources else group
-        if inside:
-            table = tabulate(inside, HEADS, "pipe", colalign=SIDES, disable_numparse=True)
-            parts += [title, table]
-    apart = {line[1] for line in lines if line[-1].startswith(OUTSIDE)}
+    for group in dict.fromkeys(row.group for row in rows):
+        inside = [row for row in rows if row.group == group]
+        parts.append(f"{group}: {study.sources[group]}" if group in study.sources else group)
+        if inside[0].line:
+            parts.append(series(study, inside, learned))
+        else:
+            lines = [line for row in inside for line in figures[row.name]]
+            parts.append(tabulate(lines, HEADS, "pipe", colalign=SIDES, disable_numparse=True))
     why: dict[str, list[str]] = {}
-    for row in study.rows:
-        if row.why and row.name in apart:
+    for row in rows:
+        if row.why and any(line[-1].startswith(OUTSIDE) for line in figures.get(row.name, ())):
             why.setdefault(row.why, []).append(row.name)
     reasons = [f"- {'; '.join(names)}: {reason}" for reason, names in why.items()]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
@@ -71,9 +73,8 @@ def _lines(study: Study, row: Row, records: Sequence[Record]) -> list[list[str]]
         if not own:
             continue
         figures = [f for f in row.published if f.cell == cell]
-        shown = row.shows or _usual(own)
-        figures = figures or [Figure(cell, shown, math.nan, math.nan, math.nan)]
-        found += [[row.group, row.name, cell, *_compared(study, f, own)] for f in figures]
+        figures = figures or [Figure(cell, _usual(own), math.nan, math.nan, math.nan)]
+        found += [[row.name, cell, *_compared(study, f, own)] for f in figures]
     return found
 
 
@@ -104,7 +105,7 @@ def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[s
 
 def _score_of(record: Record) -> str:
     """`nmse; autoregression 0.123, perceptron 0.155`, where there is something to stand beside."""
-    named = {name: record.metrics.get(f"baseline.{name}") for name in BESIDE}
+    named = {name: record.metrics.get(f"{BASELINE}{name}") for name in BESIDE}
     known = [f"{name} {short(value)}" for name, value in named.items() if value is not None]
     return "; ".join([str(record.case["metric"]), *([", ".join(known)] if known else [])])
 
