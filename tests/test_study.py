@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,13 @@ def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -
         *("it", "lstm", "sequences", "900", "1,000 (400–1,200)", "3 of 4 (19–99%)"),
         *("b 500 (3)", "within"),
     ]
+
+
+def test_a_table_of_what_no_paper_reports_has_no_column_for_it() -> None:
+    row = Row(name="it", group="Some group", task="t")
+    text = markdown(Study(about="", rows=(row,), main="a"), of([learned(0, 500)], row))
+    assert "published" not in text and "verdict" not in text
+    assert "| it | lstm | sequences | 500 |" in re.sub(" +", " ", text)
 
 
 def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> None:

@@ -45,13 +45,21 @@ def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
             parts.append(series(study, inside, learned))
         else:
             lines = [line for row in inside for line in figures[row.name]]
-            parts.append(tabulate(lines, HEADS, "pipe", colalign=SIDES, disable_numparse=True))
+            parts.append(_table(lines))
     why: dict[str, list[str]] = {}
     for row in rows:
         if row.why and any(line[-1].startswith(OUTSIDE) for line in figures.get(row.name, ())):
             why.setdefault(row.why, []).append(row.name)
     reasons = [f"- {'; '.join(names)}: {reason}" for reason, names in why.items()]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    """Without what papers say where they say nothing."""
+    published = any(line[HEADS.index("published")] != NONE for line in lines)
+    kept = [k for k, head in enumerate(HEADS) if published or head not in ("published", "verdict")]
+    heads, sides, *table = ([line[k] for k in kept] for line in (HEADS, SIDES, *lines))
+    return str(tabulate(table, heads, "pipe", colalign=sides, disable_numparse=True))
 
 
 def failures(records: Sequence[Record]) -> str:
