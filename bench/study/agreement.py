@@ -3,7 +3,7 @@ updates than the others."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -50,6 +50,11 @@ class Block:
         found = {name: r.metrics.get("steps_to_solve") for name, r in self.records.items()}
         return {name: math.inf if s is None else float(s) for name, s in found.items()}
 
+    def shuffled(self, names: Sequence[str], rng: np.random.Generator) -> "Block":
+        """The records given to these backends at random, as if they learned alike."""
+        given = [self.records[names[k]] for k in rng.permutation(len(names))]
+        return replace(self, records=dict(zip(names, given, strict=True)))
+
     def slower(self, backend: str, factor: float, within: float) -> Steps:
         """As if this backend needed `factor` times the updates: it was solved `within`, from 0 to
         1, the time between two looks, and what is later is seen at the look after it."""
@@ -77,13 +82,16 @@ def agreement(found: Sequence[Block], names: Sequence[str], main: str) -> str:
     if not found:
         return ""
     p, rng = friedman([_ranked(block.steps, names) for block in found]), np.random.default_rng(SEED)
-    power = [f"{100 * factor - 100:.0f}%: {_power(found, names, factor, rng)}" for factor in SLOWER]
+    shares = [(factor, *power(found, names, factor, rng)) for factor in SLOWER]
+    by = [f"{100 * factor - 100:.0f}%: {least:.0f}–{most:.0f}%" for factor, least, most in shares]
     verdict = "A difference was found" if p <= LEVEL else "No difference was found"
+    told = sum(len(set(block.steps.values())) > 1 for block in found)
     test = (
         f"{verdict} in the updates until solved between {', '.join(names)}: Friedman 1937 over "
-        f"{len(found)} seeds of {len({(b.row, b.cell) for b in found})} models, p = {short(p)}. "
-        "Were one of them slower, one would be found as often as this, seeds drawn anew: by "
-        f"{'; by '.join(power)}, the least and the most over the backends."
+        f"{len(found)} seeds of {len({(b.row, b.cell) for b in found})} models, of which {told} "
+        f"are not the same in all, p = {short(p)}. Were one of them slower and all else alike, it "
+        "would be found as often as this, seeds drawn anew and their records given to the backends "
+        f"at random: by {'; by '.join(by)}, the least and the most over the backends."
     )
     return f"{test}\n\n{TOLD}\n\n{_parted(found, names, main)}\n"
 
@@ -92,19 +100,21 @@ def _ranked(steps: Steps, names: Sequence[str]) -> list[float]:
     return [steps[name] for name in names]
 
 
-def _power(
+def power(
     found: Sequence[Block], names: Sequence[str], factor: float, rng: np.random.Generator
-) -> str:
-    """How often the test finds one backend that needs `factor` times the updates: `62–80%`."""
+) -> tuple[float, float]:
+    """In how many of a hundred draws the test finds one backend that needs `factor` times the
+    updates of backends that learn alike: the least and the most over that one."""
     shares = []
     for slow in names:
         rejected = 0
         for _ in range(RESAMPLED):
             drawn = [found[k] for k in rng.integers(len(found), size=len(found))]
-            late = [block.slower(slow, factor, rng.uniform()) for block in drawn]
+            alike = [block.shuffled(names, rng) for block in drawn]
+            late = [block.slower(slow, factor, rng.uniform()) for block in alike]
             rejected += friedman([_ranked(steps, names) for steps in late]) <= LEVEL
         shares.append(100 * rejected / RESAMPLED)
-    return f"{min(shares):.0f}–{max(shares):.0f}%"
+    return min(shares), max(shares)
 
 
 def _parted(found: Sequence[Block], names: Sequence[str], main: str) -> str:

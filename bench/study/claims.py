@@ -182,7 +182,8 @@ CLAIMS = Study(
             by=SOLVED,
         ),
         Claim(
-            says="Orthogonal recurrent weights help a plain rnn over long lags (Saxe 2014)",
+            says="Orthogonal recurrent weights, with their scheme's others, help a plain rnn over "
+            "long lags (Saxe 2014)",
             better=("temporal order: orthogonal, rate 0.001", "rnn"),
             worse=("temporal order: uniform, rate 0.001", "rnn"),
         ),
@@ -203,7 +204,8 @@ CLAIMS = Study(
             worse=("adding, T = 50: as many weights", "rnn"),
         ),
         Claim(
-            says="The LSTM forecasts sunspots better than a plain rnn with as many weights",
+            says="After 1,000 updates the LSTM forecasts sunspots better than a plain rnn with as "
+            "many weights",
             better=("sunspots: as many weights", "lstm"),
             worse=("sunspots: as many weights", "rnn"),
             by=SCORE,

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def study_command(
         if any(row in asked for row in rows) and case.backend in (inside or [case.backend])
     ]
     if not chosen:
-        raise Unavailable(f"{' and '.join(inside)} cannot run here")
+        raise Unavailable(f"{' and '.join(inside)}: not installed, or no part of these rows")
     there = (root / name / "records.jsonl").is_file()
     folder = RunFolder.existing(root, name) if there else None
     if dry_run:
@@ -176,12 +177,13 @@ def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
 
 def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figure | None]:
     """The tables of all that is recorded; and the figure of the curves, where backends can be
-    compared."""
+    compared. The first backend of the study that has records is the main one."""
     records = folder.records()
     own = by_row({key: rows for key, (_, rows) in planned.items()}, records)
-    text = markdown(study, own) + failures(records)
     used = {r.case["backend"] for found in own.values() for r in found}
     names = [name for name in (study.main, *study.others) if name in used]
+    study = replace(study, main=names[0]) if names else study
+    text = markdown(study, own) + failures(records)
     alike = blocks(own, names) if len(names) > 2 else []
     if not alike:
         return text, None

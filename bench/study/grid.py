@@ -11,6 +11,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 from bench.records import Record
 from bench.report.words import NONE, short
 from bench.statistics import superiority
+from bench.study.reading import kept, number, score, updates
 from bench.study.rows import SCORE, SOLVED, Claim, Row, Study
 
 LEVEL, SEED = 0.05, 0
@@ -33,10 +34,13 @@ Learned = Mapping[str, Sequence[Record]]
 
 
 def grids(study: Study, own: Learned) -> str:
-    """Everything that is recorded."""
+    """Everything that is recorded by the main backend."""
+    own = {
+        name: [r for r in found if r.case["backend"] == study.main] for name, found in own.items()
+    }
     parts = []
     for group in dict.fromkeys(row.group for row in study.rows):
-        rows = [row for row in study.rows if row.group == group and row.name in own]
+        rows = [row for row in study.rows if row.group == group and own.get(row.name)]
         if rows:
             parts += [group, _grid(rows, own)]
     seeds = {row.name: row.seeds for row in study.rows}
@@ -69,15 +73,15 @@ def _of(own: Learned, name: str, cell: str, probe: str = "learning") -> list[Rec
 
 
 def _told(records: Sequence[Record]) -> str:
-    """`8 of 8, 450` or `3 of 8, mse 0.012`."""
+    """`8 of 8, 450`, `8 of 8, 6 at the end, 450` or `3 of 8, mse 0.012`."""
     if not records:
         return NONE
-    steps = [_steps(r) for r in records]
+    steps = [updates(r) for r in records]
     count, middle = sum(map(math.isfinite, steps)), median(steps)
     said = f"{middle:,.0f}"
     if math.isinf(middle):
-        said = f"{records[0].case['metric']} {short(median(map(_score, records)))}"
-    return f"{count} of {len(records)}, {said}"
+        said = f"{records[0].case['metric']} {short(median(map(score, records)))}"
+    return f"{count} of {len(records)}{kept(records)}, {said}"
 
 
 def _longer(records: Sequence[Record]) -> str:
@@ -86,7 +90,7 @@ def _longer(records: Sequence[Record]) -> str:
         return ""
     ends = [name.removeprefix("score") for name in records[0].metrics if name.startswith("score.")]
     scores = [
-        median(_number(r, f"score{end}") / _number(r, f"chance{end}") for r in records)
+        median(number(r, f"score{end}") / number(r, f"chance{end}") for r in records)
         for end in ends
     ]
     return f"; {', '.join(map(short, scores))}"
@@ -98,15 +102,16 @@ def _in_time(rows: Sequence[Row], row: Row, cell: str, own: Learned) -> str:
     learned = _of(own, row.name, cell)
     if not learned or math.inf in took.values():
         return ""
-    shortest = min(took.values()) * float(learned[0].case["steps"])
-    scores = [_score_at(r, shortest / took[row.name]) for r in learned]
-    ends = short(median(map(_score, learned)))
-    return f"; {ends}, {short(median(scores))} in {short(shortest)} s"
+    fastest = min(took.values())
+    most = float(learned[0].case["steps"])
+    scores = [_score_at(r, most * (fastest / took[row.name])) for r in learned]
+    ends = short(median(map(score, learned)))
+    return f"; {ends}, {short(median(scores))} in {short(fastest * most)} s"
 
 
 def _seconds(timed: Sequence[Record]) -> float:
     """The median over launches of a step's time."""
-    return median([_number(r, "step_s") for r in timed] or [math.inf])
+    return median([number(r, "step_s") for r in timed] or [math.inf])
 
 
 def _score_at(record: Record, update: float) -> float:
@@ -158,27 +163,13 @@ def _outcomes(own: Learned, claim: Claim) -> list[list[tuple[float, float]]]:
 
 
 def _sooner(record: Record) -> tuple[float, float]:
-    steps = _steps(record)
-    return steps, _score(record) if math.isinf(steps) else 0.0
+    steps = updates(record)
+    return steps, score(record) if math.isinf(steps) else 0.0
 
 
 def _end(record: Record) -> tuple[float, float]:
-    return _score(record), 0.0
+    return score(record), 0.0
 
 
 def _unsolved(record: Record) -> tuple[float, float]:
-    return float(math.isinf(_steps(record))), 0.0
-
-
-def _steps(record: Record) -> float:
-    return _number(record, "steps_to_solve")
-
-
-def _score(record: Record) -> float:
-    return _number(record, "score")
-
-
-def _number(record: Record, name: str) -> float:
-    """What is not there, or not a number, counts as infinitely bad."""
-    value = record.metrics.get(name)
-    return math.inf if value is None or math.isnan(value) else float(value)
+    return float(math.isinf(updates(record))), 0.0

@@ -12,12 +12,15 @@ BAI = "Bai, Kolter & Koltun 2018"
 PASCANU = "Pascanu, Mikolov & Bengio 2013"
 MNIST1D = "Greydanus & Kobak 2020"
 ADAM = (
-    "Theirs has no forget gate and is trained by gradient descent, one sequence at a time; ours by "
-    "Adam, in all but experiment 1 in batches."
+    "What differs: theirs has two to four blocks of cells without a forget gate and is trained by "
+    "gradient descent, one sequence at a time, until a run of sequences is right; ours has 8 to 32 "
+    "units and is trained by Adam, in all but experiment 1 in batches, and looked at forty times. "
+    "Of 6a the size and the batches were tried alone, in the rows that say so."
 )
+FEWER_HELD_OUT = f"{ADAM} Ours has 2,000 sequences right, theirs 10,000."
 ABUSE = (
     "Cells that have to predict every symbol are not free to keep the first: asked for the end "
-    "alone, ours keep it (the rows below). Theirs has connections from input to output that "
+    "alone, ours keep it (the rows that say so). Theirs has connections from input to output that "
     "predict the others, and its memory cell is added once the error has stopped falling (section "
     "5.2; what section 4 calls the abuse problem)."
 )
@@ -104,7 +107,7 @@ PAPERS = Study(
                 cells=("lstm",),
                 forget_bias=5.0,
                 published=(about("lstm", SEQUENCES, sequences),),
-                why=ADAM,
+                why=FEWER_HELD_OUT,
             )
             for lag, steps, sequences in ((50, 1500, 30_000), (100, 2000, 31_000))
         ),
@@ -132,7 +135,7 @@ PAPERS = Study(
                 cells=("lstm",),
                 init="chrono",
                 seeds=10 if length == 100 else 5,
-                others=3 if length == 100 else 0,
+                other_seeds=3 if length == 100 else 0,
                 published=(about("lstm", SEQUENCES, sequences),),
                 why=ADAM,
             )
@@ -157,6 +160,21 @@ PAPERS = Study(
             published=(about("lstm", SEQUENCES, 31_390),),
             why=ADAM,
         ),
+        *(
+            Row(
+                name=f"6a, {what}",
+                group=HS,
+                task=f"temporal-order:6a:{settings}",
+                cells=("lstm",),
+                init="chrono",
+                seeds=5,
+                other_seeds=0,
+            )
+            for what, settings in (
+                ("4 units", "hidden=4:steps=4000"),
+                ("a sequence at a time", "batch=1:learning_rate=0.003:steps=20000"),
+            )
+        ),
         Row(
             name="6b: temporal order of three",
             group=HS,
@@ -164,7 +182,7 @@ PAPERS = Study(
             cells=("lstm",),
             forget_bias=5.0,
             seeds=5,
-            others=0,
+            other_seeds=0,
             published=(about("lstm", SEQUENCES, 571_100),),
             why=ADAM,
         ),
@@ -180,7 +198,7 @@ PAPERS = Study(
             task="adding:length=200:marks=anywhere:batch=32:hidden=130:clip_norm=5"
             ":learning_rate=0.001:steps=4000",
             seeds=5,
-            others=0,
+            other_seeds=0,
         ),
         Row(
             name="adding, T = 600",
@@ -188,7 +206,7 @@ PAPERS = Study(
             task="adding:length=600:marks=anywhere:batch=32:hidden=130:clip_norm=5"
             ":learning_rate=0.001:steps=4000",
             seeds=5,
-            others=0,
+            other_seeds=0,
             published=(
                 about("lstm", SCORE, 0.164),
                 about("gru", SCORE, 5.3e-5),
@@ -201,14 +219,14 @@ PAPERS = Study(
             task="memory:lag=1000:batch=32:hidden=50:clip_norm=1:learning_rate=0.0005:steps=1000"
             ":held_out=200",
             seeds=5,
-            others=0,
+            other_seeds=0,
             published=(
                 about("lstm", SCORE, 0.0204),
                 about("gru", SCORE, 0.0197),
                 about("rnn", SCORE, 0.0202),
             ),
-            why="Theirs are at chance, which is 0.0204. Ours has 1,000 updates, in which not every "
-            "cell comes down to it.",
+            why="Theirs are at chance, which is 0.0204. In the 1,000 updates of ours no cell comes "
+            "quite down to it, and the LSTM less than the others.",
         ),
         Row(
             name="MNIST-1D, error",

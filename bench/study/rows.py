@@ -39,7 +39,7 @@ def between(cell: str, what: str, low: float, high: float) -> Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One setting. `seeds` of it are trained in the study's main backend, `others` of the same
+    """One setting. `seeds` of it are trained in the study's main backend, `other_seeds` of the same
     ones in each of the rest. `why` says where the difference comes from where ours is another."""
 
     name: str
@@ -47,14 +47,13 @@ class Row:
     group: str = ""
     cells: Sequence[str] = ("rnn", "lstm", "gru")
     seeds: int = 10
-    others: int = 3
+    other_seeds: int = 3
     init: str | None = None
     forget_bias: float | None = None
     layers: int | None = None
     directions: int | None = None
     hidden: Mapping[str, int] | None = None
     """Units by cell, where they differ."""
-    dtypes: Sequence[str] = ("float32",)
     probes: Sequence[str] = ("learning",)
     line: str = ""
     """The line of a table of scores in which its cells stand; of a group, all rows have one or
@@ -67,13 +66,13 @@ class Row:
         sizes = [(self.task, list(self.cells))]
         if self.hidden:
             sizes = [(f"{self.task}:hidden={self.hidden[cell]}", [cell]) for cell in self.cells]
-        for backends, seeds in (([main], self.seeds), (list(others), self.others)):
+        for backends, seeds in (([main], self.seeds), (list(others), self.other_seeds)):
             for task, cells in sizes if backends and seeds else ():
                 yield Request(
                     backends=backends,
                     tasks=[task],
                     cells=cells,
-                    dtypes=list(self.dtypes),
+                    dtypes=["float32"],
                     probes=list(self.probes),
                     seeds=list(range(seeds)),
                     launches=LAUNCHES,

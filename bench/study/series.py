@@ -1,5 +1,6 @@
 """The table of scores: a line a series, classical methods beside the cells."""
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -7,6 +8,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.records import Record
 from bench.report.words import NONE, short
+from bench.study.reading import ranged, score
 from bench.study.rows import Row, Study
 
 BASELINE = "baseline."
@@ -26,7 +28,7 @@ def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Rec
     for line, found in lines.items():
         main = [r for r in found if r.case["backend"] == study.main]
         classical = [found[0].metrics.get(name) for name in methods]
-        scores = [_scores([r for r in main if r.case["cell"] == cell]) for cell in cells]
+        scores = [ranged([score(r) for r in main if r.case["cell"] == cell]) for cell in cells]
         told = [NONE if value is None else short(value) for value in classical]
         table.append([line, *told, *scores, _apart(study, found) or NONE])
     names = [name.removeprefix(BASELINE) for name in methods]
@@ -35,24 +37,16 @@ def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Rec
     return str(tabulate(table, heads, "pipe", colalign=sides, disable_numparse=True))
 
 
-def _scores(records: Sequence[Record]) -> str:
-    """`0.115 (0.0856–0.128)`: the median, the least and the largest."""
-    scores = [_score(r) for r in records]
-    if not scores:
-        return NONE
-    return f"{short(median(scores))} ({short(min(scores))}–{short(max(scores))})"
-
-
 def _apart(study: Study, records: Sequence[Record]) -> str:
     """`numpy 0.1% (12)`: the median of how far a seed's score is from that of the same one in the
     main backend, and how many of all cells there are."""
     by_backend: dict[str, dict[tuple[str, int], float]] = {}
     for r in records:
         of = by_backend.setdefault(r.case["backend"], {})
-        of[r.case["cell"], r.case["seed"]] = _score(r)
+        of[r.case["cell"], r.case["seed"]] = score(r)
     main = by_backend.pop(study.main, {})
     off = {
-        name: [abs(score / main[seed] - 1) for seed, score in scores.items() if seed in main]
+        name: [_off(own, main[seed]) for seed, own in scores.items() if seed in main]
         for name, scores in by_backend.items()
     }
     return ", ".join(
@@ -60,6 +54,8 @@ def _apart(study: Study, records: Sequence[Record]) -> str:
     )
 
 
-def _score(record: Record) -> float:
-    value = record.metrics["score"]
-    return float("nan" if value is None else value)
+def _off(ours: float, theirs: float) -> float:
+    """Relative to theirs; nothing where both are the same, both infinite among them."""
+    if ours == theirs:
+        return 0.0
+    return abs(ours / theirs - 1) if theirs and math.isfinite(theirs) else math.inf
