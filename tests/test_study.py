@@ -19,7 +19,7 @@ from bench.records import Record, RunFolder
 from bench.select import Request, select
 from bench.spec import ModelSpec
 from bench.study import command
-from bench.study.agreement import APART, agreement, blocks, figure, parting, power
+from bench.study.agreement import APART, agreement, blocks, figure, parted, parting, power
 from bench.study.claims import as_many, weights
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Claim, Figure, Row, Study, about, between
 from bench.study.table import by_row, failures, markdown, verdict
@@ -345,7 +345,7 @@ def test_backends_that_learn_alike_are_told_from_one_that_is_slower() -> None:
         own = {"it": [r for seed in range(20) for r in everywhere(seed, rng, slow)]}
         found = blocks(own, NAMES)
         assert len(found) == 20
-        said[slow] = agreement(found, NAMES, "a")
+        said[slow] = agreement(found, NAMES)
     assert said[1.0].startswith("No difference was found") and "20 seeds of 1 model" in said[1.0]
     assert said[1.5].startswith("A difference was found")
     assert "by 50%: 100–100%" in said[1.0]
@@ -358,7 +358,7 @@ def test_seeds_that_one_backend_lacks_are_not_compared() -> None:
     rng = np.random.default_rng(0)
     own = {"it": [*everywhere(0, rng), *everywhere(1, rng)[:3]]}
     assert [block.seed for block in blocks(own, NAMES)] == [0]
-    assert agreement([], NAMES, "a") == ""
+    assert agreement([], NAMES) == parted([], NAMES, "a") == ""
 
 
 def test_curves_part_where_their_losses_do() -> None:

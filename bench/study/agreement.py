@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from bench.statistics import friedman
 LEVEL, SEED, RESAMPLED = 0.05, 0, 200
 SLOWER = (1.1, 1.25, 1.5)
 """Slowdowns of one backend's learning of which the power is told."""
+COLUMNS, TITLE = 3, 42
+"""Panels side by side, and letters in a line of a panel's title."""
 APART = 0.01
 """Relative difference of two losses at which two curves count as parted."""
 TOLD = (
@@ -76,9 +79,8 @@ def blocks(own: Mapping[str, Sequence[Record]], names: Sequence[str]) -> list[Bl
     return [Block(*key, seen) for key, seen in found.items() if len(seen) == len(names)]
 
 
-def agreement(found: Sequence[Block], names: Sequence[str], main: str) -> str:
-    """The test of equality with its power, and where curves part; nothing where nothing is
-    trained everywhere."""
+def agreement(found: Sequence[Block], names: Sequence[str]) -> str:
+    """The test of equality with its power; nothing where nothing is trained everywhere."""
     if not found:
         return ""
     p, rng = friedman([_ranked(block.steps, names) for block in found]), np.random.default_rng(SEED)
@@ -93,7 +95,7 @@ def agreement(found: Sequence[Block], names: Sequence[str], main: str) -> str:
         "would be found as often as this, seeds drawn anew and their records given to the backends "
         f"at random: by {'; by '.join(by)}, the least and the most over the backends."
     )
-    return f"{test}\n\n{TOLD}\n\n{_parted(found, names, main)}\n"
+    return f"{test}\n"
 
 
 def _ranked(steps: Steps, names: Sequence[str]) -> list[float]:
@@ -117,15 +119,18 @@ def power(
     return min(shares), max(shares)
 
 
-def _parted(found: Sequence[Block], names: Sequence[str], main: str) -> str:
-    """For each model, the median update at which each backend's curve leaves the main one's."""
+def parted(found: Sequence[Block], names: Sequence[str], main: str) -> str:
+    """For each model, the median update at which each backend's curve leaves the main one's;
+    nothing where nothing is trained everywhere."""
+    if not found:
+        return ""
     others = [name for name in names if name != main]
     lines = []
     for row, cell in dict.fromkeys((b.row, b.cell) for b in found):
         mine = [b for b in found if (b.row, b.cell) == (row, cell)]
         lines.append([row, cell, *(_when(mine, name, main) for name in others)])
     heads = ["experiment", "cell", *(f"{name}, {main}" for name in others)]
-    return str(tabulate(lines, heads, "pipe", disable_numparse=True))
+    return f"{TOLD}\n\n{tabulate(lines, heads, 'pipe', disable_numparse=True)}\n"
 
 
 def _when(mine: Sequence[Block], name: str, main: str) -> str:
@@ -163,10 +168,10 @@ def figure(found: Sequence[Block], names: Sequence[str], main: str) -> Figure:
     """How far each backend's loss is from the main one's, the first seed of each model."""
     first = {(b.row, b.cell): b for b in reversed(found)}
     models = list(reversed(first.values()))
-    height = -(-len(models) // 2)
+    height = -(-len(models) // COLUMNS)
     seen = looks(names)
     with rc_context(STYLE):
-        drawn = Figure(figsize=(WIDTH, 1.9 * height + 0.6))
+        drawn = Figure(figsize=(WIDTH, 1.7 * height + 0.6))
         axes = list(_axes(drawn, height, len(models)))
         for axis, block in zip(axes, models, strict=True):
             for name in names:
@@ -174,7 +179,7 @@ def figure(found: Sequence[Block], names: Sequence[str], main: str) -> Figure:
                     steps, apart = distance(block.records[name], block.records[main])
                     look = seen[name]
                     axis.plot(steps, apart, color=look.colour, linewidth=1.0, label=name)
-            axis.set_title(f"{block.row}, {block.cell}", fontsize=8)
+            axis.set_title(fill(f"{block.row}, {block.cell}", TITLE), fontsize=7)
             axis.set_yscale("log")
             axis.axhline(APART, color="#555555", linewidth=0.8, linestyle=":")
         axes[0].legend(fontsize=8, frameon=False)
@@ -186,7 +191,7 @@ def figure(found: Sequence[Block], names: Sequence[str], main: str) -> Figure:
 
 
 def _axes(drawn: Figure, height: int, count: int) -> Iterator[Any]:
-    grid = drawn.subplots(height, 2, squeeze=False).ravel()
+    grid = drawn.subplots(height, COLUMNS, squeeze=False).ravel()
     for axis in grid[count:]:
         axis.remove()
     yield from grid[:count]

@@ -23,7 +23,7 @@ from bench.plan import TIMED, Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
 from bench.select import Registry, Request, known, select
 from bench.spec import Unavailable
-from bench.study.agreement import agreement, blocks, figure
+from bench.study.agreement import agreement, blocks, figure, parted
 from bench.study.claims import CLAIMS
 from bench.study.every import EVERY
 from bench.study.papers import PAPERS
@@ -187,5 +187,7 @@ def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figu
     alike = blocks(own, names) if len(names) > 2 else []
     if not alike:
         return text, None
-    text += "\n" + agreement(alike, names, study.main)
-    return text, figure(alike, names, study.main)
+    own_line = {row.name for row in study.rows if not row.line}
+    shown = [block for block in alike if block.row in own_line] or alike
+    text += f"\n{agreement(alike, names)}\n{parted(shown, names, study.main)}"
+    return text, figure(shown, names, study.main)
