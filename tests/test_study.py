@@ -148,6 +148,9 @@ def test_a_median_lies_in_the_range_beside_it() -> None:
     own = [learned(k, s) for k, s in enumerate([187_240, 182_000, 187_200])]
     text = markdown(Study(about="", rows=(row,), main="a"), of(own, row))
     assert "187,200 (182,000–187,240)" in text
+    lost = [learned(k, None, score=s) for k, s in enumerate([0.1, None, 0.2])]
+    text = markdown(Study(about="", rows=(row,), main="a"), of(lost, row))
+    assert "0.200 (0.100–∞)" in text
 
 
 def test_the_first_backend_that_has_records_is_the_main_one(tmp_path: Path) -> None:

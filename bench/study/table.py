@@ -156,10 +156,11 @@ def _value(what: str, records: Sequence[Record]) -> float:
 
 
 def _spread(what: str, records: Sequence[Record]) -> str:
-    """From the least to the largest of the seeds."""
+    """From the least to the largest of the seeds, of sequences those of the seeds solved."""
     if what == SOLVED or len(records) < 2:
         return ""
-    known = [v for r in records if math.isfinite(v := number(r, COUNTED[what]))]
+    values = [number(r, COUNTED[what]) for r in records]
+    known = [v for v in values if what == SCORE or math.isfinite(v)]
     return f" ({_shown(what, min(known))}–{_shown(what, max(known))})" if known else ""
 
 
