@@ -98,6 +98,7 @@ PAPERS = Study(
                 task=f"long-lag:{form}:form={form}-end:steps=1000",
                 cells=("lstm",),
                 forget_bias=5.0,
+                other_seeds=10,
             )
             for form in ("2a", "2b")
         ),
@@ -120,6 +121,7 @@ PAPERS = Study(
                 task=f"two-sequence:{size}:steps={steps}",
                 cells=("lstm",),
                 forget_bias=5.0,
+                other_seeds=10,
                 published=(about("lstm", SEQUENCES, sequences),),
                 why=ADAM,
             )
@@ -159,6 +161,7 @@ PAPERS = Study(
             task="temporal-order:6a:steps=2000",
             cells=("lstm",),
             init="chrono",
+            other_seeds=10,
             published=(about("lstm", SEQUENCES, 31_390),),
             why=ADAM,
         ),
