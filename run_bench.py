@@ -11,7 +11,7 @@ from typing import Any
 import backends
 import tasks
 from bench.plan import PROBES, PROFILES
-from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Unavailable
+from bench.spec import CELLS, DTYPES, GRU_VARIANTS, OPTIMISERS, Unavailable
 from bench.weights import SCHEMES
 
 HERE = Path(__file__).parent
@@ -310,6 +310,7 @@ def _model(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--forget-bias", type=float, metavar="B", help="of the lstm (default: the scheme's own)"
     )
+    model.add_argument("--optimiser", help=f"{' or '.join(OPTIMISERS)} (default: adam)")
 
 
 def _how(parser: argparse.ArgumentParser, results: Path, threads: str = "all") -> Any:

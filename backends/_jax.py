@@ -518,9 +518,9 @@ LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
 def optimiser(training: Training) -> Any:
     import optax
 
-    adam = optax.adam(
-        training.learning_rate, b1=training.beta1, b2=training.beta2, eps=training.epsilon
-    )
+    rate, betas = training.learning_rate, {"b1": training.beta1, "b2": training.beta2}
+    sgd = training.optimiser == "sgd"
+    rule = optax.sgd(rate) if sgd else optax.adam(rate, **betas, eps=training.epsilon)
     if training.clip_norm is None:
-        return adam
-    return optax.chain(optax.clip_by_global_norm(training.clip_norm), adam)
+        return rule
+    return optax.chain(optax.clip_by_global_norm(training.clip_norm), rule)

@@ -87,7 +87,7 @@ class TensorFlowSession:
         with tf.device(self._place):
             self._network = Network(spec, params, choices)
             self._variables = [v.value for v in self._network.variables]
-            self._update, self._state = _adam(training, spec.storage, self._variables)
+            self._update, self._state = _optimiser(training, spec.storage, self._variables)
         self._forward = self._compiled(self._network.predictions, "forward")
         self._advance = self._compiled(self._network.advance)
         self._states = self._compiled(self._network.hidden)
@@ -259,14 +259,15 @@ class Trace:
         return str(self.function.experimental_get_compiler_ir(*args)(stage="optimized_hlo"))
 
 
-def _adam(
+def _optimiser(
     training: Training, dtype: str, variables: list[Any]
 ) -> tuple[Callable[[list[Any]], None], list[Any]]:
-    """Keras' Adam, called while tracing with the gradients, before clipping, and its state: the
-    count of updates and the moments, zeros at first.
+    """Keras' optimiser, called while tracing with the gradients, before clipping, and its state:
+    the count of updates and the moments, zeros at first.
 
-    Its constants are tensors, since Keras rounds Python numbers to float32. Its ε stands inside
-    the bias correction (ε̂ of Kingma & Ba 2015, section 2): √v + ε√(1 − β₂ᵗ) puts it outside.
+    Its constants are tensors, since Keras rounds Python numbers to float32. The ε of its Adam
+    stands inside the bias correction (ε̂ of Kingma & Ba 2015, section 2): √v + ε√(1 − β₂ᵗ) puts
+    it outside.
     """
     import keras
 
@@ -275,7 +276,9 @@ def _adam(
         tf.constant(value, dtype)
         for value in (training.learning_rate, training.beta1, training.beta2, training.epsilon)
     )
-    optimiser = keras.optimizers.Adam(lambda: rate, beta1, beta2)
+    adam = training.optimiser == "adam"
+    kinds = keras.optimizers
+    optimiser = kinds.Adam(lambda: rate, beta1, beta2) if adam else kinds.SGD(lambda: rate)
     optimiser.build(variables)
 
     def update(grads: list[Any]) -> None:
@@ -284,8 +287,9 @@ def _adam(
                 tf.ones((), dtype), training.clip_norm / tf.linalg.global_norm(grads)
             )
             grads = [grad * scale for grad in grads]
-        count = tf.cast(optimiser.iterations.value + 1, dtype)
-        optimiser.epsilon = epsilon * tf.sqrt(1 - tf.pow(beta2, count))
+        if adam:
+            count = tf.cast(optimiser.iterations.value + 1, dtype)
+            optimiser.epsilon = epsilon * tf.sqrt(1 - tf.pow(beta2, count))
         optimiser.apply(grads, variables)
 
     return update, optimiser.variables

@@ -275,6 +275,17 @@ def _reset_before(x: Any, h: Any, w: Any, u: Any, b: Any) -> Any:
 # ---- the session ----------------------------------------------------------------------------
 
 
+def optimiser(trained: Sequence[Any], training: Training) -> Any:
+    """See `Training`; without clipping, which comes before it."""
+    import torch
+
+    rate = training.learning_rate
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(trained, lr=rate, fused=True)
+    betas = training.beta1, training.beta2
+    return torch.optim.Adam(trained, lr=rate, betas=betas, eps=training.epsilon, fused=True)
+
+
 class TorchSession:
     """See `bench.spec.Session`. Trained with torch.optim.Adam, fused."""
 
@@ -292,13 +303,7 @@ class TorchSession:
         self.slots = self._slots()
         self.trained = list(dict.fromkeys(p for _, p, _ in self.slots if p.requires_grad))
         self.frozen = [(p, part) for name, p, part in self.slots if p.requires_grad and not name]
-        self.optimiser = torch.optim.Adam(
-            self.trained,
-            lr=training.learning_rate,
-            betas=(training.beta1, training.beta2),
-            eps=training.epsilon,
-            fused=True,
-        )
+        self.optimiser = optimiser(self.trained, training)
         self._seen: tuple[Any, ...] = (np.zeros((1, 2, spec.inputs)), None, None)
 
     def put(self, array: Any) -> Any:

@@ -51,7 +51,7 @@ class NumpySession:
         self.space = Workspace(self.dtype)
         self.encoder = self._stack(spec, "")
         self.decoder = self._stack(spec.decoding, "decoder.") if spec.decoder else []
-        self.optimiser = Adam(training, self.weights.flat)
+        self.optimiser = OPTIMISERS[training.optimiser](training, self.weights.flat)
 
     def put(self, array: Any) -> Array:
         array = np.asarray(array)
@@ -410,16 +410,17 @@ def cross_entropy(logits: Array, y: Array) -> tuple[float, Array]:
 LOSSES = {"mse": mse, "cross_entropy": cross_entropy}
 
 
+BLOCK = 1 << 14
+"""Elements updated at once, so that what an update reads and writes stays in the cache."""
+
+
 class Adam:
     """Kingma & Ba 2015, algorithm 1, after clipping by the global norm (see `Training`)."""
-
-    BLOCK = 1 << 14
-    """Elements updated at once, so that what an update reads and writes stays in the cache."""
 
     def __init__(self, training: Training, weights: Array) -> None:
         self.settings, self.count = training, 0
         self.mean, self.square = np.zeros_like(weights), np.zeros_like(weights)
-        self.scratch = np.empty(min(self.BLOCK, weights.size), weights.dtype)
+        self.scratch = np.empty(min(BLOCK, weights.size), weights.dtype)
 
     def update(self, weights: Array, grads: Array) -> None:
         """In place, of all weights in one vector; the gradients are clipped in place too."""
@@ -427,9 +428,8 @@ class Adam:
         self.count += 1
         rate = s.learning_rate / (1 - s.beta1**self.count)
         root = 1 / (1 - s.beta2**self.count) ** 0.5
-        if (scale := self._clip(grads)) < 1:
-            grads *= scale
-        for block in self._blocks(weights.size):
+        clip(grads, s.clip_norm)
+        for block in _blocks(weights.size):
             self._update(block, weights, grads, rate, root)
 
     def _update(self, block: slice, weights: Array, grads: Array, rate: float, root: float) -> None:
@@ -447,13 +447,32 @@ class Adam:
         scratch *= rate
         weights[block] -= scratch
 
-    def _clip(self, grads: Array) -> float:
-        """The factor min(1, limit / ‖g‖); squares are summed in float64 block by block."""
-        if self.settings.clip_norm is None:
-            return 1.0
-        wide = (grads[block].astype(float) for block in self._blocks(grads.size))
-        norm = sum(float(np.dot(g, g)) for g in wide) ** 0.5
-        return min(1.0, self.settings.clip_norm / norm) if norm > 0 else 1.0
 
-    def _blocks(self, size: int) -> list[slice]:
-        return [slice(start, start + self.BLOCK) for start in range(0, size, self.BLOCK)]
+class Descent:
+    """Plain gradient descent, `sgd` of `Training`."""
+
+    def __init__(self, training: Training, weights: Array) -> None:
+        self.settings = training
+
+    def update(self, weights: Array, grads: Array) -> None:
+        """As `Adam.update`; the gradients are scaled by the learning rate besides."""
+        clip(grads, self.settings.clip_norm)
+        grads *= self.settings.learning_rate
+        weights -= grads
+
+
+OPTIMISERS = {"adam": Adam, "sgd": Descent}
+
+
+def clip(grads: Array, limit: float | None) -> None:
+    """Scale by min(1, limit / ‖g‖), in place; squares are summed in float64 block by block."""
+    if limit is None:
+        return
+    wide = (grads[block].astype(float) for block in _blocks(grads.size))
+    norm = sum(float(np.dot(g, g)) for g in wide) ** 0.5
+    if norm > limit:
+        grads *= limit / norm
+
+
+def _blocks(size: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, size, BLOCK)]

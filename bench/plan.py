@@ -96,7 +96,7 @@ PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
 
 def _fields_of(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:
     names = (f.name for f in dataclasses.fields(kind))  # type: ignore[arg-type]
-    return kind(**{name: settings[name] for name in names})
+    return kind(**{name: settings[name] for name in names if name in settings})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,7 @@ class Selection:
     directions: Sequence[int] = (1,)
     gru: Sequence[str] = ("reset_after",)
     forget_bias: float | None = None
+    optimiser: str = "adam"
     phases: Sequence[str] = PHASES
 
 
@@ -170,7 +171,11 @@ def _specs(selection: Selection, task: Task) -> list[ModelSpec]:
 def _base(
     selection: Selection, backend: str, device: str, name: str, task: Task, model: ModelSpec
 ) -> dict[str, Any]:
-    training = Training(learning_rate=task.learning_rate, clip_norm=task.clip_norm)
+    training = Training(
+        learning_rate=task.learning_rate,
+        clip_norm=task.clip_norm,
+        optimiser=selection.optimiser,
+    )
     return {
         "backend": backend,
         "device": device,
@@ -180,8 +185,14 @@ def _base(
         "forget_bias": selection.forget_bias,
         **dataclasses.asdict(task),  # type: ignore[call-overload]
         **dataclasses.asdict(model),
-        **dataclasses.asdict(training),
+        **_told(training),
     }
+
+
+def _told(training: Training) -> dict[str, Any]:
+    """Its settings; those of Adam as they were told before there was another optimiser."""
+    settings = dataclasses.asdict(training)
+    return {k: v for k, v in settings.items() if (k, v) != ("optimiser", "adam")}
 
 
 def _repetitions(selection: Selection, task: Task) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from bench import machine
 from bench.plan import PHASES, PROBES, PROFILES, UNASKED, Selection
-from bench.spec import CELLS, DTYPES, GRU_VARIANTS, Task, Unavailable
+from bench.spec import CELLS, DTYPES, GRU_VARIANTS, OPTIMISERS, Task, Unavailable
 from bench.weights import SCHEMES
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class Request:
     launches: int | None = None
     init: str | None = None
     forget_bias: float | None = None
+    optimiser: str | None = None
     layers: Sequence[int] | None = None
     directions: Sequence[int] | None = None
     gru: Sequence[str] | None = None
@@ -71,7 +72,7 @@ def _fits(name: str, value: Any) -> bool:
     """Whether a request can hold this value."""
     if name in ("launches", "threads"):
         return isinstance(value, int)
-    if name in ("init", "profile", "data", "column"):
+    if name in ("init", "optimiser", "profile", "data", "column"):
         return isinstance(value, str)
     if name in ("forget_bias", "phase_s"):
         return isinstance(value, int | float)
@@ -122,6 +123,7 @@ def select(
         phases=known("phase", request.phases or PHASES, PHASES),
         init=known("initialisation", [_or(request.init, "orthogonal")], list(SCHEMES))[0],
         forget_bias=_finite("forget bias", request.forget_bias),
+        optimiser=known("optimiser", [_or(request.optimiser, "adam")], OPTIMISERS)[0],
         layers=_whole("layers", _unique(request.layers or [1]), least=1),
         directions=_directions(_unique(request.directions or [1])),
         gru=known("gru variant", request.gru or ["reset_after"], GRU_VARIANTS),

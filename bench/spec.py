@@ -20,6 +20,7 @@ READOUTS = ("last", "every")
 LOSSES = ("mse", "cross_entropy")
 DTYPES = ("bfloat16", "float32", "float64")
 GRU_VARIANTS = ("reset_after", "reset_before")
+OPTIMISERS = ("adam", "sgd")
 WHOSE = ("ours", "theirs", "impossible")
 GATES: Mapping[str, int] = {"rnn": 1, "lstm": 4, "gru": 3, "feedforward": 1}
 """Gate blocks stacked in `w`, `u` and `b`: lstm in the order i, f, g, o; gru r, z, n."""
@@ -133,11 +134,12 @@ class ModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a session updates its weights: Adam as in Kingma & Ba 2015, algorithm 1.
+    """How a session updates its weights.
 
-    θ ← θ − lr · m̂ / (√v̂ + ε), with ε outside the bias correction of v. With `clip_norm` the
-    gradients of all trained parameters are first scaled by min(1, clip_norm / ‖g‖₂), ‖g‖₂ being
-    their global norm (Pascanu, Mikolov & Bengio 2013, algorithm 1).
+    `adam` is Kingma & Ba 2015, algorithm 1: θ ← θ − lr · m̂ / (√v̂ + ε), with ε outside the bias
+    correction of v. `sgd` is θ ← θ − lr · g, for which β₁, β₂ and ε do not count. With `clip_norm`
+    the gradients of all trained parameters are first scaled by min(1, clip_norm / ‖g‖₂), ‖g‖₂
+    being their global norm (Pascanu, Mikolov & Bengio 2013, algorithm 1).
     """
 
     learning_rate: float = 1e-3
@@ -145,8 +147,13 @@ class Training:
     beta2: float = 0.999
     epsilon: float = 1e-8
     clip_norm: float | None = None
+    optimiser: str = "adam"
 
     def __post_init__(self) -> None:
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(
+                f"optimiser must be one of {', '.join(OPTIMISERS)}, not {self.optimiser!r}"
+            )
         for name in ("learning_rate", "epsilon"):
             _positive(name, getattr(self, name))
         if self.clip_norm is not None:

@@ -288,6 +288,9 @@ class Definition:
         del gradients["x"]
         s, self.updates = self.training, self.updates + 1
         for name, g in self.rules.clip(gradients, s.clip_norm).items():
+            if s.optimiser == "sgd":
+                self.weights[name] -= s.learning_rate * g
+                continue
             self.m[name] = s.beta1 * self.m[name] + (1 - s.beta1) * g
             self.v[name] = s.beta2 * self.v[name] + (1 - s.beta2) * g**2
             self.weights[name] -= self.rules.adam(s, self.updates, self.m[name], self.v[name], name)

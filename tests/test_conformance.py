@@ -10,15 +10,25 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
+import broken
 import numpy as np
 import pytest
-from conformance import QUESTIONS, TRAINING, Problem, Verdict, assert_conforms, problem
+from conformance import QUESTIONS, TRAINING, Problem, Verdict, assert_conforms, check, problem
 from conftest import ELSEWHERE, LIMIT, adapters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backends
-from bench.spec import CELLS, DTYPES, GRU_VARIANTS, LOSSES, READOUTS, ModelSpec, Unsupported
+from bench.spec import (
+    CELLS,
+    DTYPES,
+    GRU_VARIANTS,
+    LOSSES,
+    OPTIMISERS,
+    READOUTS,
+    ModelSpec,
+    Unsupported,
+)
 from bench.weights import initial
 
 MODELS = ("rnn", "lstm", "gru", "gru-reset-before", "feedforward")
@@ -193,6 +203,13 @@ def test_one_step_of_one_sequence_with_one_unit(
     checked(problem(model(name, turn, dtype="float64", **sizes), batch=1, time=1), ask)
 
 
+def test_plain_gradient_descent(checked: Checked) -> None:
+    training = replace(TRAINING, optimiser="sgd", learning_rate=0.5)
+    p = replace(problem(model("lstm", 0)), training=training)
+    checked(p, ("training",))
+    assert not check(broken.with_training(optimiser="adam"), p, ask=("training",)).conforms
+
+
 specs = st.builds(
     ModelSpec,
     cell=st.sampled_from(CELLS),
@@ -217,8 +234,8 @@ def problems(draw: st.DrawFn) -> Problem:
         spec = replace(spec, bidirectional=False, readout="every", decoder=steps)
     batch, time = draw(st.integers(1, 5)), draw(st.integers(1, 7))
     p = problem(spec, batch, time, draw(st.integers(0, 2**16)))
-    clip = draw(st.sampled_from([None, 0.1, 10.0]))
-    return replace(p, training=replace(TRAINING, clip_norm=clip))
+    clip, optimiser = draw(st.sampled_from([None, 0.1, 10.0])), draw(st.sampled_from(OPTIMISERS))
+    return replace(p, training=replace(TRAINING, clip_norm=clip, optimiser=optimiser))
 
 
 def test_any_model_of_any_size(adapter: str, request: pytest.FixtureRequest) -> None:

@@ -7,14 +7,14 @@ from conftest import bench_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.numpy_backend import Adam
+from backends.numpy_backend import OPTIMISERS
 from bench.probes.parity import compare
 from bench.probes.tolerance import (
     Difference,
-    adam_drift,
     allowed,
     along,
     difference,
+    drift,
     floor,
     rounded,
     to_bfloat16,
@@ -28,15 +28,16 @@ trainings = st.builds(
     beta1=st.sampled_from([0.0, 0.8, 0.9]),
     beta2=st.sampled_from([0.0, 0.9, 0.999]),
     epsilon=st.sampled_from([1e-8, 1e-3]),
+    optimiser=st.sampled_from(["adam", "sgd"]),
 )
 
 
 def moved(path: np.ndarray, training: Training) -> np.ndarray:
     """Weights that begin at zero, after updates along these gradients `(steps, elements)`."""
     weights = np.zeros(path.shape[1])
-    adam = Adam(training, weights)
+    optimiser = OPTIMISERS[training.optimiser](training, weights)
     for gradients in path:
-        adam.update(weights, gradients.copy())
+        optimiser.update(weights, gradients.copy())
     return weights
 
 
@@ -48,21 +49,21 @@ def gradients_of_all_sizes(rng: np.random.Generator) -> np.ndarray:
 
 
 @given(trainings, st.integers(0, 2**16), st.sampled_from([1e-9, 1e-5, 0.02]))
-def test_adam_carries_near_gradients_no_further_apart_than_their_drift(
+def test_an_optimiser_carries_near_gradients_no_further_apart_than_their_drift(
     training: Training, seed: int, near: float
 ) -> None:
     rng = np.random.default_rng(seed)
     path = gradients_of_all_sizes(rng)
-    drift = adam_drift([{"w": g} for g in path], [{"w": near}] * STEPS, training)["w"]
+    carried = drift([{"w": g} for g in path], [{"w": near}] * STEPS, training)["w"]
     apart = near * np.abs(path).max(axis=1, keepdims=True)
     for other in (path + apart, path - apart, path + apart * rng.uniform(-1, 1, path.shape)):
         distance = np.abs(moved(other, training) - moved(path, training))
-        assert (distance <= drift * (1 + 1e-6) + 1e-15).all()
+        assert (distance <= carried * (1 + 1e-6) + 1e-15).all()
 
 
 def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_it_is_lost() -> None:
     training, path = Training(learning_rate=0.01), [{"w": np.array([1.0, 0.5, 1e-7])}] * STEPS
-    large, half, lost = adam_drift(path, [{"w": 1e-5}] * STEPS, training)["w"] / (0.01 * STEPS)
+    large, half, lost = drift(path, [{"w": 1e-5}] * STEPS, training)["w"] / (0.01 * STEPS)
     assert 1e-5 < large < half < 5e-5
     assert 1 < lost < 2.1
 
@@ -70,8 +71,7 @@ def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_i
 def test_clipping_adds_what_the_norm_may_be_off_by() -> None:
     path = [{"w": np.array([3.0, 4.0])}] * STEPS
     loose, tight = (
-        adam_drift(path, [{"w": 1e-5}] * STEPS, Training(clip_norm=limit))["w"]
-        for limit in (None, 0.1)
+        drift(path, [{"w": 1e-5}] * STEPS, Training(clip_norm=limit))["w"] for limit in (None, 0.1)
     )
     assert tight == pytest.approx(2 * loose, rel=1e-3)
 
@@ -82,7 +82,7 @@ def test_gradients_that_stray_on_the_way_widen_what_the_last_updates_allow() -> 
     near = along({"w": 1e-5}, path, strayed)
     assert [step["w"] for step in near] == pytest.approx([1e-5, 1e-3, 1e-5])
     training = Training(learning_rate=0.01)
-    wide, narrow = (adam_drift(path, n, training)["w"] for n in (near, [near[0]] * 3))
+    wide, narrow = (drift(path, n, training)["w"] for n in (near, [near[0]] * 3))
     assert (wide > 10 * narrow).all()
 
 

@@ -2,7 +2,7 @@
 
 Compared, on the case's own model, batch and weights and on a fixed set of odd sizes: outputs,
 hidden states, loss, every parameter gradient, dL/dx, dL/dh_t, and losses and weights over five
-Adam steps, the NumPy reference in float64 being the truth. How far each array may be from it is
+steps, the NumPy reference in float64 being the truth. How far each array may be from it is
 said in `bench.probes.tolerance`. Of a backend that does not train, outputs and hidden states are
 compared.
 """
@@ -20,10 +20,10 @@ from bench.probes.tolerance import (
     FACTOR,
     FLOAT64,
     Difference,
-    adam_drift,
     allowed,
     along,
     difference,
+    drift,
     floor,
     longer,
     movement,
@@ -157,14 +157,14 @@ def compare(
             * allowed(model.dtype, (r[name] for r in runs if name in r), value, terms[name])
             for name, value in truth.items()
         }
-    drift: dict[str, Array] = {}
+    carried: dict[str, Array] = {}
     if shown.training:
         first = {name: near[f"d {name}"] for name in weights}
-        drift = adam_drift(path, along(first, path, strayed, FACTOR * more), training)
+        carried = drift(path, along(first, path, strayed, FACTOR * more), training)
         near |= _moved(model.dtype, weights, truth, training, more)
         farther = bench.open_reference(wide, weights, longer(training))
         near[LOSSES] += more * _lost(farther, x, y, truth[LOSSES])
-    named = {f"{name}{TRAINED}": value for name, value in drift.items()}
+    named = {f"{name}{TRAINED}": value for name, value in carried.items()}
     found = [
         difference(name, ours.get(name), truth[name], near[name], named.get(name, 0.0))
         for name in truth

@@ -12,8 +12,8 @@
 - The reference runs `RUNS` times, on weights that differ by less than the dtype tells apart
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
-- What a few updates made of the weights is held to what Adam makes of gradients that pass
-  (`adam_drift`). Once weights differ the gradients differ more, in a long rnn much more: before
+- What a few updates made of the weights is held to what the optimiser makes of gradients that pass
+  (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
   the dtype. And 2⁻²³ / (1 − β₂) of the movement is allowed besides: that is what an optimiser
   loses which computes Adam's 1 − β₂ᵗ in float32, as Optax does. The losses on the way may be as
@@ -123,36 +123,40 @@ def to_bfloat16(array: Array) -> Array:
 
 
 def movement(start: Array, end: Array, training: Training) -> float:
-    """What Adam may lose of the way from `start` to `end` by its bias correction in float32,
-    relative to max|end|."""
-    return relative_error(start, end) * UNIT / (1 - training.beta2)
+    """What the optimiser may lose of the way from `start` to `end`, relative to max|end|."""
+    return relative_error(start, end) * _lost(training)
 
 
 def longer(training: Training) -> Training:
-    """Steps as much too long as that rounding can make them, of which the root takes half."""
-    rate = training.learning_rate * (1 + UNIT / 2 / (1 - training.beta2))
+    """Steps as much too long as that rounding can make them, of which Adam's root takes half."""
+    rate = training.learning_rate * (1 + _lost(training) / 2)
     return replace(training, learning_rate=rate)
 
 
-def adam_drift(
+def _lost(training: Training) -> float:
+    """The share of a step that is lost by Adam's bias correction in float32, or by rounding."""
+    return UNIT / (1 - training.beta2) if training.optimiser == "adam" else UNIT
+
+
+def drift(
     path: Sequence[Params], near: Sequence[Mapping[str, float]], training: Training
 ) -> dict[str, Array]:
-    """How far Adam may carry two runs apart, element by element, whose gradients stay within
-    `near[k][name] · max|g|` of each other before update k. `path` has the gradients by name
+    """How far the optimiser may carry two runs apart, element by element, whose gradients stay
+    within `near[k][name] · max|g|` of each other before update k. `path` has the gradients by name
     before each update.
 
-    An element whose gradient is smaller than its own error takes a step of full length in either
-    direction, one of a usual size hardly differs: one tolerance for both would be too narrow for
-    the former or useless for the latter.
-
+    Plain gradient descent adds up the distances. Of Adam an element whose gradient is smaller than
+    its own error takes a step of full length in either direction, one of a usual size hardly
+    differs: one tolerance for both would be too narrow for the former or useless for the latter.
     m̂ is a weighted mean of the gradients and √v̂ a weighted quadratic mean, so neither moves by
     more than δ, the distance of the gradients. For u = m̂ / (√v̂ + ε) follows
     |Δu| ≤ δ (1 + |u|) / (max(√v̂ − δ, 0) + ε), and |u| has a bound as such (`_longest`).
     """
+    carried = _by_adam if training.optimiser == "adam" else _by_descent
     clipped = [_clipped(gradients, training.clip_norm) for gradients in path]
     spread = [max(step.values(), default=0.0) if training.clip_norm else 0.0 for step in near]
     return {
-        name: _drift(
+        name: carried(
             [g[name] for g in clipped],
             [step[name] + more for step, more in zip(near, spread, strict=True)],
             training,
@@ -178,7 +182,12 @@ def along(
     ]
 
 
-def _drift(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
+def _by_descent(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
+    distances = [own * np.max(np.abs(g)) for g, own in zip(gradients, near, strict=True)]
+    return np.full_like(gradients[0], t.learning_rate * sum(distances))
+
+
+def _by_adam(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     total, delta = np.zeros_like(mean), 0.0
     for count, (g, own) in enumerate(zip(gradients, near, strict=True), 1):
