@@ -64,7 +64,11 @@ def initial(
       T being `time`, the length of the sequences. The gru's z, like the forget gate the share of
       the state that is kept, gets log U(1, T − 1);
     - `identity`: `u` the identity, biases zero, all other weights from N(0, 0.001²) (Le, Jaitly &
-      Hinton 2015, arXiv 1504.00941, whose units are rectified where ours are tanh).
+      Hinton 2015, arXiv 1504.00941, whose units are rectified where ours are tanh);
+    - `lstm-1997`: every array, biases too, from U(±0.1), but for the lstm's input gate, which is
+      all but closed at first, −2 for half of the units and −4 for the others (Hochreiter &
+      Schmidhuber 1997, experiment 6a), and the forget gate, which they did not have: 20, at which
+      float32 takes it for 1 and its derivative for 0.
 
     Schemes of the frameworks, as their layers and their dense readout start by default; the
     feedforward cell is their dense layer:
@@ -175,6 +179,14 @@ def _identity(array: Slot, rng: np.random.Generator) -> Array:
     return rng.normal(0, 0.001, array.shape) if array.kind == "w" else np.zeros(array.shape)
 
 
+def _lstm_1997(array: Slot, rng: np.random.Generator) -> Array:
+    value, spec = _within(rng, 0.1, array.shape), array.spec
+    if array.gate_bias:
+        value[_block(spec, 0)] = np.where(np.arange(spec.hidden) < spec.hidden / 2, -2, -4)
+        value[_block(spec, 1)] = 20
+    return value
+
+
 def _torch(array: Slot, rng: np.random.Generator) -> Array:
     value = _equinox(array, rng)
     if array.gate_bias:
@@ -210,6 +222,7 @@ DRAWS: Mapping[str, Callable[[Slot, np.random.Generator], Array]] = {
     "orthogonal": _orthogonal,
     "chrono": _chrono,
     "identity": _identity,
+    "lstm-1997": _lstm_1997,
     "torch": _torch,
     "keras": _keras,
     "flax": _flax,
@@ -220,6 +233,7 @@ SCHEMES = tuple(DRAWS)
 _ONLY = {
     "chrono": (("lstm", "gru"), "it has no gate that keeps the state"),
     "identity": (("rnn",), "it is made for the plain recurrent matrix of the rnn"),
+    "lstm-1997": (("lstm",), "its gates are the lstm's"),
     "equinox": (("lstm", "gru", "feedforward"), "Equinox has no such cell"),
 }
 """The cells of the schemes that are not for all, and why."""
