@@ -72,6 +72,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--probes lengths --tasks reber": ("reber has no longer sequences", "nothing for lengths"),
     "--backends nunpy": ("unknown backend 'nunpy'", "did you mean numpy", "torch"),
     "--backends ./nothing.py": ("no such backend file: nothing.py",),
+    "--optimiser adm": ("unknown optimiser 'adm'; did you mean adam",),
     "--init ortogonal": ("unknown initialisation 'ortogonal'; did you mean orthogonal",),
     "--seeds x": ("seeds must be whole numbers, not 'x'",),
     "--seeds 1.5": ("seeds must be whole numbers, not '1.5'",),

@@ -50,6 +50,7 @@ class Row:
     other_seeds: int = 3
     init: str | None = None
     forget_bias: float | None = None
+    optimiser: str | None = None
     layers: int | None = None
     directions: int | None = None
     hidden: Mapping[str, int] | None = None
@@ -79,6 +80,7 @@ class Row:
                     phases=["step"],
                     init=self.init,
                     forget_bias=self.forget_bias,
+                    optimiser=self.optimiser,
                     layers=None if self.layers is None else [self.layers],
                     directions=None if self.directions is None else [self.directions],
                     threads=1,
