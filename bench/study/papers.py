@@ -28,6 +28,17 @@ ABUSE = (
 )
 
 
+AS_IN_1997 = {
+    "2c: p = q = 50": ("long-lag:symbols=50:lag=50", 2, 0.1, 60_000, 30_000),
+    "3a: two-sequence problem": ("two-sequence:paper", 3, 0.02, 60_000, 27_380),
+    "4: adding, T = 100": ("adding-1997:paper:length=100", 4, 0.0625, 150_000, 74_000),
+    "6a: temporal order": ("temporal-order:6a", 4, 0.5, 60_000, 31_390),
+    "6b: temporal order of three": ("temporal-order:6b", 6, 0.1, 100_000, 571_100),
+}
+"""By name the task, units as the paper has cells, a learning rate, updates, and the sequences that
+the paper reports."""
+
+
 FORECASTS = (
     "Forecasts: mean squared error over variance, median (least–largest) over seeds, beside the "
     "last value, that of a season ago, an autoregression, one on the values 0, 6, 12 and 18 ago "
@@ -190,6 +201,22 @@ PAPERS = Study(
             other_seeds=0,
             published=(about("lstm", SEQUENCES, 571_100),),
             why=ADAM,
+        ),
+        *(
+            Row(
+                name=f"{name}, trained as in 1997",
+                group=HS,
+                task=f"{task}:hidden={hidden}:batch=1:clip_norm=none:learning_rate={rate}"
+                f":steps={steps}",
+                cells=("lstm",),
+                init="lstm-1997",
+                optimiser="sgd",
+                seeds=5,
+                other_seeds=0,
+                published=(about("lstm", SEQUENCES, sequences),),
+                why=ADAM,
+            )
+            for name, (task, hidden, rate, steps, sequences) in AS_IN_1997.items()
         ),
         Row(
             name="temporal order, length 50",
