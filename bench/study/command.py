@@ -189,5 +189,5 @@ def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figu
         return text, None
     own_line = {row.name for row in study.rows if not row.line}
     shown = [block for block in alike if block.row in own_line] or alike
-    text += f"\n{agreement(alike, names)}\n{parted(shown, names, study.main)}"
+    text += f"\n{agreement(alike, names, study.main)}\n{parted(shown, names, study.main)}"
     return text, figure(shown, names, study.main)
