@@ -104,6 +104,7 @@ def bench_for(
     dtype: str = "float64",
     seed: int = 0,
     device: str = "cpu",
+    optimiser: str = "adam",
     **size: Any,
 ) -> Bench:
     name = backend if isinstance(backend, str) else "under-test"
@@ -120,6 +121,7 @@ def bench_for(
         launches=1,
         phase_s=0.02,
         init="orthogonal",
+        optimiser=optimiser,
         threads=1,
     )
     case: Case = next(c for c in cases(selection) if c.probe == probe)

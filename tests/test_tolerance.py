@@ -131,6 +131,15 @@ def judged(adapter: object, **more: object) -> list[Difference]:
     return compare(bench, model, bench.case.training, bench.weights(model), x, y)[0]
 
 
+@pytest.mark.parametrize("adapter", ["torch", "tensorflow", "jax"])
+def test_plain_gradient_descent_is_told_from_adam_and_from_another_rate(adapter: str) -> None:
+    size: dict[str, object] = {"optimiser": "sgd", "hidden": 32, "learning_rate": 0.05}
+    assert all(d.accepted for d in judged(adapter, **size))
+    for wrong in ({"optimiser": "adam"}, {"learning_rate": 0.0505}, {"clip_norm": 0.1}):
+        found = judged(broken.with_training(**wrong), **size)
+        assert any(not d.accepted and d.array.endswith("five steps") for d in found)
+
+
 def test_the_sums_of_a_large_batch_are_no_fault() -> None:
     """oneDNN's lstm adds up the bias's gradient over 102,400 steps one after another."""
     found = judged("torch", task="workload", seed=1, batch=256, length=400, hidden=16)
