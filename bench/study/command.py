@@ -179,8 +179,9 @@ def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figu
     """The tables of all that is recorded; and the figure of the curves, where backends can be
     compared. The first backend of the study that has records is the main one."""
     records = folder.records()
-    own = by_row({key: rows for key, (_, rows) in planned.items()}, records)
-    used = {r.case["backend"] for found in own.values() for r in found}
+    found = by_row({key: rows for key, (_, rows) in planned.items()}, records)
+    own = {row.name: found[row.name] for row in study.rows if row.name in found}
+    used = {r.case["backend"] for mine in own.values() for r in mine}
     names = [name for name in (study.main, *study.others) if name in used]
     study = replace(study, main=names[0]) if names else study
     text = markdown(study, own) + failures(records)
