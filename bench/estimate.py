@@ -11,7 +11,7 @@ from bench.spec import Task, Unavailable
 
 START_S = 4.0
 """Starting a worker and importing a framework."""
-STEP_S = 4e-5
+STEP_S = 2e-5
 """One time step of one recurrent layer, forward and backward, by the rough model: its calls."""
 FLOPS = 2e10
 """Floating-point operations a second, by the rough model."""
