@@ -18,7 +18,7 @@ ADAM = (
     "and 6a, as the rows that say so show; in 6a neither the size nor the batches do that alone. "
     "In 6b, where Adam's rate is a tenth of that in 6a, it takes fewer, and in the other "
     "experiments it was not tried. Besides, theirs counts until sequences in a row are right, "
-    "2,000 in 4 to 6, ours until the first look at which the held-out ones are."
+    "2,000 in 4 and 6, ours until the first look at which the held-out ones are."
 )
 FEWER_HELD_OUT = f"{ADAM} In 2c ours has 2,000 sequences right, theirs 10,000."
 STILL_ANOTHER = (
