@@ -1,4 +1,4 @@
-"""What the TensorFlow backends share: a session of Keras' layers and Adam under tf.function.
+"""What the TensorFlow backends share: a session of Keras' layers and optimisers under tf.function.
 
 Three settings reach the whole process. `KERAS_BACKEND`, which Keras reads when imported, and
 `TF_FORCE_GPU_ALLOW_GROWTH`, without which TensorFlow takes nearly all memory of a GPU at once, are

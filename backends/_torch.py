@@ -287,7 +287,7 @@ def optimiser(trained: Sequence[Any], training: Training) -> Any:
 
 
 class TorchSession:
-    """See `bench.spec.Session`. Trained with torch.optim.Adam, fused."""
+    """See `bench.spec.Session`. Trained with torch's own optimisers, fused."""
 
     def __init__(
         self, spec: ModelSpec, layers: Any, params: Params, device: str, training: Training

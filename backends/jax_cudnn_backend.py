@@ -114,7 +114,7 @@ def held(spec: ModelSpec, above: Any, start: Any, final: Any, lengths: Any) -> A
 @cache
 def one_bias(spec: ModelSpec) -> Any:
     """The weights as they are; in their gradient the second biases are zero, so that the
-    optimiser, which divides by ε at the least, leaves them where they are."""
+    optimiser leaves them where they are (Adam divides by ε at the least)."""
     import jax.numpy as jnp
     from jax import custom_vjp
 

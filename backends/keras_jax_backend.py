@@ -1,5 +1,5 @@
 """Keras on JAX: Keras' own recurrent layers inside the compiled functions of the JAX backends,
-whose readout, losses and optimiser (Optax' Adam) they share."""
+whose readout, losses and optimiser (Optax) they share."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,5 +1,5 @@
 """Keras on PyTorch: Keras' own recurrent layers in the session of the PyTorch backends, whose
-readout, losses and optimiser (torch.optim.Adam) they share."""
+readout, losses and optimiser (torch.optim) they share."""
 
 from collections.abc import Iterator, Mapping
 from importlib import util

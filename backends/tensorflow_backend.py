@@ -1,4 +1,4 @@
-"""TensorFlow: Keras' own recurrent layers and Adam, compiled whole by tf.function."""
+"""TensorFlow: Keras' own recurrent layers and optimisers, compiled whole by tf.function."""
 
 from backends._keras import Choices
 from backends._tensorflow import (

@@ -4,7 +4,7 @@ Inside, sequences are time-major `(time, batch, ·)`. The product of all inputs 
 stands before the loop, which is left with the product with the state. The backward loop carries
 dL/dh (for the lstm dL/dc too) alone: its factors are made before it, and after it each weight
 gradient by one product, for all steps at once (Werbos 1990). Weights lie as Keras lays them out,
-and Keras' Adam moves them; a decoder that reads what it wrote steps through Keras' cells.
+and Keras' optimiser moves them; a decoder that reads what it wrote steps through Keras' cells.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""TensorFlow under XLA: Keras' own recurrent layers and Adam, with jit_compile=True."""
+"""TensorFlow under XLA: Keras' own recurrent layers and optimisers, with jit_compile=True."""
 
 from backends._keras import Choices
 from backends._tensorflow import (

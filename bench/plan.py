@@ -96,7 +96,7 @@ PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
 
 def _fields_of(kind: Callable[..., T], settings: Mapping[str, Any]) -> T:
     names = (f.name for f in dataclasses.fields(kind))  # type: ignore[arg-type]
-    return kind(**{name: settings[name] for name in names if name in settings})
+    return kind(**{name: settings[name] for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,14 +185,8 @@ def _base(
         "forget_bias": selection.forget_bias,
         **dataclasses.asdict(task),  # type: ignore[call-overload]
         **dataclasses.asdict(model),
-        **_told(training),
+        **dataclasses.asdict(training),
     }
-
-
-def _told(training: Training) -> dict[str, Any]:
-    """Its settings; those of Adam as they were told before there was another optimiser."""
-    settings = dataclasses.asdict(training)
-    return {k: v for k, v in settings.items() if (k, v) != ("optimiser", "adam")}
 
 
 def _repetitions(selection: Selection, task: Task) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ KINDS: Mapping[str, Any] = {
     "metrics": dict,
     "samples": dict,
 }
+BEFORE: Mapping[str, Any] = {"optimiser": "adam"}
+"""What cases that train did before they were asked for it."""
 INFO_KINDS: Mapping[str, Any] = {"request": dict, "environments": dict, "sessions_s": list}
 
 
@@ -69,8 +71,9 @@ def parse(line: str) -> Record:
     except TypeError as error:
         raise ValueError(str(error).replace("Record.__init__()", "a record")) from None
     check(record)
+    before = BEFORE if "learning_rate" in record.case else {}
     nan = {k: [math.nan if v is None else v for v in vs] for k, vs in record.samples.items()}
-    return Record(**{**data, "samples": nan})
+    return Record(**{**data, "case": {**before, **record.case}, "samples": nan})
 
 
 def check(record: Record) -> None:

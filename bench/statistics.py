@@ -1,6 +1,5 @@
 """Intervals and averages: pure functions of numbers, and of a generator where chance enters."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,14 +82,10 @@ def superiority(
     return share, float(mannwhitneyu(x, y, method=ways).pvalue)
 
 
-def signed_rank(pairs: Sequence[tuple[float, float]]) -> float:
-    """Two-sided p of the hypothesis that neither side of the pairs is the larger one (Wilcoxon
-    1945), by log(1 + value), of which some may be infinite. Pairs that tie are left out; 1 where
-    all do."""
-    from scipy.stats import wilcoxon
+def sign_test(pairs: Sequence[tuple[float, float]]) -> float:
+    """Exact two-sided p of the hypothesis that neither side of the pairs is the larger one more
+    often (Arbuthnott 1710). Pairs that tie are left out; 1 where all do."""
+    from scipy.stats import binomtest
 
-    finite = [math.log1p(value) for pair in pairs for value in pair if math.isfinite(value)]
-    never = 2 * max(finite, default=0.0) - min(finite, default=0.0) + 1
-    logs = [[math.log1p(v) if math.isfinite(v) else never for v in pair] for pair in pairs]
-    apart = [a - b for a, b in logs if a != b]
-    return float(wilcoxon(apart, correction=True, method="asymptotic").pvalue) if apart else 1.0
+    larger, smaller = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
+    return float(binomtest(larger, larger + smaller).pvalue) if larger + smaller else 1.0

@@ -343,7 +343,7 @@ def _tolerances(p: Problem, truth: Found, asked: Sequence[str], reference: Any) 
 
 
 def _tolerance(p: Problem, name: str, truth: Array, runs: Sequence[Array]) -> float:
-    """What training moved may differ by what Adam loses that computes 1 − β₂ᵗ in float32."""
+    """What Adam moved may differ by what it loses that computes 1 − β₂ᵗ in float32."""
     terms = p.x.shape[0] * p.x.shape[1] * name.startswith("d ")
     near = allowed(p.spec.dtype, runs, truth, terms)
     if TRAINED not in name:

@@ -18,7 +18,8 @@ from bench.spec import Training
 
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
 """How far first loss and first gradient norm of the sides may be from each other."""
-FREE = (*(f.name for f in fields(Training)), "steps", "init", "forget_bias", "threshold", "metric")
+RATES = tuple(f.name for f in fields(Training) if f.name != "optimiser")
+FREE = (*RATES, "steps", "init", "forget_bias", "threshold", "metric")
 """Settings in which the sides may differ and still be timed against each other."""
 
 

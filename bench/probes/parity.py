@@ -189,7 +189,7 @@ def _moved(
 
 def _lost(session: Session, x: Array, y: Array, losses: Array) -> float:
     """How far the losses of five steps go from `losses` where each step is as much too long as
-    Adam's rounding may make it: much farther where steps overshoot, or an rnn amplifies."""
+    rounding in Adam may make it: much farther where steps overshoot, or an rnn amplifies."""
     return relative_error(_losses(session, session.put(x), session.put(y)), losses)
 
 

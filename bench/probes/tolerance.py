@@ -12,12 +12,12 @@
 - The reference runs `RUNS` times, on weights that differ by less than the dtype tells apart
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
-- What a few updates made of the weights is held to what the optimiser makes of gradients that pass
-  (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
+- What a few updates made of the weights is held to what the optimiser makes of gradients that
+  pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
-  the dtype. And 2⁻²³ / (1 − β₂) of the movement is allowed besides: that is what an optimiser
-  loses which computes Adam's 1 − β₂ᵗ in float32, as Optax does. The losses on the way may be as
-  far off as those of a reference whose every step is longer by half of that (`longer`).
+  the dtype. Of Adam 2⁻²³ / (1 − β₂) of the movement is allowed besides: that is what an optimiser
+  loses which computes its 1 − β₂ᵗ in float32, as Optax does. The losses on the way may be as far
+  off as those of a reference whose every step is longer by half of that (`longer`).
 
 The error of an array is max|a − b| / max|b|, b being the truth.
 """
@@ -134,8 +134,8 @@ def longer(training: Training) -> Training:
 
 
 def _lost(training: Training) -> float:
-    """The share of a step that is lost by Adam's bias correction in float32, or by rounding."""
-    return UNIT / (1 - training.beta2) if training.optimiser == "adam" else UNIT
+    """The share of a step that Adam's bias correction in float32 costs."""
+    return UNIT / (1 - training.beta2) if training.optimiser == "adam" else 0.0
 
 
 def drift(

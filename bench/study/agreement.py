@@ -20,7 +20,8 @@ from bench.report.panels import WIDTH, looks
 from bench.report.plots import STYLE
 from bench.report.words import NONE, short
 from bench.spec import Array
-from bench.statistics import signed_rank
+from bench.statistics import sign_test
+from bench.study.reading import updates
 
 LEVEL, SEED, RESAMPLED = 0.05, 0, 200
 SLOWER = (1.1, 1.25, 1.5)
@@ -35,124 +36,130 @@ TOLD = (
     f"of more than {KEPT:,} updates, means of so many in a row that {KEPT:,} are left."
 )
 
-Steps = dict[str, float]
-"""Updates until solved by backend, infinite where never."""
-
 
 @dataclass(frozen=True)
-class Block:
-    """One seed of one model, trained in every backend."""
+class Pair:
+    """One seed of one model, trained in two backends."""
 
     row: str
     cell: str
     seed: int
-    records: Mapping[str, Record]
+    other: Record
+    main: Record
 
     @property
-    def steps(self) -> Steps:
-        found = {name: r.metrics.get("steps_to_solve") for name, r in self.records.items()}
-        return {name: math.inf if s is None else float(s) for name, s in found.items()}
+    def steps(self) -> tuple[float, float]:
+        """Updates until solved, infinite where never."""
+        return updates(self.other), updates(self.main)
 
-    def shuffled(self, names: Sequence[str], rng: np.random.Generator) -> "Block":
-        """The records given to these backends at random, as if they learned alike."""
-        given = [self.records[names[k]] for k in rng.permutation(len(names))]
-        return replace(self, records=dict(zip(names, given, strict=True)))
+    def exchanged(self, rng: np.random.Generator) -> "Pair":
+        """The two records given to the backends at random, as if they learned alike."""
+        return self if rng.random() < 0.5 else replace(self, other=self.main, main=self.other)
 
-    def slower(self, backend: str, factor: float, within: float) -> Steps:
-        """As if this backend needed `factor` times the updates: it was solved `within`, from 0 to
-        1, the time between two looks, and what is later is seen at the look after it."""
-        steps, looks_at = self.steps, self.records[backend].samples["checkpoint_step"]
+    def slower(self, factor: float, within: float) -> tuple[float, float]:
+        """As if the other backend needed `factor` times the updates: it was solved `within`, from
+        0 to 1, the time between two looks, and what is later is seen at the look after it."""
+        looks_at, (steps, mains) = self.other.samples["checkpoint_step"], self.steps
         gaps = {after: (before, after) for before, after in pairwise(looks_at)}
-        before, after = gaps.get(steps[backend], (steps[backend], steps[backend]))
+        before, after = gaps.get(steps, (steps, steps))
         late = math.inf if math.isinf(after) else (before + within * (after - before)) * factor
-        return {**steps, backend: min((k for k in looks_at if k >= late), default=math.inf)}
+        return min((k for k in looks_at if k >= late), default=math.inf), mains
 
 
-def blocks(own: Mapping[str, Sequence[Record]], names: Sequence[str]) -> list[Block]:
-    """The seeds that all of these backends have trained, by row and cell."""
+Pairs = Mapping[str, Sequence[Pair]]
+"""By backend the seeds that it and the main one have trained."""
+
+
+def pairs(own: Mapping[str, Sequence[Record]], names: Sequence[str], main: str) -> Pairs:
+    """Of the backends that share seeds with the main one, by row and cell."""
     found: dict[tuple[str, str, int], dict[str, Record]] = {}
     for row, records in own.items():
         for r in records:
-            if r.probe == "learning" and r.case["backend"] in names:
+            if r.probe == "learning":
                 key = row, r.case["cell"], r.case["seed"]
                 found.setdefault(key, {})[r.case["backend"]] = r
-    return [Block(*key, seen) for key, seen in found.items() if len(seen) == len(names)]
+    both = {
+        name: [Pair(*key, r[name], r[main]) for key, r in found.items() if {name, main} <= {*r}]
+        for name in names
+        if name != main
+    }
+    return {name: seen for name, seen in both.items() if seen}
 
 
-def agreement(found: Sequence[Block], names: Sequence[str], main: str) -> str:
-    """The test of equality with its power; nothing where nothing is trained everywhere.
+def agreement(found: Pairs, main: str) -> str:
+    """The test of equality with its power; nothing where nothing is trained in two backends.
 
-    Each backend is tested against the main one, not all at once: their runs are not exchangeable.
-    Those whose rounding is alike stay together for longer, so that of four backends one may be the
-    odd one out in every seed, and a test of Friedman 1937 errs more often than it says.
+    Each backend is tested against the main one, not all at once: runs of four are not
+    exchangeable, since those whose rounding is alike stay together for longer.
     """
     from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-    others = [name for name in names if name != main]
-    if not found or not others:
+    if not found:
         return ""
-    pairs = {name: [(block.steps[name], block.steps[main]) for block in found] for name in others}
-    ps = multipletests([signed_rank(pairs[name]) for name in others], LEVEL, "holm")[1]
+    steps = {name: [pair.steps for pair in seen] for name, seen in found.items()}
+    ps = multipletests([sign_test(both) for both in steps.values()], LEVEL, "holm")[1]
     rng = np.random.default_rng(SEED)
-    shares = [(factor, *power(found, names, main, factor, rng)) for factor in SLOWER]
+    shares = [(factor, *power(found, factor, rng)) for factor in SLOWER]
     by = [f"{100 * factor - 100:.0f}%: {least:.0f}–{most:.0f}%" for factor, least, most in shares]
     verdict = "A difference was found" if min(ps) <= LEVEL else "No difference was found"
-    each = [_told(name, pairs[name], p) for name, p in zip(others, ps, strict=True)]
+    each = [_told(name, found[name], p) for name, p in zip(found, ps, strict=True)]
     return (
-        f"{verdict} in the updates until solved between {main} and the others: the signed-rank "
-        f"test of Wilcoxon 1945 over {len(found)} seeds of {len({(b.row, b.cell) for b in found})} "
-        f"models, those left out that are solved at the same look, Holm's correction. "
+        f"{verdict} in the updates until solved between {main} and the others, by the exact sign "
+        f"test of the seeds that are not solved at the same look, with Holm's correction: "
         f"{'; '.join(each)}. Were one of them slower and all else alike, it would be found as "
         f"often as this, seeds drawn anew and their records and those of {main} exchanged at "
         f"random: by {'; by '.join(by)}, the least and the most over the backends.\n"
     )
 
 
-def _told(name: str, pairs: Sequence[tuple[float, float]], p: float) -> str:
-    later, sooner = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
-    return f"{name} is later in {later} and sooner in {sooner}, p = {short(p)}"
+def _told(name: str, seen: Sequence[Pair], p: float) -> str:
+    later = sum(pair.steps[0] > pair.steps[1] for pair in seen)
+    sooner = sum(pair.steps[0] < pair.steps[1] for pair in seen)
+    models = len({(pair.row, pair.cell) for pair in seen})
+    counted = f"{len(seen)} seeds of {models} model{'s' if models > 1 else ''}"
+    return f"{name} is later in {later} and sooner in {sooner} of {counted}, p = {short(p)}"
 
 
-def power(
-    found: Sequence[Block],
-    names: Sequence[str],
-    main: str,
-    factor: float,
-    rng: np.random.Generator,
-) -> tuple[float, float]:
+def power(found: Pairs, factor: float, rng: np.random.Generator) -> tuple[float, float]:
     """In how many of a hundred draws the test finds one backend that needs `factor` times the
     updates of a main one that learns alike: the least and the most over that one."""
     shares = []
-    others = [name for name in names if name != main]
-    for slow in others:
+    for seen in found.values():
         rejected = 0
         for _ in range(RESAMPLED):
-            drawn = [found[k] for k in rng.integers(len(found), size=len(found))]
-            alike = [block.shuffled((slow, main), rng) for block in drawn]
-            late = [block.slower(slow, factor, rng.uniform()) for block in alike]
-            p = signed_rank([(steps[slow], steps[main]) for steps in late])
-            rejected += p <= LEVEL / len(others)
+            drawn = [seen[k].exchanged(rng) for k in rng.integers(len(seen), size=len(seen))]
+            late = [pair.slower(factor, rng.uniform()) for pair in drawn]
+            rejected += sign_test(late) <= LEVEL / len(found)
         shares.append(100 * rejected / RESAMPLED)
     return min(shares), max(shares)
 
 
-def parted(found: Sequence[Block], names: Sequence[str], main: str) -> str:
+def parted(found: Pairs, main: str) -> str:
     """For each model, the median update at which each backend's curve leaves the main one's;
-    nothing where nothing is trained everywhere."""
+    nothing where nothing is trained in two backends."""
     if not found:
         return ""
-    others = [name for name in names if name != main]
-    lines = []
-    for row, cell in dict.fromkeys((b.row, b.cell) for b in found):
-        mine = [b for b in found if (b.row, b.cell) == (row, cell)]
-        lines.append([row, cell, *(_when(mine, name, main) for name in others)])
-    heads = ["experiment", "cell", *(f"{name}, {main}" for name in others)]
+    lines = [
+        [row, cell, *(_when(_of(seen, row, cell)) for seen in found.values())]
+        for row, cell in _models(found)
+    ]
+    heads = ["experiment", "cell", *(f"{name}, {main}" for name in found)]
     return f"{TOLD}\n\n{tabulate(lines, heads, 'pipe', disable_numparse=True)}\n"
 
 
-def _when(mine: Sequence[Block], name: str, main: str) -> str:
-    parted = [parting(block.records[name], block.records[main]) for block in mine]
-    middle = median(parted)
+def _models(found: Pairs) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((p.row, p.cell) for seen in found.values() for p in seen))
+
+
+def _of(seen: Sequence[Pair], row: str, cell: str) -> list[Pair]:
+    return [pair for pair in seen if (pair.row, pair.cell) == (row, cell)]
+
+
+def _when(mine: Sequence[Pair]) -> str:
+    """Nothing where there is no such seed."""
+    if not mine:
+        return ""
+    middle = median(parting(pair.other, pair.main) for pair in mine)
     return NONE if math.isinf(middle) else f"{middle:,.0f}"
 
 
@@ -160,7 +167,7 @@ def parting(a: Record, b: Record) -> float:
     """The first update whose losses are apart, or after which one run has no more; infinite where
     there is none."""
     steps, apart = distance(a, b)
-    ends = _updates(a), _updates(b)
+    ends = _made(a), _made(b)
     end = math.inf if ends[0] == ends[1] else min(ends)
     return float(next((s for s, d in zip(steps, apart, strict=True) if not d <= APART), end))
 
@@ -169,37 +176,40 @@ def distance(a: Record, b: Record) -> tuple[Array, Array]:
     """Updates, and the relative difference of the losses there; nothing where the losses of one
     are means of more in a row than those of the other, which stopped early."""
     x, y = (np.array(r.samples["loss"], np.float64) for r in (a, b))
-    widths = [-(-_updates(r) // KEPT) for r in (a, b)]
+    widths = [-(-_made(r) // KEPT) for r in (a, b)]
     count = min(len(x), len(y)) if widths[0] == widths[1] else 0
     x, y = x[:count], y[:count]
     apart = np.divide(np.abs(x - y), np.abs(y), out=np.zeros(count), where=x != y)
     return np.arange(count) * widths[0], apart
 
 
-def _updates(record: Record) -> int:
+def _made(record: Record) -> int:
     """How many were made: a run stops where its loss is no longer finite."""
     return int(record.samples["checkpoint_step"][-1])
 
 
-def figure(found: Sequence[Block], names: Sequence[str], main: str) -> Figure:
+def figure(found: Pairs, main: str) -> Figure:
     """How far each backend's loss is from the main one's, the first seed of each model."""
-    first = {(b.row, b.cell): b for b in reversed(found)}
-    models = list(reversed(first.values()))
+    models = _models(found)
     height = -(-len(models) // COLUMNS)
-    seen = looks(names)
+    seen = looks([main, *found])
     with rc_context(STYLE):
         drawn = Figure(figsize=(WIDTH, 1.7 * height + 0.6))
         axes = list(_axes(drawn, height, len(models)))
-        for axis, block in zip(axes, models, strict=True):
-            for name in names:
-                if name != main:
-                    steps, apart = distance(block.records[name], block.records[main])
-                    look = seen[name]
-                    axis.plot(steps, apart, color=look.colour, linewidth=1.0, label=name)
-            axis.set_title(fill(f"{block.row}, {block.cell}", TITLE), fontsize=7)
+        for axis, (row, cell) in zip(axes, models, strict=True):
+            for name in found:
+                for pair in _of(found[name], row, cell)[:1]:
+                    steps, apart = distance(pair.other, pair.main)
+                    axis.plot(steps, apart, color=seen[name].colour, linewidth=1.0, label=name)
+            axis.set_title(fill(f"{row}, {cell}", TITLE), fontsize=7)
             axis.set_yscale("log")
             axis.axhline(APART, color="#555555", linewidth=0.8, linestyle=":")
-        axes[0].legend(fontsize=8, frameon=False)
+        labelled = {
+            name: line
+            for axis in axes
+            for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
+        }
+        axes[0].legend(labelled.values(), labelled.keys(), fontsize=8, frameon=False)
         drawn.suptitle(
             f"Relative difference of the losses, float32, same seed, from {main}'s", fontsize=10
         )

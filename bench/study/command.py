@@ -23,7 +23,7 @@ from bench.plan import TIMED, Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
 from bench.select import Registry, Request, known, select
 from bench.spec import Unavailable
-from bench.study.agreement import agreement, blocks, figure, parted
+from bench.study.agreement import agreement, figure, pairs, parted
 from bench.study.claims import CLAIMS
 from bench.study.every import EVERY
 from bench.study.papers import PAPERS
@@ -185,10 +185,10 @@ def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figu
     names = [name for name in (study.main, *study.others) if name in used]
     study = replace(study, main=names[0]) if names else study
     text = markdown(study, own) + failures(records)
-    alike = blocks(own, names) if len(names) > 2 else []
+    alike = pairs(own, names, study.main)
     if not alike:
         return text, None
-    own_line = {row.name for row in study.rows if not row.line}
-    shown = [block for block in alike if block.row in own_line] or alike
-    text += f"\n{agreement(alike, names, study.main)}\n{parted(shown, names, study.main)}"
-    return text, figure(shown, names, study.main)
+    own_line = {row.name: own[row.name] for row in study.rows if not row.line and row.name in own}
+    shown = pairs(own_line, names, study.main) or alike
+    text += f"\n{agreement(alike, study.main)}\n{parted(shown, study.main)}"
+    return text, figure(shown, study.main)
