@@ -311,6 +311,7 @@ def test_a_resumed_run_plans_the_same_cases_whatever_was_asked(tmp_path: Path) -
     """Killed before its first record, which a backend that hangs never gives."""
     sizes = ("adding:steps=2:length=5:held_out=10", "adding:steps=3:length=4:held_out=9")
     words = ("--cells", "gru", "--dtypes", "float64", "--seeds", "4", "7", "--init", "uniform")
+    words = (*words, "--optimiser", "sgd")
     some = ("--probes", "gradients", "speed", "--launches", "2", "--profile", "smoke")
     asked = ("--backends", MISBEHAVING, "--tasks", *sizes, *words, *some)
     new = (*asked, "--run-id", "r", "--results-dir", tmp_path)

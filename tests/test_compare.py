@@ -25,7 +25,7 @@ from bench.compare.write import (
     write,
 )
 from bench.guard import Rule, Verdict
-from bench.records import Record
+from bench.records import Record, parse
 
 INJECTED = "tests/plugins/injected.py"
 RULE = Rule()
@@ -503,6 +503,16 @@ def test_another_size_cannot_be_compared_but_another_learning_rate_can() -> None
     assert found["settings"].verdict == Verdict.NOT_COMPARABLE
     assert found["settings"].reason == "hidden 8 → 9"
     assert "settings" not in said([proven()], [proven(learning_rate=1.0)])
+
+
+def test_another_optimiser_cannot_be_compared_though_older_records_do_not_name_theirs() -> None:
+    data = json.loads(proven().to_json())
+    del data["case"]["optimiser"]
+    older, plain = parse(json.dumps(data)), proven(optimiser="sgd")
+    found = said([older], [plain])
+    assert found["settings"].verdict == Verdict.NOT_COMPARABLE
+    assert found["settings"].reason == "optimiser adam → sgd"
+    assert "settings" not in said([older], [proven(optimiser="adam")])
 
 
 def test_another_machine_cannot_be_compared() -> None:

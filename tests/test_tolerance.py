@@ -124,20 +124,35 @@ def test_a_sum_may_lose_what_adding_one_after_another_in_float32_loses() -> None
 
 
 def judged(adapter: object, **more: object) -> list[Difference]:
-    """What the gate says of one model in float32."""
-    bench = bench_for(adapter, dtype="float32", **more)
+    """What the gate says of one model, in float32 unless told otherwise."""
+    bench = bench_for(adapter, **{"dtype": "float32", **more})
     x, y = bench.task.sample(bench.rng("batches"))
     model = bench.case.model
     return compare(bench, model, bench.case.training, bench.weights(model), x, y)[0]
 
 
+PLAIN: dict[str, object] = {"optimiser": "sgd", "hidden": 32, "learning_rate": 0.05}
+
+
 @pytest.mark.parametrize("adapter", ["torch", "tensorflow", "jax"])
-def test_plain_gradient_descent_is_told_from_adam_and_from_another_rate(adapter: str) -> None:
-    size: dict[str, object] = {"optimiser": "sgd", "hidden": 32, "learning_rate": 0.05}
-    assert all(d.accepted for d in judged(adapter, **size))
-    for wrong in ({"optimiser": "adam"}, {"learning_rate": 0.0505}, {"clip_norm": 0.1}):
-        found = judged(broken.with_training(**wrong), **size)
-        assert any(not d.accepted and d.array.endswith("five steps") for d in found)
+def test_plain_gradient_descent_is_no_fault(adapter: str) -> None:
+    assert all(d.accepted for d in judged(adapter, **PLAIN))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"optimiser": "adam"}, {"learning_rate": 0.0505}, {"clip_norm": 0.1}]
+)
+def test_plain_gradient_descent_is_told_from_another_update(wrong: dict[str, object]) -> None:
+    found = judged(broken.with_training(**wrong), **PLAIN)
+    assert any(not d.accepted and d.array.endswith("five steps") for d in found)
+
+
+def test_plain_gradient_descent_has_no_rounding_of_adam_s_to_be_forgiven() -> None:
+    """A rate that was rounded to float32, in float64."""
+    rate = float(np.float32(0.05))
+    found = judged(broken.with_training(learning_rate=rate), dtype="float64", **PLAIN)
+    assert any(not d.accepted for d in found)
+    assert all(d.accepted for d in judged("numpy", dtype="float64", **PLAIN))
 
 
 def test_the_sums_of_a_large_batch_are_no_fault() -> None:
