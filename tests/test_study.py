@@ -569,7 +569,7 @@ def test_a_study_that_was_killed_while_writing_goes_on(
 
 def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
     figure = about("lstm", SEQUENCES, 900)
-    row = Row(name="it", group="p", task="t", published=(figure,), why="Because of that.")
+    row = Row(name="it", group="p", task="t", published=(figure,), why=("Because of that.",))
     study = Study(about="", rows=(row,), main="a", others=())
     for sequences, told in ((800, False), (100, True)):
         own = [learned(k, sequences) for k in range(3)]

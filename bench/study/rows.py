@@ -40,7 +40,7 @@ def between(cell: str, what: str, low: float, high: float) -> Figure:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One setting. `seeds` of it are trained in the study's main backend, `other_seeds` of the same
-    ones in each of the rest. `why` says where the difference comes from where ours is another."""
+    ones in each of the rest. `why` has the reasons of the difference where ours is another."""
 
     name: str
     task: str
@@ -60,7 +60,7 @@ class Row:
     """The line of a table of scores in which its cells stand; of a group, all rows have one or
     none has."""
     published: Sequence[Figure] = ()
-    why: str = ""
+    why: Sequence[str] = ()
 
     def requests(self, main: str, others: Sequence[str]) -> Iterator[Request]:
         """What is trained, as it would be asked for on the command line."""

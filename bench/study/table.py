@@ -58,8 +58,9 @@ def _figures(lines: Sequence[tuple[Row, Sequence[Sequence[str]]]]) -> list[str]:
     heads, sides, *table = ([line[k] for k in shown] for line in (HEADS, SIDES, *every))
     why: dict[str, list[str]] = {}
     for row, own in lines:
-        if row.why and any(line[-1].startswith(OUTSIDE) for line in own):
-            why.setdefault(row.why, []).append(row.name)
+        if any(line[-1].startswith(OUTSIDE) for line in own):
+            for reason in row.why:
+                why.setdefault(reason, []).append(row.name)
     reasons = [f"- {'; '.join(names)}: {reason}" for reason, names in why.items()]
     made = str(tabulate(table, heads, "pipe", colalign=sides, disable_numparse=True))
     return [made, *(["\n".join(reasons)] if reasons else [])]
