@@ -19,7 +19,9 @@ ADAM = (
     "alone take more too: the rows that say so. In 6b, where Adam's rate is a tenth of that in "
     "6a, it takes fewer. In 2c with p = 100, 3b, 3c, 4 with T = 500 and 5 it was not tried."
 )
-IN_A_ROW = "Theirs counts until the last 2,000 were right, ours until all held-out ones are at a look."
+IN_A_ROW = (
+    "Theirs counts until the last 2,000 were right, ours until all held-out ones are at a look."
+)
 FEWER_HELD_OUT = "Ours has 2,000 sequences right, theirs 10,000."
 STILL_ANOTHER = (
     "What is still another: the outputs (a softmax with cross entropy, or linear, where theirs "
