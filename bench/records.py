@@ -26,7 +26,7 @@ KINDS: Mapping[str, Any] = {
     "samples": dict,
 }
 BEFORE: Mapping[str, Any] = {"optimiser": "adam"}
-"""What cases that train did before they were asked for it."""
+"""What cases that train did before there was a choice."""
 INFO_KINDS: Mapping[str, Any] = {"request": dict, "environments": dict, "sessions_s": list}
 
 
@@ -71,9 +71,13 @@ def parse(line: str) -> Record:
     except TypeError as error:
         raise ValueError(str(error).replace("Record.__init__()", "a record")) from None
     check(record)
-    before = BEFORE if "learning_rate" in record.case else {}
     nan = {k: [math.nan if v is None else v for v in vs] for k, vs in record.samples.items()}
-    return Record(**{**data, "case": {**before, **record.case}, "samples": nan})
+    return Record(**{**data, "case": told(record.case), "samples": nan})
+
+
+def told(case: Mapping[str, Any]) -> dict[str, Any]:
+    """A case with what earlier versions did not tell of one that trains."""
+    return {**(BEFORE if "learning_rate" in case else {}), **case}
 
 
 def check(record: Record) -> None:

@@ -14,6 +14,7 @@ from conftest import bench_for
 from running import bench, bench_inside
 
 from bench.compare.checks import findings, open_pairs
+from bench.compare.live import Half
 from bench.compare.pairs import Finding, Sides, paired
 from bench.compare.write import (
     conclusion,
@@ -25,6 +26,7 @@ from bench.compare.write import (
     write,
 )
 from bench.guard import Rule, Verdict
+from bench.plan import Case
 from bench.records import Record, parse
 
 INJECTED = "tests/plugins/injected.py"
@@ -503,6 +505,17 @@ def test_another_size_cannot_be_compared_but_another_learning_rate_can() -> None
     assert found["settings"].verdict == Verdict.NOT_COMPARABLE
     assert found["settings"].reason == "hidden 8 → 9"
     assert "settings" not in said([proven()], [proven(learning_rate=1.0)])
+
+
+def test_a_case_of_a_base_that_does_not_name_its_optimiser_is_timed_too() -> None:
+    """Its record, once read, names it."""
+    timed = record("speed", samples={"step": [1.0]})
+    older = Case({k: v for k, v in timed.case.items() if k != "optimiser"})
+    half = Half(side=None, run=None, control=None, cases=[older])  # type: ignore[arg-type]
+    read = parse(replace(timed, case=older.settings).to_json())
+    found = half.of({Case(read.case).model_key}, 3)
+    assert [case.launch for cases in found.values() for case in cases] == [3]
+    assert "optimiser" not in next(iter(found.values()))[0].settings
 
 
 def test_another_optimiser_cannot_be_compared_though_older_records_do_not_name_theirs() -> None:

@@ -21,7 +21,7 @@ from bench.display import Quiet
 from bench.guard import Rule
 from bench.plan import TIMED, Case, Unit, units
 from bench.process import Limits, Process
-from bench.records import RunFolder, finite
+from bench.records import RunFolder, finite, told
 from bench.runner import Run
 
 Command = Callable[[Unit, Sequence[int]], Sequence[str]]
@@ -208,7 +208,7 @@ def _starter(side: Side) -> Command:
 
 def _recorded(case: Case) -> Case:
     """As its record will have it."""
-    return Case(finite(case.settings))
+    return Case(told(finite(case.settings)))
 
 
 def _key(row: Any) -> str:
