@@ -82,10 +82,9 @@ def superiority(
     return share, float(mannwhitneyu(x, y, method=ways).pvalue)
 
 
-def sign_test(pairs: Sequence[tuple[float, float]]) -> float:
-    """Exact two-sided p of the hypothesis that neither side of the pairs is the larger one more
-    often (Arbuthnott 1710). Pairs that tie are left out; 1 where all do."""
+def sign_test(larger: int, smaller: int) -> float:
+    """Exact two-sided p of the hypothesis that of pairs which differ neither side is the larger
+    one more often (Arbuthnott 1710); 1 of none."""
     from scipy.stats import binomtest
 
-    larger, smaller = sum(a > b for a, b in pairs), sum(a < b for a, b in pairs)
     return float(binomtest(larger, larger + smaller).pvalue) if larger + smaller else 1.0

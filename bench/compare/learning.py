@@ -11,6 +11,7 @@ import numpy as np
 from bench.compare.pairs import Finding, Pair, decided_as, outcome, with_enough
 from bench.guard import Rule, Verdict, decide, log_ratios, sign_flip
 from bench.records import Record
+from bench.statistics import sign_test
 
 LEARNING = Rule(tolerated=0.02, least=0.05, excluded=0.25, pairs=8, rounds=1)
 """For losses and gradient norms over seeds. The same seeds give the same curves, so that nothing
@@ -146,8 +147,7 @@ def _signs(against: int, in_favour: int, cells: int) -> Verdict:
 
     if not against + in_favour:
         return Verdict.PASS
-    test = binomtest(against, against + in_favour)
-    if test.pvalue <= LEARNING.level / cells:
+    if sign_test(against, in_favour) <= LEARNING.level / cells:
         return Verdict.REGRESSED if against > in_favour else Verdict.IMPROVED
     worse = binomtest(against, against + in_favour, alternative="greater").pvalue
     return Verdict.INCONCLUSIVE if worse <= DOUBTFUL else Verdict.PASS

@@ -96,8 +96,8 @@ def agreement(found: Pairs, main: str) -> str:
 
     if not found:
         return ""
-    steps = {name: [pair.steps for pair in seen] for name, seen in found.items()}
-    ps = multipletests([sign_test(both) for both in steps.values()], LEVEL, "holm")[1]
+    signs = [counted([pair.steps for pair in seen]) for seen in found.values()]
+    ps = multipletests([sign_test(*both) for both in signs], LEVEL, "holm")[1]
     rng = np.random.default_rng(SEED)
     shares = [(factor, *power(found, factor, rng)) for factor in SLOWER]
     by = [f"{100 * factor - 100:.0f}%: {least:.0f}–{most:.0f}%" for factor, least, most in shares]
@@ -113,11 +113,15 @@ def agreement(found: Pairs, main: str) -> str:
 
 
 def _told(name: str, seen: Sequence[Pair], p: float) -> str:
-    later = sum(pair.steps[0] > pair.steps[1] for pair in seen)
-    sooner = sum(pair.steps[0] < pair.steps[1] for pair in seen)
+    later, sooner = counted([pair.steps for pair in seen])
     models = len({(pair.row, pair.cell) for pair in seen})
-    counted = f"{len(seen)} seeds of {models} model{'s' if models > 1 else ''}"
-    return f"{name} is later in {later} and sooner in {sooner} of {counted}, p = {short(p)}"
+    seeds = f"{len(seen)} seeds of {models} model{'s' if models > 1 else ''}"
+    return f"{name} is later in {later} and sooner in {sooner} of {seeds}, p = {short(p)}"
+
+
+def counted(steps: Sequence[tuple[float, float]]) -> tuple[int, int]:
+    """How often the other backend is later, and how often it is sooner."""
+    return sum(a > b for a, b in steps), sum(a < b for a, b in steps)
 
 
 def power(found: Pairs, factor: float, rng: np.random.Generator) -> tuple[float, float]:
@@ -129,7 +133,7 @@ def power(found: Pairs, factor: float, rng: np.random.Generator) -> tuple[float,
         for _ in range(RESAMPLED):
             drawn = [seen[k].exchanged(rng) for k in rng.integers(len(seen), size=len(seen))]
             late = [pair.slower(factor, rng.uniform()) for pair in drawn]
-            rejected += sign_test(late) <= LEVEL / len(found)
+            rejected += sign_test(*counted(late)) <= LEVEL / len(found)
         shares.append(100 * rejected / RESAMPLED)
     return min(shares), max(shares)
 
