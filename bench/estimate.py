@@ -87,15 +87,15 @@ def _rough(case: Case, task: Task) -> float:
 
 def total(units: Iterable[Unit], cost: Mapping[str, float], jobs: int) -> float:
     """Seconds for all units: the untimed ones share `jobs` workers, the first of a backend and
-    device ahead of the rest; the timed ones have the machine to themselves."""
-    longest: dict[tuple[str, str], list[float]] = {}
-    timed = 0.0
+    device ahead of those that wait for it; the timed ones have the machine to themselves."""
+    firsts: dict[tuple[str, str], tuple[Unit, float]] = {}
+    untimed, ends, timed = 0.0, [0.0], 0.0
     for unit in units:
         took = START_S + sum(cost[case.key] for case in unit.cases)
         if unit.timed:
             timed += took
-        else:
-            longest.setdefault((unit.backend, unit.device), []).append(took)
-    shared = sum(map(sum, longest.values())) / max(jobs, 1)
-    in_turn = [first + max(others, default=0.0) for first, *others in longest.values()]
-    return max([shared, *in_turn]) + timed
+            continue
+        first, ahead = firsts.setdefault((unit.backend, unit.device), (unit, took))
+        untimed += took
+        ends.append(took + (ahead if unit.waits_for(first) else 0.0))
+    return max(untimed / max(jobs, 1), *ends) + timed

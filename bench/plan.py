@@ -13,7 +13,8 @@ from bench.weights import scheme_limit
 
 T = TypeVar("T")
 
-PROBES = ("parity", "learning", "gradients", "lengths", "memory", "speed")
+GATE = "parity"  # the probe that proves a model
+PROBES = (GATE, "learning", "gradients", "lengths", "memory", "speed")
 UNASKED = tuple(name for name in PROBES if name != "lengths")
 """The probes of a run that names none."""
 PHASES = ("forward", "gradients", "step")
@@ -201,12 +202,12 @@ def _repetitions(selection: Selection, task: Task) -> list[dict[str, Any]]:
     training = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
     trained = [(probe, seed) for seed in selection.seeds for probe in training]
     every: list[dict[str, Any]] = [
-        {"probe": "parity", **once},
+        {"probe": GATE, **once},
         *({"probe": probe, **once, "seed": seed} for probe, seed in trained),
         {"probe": "memory", **once},
         *({"probe": "speed", **timed, "launch": launch} for launch in range(selection.launches)),
     ]
-    return [s for s in every if s["probe"] == "parity" or s["probe"] in selection.probes]
+    return [s for s in every if s["probe"] == GATE or s["probe"] in selection.probes]
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,11 @@ class Unit:
     threads: int
     timed: bool
     cases: tuple[Case, ...]
+
+    def waits_for(self, first: "Unit") -> bool:
+        """Whether the other proves a model that this one uses and does not prove itself."""
+        own, others = ({c.model_key for c in u.cases if c.probe == GATE} for u in (self, first))
+        return any(case.model_key in others - own for case in self.cases)
 
 
 def units(planned: Iterable[Case], rng: random.Random) -> list[Unit]:

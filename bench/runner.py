@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench import machine
-from bench.plan import IMPORT, UNPROVEN, Case, Unit
+from bench.plan import GATE, IMPORT, UNPROVEN, Case, Unit
 from bench.process import Limits, Process, unmeasured
 from bench.records import Record, RecordsError, RunFolder, check
 
@@ -50,7 +50,7 @@ class Run:
 
     def learn_of(self, record: Record) -> None:
         """Open or shut the gate according to a parity record."""
-        if record.probe == "parity":
+        if record.probe == GATE:
             reason = record.reason or record.status
             why = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
             self.shut[Case(record.case).model_key] = why
@@ -59,7 +59,7 @@ class Run:
         self, units: Sequence[Unit], jobs: int, processors: Sequence[int] | None = None
     ) -> None:
         """Untimed units side by side, one processor each; then the timed ones, alone. Of one
-        backend and device the first unit goes ahead: it proves the models."""
+        backend and device the first unit goes ahead of those whose models it proves."""
         processors = machine.cpus() if processors is None else processors
         slots: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(max(1, min(jobs, len(processors)))):
@@ -79,8 +79,10 @@ class Run:
                     slots.put_nowait(slot)
 
         async def in_turn(first: Unit, *others: Unit) -> None:
-            await untimed(first)
-            for unit in others:
+            proof = group.create_task(untimed(first))
+            for unit in sorted(others, key=lambda unit: unit.waits_for(first)):
+                if unit.waits_for(first):
+                    await proof
                 group.create_task(untimed(unit))
 
         async with asyncio.TaskGroup() as group:
@@ -131,7 +133,7 @@ class Run:
 
     def _gate(self, case: Case) -> str:
         """Why a case must not be measured: its model is not proven equal; or nothing."""
-        if case.probe == "parity":
+        if case.probe == GATE:
             return ""
         return self.shut.get(case.model_key, UNPROVEN + "no parity record")
 

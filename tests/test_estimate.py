@@ -70,17 +70,23 @@ def test_what_a_backend_took_for_other_work_scales_the_rough_model() -> None:
 
 
 def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
-    def unit(backend: str, timed: bool) -> Unit:
-        return Unit(backend, "cpu", 1, timed, (CASE,))
+    learning = like(probe="learning", length=CASE.length)
 
-    cost, alone = {CASE.key: 10.0}, START_S + 10
+    def unit(backend: str, timed: bool, *cases: Case) -> Unit:
+        return Unit(backend, "cpu", 1, timed, cases or (learning,))
+
+    cost, alone = {CASE.key: 10.0, learning.key: 10.0}, START_S + 10
     a, b = unit("a", False), unit("b", False)
     assert total([], cost, 2) == 0
     assert total([a], cost, 2) == alone
     assert total([a, b], cost, 1) == 2 * alone
     assert total([a, b], cost, 2) == alone
-    assert total([a, unit("a", False)], cost, 2) == 2 * alone
-    assert total([a] + 4 * [unit("a", False)], cost, 2) == 2.5 * alone
+    assert total([a, unit("a", False)], cost, 2) == alone
+    proof = unit("a", False, CASE)
+    assert total([proof, a], cost, 2) == 2 * alone
+    assert total([proof, b], cost, 2) == alone
+    assert total([proof, unit("a", False, CASE, learning)], cost, 2) == START_S + 20
+    assert total([proof] + 4 * [a], cost, 2) == 2.5 * alone
     assert total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
 
 

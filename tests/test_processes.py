@@ -5,7 +5,7 @@ import json
 import os
 import random
 import sys
-import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -259,19 +259,48 @@ def test_a_result_that_could_not_be_read_back_is_recorded_as_failed(
     assert record.reason.startswith("no valid result: ")
 
 
-def test_backends_run_side_by_side_and_each_ones_units_in_turn(tmp_path: Path) -> None:
-    """Two stand-ins that take 0.4 s: as long as one after the other, or both at a time."""
-    answer = json.dumps({**unmeasured("ok", ""), "reason": None})
-    code = f"import time\nfor _ in iter(input, ''): time.sleep(0.4); print({answer!r}, flush=True)"
-    run, case = run_in(tmp_path, [sys.executable, "-c", code])
-    first, second = (Unit(name, "cpu", 1, False, (case,)) for name in ("a", "b"))
-    began = time.monotonic()
-    asyncio.run(run.all([first, first], 2))
-    in_turn = time.monotonic() - began
-    asyncio.run(run.all([first, second], 2))
-    assert in_turn > 0.8
-    if len(os.sched_getaffinity(0)) > 1:
-        assert time.monotonic() - began - in_turn < in_turn
+@dataclass
+class Watched(Run):
+    """Runs no worker; knows which units were under way together."""
+
+    under_way: list[Unit] = field(default_factory=list)
+    together: set[frozenset[str]] = field(default_factory=set)
+
+    async def unit(self, unit: Unit, *_: Any, **__: Any) -> None:
+        self.under_way.append(unit)
+        for _turn in range(10):
+            await asyncio.sleep(0)
+            self.together.add(frozenset(map(self.name, self.under_way)))
+        self.under_way.remove(unit)
+
+    @staticmethod
+    def name(unit: Unit) -> str:
+        return f"{unit.backend} {' '.join(case.probe for case in unit.cases)}"
+
+
+def test_units_run_side_by_side_but_for_what_waits_for_its_models_to_be_proven(
+    tmp_path: Path,
+) -> None:
+    gate, learning = (bench_for(probe=probe).case for probe in ("parity", "learning"))
+    other = bench_for(probe="learning", hidden=5).case
+
+    def together(*units: tuple[str, tuple[Case, ...]], jobs: int = 2) -> set[frozenset[str]]:
+        kept = run_in(tmp_path / str(uuid4()), [])[0]
+        run = Watched(kept.folder, kept.command, kept.limits, kept.progress, {})
+        todo = [Unit(backend, "cpu", 1, False, cases) for backend, cases in units]
+        asyncio.run(run.all(todo, jobs, [0, 1]))
+        return {names for names in run.together if len(names) > 1}
+
+    proof = ("a", (gate,))
+    assert together(proof, ("a", (learning,))) == set()
+    assert together(proof, ("b", (learning,))) == {frozenset(("a parity", "b learning"))}
+    assert together(proof, ("b", (learning,)), jobs=1) == set()
+    assert together(proof, ("a", (other,))) == {frozenset(("a parity", "a learning"))}
+    own = ("a", (gate, learning))
+    assert together(proof, own) == {frozenset(("a parity", "a parity learning"))}
+    ahead = together(proof, ("a", (learning,)), ("a", (other, other)))
+    assert frozenset(("a parity", "a learning learning")) in ahead
+    assert not any({"a parity", "a learning"} <= names for names in ahead)
 
 
 def test_random_garbage_behind_the_last_line_never_costs_a_record(tmp_path: Path) -> None:
