@@ -4,20 +4,33 @@ import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
 from bench.spec import Array, Unavailable
 from tasks._data import checked, file_of
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FILE = "csv"
 """The name of a series that is read from the user's own file."""
 TRAINED_ON = 0.8
 LEAST_ROWS = 10
+NUMBERED = re.compile(r"(?i)\b(year|date|datetime|timestamp|ds)\b")
+"""Headings below which numbers are points in time."""
+NAMED = re.compile(r"(?i)\b(date|datetime|timestamp|ds)\b")
+"""Headings below which text must be."""
+DATED = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")
+"""What a cell holds that may be a date: a year, or three numbers."""
+LATE, REGULAR = 1.5, 0.1
+"""Steps are late that are so many times as long as their median, and a gap where fewer than this
+share of them are: more are weekends."""
 
 
 def read_sunspots() -> Array:
@@ -194,37 +207,52 @@ def values(name: str) -> Array:
 @cache
 def from_file(path: str, column: str, digest: str) -> Array:
     """A column of a user's CSV file, read-only. `Unavailable` names the row and the column of what
-    is wrong; rows are counted as an editor counts lines, the heading being line 1."""
+    is wrong; rows are counted as an editor counts lines, the heading being line 1.
+
+    Columns of dates, those of text that is one and numbers below a heading that says so, must go
+    forwards, dates in even steps.
+    """
     file = Path(path)
-    try:
-        if digest and not sha256(file.read_bytes()).hexdigest().startswith(digest):
-            raise Unavailable(f"{file} has changed since the run was begun")
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.reader(lines)
-            heads = [head.strip() for head in next(rows, [])]
-            found = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
-    except OSError as error:
-        raise Unavailable(f"{file} cannot be read: {error.strerror or error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise Unavailable(f"{file} is no CSV file: {error}") from error
-    if column not in heads:
-        raise Unavailable(f"{file} has no column {column!r}. It has: {', '.join(heads) or 'none'}")
-    for line, row in found:
-        if len(row) != len(heads):
-            raise Unavailable(f"{file}, line {line}: {len(row)} cells under {len(heads)} headings")
-    if len(found) < LEAST_ROWS:
+    heads, rows = _table(file, digest)
+    if heads.count(column) != 1:
+        has = "two columns" if column in heads else "no column"
+        raise Unavailable(f"{file} has {has} {column!r}. It has: {', '.join(heads) or 'none'}")
+    if len(rows) < LEAST_ROWS:
         raise Unavailable(
-            f"{file} has {len(found)} rows of values; at least {LEAST_ROWS} are needed"
+            f"{file}, column {column!r}: {len(rows)} row{'s' * (len(rows) != 1)} of values; at "
+            f"least {LEAST_ROWS} are needed"
         )
     for place, name in enumerate(heads):
-        if name != column and _date(found[0][1][place]):
-            _in_order(file, name, [(line, row[place]) for line, row in found])
+        if name != column:
+            _in_order(file, name, {line: row[place].strip() for line, row in rows.items()})
     place = heads.index(column)
-    series = np.array([_number(file, line, column, row[place]) for line, row in found])
+    series = np.array([_number(file, line, column, row[place]) for line, row in rows.items()])
     if (series == series[0]).all():
         raise Unavailable(f"{file}, column {column!r}: every value is {series[0]:g}")
     series.setflags(write=False)
     return series
+
+
+def _table(file: Path, digest: str) -> tuple[list[str], dict[int, list[str]]]:
+    """The headings, and the cells of each line that has any."""
+    try:
+        if digest and not sha256(file.read_bytes()).hexdigest().startswith(digest):
+            raise Unavailable(f"{file} has changed since the run was begun")
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.reader(lines)
+            heads = [head.strip() for head in next(reader, [])]
+            found = ((reader.line_num, row) for row in reader)
+            rows = {line: row for line, row in found if any(cell.strip() for cell in row)}
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Unavailable(f"{file} is no CSV file: {error}") from error
+    for line, row in rows.items():
+        if len(row) != len(heads):
+            where = f"{file}, line {line}"
+            where += f", column {heads[len(row)]!r}" if len(row) < len(heads) else ""
+            raise Unavailable(f"{where}: {len(row)} cells under {len(heads)} headings")
+    return heads, rows
 
 
 def _number(file: Path, line: int, column: str, cell: str) -> float:
@@ -240,30 +268,55 @@ def _number(file: Path, line: int, column: str, cell: str) -> float:
     return number
 
 
-def _date(cell: str) -> datetime | None:
-    """A day or a time in ISO form, slashes allowed, or a month such as 1949-01."""
-    text = cell.strip().replace("/", "-")
-    text += "-01" if re.fullmatch(r"\d{4}-\d\d", text) else ""
+def _in_order(file: Path, name: str, cells: Mapping[int, str]) -> None:
+    """Raises for the first cell of a column of dates that does not come after the one before it,
+    or comes more than one step after it. Numbers may stand still: a year has many months."""
+
+    def refuse(at: int, why: str) -> NoReturn:
+        line, cell = list(cells.items())[at]
+        cell = repr(cell) if cell else "a gap"
+        raise Unavailable(f"{file}, line {line}, column {name!r}: {cell} {why}")
+
+    texts = list(cells.values())
+    if all(map(_is_number, texts)):
+        steps = np.diff(np.array(texts, dtype=np.float64))
+        if NUMBERED.search(name) and (steps < 0).any():
+            refuse(int(np.argmax(steps < 0)) + 1, "does not come after the number before it")
+        return
+    if not DATED.search(texts[0]) or _instants(texts[:1], day_first=False).isna().any():
+        if NAMED.search(name):
+            refuse(0, f"is no date that can be read. Write 2026-01-31, or rename {name!r}")
+        return
+    readings = [_instants(texts, day_first=day_first) for day_first in (False, True)]
+    found = min(readings, key=lambda dates: (dates.isna().sum(), (dates.diff().dt.days < 0).sum()))
+    if found.isna().any():
+        refuse(int(np.argmax(found.isna())), "is no date, as those above it are")
+    steps = found.diff().dt.total_seconds().to_numpy()[1:]
+    if (steps <= 0).any():
+        refuse(int(np.argmax(steps <= 0)) + 1, "does not come after the date before it")
+    late = steps > LATE * np.median(steps)
+    if late.any() and late.mean() < REGULAR:
+        refuse(
+            int(np.argmax(late)) + 1,
+            "comes more than a step after the date before it: a gap. Fill it, or leave out the "
+            "column of dates, the choice is yours",
+        )
+
+
+def _is_number(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text) if "-" in text else None
+        return bool(np.isfinite(float(text)))
     except ValueError:
-        return None
+        return False
 
 
-def _in_order(file: Path, name: str, cells: Sequence[tuple[int, str]]) -> None:
-    last: datetime | None = None
-    for line, cell in cells:
-        where = f"{file}, line {line}, column {name!r}"
-        now = _date(cell)
-        if now is None:
-            raise Unavailable(f"{where}: {cell!r} is no date, as those above it are")
-        try:
-            late = last is not None and now <= last
-        except TypeError:
-            raise Unavailable(f"{where}: a date with a time zone among dates without") from None
-        if late:
-            raise Unavailable(f"{where}: {cell.strip()} does not come after the date before it")
-        last = now
+def _instants(texts: Sequence[str], day_first: bool) -> "pd.Series[pd.Timestamp]":
+    """Points in time, all written as the first one is; NaT for what is not."""
+    import pandas as pd
+
+    with catch_warnings():
+        simplefilter("ignore")  # that no format was found, or that days come first all the same
+        return pd.Series(pd.to_datetime(list(texts), errors="coerce", utc=True, dayfirst=day_first))
 
 
 @cache

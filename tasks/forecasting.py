@@ -104,14 +104,36 @@ class Forecasting:
             raise ValueError("which series? Name a file and its column: --data FILE --column NAME")
         if self.series != FILE and (self.data or self.column or self.period):
             raise ValueError(f"data, column and period go with series={FILE}, not {self.series}")
-        if self._reach > (most := self._data.train // 2):
+        self._check_lengths()
+        if self.series == FILE:
+            self._check_values()
+
+    def _check_lengths(self) -> None:
+        """Half of the training part for windows and what follows, and for a period."""
+        whose = f"{self.data}, column {self.column!r}" if self.series == FILE else self.series
+        train, tested = self._data.train, self._data.end - self._data.train
+        whole = f"{whose} has {train + tested} values, {train} to train on and {tested} to forecast"
+        if self._reach > (most := train // 2):
             raise ValueError(
-                f"length + horizon + ahead − 1 must be at most {most} for {self.series}"
+                f"length + horizon + ahead − 1 must be at most {most}, not {self.length} + "
+                f"{self.horizon} + {self.ahead} − 1 = {self._reach}: {whole}"
             )
-        if self.series == FILE and not self._scale:
+        if self.period > most:
+            raise ValueError(f"period must be at most {most}, not {self.period}: {whole}")
+        if self.ahead > tested:
+            raise ValueError(f"ahead must be at most {tested}, not {self.ahead}: {whole}")
+
+    def _check_values(self) -> None:
+        whose, train = f"{self.data}, column {self.column!r}", self._data.train
+        if not self._scale:
             raise ValueError(
-                f"nothing to learn: the part of {self.column} that is trained on never changes, or "
-                "all that follows a window is its last value"
+                f"nothing to learn: the part of {whose} that is trained on, its first {train} "
+                "values, never changes, or all that follows a window is its last value"
+            )
+        if not self._variance:
+            raise ValueError(
+                f"nothing to forecast: the part of {whose} that is forecast, all after its first "
+                f"{train} values, never changes"
             )
 
     def unavailable(self) -> str | None:
@@ -134,24 +156,33 @@ class Forecasting:
     @property
     def chance(self) -> float:
         """The training mean for every step: the best constant that can be known beforehand."""
-        return self._nmse(np.full((len(self._targets), self.ahead), self._training.mean()))
+        constant = np.full((len(self._targets), self.ahead), self._training.mean())
+        return self._scores(constant)[self.metric]
 
     @property
     def threshold(self) -> float:
         """The autoregression fitted on the training part: a network is to beat it."""
-        return self._linear["autoregression"]
+        return self._linear["autoregression"][self.metric]
 
     @property
     def baselines(self) -> Mapping[str, float]:
-        """`nmse` of forecasts from the same information: the last value known, the last known
-        value a whole number of periods ago, least squares on `order` lags or on taps, fitted for
-        each step ahead, and, where scikit-learn is installed, a perceptron on the window."""
-        if find_spec("sklearn") is None:
-            return self._linear
-        return {**self._linear, "perceptron": perceptron(self)}
+        """`nmse` by the name of a method, and the other scores as `method.score`, of forecasts from
+        the same information: the last value known, the last known value a whole number of periods
+        ago, least squares on `order` lags or on taps, fitted for each step ahead, and, where
+        scikit-learn is installed, a perceptron on the window."""
+        found = dict(self._linear)
+        if find_spec("sklearn") is not None:
+            found["perceptron"] = perceptron(self)
+        others = {
+            f"{method}.{name}": value
+            for method, scores in found.items()
+            for name, value in scores.items()
+            if name != self.metric
+        }
+        return {method: scores[self.metric] for method, scores in found.items()} | others
 
     @property
-    def _linear(self) -> dict[str, float]:
+    def _linear(self) -> dict[str, dict[str, float]]:
         series, period = self._series, self._data.period
         forecasts = {"persistence": self._each(lambda t, far: series[t - far])}
         if period:
@@ -166,7 +197,7 @@ class Forecasting:
                         series, self._data.train, t, [far + lag for lag in past]
                     )
                 )
-        return {name: self._nmse(forecast) for name, forecast in forecasts.items()}
+        return {name: self._scores(forecast) for name, forecast in forecasts.items()}
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Random windows of the training part `(batch, length, 1)`, or `(batch, 1, length)`, and
@@ -182,20 +213,20 @@ class Forecasting:
 
         `nmse`: squared error over the series' `variance`; `nrmse` its root; `rmse` in the unit of
         the series; `mase`: absolute error over that of the last value, or of the last one a season
-        ago, on the training part (Hyndman & Koehler 2006); `smape`: 200 |error| / (|forecast| +
-        |value|), in per cent.
+        ago, on the training part (Hyndman & Koehler 2006), infinite where that is never wrong;
+        `smape`: 200 |error| / (|forecast| + |value|), in per cent.
         """
         forecast, value = self._in_its_unit(predictions), self._in_its_unit(y)
         error, season = np.abs(forecast - value), self._data.season
         size = np.maximum(np.abs(forecast) + np.abs(value), np.finfo(np.float64).tiny)
         nmse = float(np.mean(error**2) / self._variance)
         trained = self._unit(self._training)
-        naive = np.abs(trained[season:] - trained[:-season])
+        naive = float(np.abs(trained[season:] - trained[:-season]).mean())
         return {
             "nmse": nmse,
             "nrmse": nmse**0.5,
             "rmse": float(np.mean(error**2) ** 0.5),
-            "mase": float(error.mean() / naive.mean()),
+            "mase": float(error.mean() / naive) if naive else float("inf"),
             "smape": float(np.mean(200 * error / size)),
         }
 
@@ -278,15 +309,15 @@ class Forecasting:
         steps = range(self.ahead)
         return np.stack([forecast(self._targets + k, self.horizon + k) for k in steps], axis=-1)
 
-    def _nmse(self, forecast: Array) -> float:
+    def _scores(self, forecast: Array) -> dict[str, float]:
         targets = self._targets
         y = self._values(targets)
-        return self.scores(self._scaled(forecast, targets), self._scaled(y, targets))["nmse"]
+        return self.scores(self._scaled(forecast, targets), self._scaled(y, targets))
 
 
 @lru_cache(maxsize=64)
-def perceptron(task: Forecasting) -> float:
-    """`nmse` of a multilayer perceptron that sees a whole window at once: 32 tanh units, trained by
+def perceptron(task: Forecasting) -> dict[str, float]:
+    """Scores of a multilayer perceptron that sees a whole window at once: 32 tanh units, trained by
     scikit-learn's Adam until what it holds back of the training part gets no better, or, where that
     is too little, for a hundred rounds."""
     from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]
@@ -307,7 +338,7 @@ def perceptron(task: Forecasting) -> float:
         simplefilter("ignore")  # that it has not converged is what is wanted
         net.fit(x.reshape(len(x), -1), y[:, 0] if task.ahead == 1 else y)
     found = net.predict(asked.reshape(len(asked), -1)).reshape(values.shape)
-    return task.scores(found, values)["nmse"]
+    return task.scores(found, values)
 
 
 PROFILES: Mapping[str, Forecasting] = {

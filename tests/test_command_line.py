@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,6 +103,27 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "report nothing --format cvs": ("unknown format 'cvs'; did you mean csv", "latex"),
     "list more": ("unrecognized arguments: more",),
 }
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "message"),
+    [
+        (["1", "", *"34567890"], "forecasting", "line 3, column 'y': a gap"),
+        (["1"], "forecasting", "column 'y': 1 row of values"),
+        (["1", *"23456789"] * 2, "forecasting:horizon=99", "must be at most 7, not 20 + 99"),
+        (["1", *"23456789"] * 2, "forecasting:length=2:order=2:ahead=5", "ahead must be at most 4"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_row_and_column(
+    rows: Sequence[str], words: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.csv").write_text("\n".join(("x,y", *(f"0,{row}" for row in rows))))
+    chosen = ("--tasks", words, "--data", tmp_path / "mine.csv", "--column", "y")
+    done = bench_inside(*chosen, "--results-dir", tmp_path / "runs")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "mine.csv" in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("words", REFUSED)

@@ -1,14 +1,17 @@
 """Tasks on data that ship in packages, and on the user's own: what they hold, how they are split,
 and what is refused."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,7 +78,7 @@ def test_the_perceptron_on_a_window_stands_between_chance_and_what_is_right(name
     task = PROFILES[name]
     found = task.baselines["perceptron"]
     assert 0 < found < min(task.chance, task.baselines["persistence"])
-    assert found == perceptron.__wrapped__(task)
+    assert found == perceptron.__wrapped__(task)["nmse"]
 
 
 def test_of_a_short_series_the_perceptron_is_trained_on_all_of_it(
@@ -83,14 +86,14 @@ def test_of_a_short_series_the_perceptron_is_trained_on_all_of_it(
 ) -> None:
     few = Forecasting(series="airline", length=50, ahead=3)
     assert np.ptp(few._trained_on) > forecasting.MOST_UNCHECKED
-    checked = perceptron.__wrapped__(few)
+    checked = perceptron.__wrapped__(few)["nmse"]
     monkeypatch.setattr(forecasting, "MOST_UNCHECKED", 1000)
-    assert 0 < perceptron.__wrapped__(few) != checked
+    assert 0 < perceptron.__wrapped__(few)["nmse"] != checked
 
 
 def test_without_scikit_learn_there_is_no_perceptron(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecasting, "find_spec", lambda _: None)
-    assert set(Forecasting().baselines) == {"persistence", "seasonal", "autoregression"}
+    assert methods(Forecasting()) == {"persistence", "seasonal", "autoregression"}
 
 
 @pytest.mark.parametrize(("horizon", "ahead"), [(1, 1), (6, 1), (2, 3)])
@@ -104,7 +107,9 @@ def test_above_the_last_value_of_a_window_no_change_is_the_last_value(
     no_change = task.scores(np.zeros_like(y), y)["nmse"]
     assert no_change == pytest.approx(task.baselines["persistence"], rel=1e-9)
     fixed = replace(task, level="series")
-    assert task._linear == pytest.approx(fixed._linear) and task.chance != no_change
+    assert task.chance != no_change
+    for method, scores in task._linear.items():
+        assert scores == pytest.approx(fixed._linear[method])
     assert task.scores(y, y)["rmse"] == pytest.approx(0, abs=1e-9)
 
 
@@ -178,7 +183,12 @@ def passengers_before() -> Array:
 GOOD = "when,y,z\n" + "".join(f"2020-01-{k + 1:02},{np.sin(k):.4f},{k}\n" for k in range(30))
 
 
+def methods(task: Forecasting) -> set[str]:
+    return {name for name in task.baselines if "." not in name}
+
+
 def own(text: str, folder: Path, column: str = "y", **settings: Any) -> Forecasting:
+    folder.mkdir(exist_ok=True)
     file = folder / "series.csv"
     file.write_text(text)
     words = {"length": 4, "order": 2, **settings}
@@ -187,7 +197,11 @@ def own(text: str, folder: Path, column: str = "y", **settings: Any) -> Forecast
 
 def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
     task = own(GOOD, tmp_path, period=6)
-    assert set(task.baselines) == {"persistence", "seasonal", "autoregression", "perceptron"}
+    assert methods(task) == {"persistence", "seasonal", "autoregression", "perceptron"}
+    assert set(task.scores(*[task.evaluation(rng())[1]] * 2)) == {
+        "nmse",
+        *(name.removeprefix("seasonal.") for name in task.baselines if "seasonal." in name),
+    }
     _, y = task.evaluation(rng())
     values = np.round(np.sin(np.arange(30)), 4)
     trained = values[:24]
@@ -205,15 +219,93 @@ REFUSED = {
     "a gap": (changed(7, "2020-01-06,,5"), "line 7, column 'y': a gap"),
     "text": (changed(7, "2020-01-06,many,5"), "line 7, column 'y': 'many' is no number"),
     "nan": (changed(7, "2020-01-06,nan,5"), "line 7, column 'y': nan is no finite number"),
-    "one row": ("when,y\n2020-01-01,1\n", "has 1 rows of values; at least 10"),
+    "one row": ("when,y\n2020-01-01,1\n", "column 'y': 1 row of values; at least 10"),
     "nothing": ("", "no column 'y'. It has: none"),
     "other columns": ("when,x\n" * 12, "no column 'y'. It has: when, x"),
     "constant": ("y\n" + "3\n" * 20, "column 'y': every value is 3"),
-    "order": (changed(9, "2020-01-01,1.0,5"), "line 9, column 'when': 2020-01-01 does not come"),
-    "twice": (changed(9, "2020-01-07,1.0,5"), "line 9, column 'when': 2020-01-07 does not come"),
+    "order": (changed(9, "2020-01-01,1.0,5"), "line 9, column 'when': '2020-01-01' does not come"),
+    "twice": (changed(9, "2020-01-07,1.0,5"), "line 9, column 'when': '2020-01-07' does not come"),
     "no date": (changed(9, "soon,1.0,5"), "line 9, column 'when': 'soon' is no date"),
     "too many cells": (changed(9, "2020-01-08,1,2,3"), "line 9: 4 cells under 3 headings"),
+    "too few cells": (changed(9, "2020-01-08,1"), "line 9, column 'z': 2 cells under 3 headings"),
+    "two columns": (changed(1, "when,y,y"), "has two columns 'y'. It has: when, y, y"),
+    "a day is missing": (changed(9, ""), "line 10, column 'when': '2020-01-09' comes more than a"),
+    "an empty date": (changed(9, ",1,5"), "line 9, column 'when': a gap is no date"),
+    "a time zone": (changed(9, "2020-01-08T00:00Z,1,5"), "line 9, column 'when': '2020-01-08T00"),
+    "no date at all": ("ds,y\n" + "soon,1\n" * 12, "line 2, column 'ds': 'soon' is no date that"),
 }
+ORDERS = {
+    "years": ("Year", [str(year) for year in range(1900, 1930)]),
+    "decimal years": ("year", [f"{1949 + k / 12:.3f}" for k in range(30)]),
+    "months": ("Month", [f"{1949 + k // 12}-{k % 12 + 1:02}" for k in range(30)]),
+    "month first": ("date", [f"{k % 12 + 1:02}/01/{2020 + k // 12}" for k in range(30)]),
+    "day first": ("date", [f"{k + 1:02}.01.2020" for k in range(30)]),
+    "named months": ("date", [f"{date(2020 + k // 12, k % 12 + 1, 1):%b %Y}" for k in range(30)]),
+    "hours": ("time", [f"2020-01-{k // 24 + 1:02} {k % 24:02}:00" for k in range(30)]),
+    "days of business": ("date", list(pd.bdate_range("2020", periods=30).strftime("%Y-%m-%d"))),
+}
+
+
+def dated(heading: str, dates: Sequence[str]) -> str:
+    rows = (f"{when},{np.sin(k):.4f}" for k, when in enumerate(dates))
+    return "\n".join((f"{heading},y", *rows)) + "\n"
+
+
+@pytest.mark.parametrize("form", ORDERS)
+def test_dates_of_every_form_must_be_in_order(form: str, tmp_path: Path) -> None:
+    heading, dates = ORDERS[form]
+    own(dated(heading, dates), tmp_path, level="window")
+    dates[20], dates[21] = dates[21], dates[20]
+    with pytest.raises(Unavailable, match=rf"line 23, column '{heading}': .* does not come after"):
+        own(dated(heading, dates), tmp_path / "again", level="window")
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("year", [str(1949 + k // 12) for k in range(30)]),
+        ("month", [str(k % 12 + 1) for k in range(30)]),
+        ("load", [str(2000 - k % 7) for k in range(30)]),
+        ("weekday", ["Mon", "Tue", "Wed"] * 10),
+        ("time", [f"{k % 24:02}:00" for k in range(30)]),
+    ],
+)
+def test_what_need_not_go_forwards_may_stand_beside_a_series(
+    heading: str, cells: Sequence[str], tmp_path: Path
+) -> None:
+    own(dated(heading, cells), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"horizon": 12}, "must be at most 12, not 4 + 12 + 1 − 1 = 16"),
+        ({"horizon": 1000}, "has 30 values, 24 to train on and 6 to forecast"),
+        ({"period": 13}, "period must be at most 12, not 13"),
+        ({"ahead": 7}, "ahead must be at most 6, not 7"),
+    ],
+)
+def test_a_horizon_or_a_period_longer_than_the_series_is_refused_with_the_file(
+    settings: Mapping[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        own(GOOD, tmp_path, **settings)
+    assert "series.csv, column 'y'" in str(error.value)
+
+
+def test_the_values_to_forecast_must_change(tmp_path: Path) -> None:
+    flat = "\n".join(["y", *(f"{np.sin(k)}" for k in range(24)), *["1.0"] * 6]) + "\n"
+    with pytest.raises(ValueError, match=r"nothing to forecast: the part of .*column 'y'"):
+        own(flat, tmp_path)
+
+
+def test_of_a_series_that_repeats_itself_the_seasonal_forecast_is_never_wrong(
+    tmp_path: Path,
+) -> None:
+    task = own("y\n" + "".join(f"{(k * k) % 6}\n" for k in range(60)), tmp_path, period=6)
+    baselines = task.baselines
+    assert baselines["seasonal"] == baselines["seasonal.rmse"] == 0
+    assert baselines["persistence.mase"] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -229,7 +321,7 @@ def test_a_series_of_which_nothing_can_be_learned_is_refused(
     file = tmp_path / "mine.csv"
     file.write_text("y\n" + "".join(f"{value}\n" for value in values))
     sizes = {"series": "csv", "data": str(file), "column": "y", "length": 4, "order": 4}
-    with pytest.raises(ValueError, match="nothing to learn: the part of y"):
+    with pytest.raises(ValueError, match=r"nothing to learn: the part of .*mine\.csv, column 'y'"):
         Forecasting(**{**sizes, **settings})
 
 
@@ -250,8 +342,6 @@ def test_a_file_that_is_not_there_or_is_another_one_is_refused(tmp_path: Path) -
         Forecasting(series="csv", data=str(picture), column="y")
     with pytest.raises(Unavailable, match="has changed since the run was begun"):
         own(GOOD, tmp_path, digest="0" * 32)
-    with pytest.raises(ValueError, match="horizon"):
-        own(GOOD, tmp_path, horizon=12)
     with pytest.raises(ValueError, match="--data FILE --column NAME"):
         Forecasting(series="csv")
     with pytest.raises(ValueError, match="data, column and period go with series=csv"):
