@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -365,6 +366,34 @@ def test_baselines_chance_and_threshold_stand_above_the_scores() -> None:
     assert made(whole()).learning["baseline.persistence"].tolist() == [0.5]
 
 
+def test_classical_methods_with_several_scores_stand_below_the_models_in_all_of_them(
+    tmp_path: Path,
+) -> None:
+    assert sections(made(whole()))[0].measures.empty
+
+    def scored(seed: int, mse: float | None, other: float | None) -> Record:
+        found = learned(mse, seed=seed)
+        scores = {"final.mse": mse, "final.other": other, "baseline.flat": None}
+        return replace(
+            found, metrics={**found.metrics, **scores, "baseline.persistence.other": 3.0}
+        )
+
+    records = [parity(), scored(0, 0.1, 5.0), scored(1, None, None), scored(2, 0.3, 6.0)]
+    (section,) = sections(made(records))
+    assert section.measures.to_dict("list") == {
+        "by": ["lstm, torch", "persistence"],
+        "other": ["6.00", "3.00"],
+        "mse": ["0.300", "0.500"],
+    }
+    assert "classical methods: persistence 0.500" in section.score
+    paths = write([folder(tmp_path)], records, ["markdown", "latex"], tmp_path / "out")
+    for path in paths:
+        text = path.read_text()
+        assert "Every score" in text
+        assert re.search(r"persistence +[|&] +3.00 +[|&] +0.500", text)
+    assert re.search(r"persistence +3.00 +0.500", render("r", records, INFO, 120, False))
+
+
 @pytest.mark.parametrize(
     ("norms", "shown"),
     [([1, 2, 4], "1.0 → -1.0"), ([4, 2, 1], "-1.0 → -1.0"), ([3, 3, 3], "∞ → -1.0")],
@@ -703,7 +732,9 @@ def test_the_tables_are_frames_with_the_same_columns_whether_full_or_empty() -> 
         frame = getattr(empty, name)
         assert isinstance(frame, pd.DataFrame)
         assert frame.empty
-        known = [c for c in getattr(full, name).columns if not c.startswith("baseline.")]
+        known = [
+            c for c in getattr(full, name).columns if not c.startswith(("baseline.", "final."))
+        ]
         assert list(frame.columns) == known
 
 

@@ -194,13 +194,13 @@ def of(records: Sequence[Record], *rows: Row) -> dict[str, list[Record]]:
 def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -> None:
     row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
     study = Study(about="", rows=(row,), main="a", others=("b",))
-    own = [learned(k, s) for k, s in enumerate([400, 800, 1200, None])]
+    own = [learned(k, s, steps_to_solve=s and s / 10) for k, s in enumerate([400, 800, 1200, None])]
     other = [learned(k, s, backend="b") for k, s in enumerate([500, 700, 600])]
     text = markdown(study, of([*own, *other], row))
     cells = [cell.strip() for cell in text.splitlines()[-1].split("|")[1:-1]]
     assert cells == [
-        *("it", "lstm", "sequences", "900", "1,000 (400–1,200)", "3 of 4 (19–99%)"),
-        *("b 600 (3); a 800", "within"),
+        *("it", "lstm", "sequences", "900", "1,000 (400–1,200)", "100", "3 of 4 (19–99%)"),
+        *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
     ]
 
 
@@ -253,7 +253,10 @@ def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> N
     study = Study(about="", rows=rows, main="a", others=("b",))
 
     def scored(row: Row, cell: str, score: float | None, seed: int, backend: str = "a") -> Record:
-        known = {"baseline.persistence": 2.0} if row.line == "rise" else {"baseline.flat": 4.0}
+        known = {"baseline.flat": 4.0}
+        if row.line == "rise":
+            known = {"baseline.persistence": 2.0, "baseline.persistence.far": 20.0}
+            known["final.far"] = 10 * (score or 0.0)
         found = learned(seed, None, cell=cell, backend=backend, score=score)
         return replace(found, metrics={**found.metrics, **known})
 
@@ -270,12 +273,14 @@ def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> N
         ],
     }
     lines = [line.split("|")[1:-1] for line in markdown(study, own).splitlines() if "|" in line]
-    heads, _, rise, fall = ([cell.strip() for cell in line] for line in lines)
+    heads, _, rise, fall, more, _, far = ([cell.strip() for cell in line] for line in lines)
     last = ("feedforward", "others")
     assert heads == ["series", "persistence", "flat", "rnn", "lstm", "gru", *last]
     once = "9.00 (9.00–9.00)"
     assert rise == ["rise", "2.00", "–", "2.00 (1.00–3.00)", "–", "–", once, "b 30.0% (2)"]
     assert fall == ["fall", "–", "4.00", "–", "–", "0.500 (0–∞)", "–", "b 0.0% (3)"]
+    assert more == ["series", "measure", *heads[1:-1]]
+    assert far == ["rise", "far", "20.0", "–", "20.0", "–", "–", "90.0"]
 
 
 def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:

@@ -1,6 +1,7 @@
 """Records gathered by what they belong to: a row is one model in one backend on one device."""
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from bench.spec import CELLS
 
 GROUP = ("run", "task", "device", "dtype")
 PLACE = (*GROUP, "cell", "backend")
+FINAL, BASELINE = "final.", "baseline."
+"""Begin the names of scores at the end of training, and of those of classical methods."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,18 @@ def grouped(found: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
 def metric(learned: Sequence[Record]) -> str | None:
     """The name of the score that decides."""
     return learned[0].case.get("metric") if learned else None
+
+
+def classical(values: Mapping[Any, Any], deciding: str | None) -> dict[str, dict[str, float]]:
+    """Scores of classical methods, by method and score, of what a record of learning or a row of
+    the table made of it holds: `baseline.method` is the deciding score, `baseline.method.score`
+    another."""
+    found: dict[str, dict[str, float]] = {}
+    for name, value in values.items():
+        if str(name).startswith(BASELINE) and value is not None and not math.isnan(value):
+            method, _, score = str(name).removeprefix(BASELINE).partition(".")
+            found.setdefault(method, {})[score or str(deciding)] = value
+    return found
 
 
 def _order(row: Row) -> tuple[Any, ...]:

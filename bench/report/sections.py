@@ -6,10 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.rows import GROUP, Row, grouped
+from bench.report.rows import GROUP, Row, classical, grouped
 from bench.report.tables import Tables
 from bench.report.timing import FLAGS
-from bench.report.words import entries, learning_words, plain, short, speed_words
+from bench.report.words import (
+    entries,
+    learning_words,
+    measure_words,
+    plain,
+    short,
+    speed_words,
+)
 from bench.statistics import LEAST
 
 INTERVALS = (
@@ -26,14 +33,16 @@ PRODUCT = (
 @dataclass(frozen=True)
 class Section:
     """`place` is run, task, device and dtype; every cell of the tables is a string; `score` and
-    `settings` are lines to stand above them, `score` empty where nothing was learned; `written` is
-    what trained models wrote, by whom."""
+    `settings` are lines to stand above them, `score` empty where nothing was learned; `measures`
+    are all scores of models and of classical methods, where these have several; `written` is what
+    trained models wrote, by whom."""
 
     place: tuple[str, ...]
     title: str
     score: str
     settings: str
     learning: pd.DataFrame
+    measures: pd.DataFrame
     speed: pd.DataFrame
     written: Mapping[str, str]
 
@@ -54,6 +63,7 @@ def sections(made: Tables) -> list[Section]:
                 _about_score(learned),
                 ", ".join(f"{k} {plain(v)}" for k, v in group[0].size.items()),
                 learning_words(learned),
+                measure_words(learned),
                 speed_words(timed),
                 _written(group),
             )
@@ -110,11 +120,8 @@ def _about_score(part: pd.DataFrame) -> str:
     if learned.empty:
         return ""
     first: Mapping[Any, Any] = learned.iloc[0].to_dict()
-    baselines = [
-        f"{str(name).removeprefix('baseline.')} {short(value)}"
-        for name, value in first.items()
-        if str(name).startswith("baseline.") and not pd.isna(value)
-    ]
+    scores = classical(first, first["metric"])
+    baselines = [f"{name} {short(own[first['metric']])}" for name, own in scores.items()]
     parts = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
         f"chance {plain(first['chance'])}, solved below {plain(first['threshold'])}",

@@ -15,7 +15,7 @@ from bench.plan import UNPROVEN
 from bench.probes.gradients import half_life
 from bench.probes.lengths import TIMES
 from bench.records import Record
-from bench.report.rows import GROUP, PLACE, Row, metric, rows
+from bench.report.rows import BASELINE, FINAL, GROUP, PLACE, Row, metric, rows
 from bench.report.timing import SPEED, fell_back, is_whole, timed
 from bench.statistics import geometric_mean_ratio, interquartile_mean, median_interval
 from bench.statistics import share_interval as share
@@ -63,8 +63,9 @@ def learning(
     that is not finite counts as infinitely bad, so that a median over seeds does not hide it."""
     proven = [row for row in found if not row.unproven]
     made = [_learned(row, rng) | _flags(row, infos.get(row.run, {})) for row in proven]
-    baselines = sorted({name for row in made for name in row if name.startswith("baseline.")})
-    return pd.DataFrame(made, columns=[*LEARNING, *baselines])
+    named = dict.fromkeys(name for row in made for name in row)
+    others = [n for begin in (FINAL, BASELINE) for n in named if n.startswith(begin)]
+    return pd.DataFrame(made, columns=[*LEARNING, *others])
 
 
 def speed(
@@ -134,7 +135,12 @@ def _learned(row: Row, rng: np.random.Generator) -> dict[str, Any]:
     first: Mapping[str, Any] = learned[0].metrics if learned else {}
     entry: dict[str, Any] = {**row.place, **_parity(row), "metric": metric(learned)}
     entry |= {"chance": first.get("chance"), "threshold": first.get("threshold")}
-    entry |= {name: value for name, value in first.items() if name.startswith("baseline.")}
+    entry |= {name: value for name, value in first.items() if name.startswith(BASELINE)}
+    entry |= {
+        name: _middle([_number(r, name) for r in learned])
+        for name in first
+        if name.startswith(FINAL)
+    }
     entry |= _scores(learned, rng) | _solved(learned) | _gradients(row.of("gradients"))
     return entry | _longer(row.of("lengths"))
 
@@ -186,13 +192,8 @@ def _solved(learned: Sequence[Record]) -> dict[str, Any]:
 
 
 def _longer(found: Sequence[Record]) -> dict[str, Any]:
-    """Medians over seeds; a score that there is not counts as infinitely bad."""
     values = {name: [_number(r, name.replace("_", ".")) for r in found] for name in LONGER}
-    return {
-        name: median(math.inf if math.isnan(v) else v for v in own)
-        for name, own in values.items()
-        if own
-    }
+    return {name: _middle(own) for name, own in values.items() if own}
 
 
 def _gradients(found: Sequence[Record]) -> dict[str, Any]:
@@ -216,6 +217,11 @@ def _middle_half_life(lives: Sequence[float | None]) -> float:
         return math.nan
     rate = median(known)
     return 1 / rate if rate else math.inf
+
+
+def _middle(scores: Sequence[float]) -> float:
+    """The median over seeds; a score that there is not counts as infinitely bad."""
+    return median(math.inf if math.isnan(score) else score for score in scores)
 
 
 def _number(record: Record, name: str) -> float:

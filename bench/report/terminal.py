@@ -100,7 +100,8 @@ def _show_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, style="bold"))
     if section.score:
         console.print(Text(section.score))
-    for title, frame in (("Learning", section.learning), ("Speed", section.speed)):
+    shown = (("Learning", section.learning), ("Scores", section.measures), ("Speed", section.speed))
+    for title, frame in shown:
         if len(frame):
             kept = fitted(_cells_once(frame), console.width)
             console.print(_table(kept))
@@ -161,6 +162,8 @@ def two_lines(head: Any) -> str:
 
 def _cells_once(frame: pd.DataFrame) -> pd.DataFrame:
     """Each cell named in the first of its rows only."""
+    if "cell" not in frame:
+        return frame
     repeated = frame["cell"] == frame["cell"].shift()
     return frame.assign(cell=frame["cell"].mask(repeated, ""))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.rows import PLACE
+from bench.report.rows import FINAL, PLACE, classical
 from bench.statistics import LEAST
 
 NONE = "–"
@@ -15,7 +15,7 @@ INTERVAL = " 95%"
 
 ENDLESS = 1e6
 """Steps of a half-life that no fitted line tells from a level one."""
-TEXT = (*PLACE, "path", "flags", "probes", "status", "check", "verdict", "reason")
+TEXT = (*PLACE, "by", "path", "flags", "probes", "status", "check", "verdict", "reason")
 """Columns of text, set to the left; numbers are set to the right."""
 
 
@@ -72,6 +72,27 @@ def learning_words(part: pd.DataFrame) -> pd.DataFrame:
             "flags": lambda r: f"*{r.flags}" if r.flags else "",
         },
     )
+
+
+def measure_words(part: pd.DataFrame) -> pd.DataFrame:
+    """Every score of the models, medians over seeds, and below them of the classical methods; empty
+    where these have the deciding score alone."""
+    models = part[part["seeds"] > 0].to_dict("records")
+    first = models[0] if models else {}
+    names = [str(name).removeprefix(FINAL) for name in first if str(name).startswith(FINAL)]
+    measures = [name for name in names if not pd.isna(first[FINAL + name])]
+    known = classical(first, first.get("metric"))
+    if not any(len(scores) > 1 for scores in known.values()):
+        return pd.DataFrame()
+    lines = [
+        [f"{model['cell']}, {model['backend']}", *(short(model[FINAL + name]) for name in measures)]
+        for model in models
+    ]
+    lines += [
+        [method, *(short(scores.get(name)) for name in measures)]
+        for method, scores in known.items()
+    ]
+    return pd.DataFrame(lines, columns=["by", *measures])
 
 
 def speed_words(part: pd.DataFrame) -> pd.DataFrame:

@@ -112,6 +112,7 @@ def _latex(made: Tables, infos: Infos, records: Sequence[Record]) -> str:
     for section in map(_joined, sections(made)):
         about = f"{section.title}. {section.score}"
         found += [(f"Learning and gradients: {about}", section.learning)]
+        found += [(f"Every score: {section.title}", section.measures)]
         found += [(f"Speed and memory: {section.title}", section.speed)]
     found.append(("Not measured", not_measured_words(made.not_measured)))
     origins = ["; ".join(lines) for lines in _origins(infos, records)]

@@ -7,12 +7,10 @@ from statistics import median
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.records import Record
+from bench.report.rows import FINAL, classical
 from bench.report.words import NONE, short
-from bench.study.reading import ranged, score
+from bench.study.reading import number, ranged, score
 from bench.study.rows import Row, Study
-
-BASELINE = "baseline."
-"""Begins the names of the classical methods' scores."""
 
 
 def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Record]]) -> str:
@@ -22,18 +20,51 @@ def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Rec
     lines: dict[str, list[Record]] = {}
     for row in rows:
         lines.setdefault(row.line, []).extend(learned[row.name])
-    named = dict.fromkeys(name for found in lines.values() for name in found[0].metrics)
-    methods = [name for name in named if name.startswith(BASELINE)]
-    table = []
-    for line, found in lines.items():
-        main = [r for r in found if r.case["backend"] == study.main]
-        classical = [found[0].metrics.get(name) for name in methods]
-        scores = [ranged([score(r) for r in main if r.case["cell"] == cell]) for cell in cells]
-        told = [NONE if value is None else short(value) for value in classical]
-        table.append([line, *told, *scores, _apart(study, found) or NONE])
-    names = [name.removeprefix(BASELINE) for name in methods]
-    heads = ["series", *names, *cells, "others"]
-    sides = ["left", *["right"] * (len(names) + len(cells)), "left"]
+    known = {line: _classical(found) for line, found in lines.items()}
+    methods = list(dict.fromkeys(method for scores in known.values() for method in scores))
+    deciding = {line: found[0].case["metric"] for line, found in lines.items()}
+    main = {
+        line: [r for r in own if r.case["backend"] == study.main] for line, own in lines.items()
+    }
+
+    def told(line: str, measure: str) -> list[str]:
+        return [_told(known[line].get(method, {}).get(measure)) for method in methods]
+
+    table = [
+        [line, *told(line, deciding[line])]
+        + [ranged([score(r) for r in main[line] if r.case["cell"] == cell]) for cell in cells]
+        + [_apart(study, found) or NONE]
+        for line, found in lines.items()
+    ]
+    others = [
+        [line, measure, *told(line, measure)]
+        + [_median(main[line], cell, measure) for cell in cells]
+        for line in lines
+        for measure in dict.fromkeys(name for own in known[line].values() for name in own)
+        if measure != deciding[line]
+    ]
+    sides = ["right"] * (len(methods) + len(cells))
+    made = _tabled(["series", *methods, *cells, "others"], ["left", *sides, "left"], table)
+    if not others:
+        return made
+    more = _tabled(["series", "measure", *methods, *cells], ["left", "left", *sides], others)
+    return f"{made}\n\nThe same forecasts by other measures, medians over seeds\n\n{more}"
+
+
+def _classical(records: Sequence[Record]) -> dict[str, dict[str, float]]:
+    return classical(records[0].metrics, records[0].case["metric"])
+
+
+def _median(records: Sequence[Record], cell: str, measure: str) -> str:
+    own = [number(r, FINAL + measure) for r in records if r.case["cell"] == cell]
+    return _told(median(own) if own else None)
+
+
+def _told(value: float | None) -> str:
+    return NONE if value is None else short(value)
+
+
+def _tabled(heads: Sequence[str], sides: Sequence[str], table: Sequence[Sequence[str]]) -> str:
     return str(tabulate(table, heads, "pipe", colalign=sides, disable_numparse=True))
 
 

@@ -8,19 +8,23 @@ from statistics import median
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.records import Record
+from bench.report.rows import BASELINE
 from bench.report.words import NONE, short
 from bench.statistics import share_interval
 from bench.study.grid import grids
-from bench.study.reading import kept, number
+from bench.study.reading import kept, number, updates
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
-from bench.study.series import BASELINE, series
+from bench.study.series import series
 
-HEADS = ("experiment", "cell", "figure", "published", "ours", "solved", "others", "verdict")
+HEADS = (
+    *("experiment", "cell", "figure", "published", "ours", "updates", "solved", "others"),
+    "verdict",
+)
 OUTSIDE = "outside"
 BESIDE = ("autoregression", "perceptron", "nearest neighbour")
 """Classical methods whose scores stand beside ours."""
 COUNTED = {SCORE: "score", SEQUENCES: "sequences_to_solve"}
-SIDES = ("left", "left", "left", "right", "right", "right", "left", "left")
+SIDES = (*["left"] * 3, *["right"] * 4, "left", "left")
 
 
 def by_row(rows: Mapping[str, Sequence[Row]], records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -105,6 +109,7 @@ def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[s
         _score_of(records[0]) if figure.what == SCORE else figure.what,
         _published(figure),
         f"{_shown(figure.what, ours)}{_spread(figure.what, main)}",
+        _shown(SEQUENCES, float(median(map(updates, main)))) if main else NONE,
         _solved(main),
         _beside(figure.what, study.main, main, others) or NONE,
         verdict(figure, ours, main),
@@ -114,13 +119,18 @@ def _compared(study: Study, figure: Figure, records: Sequence[Record]) -> list[s
 def _beside(
     what: str, name: str, main: Sequence[Record], others: Mapping[str, Sequence[Record]]
 ) -> str:
-    """`numpy 3,000 (3), torch 3,500 (2); jax 8,000`: the others, how many seeds of each, and the
-    main backend's where it is trained with more seeds than theirs."""
+    """`numpy 3,000 (3 of 3), torch 3,500 (2 of 3); jax 8,000 (3 of 3)`: the others, how many of
+    their seeds are solved, and the main backend's of the same seeds where it has more."""
     seeds = {r.case["seed"] for own in others.values() for r in own}
     same = [r for r in main if r.case["seed"] in seeds]
-    told = [f"{key} {_shown(what, _value(what, own))} ({len(own)})" for key, own in others.items()]
-    mine = [f"{name} {_shown(what, _value(what, same))}"] if 0 < len(same) < len(main) else []
+    told = [_of_seeds(what, key, own) for key, own in others.items()]
+    mine = [_of_seeds(what, name, same)] if 0 < len(same) < len(main) else []
     return "; ".join([", ".join(told), *mine]) if told else ""
+
+
+def _of_seeds(what: str, name: str, records: Sequence[Record]) -> str:
+    solved = sum(bool(r.metrics["solved"]) for r in records)
+    return f"{name} {_shown(what, _value(what, records))} ({solved} of {len(records)})"
 
 
 def _score_of(record: Record) -> str:
