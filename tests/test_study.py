@@ -28,11 +28,13 @@ from bench.study.agreement import (
     Pair,
     agreement,
     counted,
-    figure,
+    curves,
+    distance,
     pairs,
     parted,
     parting,
     power,
+    solved,
 )
 from bench.study.claims import as_many, weights
 from bench.study.reading import score, updates
@@ -54,7 +56,18 @@ def test_every_row_can_be_asked_for_and_has_a_name_of_its_own(name: str) -> None
 
 
 def test_every_task_is_in_the_study_of_tasks() -> None:
-    assert {row.name for row in command.STUDIES["tasks"].rows} == {*tasks.names()} - {"workload"}
+    rows = command.STUDIES["tasks"].rows
+    assert {row.task.partition(":")[0] for row in rows} == {*tasks.names()} - {"workload"}
+
+
+def test_the_study_of_agreement_takes_seeds_that_no_other_has_looked_at() -> None:
+    own, papers = (command.STUDIES[name] for name in ("agreement", "papers"))
+    by_name = {row.name: row for row in papers.rows}
+    for row in own.rows:
+        assert (row.task, row.cells) == (by_name[row.name].task, by_name[row.name].cells)
+        asked = [request.seeds for request in row.requests(own.main, own.others)]
+        assert asked == 2 * [list(range(10, 30))]
+        assert max(by_name[row.name].seeds, by_name[row.name].other_seeds) <= 10
 
 
 @cache
@@ -233,7 +246,8 @@ def test_the_first_backend_that_has_records_is_the_main_one(tmp_path: Path) -> N
         folder.append(record)
     planned = {r.key: (Case(r.case), [row]) for r in folder.records()}
     text, drawn = command.report(folder, study, planned)
-    assert "b 0 (2)" not in text and "nan" not in text and drawn is not None
+    assert "b 0 (2)" not in text and "nan" not in text
+    assert drawn["curves"] is not None and drawn["solved"] is None
     assert "between a and the others" in text and "| b, a " in text
 
 
@@ -431,7 +445,13 @@ def test_backends_that_learn_alike_are_told_from_one_that_is_slower() -> None:
     assert "d is later in 20 and sooner in 0 of 20 seeds of 1 model, p = " in said[1.5]
     assert "by 50%: 100–100%" in said[1.0]
     assert power(found, 1.5, rng)[0] > 90
-    assert len(figure(found, "a").axes) == 1
+    assert len(curves(found, "a").axes) == 1
+    drawn = solved(found, "a")
+    assert drawn is not None
+    (axis,) = drawn.axes
+    shares = {line.get_label(): line.get_xydata() for line in axis.lines}
+    assert [*shares] == [*NAMES]
+    assert shares["a"][-1].tolist() == [max(r.metrics["steps_to_solve"] for r in own["it"][::4]), 1]
 
 
 def test_the_power_of_no_slowdown_is_the_level_shared_by_the_backends() -> None:
@@ -474,7 +494,7 @@ def test_a_seed_is_compared_with_the_main_one_whatever_the_others_lack() -> None
     }
     last = parted(found, "a").splitlines()[-1]
     assert re.fullmatch(r"\| two +\| lstm +\| \d+ +\| +\| +\|", last)
-    assert len(figure(found, "a").axes) == 2
+    assert len(curves(found, "a").axes) == 2
     assert pairs({"it": everywhere(0, rng)[1:]}, NAMES, "a") == {}
     assert agreement({}, "a") == parted({}, "a") == ""
 
@@ -486,6 +506,7 @@ def test_curves_part_where_their_losses_do() -> None:
         b, samples={**b.samples, "loss": [*loss[:70], *(x * (1 + 2 * APART) for x in loss[70:])]}
     )
     assert parting(a, b) == 70 and math.isinf(parting(a, a))
+    assert distance(a, b)[1].max() <= 1 and (distance(a, b)[1] == distance(b, a)[1]).all()
     lost = replace(a, samples={**a.samples, "loss": [*loss[:50], math.nan, *loss[51:]]})
     assert parting(lost, a) == 50
     ended = {"loss": loss[:300], "checkpoint_step": [0.0, 300.0]}

@@ -2,7 +2,7 @@
 updates than the others."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
@@ -29,7 +29,9 @@ SLOWER = (1.1, 1.25, 1.5)
 COLUMNS, TITLE = 3, 42
 """Panels side by side, and letters in a line of a panel's title."""
 APART = 0.01
-"""Relative difference of two losses at which two curves count as parted."""
+"""Difference of two losses, over the larger, at which two curves count as parted."""
+ENOUGH = 10
+"""Seeds from which on it is drawn how many are solved when."""
 TOLD = (
     "The same seed has the same weights and batches in every backend: what is left is rounding. "
     f"Curves count as parted at the first update whose losses differ by {100 * APART:g}%; of runs "
@@ -177,13 +179,14 @@ def parting(a: Record, b: Record) -> float:
 
 
 def distance(a: Record, b: Record) -> tuple[Array, Array]:
-    """Updates, and the relative difference of the losses there; nothing where the losses of one
-    are means of more in a row than those of the other, which stopped early."""
+    """Updates, and the difference of the losses there over the larger of them; nothing where the
+    losses of one are means of more in a row than those of the other, which stopped early."""
     x, y = (np.array(r.samples["loss"], np.float64) for r in (a, b))
     widths = [-(-_made(r) // KEPT) for r in (a, b)]
     count = min(len(x), len(y)) if widths[0] == widths[1] else 0
     x, y = x[:count], y[:count]
-    apart = np.divide(np.abs(x - y), np.abs(y), out=np.zeros(count), where=x != y)
+    larger = np.maximum(np.abs(x), np.abs(y))
+    apart = np.divide(np.abs(x - y), larger, out=np.zeros(count), where=x != y)
     return np.arange(count) * widths[0], apart
 
 
@@ -192,37 +195,70 @@ def _made(record: Record) -> int:
     return int(record.samples["checkpoint_step"][-1])
 
 
-def figure(found: Pairs, main: str) -> Figure:
+def curves(found: Pairs, main: str) -> Figure:
     """How far each backend's loss is from the main one's, the first seed of each model."""
-    models = _models(found)
-    height = -(-len(models) // COLUMNS)
-    seen = looks([main, *found])
+    models, seen = _models(found), looks([main, *found])
     with rc_context(STYLE):
-        drawn = Figure(figsize=(WIDTH, 1.7 * height + 0.6))
-        axes = list(_axes(drawn, height, len(models)))
+        drawn, axes = _panels(models)
         for axis, (row, cell) in zip(axes, models, strict=True):
             for name in found:
                 for pair in _of(found[name], row, cell)[:1]:
                     steps, apart = distance(pair.other, pair.main)
                     axis.plot(steps, apart, color=seen[name].colour, linewidth=1.0, label=name)
-            axis.set_title(fill(f"{row}, {cell}", TITLE), fontsize=7)
             axis.set_yscale("log")
-            axis.axhline(APART, color="#555555", linewidth=0.8, linestyle=":")
-        labelled = {
-            name: line
-            for axis in axes
-            for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
-        }
-        axes[0].legend(labelled.values(), labelled.keys(), fontsize=8, frameon=False)
-        drawn.suptitle(
-            f"Relative difference of the losses, float32, same seed, from {main}'s", fontsize=10
+            axis.axhline(APART, color="#555555", linewidth=0.8, linestyle=":", label="parted")
+        _captioned(
+            drawn,
+            axes,
+            f"How far losses are from {main}'s, float32, the first seed of each model",
+            "|a − b| / max(a, b)",
         )
-        drawn.supxlabel("updates", fontsize=9)
     return drawn
 
 
-def _axes(drawn: Figure, height: int, count: int) -> Iterator[Any]:
+def solved(found: Pairs, main: str) -> Figure | None:
+    """The share of the seeds that all backends share that is solved after so many updates, of
+    models of which there are enough of them."""
+    models = [
+        model
+        for model in _models(found)
+        if min(len(_of(pairs_, *model)) for pairs_ in found.values()) >= ENOUGH
+    ]
+    if not models:
+        return None
+    seen = looks([main, *found])
+    with rc_context(STYLE):
+        drawn, axes = _panels(models)
+        for axis, (row, cell) in zip(axes, models, strict=True):
+            mine = {name: [p.steps[0] for p in _of(own, row, cell)] for name, own in found.items()}
+            mine[main] = [pair.steps[1] for pair in _of(next(iter(found.values())), row, cell)]
+            for name in (main, *found):
+                axis.ecdf(mine[name], color=seen[name].colour, linewidth=1.0, label=name)
+            axis.set_ylim(0, 1.02)
+        _captioned(drawn, axes, "Seeds solved, the same ones in each backend", "share")
+    return drawn
+
+
+def _panels(models: Sequence[tuple[str, str]]) -> tuple[Figure, list[Any]]:
+    """A panel a model, its name above it."""
+    height = -(-len(models) // COLUMNS)
+    drawn = Figure(figsize=(WIDTH, 1.7 * height + 0.6))
     grid = drawn.subplots(height, COLUMNS, squeeze=False).ravel()
-    for axis in grid[count:]:
+    for axis in grid[len(models) :]:
         axis.remove()
-    yield from grid[:count]
+    for axis, (row, cell) in zip(grid, models, strict=False):
+        axis.set_title(fill(f"{row}, {cell}", TITLE), fontsize=7)
+    return drawn, list(grid[: len(models)])
+
+
+def _captioned(drawn: Figure, axes: Sequence[Any], title: str, what: str) -> None:
+    """One legend, in the first panel, of what is drawn in any; what the axes are."""
+    labelled = {
+        name: line
+        for axis in axes
+        for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    axes[0].legend(labelled.values(), labelled.keys(), fontsize=7, frameon=False)
+    drawn.suptitle(title, fontsize=10)
+    drawn.supxlabel("updates", fontsize=9)
+    drawn.supylabel(what, fontsize=9)

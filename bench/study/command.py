@@ -23,14 +23,19 @@ from bench.plan import TIMED, Case, Selection, Unit, cases
 from bench.records import RunFolder, disk
 from bench.select import Registry, Request, known, select
 from bench.spec import Unavailable
-from bench.study.agreement import agreement, figure, pairs, parted
+from bench.study.agreement import agreement, curves, pairs, parted, solved
 from bench.study.claims import CLAIMS
 from bench.study.every import EVERY
-from bench.study.papers import PAPERS
+from bench.study.papers import AGREEMENT, PAPERS
 from bench.study.rows import Row, Study
 from bench.study.table import by_row, failures, markdown
 
-STUDIES: Mapping[str, Study] = {"papers": PAPERS, "claims": CLAIMS, "tasks": EVERY}
+STUDIES: Mapping[str, Study] = {
+    "papers": PAPERS,
+    "claims": CLAIMS,
+    "tasks": EVERY,
+    "agreement": AGREEMENT,
+}
 TIME_LIMIT_S = 7200.0
 
 Planned = Mapping[str, tuple[Case, Sequence[Row]]]
@@ -165,18 +170,21 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
     text, drawn = report(folder, study, planned)
-    curves = folder.path / "curves.png"
     with disk(f"cannot write to {folder.path}"):
-        curves.unlink(missing_ok=True)
-        if drawn:
-            drawn.savefig(curves, metadata={"Software": None})
+        for name, figure in drawn.items():
+            path = folder.path / f"{name}.png"
+            path.unlink(missing_ok=True)
+            if figure:
+                figure.savefig(path, metadata={"Software": None})
         (folder.path / "table.md").write_text(text, encoding="utf-8")
     print(text)
     print(f"records and table: {folder.path}")
 
 
-def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figure | None]:
-    """The tables of all that is recorded; and the figure of the curves, where backends can be
+def report(
+    folder: RunFolder, study: Study, planned: Planned
+) -> tuple[str, Mapping[str, Figure | None]]:
+    """The tables of all that is recorded; and by name the figures, where backends can be
     compared. The first backend of the study that has records is the main one."""
     records = folder.records()
     found = by_row({key: rows for key, (_, rows) in planned.items()}, records)
@@ -187,8 +195,9 @@ def report(folder: RunFolder, study: Study, planned: Planned) -> tuple[str, Figu
     text = markdown(study, own) + failures(records)
     alike = pairs(own, names, study.main)
     if not alike:
-        return text, None
+        return text, dict.fromkeys(("curves", "solved"))
     own_line = {row.name: own[row.name] for row in study.rows if not row.line and row.name in own}
     shown = pairs(own_line, names, study.main) or alike
     text += f"\n{agreement(alike, study.main)}\n{parted(shown, study.main)}"
-    return text, figure(shown, study.main)
+    figures = {"curves": curves(shown, study.main), "solved": solved(alike, study.main)}
+    return text, figures

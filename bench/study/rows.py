@@ -39,8 +39,9 @@ def between(cell: str, what: str, low: float, high: float) -> Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One setting. `seeds` of it are trained in the study's main backend, `other_seeds` of the same
-    ones in each of the rest. `why` has the reasons of the difference where ours is another."""
+    """One setting. `seeds` of it, from `first_seed` on, are trained in the study's main backend,
+    `other_seeds` of the same ones in each of the rest. `why` has the reasons of the difference
+    where ours is another."""
 
     name: str
     task: str
@@ -48,6 +49,7 @@ class Row:
     cells: Sequence[str] = ("rnn", "lstm", "gru")
     seeds: int = 10
     other_seeds: int = 3
+    first_seed: int = 0
     init: str | None = None
     forget_bias: float | None = None
     optimiser: str | None = None
@@ -75,7 +77,7 @@ class Row:
                     cells=cells,
                     dtypes=["float32"],
                     probes=list(self.probes),
-                    seeds=list(range(seeds)),
+                    seeds=list(range(self.first_seed, self.first_seed + seeds)),
                     launches=LAUNCHES,
                     phases=["step"],
                     init=self.init,
