@@ -204,8 +204,8 @@ def run_parser() -> argparse.ArgumentParser:
         prog="run_bench.py",
         description="Compare recurrent networks across frameworks: the same model, weights and "
         "data everywhere, proven equal before anything is measured.",
-        epilog="Other commands: run_bench.py list, run_bench.py report RUN, run_bench.py compare "
-        "(each has --help). Lists are given by space or comma.",
+        epilog="Other commands, each with --help: run_bench.py list, report, compare, history, "
+        "study. Lists are given by space or comma.",
     )
     what = _what(parser)
     what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")

@@ -1,11 +1,16 @@
 """What there is to run: backends, tasks and devices, and why one is missing."""
 
+import re
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 from bench import machine
 from bench.select import Registry, why_not
 from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
+
+WIDTH, INDENT = 100, 17
+"""Columns of what is said of a task, and where it begins."""
 
 
 def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
@@ -83,11 +88,14 @@ def _list_backend(name: str, module: Any) -> None:
 
 
 def _about(task: Any) -> str:
-    """The first line of a task's description, and what keeps which of its sizes from running."""
-    summary = (task.__doc__ or "").strip().partition("\n")[0]
+    """A task's description, its first sentence, and what keeps which of its sizes from running."""
+    indent = " " * INDENT
+    paragraph = " ".join((task.__doc__ or "").strip().partition("\n\n")[0].split())
+    sentence = re.split(r"(?<=\.) ", re.sub(r" \([^()]*\d{4}[^()]*\)", "", paragraph))[0]
+    summary = fill(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent).strip()
     reasons: dict[str, list[str]] = {}
     for size, sized in task.PROFILES.items():
         if reason := getattr(sized, "unavailable", lambda: None)():
             reasons.setdefault(reason, []).append(size)
-    lines = [f"{'':16} {', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
+    lines = [f"{indent}{', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
     return "\n".join([summary, *lines])

@@ -193,7 +193,20 @@ def test_a_symbol_is_right_where_its_probability_is_high_enough(form: str, least
     always_x[rows, last] = 0
     always_x[rows, last, task._remembered[0]] = 50
     found = task.scores(always_x, y)
-    assert found["wrong"] == found["error"] == pytest.approx(task.chance, abs=0.2)
+    assert (
+        found["wrong"]
+        == found["error"]
+        == pytest.approx(np.mean(y[rows, last] != task._remembered[0]))
+    )
+
+
+@pytest.mark.parametrize("form", ["2a", "2b", "2c", "2a-end", "2b-end"])
+def test_both_endings_of_a_long_lag_are_as_likely_as_chance_says(form: str) -> None:
+    task = LongLag(form=form, symbols=5, lag=5, held_out=20_000)
+    _, y = task.evaluation(rng())
+    last = y[np.arange(len(y)), y.shape[1] - 1 - (y[:, ::-1] >= 0).argmax(axis=1)]
+    assert set(last) == set(task._remembered)
+    assert np.mean(last != task._remembered[0]) == pytest.approx(task.chance, abs=0.015)
 
 
 @pytest.mark.parametrize(("form", "wrong"), [("2a", 1), ("2b", 0)])
@@ -250,8 +263,9 @@ def test_a_sequence_is_right_within_its_tolerance(form: str, threshold: float) -
     assert task.threshold == threshold
     assert task.scores(y + 0.2 - 1e-6, y)["wrong"] == 0
     assert task.scores(y + 0.2 + 1e-6, y)["wrong"] == 1
+    _, y = replace(task, held_out=20_000).evaluation(rng())
     constant = np.full_like(y, np.nanmax(y))
-    assert task.scores(constant, y)["wrong"] == pytest.approx(task.chance, abs=0.1)
+    assert task.scores(constant, y)["wrong"] == pytest.approx(task.chance, abs=0.015)
 
 
 def test_of_3c_answers_are_acceptable_near_what_is_expected() -> None:
@@ -318,13 +332,27 @@ INNER = re.compile(
 )
 
 
-def test_every_string_is_one_of_the_grammar_written_as_an_expression() -> None:
+@given(seeds)
+def test_every_string_is_one_of_the_grammar_written_as_an_expression(seed: int) -> None:
     """The automaton against regular expressions derived from the picture of the grammar."""
+    string = reber.drawn(rng(seed))
+    assert len(string) <= reber.LONGEST
+    assert EMBEDDED.fullmatch(string) and INNER.fullmatch(string[2:-2])
+
+
+def test_training_and_test_strings_are_as_long() -> None:
     strings = reber.different(512)
-    assert len(set(strings)) == 512 and max(map(len, strings)) <= reber.LONGEST
-    for string in strings:
-        assert EMBEDDED.fullmatch(string), string
-        assert INNER.fullmatch(string[2:-2]), string
+    assert len(set(strings)) == 512
+    trained, held_out = (np.mean([*map(len, part)]) for part in (strings[:256], strings[256:]))
+    assert trained == pytest.approx(held_out, rel=0.05), "the short ones are found first"
+
+
+def test_no_guess_that_forgets_a_string_s_beginning_is_right_more_often_than_chance() -> None:
+    """Whatever may come by the inner grammar alone, T or P as likely before the end."""
+    task = Reber(strings=60)
+    _, y = task.evaluation(rng())
+    logits = rng().normal(size=(*y.shape, 7))
+    assert task.scores(logits, y)["wrong"] == task.chance
 
 
 def test_every_branch_is_taken_half_the_time() -> None:

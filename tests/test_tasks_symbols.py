@@ -102,6 +102,14 @@ def written(task: Seq2Seq, y: Array) -> Array:
     return 50.0 * np.eye(task.outputs)[y]
 
 
+@pytest.mark.parametrize("kind", ["copy", "reverse"])
+def test_always_writing_the_same_is_wrong_as_often_as_chance_says(kind: str) -> None:
+    task = Seq2Seq(kind=kind, length=2, symbols=3, held_out=20_000)
+    _, y = task.evaluation(rng())
+    wrong = task.scores(written(task, np.ones_like(y)), y)["wrong"]
+    assert wrong == pytest.approx(task.chance, abs=0.01)
+
+
 @pytest.mark.parametrize("kind", seq2seq.KINDS)
 def test_one_wrong_symbol_is_a_wrong_sequence(kind: str) -> None:
     task = Seq2Seq(kind=kind, held_out=40)
