@@ -34,8 +34,8 @@ ENOUGH = 10
 """Seeds from which on it is drawn how many are solved when."""
 TOLD = (
     "The same seed has the same weights and batches in every backend: what is left is rounding. "
-    f"Curves count as parted at the first update whose losses differ by {100 * APART:g}%; of runs "
-    f"of more than {KEPT:,} updates, means of so many in a row that {KEPT:,} are left."
+    f"Curves count as parted at the first update whose losses differ by {100 * APART:g}%; the "
+    f"losses of longer runs are averaged over blocks of updates, at most {KEPT:,} of them."
 )
 
 
@@ -102,15 +102,15 @@ def agreement(found: Pairs, main: str) -> str:
     ps = multipletests([sign_test(*both) for both in signs], LEVEL, "holm")[1]
     rng = np.random.default_rng(SEED)
     shares = [(factor, *power(found, factor, rng)) for factor in SLOWER]
-    by = [f"{100 * factor - 100:.0f}%: {least:.0f}–{most:.0f}%" for factor, least, most in shares]
+    by = [f"{100 * factor - 100:.0f}%, {least:.0f}–{most:.0f}%" for factor, least, most in shares]
     verdict = "A difference was found" if min(ps) <= LEVEL else "No difference was found"
     each = [_told(name, found[name], p) for name, p in zip(found, ps, strict=True)]
     return (
         f"{verdict} in the updates until solved between {main} and the others, by the exact sign "
         f"test of the seeds that are not solved at the same look, with Holm's correction: "
-        f"{'; '.join(each)}. Were one of them slower and all else alike, it would be found as "
-        f"often as this, seeds drawn anew and their records and those of {main} exchanged at "
-        f"random: by {'; by '.join(by)}, the least and the most over the backends.\n"
+        f"{'; '.join(each)}. Power: of backends made alike (seeds drawn with replacement, the "
+        f"records of the two swapped at random), one of which is then slowed down, it finds that "
+        f"one so often, the least and the most over the backends: slower by {'; by '.join(by)}.\n"
     )
 
 

@@ -17,9 +17,9 @@ from bench.study.rows import SCORE, SOLVED, Claim, Row, Study
 LEVEL, SEED = 0.05, 0
 LEGEND = (
     "Seeds solved, and the median of the updates until then, or, where no more than half are, of "
-    "the score. Of longer sequences: the median score at once, twice and four times the length "
-    "trained on, over that of chance. Of steps that were timed: the median score at the end, and "
-    "in the time that the fastest setting of the column takes for all its updates."
+    "the score. Of longer sequences: the median score at the length trained on, at twice and at "
+    "four times that, over the score of chance. Of steps that were timed: the median score at the end, "
+    "and when the fastest setting in the column has made all its updates."
 )
 SAID = (
     "What decides a claim is the updates until solved, seeds that are not being ranked after them "
