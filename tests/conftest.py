@@ -105,6 +105,7 @@ def bench_for(
     seed: int = 0,
     device: str = "cpu",
     optimiser: str = "adam",
+    forget_bias: float | None = None,
     **size: Any,
 ) -> Bench:
     name = backend if isinstance(backend, str) else "under-test"
@@ -122,6 +123,7 @@ def bench_for(
         phase_s=0.02,
         init="orthogonal",
         optimiser=optimiser,
+        forget_bias=forget_bias,
         threads=1,
     )
     case: Case = next(c for c in cases(selection) if c.probe == probe)

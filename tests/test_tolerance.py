@@ -13,6 +13,7 @@ from bench.probes.tolerance import (
     Difference,
     allowed,
     along,
+    carried_losses,
     difference,
     drift,
     floor,
@@ -54,7 +55,7 @@ def test_an_optimiser_carries_near_gradients_no_further_apart_than_their_drift(
 ) -> None:
     rng = np.random.default_rng(seed)
     path = gradients_of_all_sizes(rng)
-    carried = drift([{"w": g} for g in path], [{"w": near}] * STEPS, training)["w"]
+    carried = drift([{"w": g} for g in path], [{"w": near}] * STEPS, training)[-1]["w"]
     apart = near * np.abs(path).max(axis=1, keepdims=True)
     for other in (path + apart, path - apart, path + apart * rng.uniform(-1, 1, path.shape)):
         distance = np.abs(moved(other, training) - moved(path, training))
@@ -62,8 +63,9 @@ def test_an_optimiser_carries_near_gradients_no_further_apart_than_their_drift(
 
 
 def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_it_is_lost() -> None:
-    training, path = Training(learning_rate=0.01), [{"w": np.array([1.0, 0.5, 1e-7])}] * STEPS
-    large, half, lost = drift(path, [{"w": 1e-5}] * STEPS, training)["w"] / (0.01 * STEPS)
+    training = Training(learning_rate=0.01, beta2=0.9)
+    path = [{"w": np.array([1.0, 0.5, 1e-7])}] * STEPS
+    large, half, lost = drift(path, [{"w": 1e-5}] * STEPS, training)[-1]["w"] / (0.01 * STEPS)
     assert 1e-5 < large < half < 5e-5
     assert 1 < lost < 2.1
 
@@ -71,9 +73,10 @@ def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_i
 def test_clipping_adds_what_the_norm_may_be_off_by() -> None:
     path = [{"w": np.array([3.0, 4.0])}] * STEPS
     loose, tight = (
-        drift(path, [{"w": 1e-5}] * STEPS, Training(clip_norm=limit))["w"] for limit in (None, 0.1)
+        drift(path, [{"w": 1e-5}] * STEPS, Training(clip_norm=limit, beta2=0.9))[-1]["w"]
+        for limit in (None, 0.1)
     )
-    assert tight == pytest.approx(2 * loose, rel=1e-3)
+    assert tight == pytest.approx(2 * loose, rel=0.05)
 
 
 def test_gradients_that_stray_on_the_way_widen_what_the_last_updates_allow() -> None:
@@ -81,8 +84,8 @@ def test_gradients_that_stray_on_the_way_widen_what_the_last_updates_allow() -> 
     strayed = [path[0], {"w": np.array([1.0, 0.5 + 1e-4])}, path[2]]
     near = along({"w": 1e-5}, path, strayed)
     assert [step["w"] for step in near] == pytest.approx([1e-5, 1e-3, 1e-5])
-    training = Training(learning_rate=0.01)
-    wide, narrow = (drift(path, n, training)["w"] for n in (near, [near[0]] * 3))
+    training = Training(learning_rate=0.01, beta2=0.9)
+    wide, narrow = (drift(path, n, training)[-1]["w"] for n in (near, [near[0]] * 3))
     assert (wide > 10 * narrow).all()
 
 
@@ -99,6 +102,23 @@ def test_steps_that_overshoot_carry_adam_s_rounding_far_and_are_no_fault() -> No
     assert next(d.error for d in found if d.array.startswith("losses")) > 1e-4
     longer = judged(broken.with_training(learning_rate=1.01e-2), **size)
     assert "losses of five steps" in [d.array for d in longer if not d.accepted]
+
+
+@pytest.mark.parametrize(("form", "seed"), [("2a-end", 30), ("2a-end", 40), ("2b-end", 31)])
+def test_large_gradients_make_much_of_what_the_weights_may_differ_by(form: str, seed: int) -> None:
+    """An lstm that keeps the first of a hundred symbols, on ten of them: the reference's own loss
+    in float32 happens to come near the truth, that of others does not."""
+    size: dict[str, object] = {"task": "long-lag", "form": form, "symbols": 100, "held_out": 100}
+    size |= {"batch": 10, "hidden": 32, "learning_rate": 3e-3, "forget_bias": 5.0, "seed": seed}
+    assert all(d.accepted for d in judged("jax", **size))
+    fault = broken.wrong_gradient("layers.0.forward.u", 1.001)
+    assert "d layers.0.forward.u" in [d.array for d in judged(fault, **size) if not d.accepted]
+
+
+def test_losses_may_be_apart_by_what_each_weight_makes_of_its_own_distance() -> None:
+    path = [{"w": np.array([5.0, 5.0])}, {"w": np.array([2.0, -3.0])}, {"w": np.array([1.0, 0.0])}]
+    drifted = [{"w": np.array([0.1, 0.01])}, {"w": np.array([0.2, 9.0])}, {"w": np.ones(2)}]
+    assert carried_losses(path, drifted) == pytest.approx([0, 0.23, 0.2])
 
 
 def test_the_element_farthest_beyond_its_own_tolerance_counts() -> None:

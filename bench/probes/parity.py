@@ -22,11 +22,10 @@ from bench.probes.tolerance import (
     Difference,
     allowed,
     along,
+    carried_losses,
     difference,
     drift,
     floor,
-    longer,
-    movement,
     relative_error,
     rounded,
     slack,
@@ -160,37 +159,15 @@ def compare(
     carried: dict[str, Array] = {}
     if shown.training:
         first = {name: near[f"d {name}"] for name in weights}
-        carried = drift(path, along(first, path, strayed, FACTOR * more), training)
-        near |= _moved(model.dtype, weights, truth, training, more)
-        farther = bench.open_reference(wide, weights, longer(training))
-        near[LOSSES] += more * _lost(farther, x, y, truth[LOSSES])
-    named = {f"{name}{TRAINED}": value for name, value in carried.items()}
+        drifted = drift(path, along(first, path, strayed, FACTOR * more), training)
+        carried = {f"{name}{TRAINED}": value for name, value in drifted[-1].items()}
+        carried[LOSSES] = carried_losses(path, drifted)
+        near |= {f"{name}{TRAINED}": more * floor(model.dtype) for name in weights}
     found = [
-        difference(name, ours.get(name), truth[name], near[name], named.get(name, 0.0))
+        difference(name, ours.get(name), truth[name], near[name], carried.get(name, 0.0))
         for name in truth
     ]
     return found, ours
-
-
-def _moved(
-    dtype: str,
-    weights: Params,
-    truth: Mapping[str, Array],
-    training: Training,
-    more: float,
-) -> dict[str, float]:
-    """The same of the weights that five steps have moved, beside their drift."""
-    ends = {name: truth[f"{name}{TRAINED}"] for name in weights}
-    return {
-        f"{name}{TRAINED}": more * (floor(dtype) + movement(weights[name], end, training))
-        for name, end in ends.items()
-    }
-
-
-def _lost(session: Session, x: Array, y: Array, losses: Array) -> float:
-    """How far the losses of five steps go from `losses` where each step is as much too long as
-    rounding in Adam may make it: much farther where steps overshoot, or an rnn amplifies."""
-    return relative_error(_losses(session, session.put(x), session.put(y)), losses)
 
 
 def _rounded(

@@ -15,16 +15,16 @@
 - What a few updates made of the weights is held to what the optimiser makes of gradients that
   pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
-  the dtype. Of Adam 2⁻²³ / (1 − β₂) of the movement is allowed besides: that is what an optimiser
-  loses which computes its 1 − β₂ᵗ in float32, as Optax does. The losses on the way may be as far
-  off as those of a reference whose every step is longer by half of that (`longer`).
+  the dtype. Of Adam 2⁻²³ / (1 − β₂) of each step is allowed besides: that is what an optimiser
+  loses which computes its 1 − β₂ᵗ in float32, as Optax does.
+- The losses on the way may be as far off as weights within this make them (`carried_losses`).
 
 The error of an array is max|a − b| / max|b|, b being the truth.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -127,12 +127,6 @@ def movement(start: Array, end: Array, training: Training) -> float:
     return relative_error(start, end) * _lost(training)
 
 
-def longer(training: Training) -> Training:
-    """Steps as much too long as that rounding can make them, of which Adam's root takes half."""
-    rate = training.learning_rate * (1 + _lost(training) / 2)
-    return replace(training, learning_rate=rate)
-
-
 def _lost(training: Training) -> float:
     """The share of a step that Adam's bias correction in float32 costs."""
     return UNIT / (1 - training.beta2) if training.optimiser == "adam" else 0.0
@@ -140,10 +134,10 @@ def _lost(training: Training) -> float:
 
 def drift(
     path: Sequence[Params], near: Sequence[Mapping[str, float]], training: Training
-) -> dict[str, Array]:
-    """How far the optimiser may carry two runs apart, element by element, whose gradients stay
-    within `near[k][name] · max|g|` of each other before update k. `path` has the gradients by name
-    before each update.
+) -> list[dict[str, Array]]:
+    """How far the optimiser may have carried two runs apart after each update, element by element,
+    whose gradients stay within `near[k][name] · max|g|` of each other before update k. `path` has
+    the gradients by name before each update.
 
     Plain gradient descent adds up the distances. Of Adam an element whose gradient is smaller than
     its own error takes a step of full length in either direction, one of a usual size hardly
@@ -155,7 +149,7 @@ def drift(
     carried = _by_adam if training.optimiser == "adam" else _by_descent
     clipped = [_clipped(gradients, training.clip_norm) for gradients in path]
     spread = [max(step.values(), default=0.0) if training.clip_norm else 0.0 for step in near]
-    return {
+    by_name = {
         name: carried(
             [g[name] for g in clipped],
             [step[name] + more for step, more in zip(near, spread, strict=True)],
@@ -163,6 +157,18 @@ def drift(
         )
         for name in near[0]
     }
+    return [dict(zip(by_name, after, strict=True)) for after in zip(*by_name.values(), strict=True)]
+
+
+def carried_losses(path: Sequence[Params], drifted: Sequence[Mapping[str, Array]]) -> Array:
+    """How far the losses before each update may be apart, to first order, of two runs whose weights
+    are `drifted[k]` apart after update k: what each weight makes of it, all of them against each
+    other at the worst."""
+    apart = [
+        sum(float(np.sum(np.abs(slopes[name]) * own)) for name, own in distances.items())
+        for slopes, distances in zip(path[1:], drifted, strict=False)
+    ]
+    return np.array([0.0, *apart])
 
 
 def along(
@@ -182,12 +188,14 @@ def along(
     ]
 
 
-def _by_descent(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
-    distances = [own * np.max(np.abs(g)) for g, own in zip(gradients, near, strict=True)]
-    return np.full_like(gradients[0], t.learning_rate * sum(distances))
+def _by_descent(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Iterator[Array]:
+    distance = 0.0
+    for g, own in zip(gradients, near, strict=True):
+        distance += own * float(np.max(np.abs(g)))
+        yield np.full_like(g, t.learning_rate * distance)
 
 
-def _by_adam(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Array:
+def _by_adam(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Iterator[Array]:
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     total, delta = np.zeros_like(mean), 0.0
     for count, (g, own) in enumerate(zip(gradients, near, strict=True), 1):
@@ -197,8 +205,8 @@ def _by_adam(gradients: Sequence[Array], near: Sequence[float], t: Training) -> 
         root = np.sqrt(square / (1 - t.beta2**count))
         u = np.abs(mean / (1 - t.beta1**count) / (root + t.epsilon))
         bound = delta * (1 + u) / (np.maximum(root - delta, 0) + t.epsilon)
-        total += np.minimum(bound, u + _longest(count, t))
-    return np.asarray(t.learning_rate * total)
+        total = total + np.minimum(bound, u + _longest(count, t)) + _lost(t) * u
+        yield t.learning_rate * total
 
 
 def _clipped(gradients: Params, limit: float | None) -> dict[str, Array]:

@@ -18,8 +18,8 @@ LEVEL, SEED = 0.05, 0
 LEGEND = (
     "Seeds solved, and the median of the updates until then, or, where no more than half are, of "
     "the score. Of longer sequences: the median score at the length trained on, at twice and at "
-    "four times that, over the score of chance. Of steps that were timed: the median score at the end, "
-    "and when the fastest setting in the column has made all its updates."
+    "four times that, over the score of chance. Of steps that were timed: the median score at the "
+    "end, and when the fastest setting in the column has made all its updates."
 )
 SAID = (
     "What decides a claim is the updates until solved, seeds that are not being ranked after them "
