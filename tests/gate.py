@@ -8,9 +8,12 @@ is rejected is a false alarm, a fault that is accepted a miss. A line for each m
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +67,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--backends", nargs="+", default=RIGHT, help="those that are right")
     parser.add_argument("--seeds", type=int, default=5, help="of weights and batches")
     parser.add_argument("--large-seeds", type=int, default=2, help="the same at the largest size")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, a thread each")
     parser.add_argument("--output", type=Path, default=ROOT / "results/runs/gate")
     chosen = parser.parse_args(arguments)
     chosen.output.mkdir(parents=True, exist_ok=True)
     found, began = [], time.strftime("%Y-%m-%d")
-    with (chosen.output / "models.jsonl").open("w") as out:
-        for model in models(chosen.backends, chosen.seeds, chosen.large_seeds):
-            found.append(model)
-            out.write(json.dumps(model, ensure_ascii=False) + "\n")
+    os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")})
+    todo = list(models(chosen.backends, chosen.seeds, chosen.large_seeds))
+    with (
+        (chosen.output / "models.jsonl").open("w") as out,
+        ProcessPoolExecutor(chosen.jobs, get_context("spawn")) as pool,
+    ):
+        for model, judged in zip(todo, pool.map(judge, todo), strict=True):
+            found.append({**model, **judged})
+            out.write(json.dumps(found[-1], ensure_ascii=False) + "\n")
             out.flush()
     text = f"{began}, {origin()}\n\n{table(found)}\n"
     (chosen.output / "table.md").write_text(text)
@@ -80,29 +89,26 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def models(names: Sequence[str], seeds: int, large: int) -> Iterator[dict[str, Any]]:
-    """The verdict on each model of each right adapter, then of each faulty one at its sizes."""
-    adapters = [(False, name, name) for name in names]
-    adapters += [(True, name, adapter) for name, adapter in FAULTS.items()]
-    for faulty, name, adapter in adapters:
-        for size, options in SIZES.items():
+    """Each model of each right adapter, then of each faulty one at its sizes."""
+    for faulty, name in [*((False, n) for n in names), *((True, n) for n in FAULTS)]:
+        for size in SIZES:
             for cell in CELLS:
                 gateless = (name, cell) == ("two gates swapped", "rnn")
                 if faulty and (size in (LARGE, STEEP) or gateless):
                     continue
                 for seed in range(large if size == LARGE else seeds):
-                    judged = judge(adapter, size.split()[0], cell, seed, options)
                     told = {"faulty": faulty, "adapter": name, "size": size, "cell": cell}
-                    yield {**told, "seed": seed, **judged}
+                    yield {**told, "seed": seed}
 
 
-def judge(
-    adapter: Any, task: str, cell: str, seed: int, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Whether the gate rejects this adapter's own model, and the array nearest to a rejection."""
-    settings = {"learning_rate": 1e-3, "clip_norm": 0.01, **options}
-    bench = bench_for(adapter, task=task, cell=cell, seed=seed, dtype="float32", **settings)
-    model, x, y = bench.case.model, *bench.task.sample(bench.rng("batches"))
-    found, _ = compare(bench, model, bench.case.training, bench.weights(model), x, y)
+def judge(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the gate rejects an adapter's own model, and the array nearest to a rejection."""
+    adapter = FAULTS[model["adapter"]] if model["faulty"] else model["adapter"]
+    settings = {"learning_rate": 1e-3, "clip_norm": 0.01, **SIZES[model["size"]]}
+    chosen = {"task": model["size"].split()[0], "cell": model["cell"], "seed": model["seed"]}
+    bench = bench_for(adapter, dtype="float32", **chosen, **settings)
+    spec, x, y = bench.case.model, *bench.task.sample(bench.rng("batches"))
+    found, _ = compare(bench, spec, bench.case.training, bench.weights(spec), x, y)
     worst = max(found, key=lambda d: d.error / d.tolerance)
     return {
         "rejected": not all(d.accepted for d in found),

@@ -114,5 +114,6 @@ def test_the_tables_of_a_study_are_those_that_its_records_give(name: str) -> Non
     made, drawn = report(folder, study, planned)
     shown = LEARNING.split(f"<!-- {name} -->")[1].split(f"<!-- end of {name} -->")[0]
     assert shown.strip() == made.strip() == (folder.path / "table.md").read_text().strip()
-    assert (drawn is not None) == (folder.path / "curves.png").exists()
+    for key, figure in drawn.items():
+        assert (figure is not None) == (folder.path / f"{key}.png").exists()
     assert all(record.key in planned for record in folder.records())
