@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -270,37 +270,44 @@ def _number(file: Path, line: int, column: str, cell: str) -> float:
 
 def _in_order(file: Path, name: str, cells: Mapping[int, str]) -> None:
     """Raises for the first cell of a column of dates that does not come after the one before it,
-    or comes more than one step after it. Numbers may stand still: a year has many months."""
-
-    def refuse(at: int, why: str) -> NoReturn:
-        line, cell = list(cells.items())[at]
-        cell = repr(cell) if cell else "a gap"
-        raise Unavailable(f"{file}, line {line}, column {name!r}: {cell} {why}")
-
+    or comes more than one step after it."""
     texts = list(cells.values())
-    if all(map(_is_number, texts)):
-        steps = np.diff(np.array(texts, dtype=np.float64))
-        if NUMBERED.search(name) and (steps < 0).any():
-            refuse(int(np.argmax(steps < 0)) + 1, "does not come after the number before it")
-        return
+    fault = (_out_of_turn if all(map(_is_number, texts)) else _no_next_date)(name, texts)
+    if fault:
+        at, why = fault
+        cell = repr(texts[at]) if texts[at] else "a gap"
+        raise Unavailable(f"{file}, line {list(cells)[at]}, column {name!r}: {cell} {why}")
+
+
+def _out_of_turn(name: str, texts: Sequence[str]) -> tuple[int, str] | None:
+    """The first number below a heading of time that is less than the one before it. It may be the
+    same: a year has many months."""
+    back = np.diff(np.array(texts, dtype=np.float64)) < 0
+    if not NUMBERED.search(name) or not back.any():
+        return None
+    return int(np.argmax(back)) + 1, "does not come after the number before it"
+
+
+def _no_next_date(name: str, texts: Sequence[str]) -> tuple[int, str] | None:
+    """The first cell of a column of dates that is none, or not the next one."""
     if not DATED.search(texts[0]) or _instants(texts[:1], day_first=False).isna().any():
-        if NAMED.search(name):
-            refuse(0, f"is no date that can be read. Write 2026-01-31, or rename {name!r}")
-        return
+        why = f"is no date that can be read. Write 2026-01-31, or rename {name!r}"
+        return (0, why) if NAMED.search(name) else None
     readings = [_instants(texts, day_first=day_first) for day_first in (False, True)]
     found = min(readings, key=lambda dates: (dates.isna().sum(), (dates.diff().dt.days < 0).sum()))
     if found.isna().any():
-        refuse(int(np.argmax(found.isna())), "is no date, as those above it are")
+        return int(np.argmax(found.isna())), "is no date, as those above it are"
     steps = found.diff().dt.total_seconds().to_numpy()[1:]
     if (steps <= 0).any():
-        refuse(int(np.argmax(steps <= 0)) + 1, "does not come after the date before it")
+        return int(np.argmax(steps <= 0)) + 1, "does not come after the date before it"
     late = steps > LATE * np.median(steps)
-    if late.any() and late.mean() < REGULAR:
-        refuse(
-            int(np.argmax(late)) + 1,
-            "comes more than a step after the date before it: a gap. Fill it, or leave out the "
-            "column of dates, the choice is yours",
-        )
+    if not late.any() or late.mean() >= REGULAR:
+        return None
+    why = (
+        "comes more than a step after the date before it: a gap. Fill it, or leave out the column "
+        "of dates, the choice is yours"
+    )
+    return int(np.argmax(late)) + 1, why
 
 
 def _is_number(text: str) -> bool:
