@@ -63,11 +63,12 @@ def drawn(rng: np.random.Generator) -> str:
 
 @cache
 def different(count: int) -> tuple[str, ...]:
-    """So many strings, no two alike."""
+    """So many strings, no two alike, in an order that says nothing of when they were found: the
+    likely ones, which are short, are found first."""
     rng, found = np.random.default_rng(SEED), dict[str, None]()
     while len(found) < count:
         found[drawn(rng)] = None
-    return tuple(found)
+    return tuple(rng.permutation(list(found)).tolist())
 
 
 def legal(symbols: str) -> Array:
