@@ -186,7 +186,8 @@ def test_large_logits_keep_the_cross_entropy_finite() -> None:
 
 
 def test_the_sunspot_forecasts_that_need_no_network_score_as_published() -> None:
-    found = {k: v for k, v in Forecasting(order=9).baselines.items() if k != "perceptron"}
+    every = Forecasting(order=9).baselines
+    found = {k: v for k, v in every.items() if "." not in k and k != "perceptron"}
     expected = {"persistence": 0.416, "seasonal": 0.411, "autoregression": 0.123}
     assert found == pytest.approx(expected, abs=5e-4)
 
@@ -294,7 +295,7 @@ REJECTED = [
     (Memory, {"lag": 5, "clip_norm": -1.0}, "clip_norm must be a positive number"),
     (Forecasting, {"series": "tides"}, "series must be one of sunspots, mackey-glass, airline"),
     (Forecasting, {"length": 8}, "order must be at most length, 8, not 9"),
-    (Forecasting, {"length": 100, "horizon": 20}, "must be at most 110 for sunspots"),
+    (Forecasting, {"length": 100, "horizon": 20}, "must be at most 110, not "),
     (Forecasting, {"horizon": 0}, "horizon must be a whole number of at least 1, not 0"),
 ]
 
