@@ -152,6 +152,6 @@ def _wrong(logits: Array, wanted: Array) -> Array:
 
 PROFILES: Mapping[str, Reber] = {
     "smoke": Reber(strings=20, batch=8, hidden=8, steps=20),
-    "standard": Reber(batch=10, steps=2000, learning_rate=1e-2),
+    "standard": Reber(batch=10, steps=4000),
     "paper": Reber(),
 }
