@@ -347,11 +347,10 @@ def test_training_and_test_strings_are_as_long() -> None:
     assert trained == pytest.approx(held_out, rel=0.05), "the short ones are found first"
 
 
-def test_no_guess_that_forgets_a_string_s_beginning_is_right_more_often_than_chance() -> None:
-    """Whatever may come by the inner grammar alone, T or P as likely before the end."""
+def test_guessing_is_wrong_about_every_string_as_chance_says() -> None:
     task = Reber(strings=60)
     _, y = task.evaluation(rng())
-    logits = rng().normal(size=(*y.shape, 7))
+    logits = rng().normal(size=(*y.shape, task.outputs))
     assert task.scores(logits, y)["wrong"] == task.chance
 
 
