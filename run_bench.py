@@ -130,6 +130,7 @@ def study(arguments: Sequence[str]) -> int:
     parser.add_argument("study", nargs="?", help="its name (default: list them)")
     parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
     parser.add_argument("--backends", nargs="+", metavar="NAME", help="only these of the study's")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
     parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
     parser.add_argument("--results-dir", type=Path, default=STUDIES)
@@ -144,6 +145,7 @@ def study(arguments: Sequence[str]) -> int:
         entry=HERE / "run_bench.py",
         root=given.results_dir,
         only=_split("backends", given.backends),
+        device=given.device,
         jobs=given.jobs,
         dry_run=given.dry_run,
     )

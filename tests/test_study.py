@@ -70,6 +70,22 @@ def test_the_study_of_agreement_takes_seeds_that_no_other_has_looked_at() -> Non
         assert max(by_name[row.name].seeds, by_name[row.name].other_seeds) <= 10
 
 
+def test_on_a_gpu_every_row_has_seeds_in_every_backend_and_a_folder_of_its_own() -> None:
+    row = Row(name="it", task="adding:smoke", seeds=5, other_seeds=0)
+    asked = {d: list(row.requests("jax", ("torch",), d)) for d in ("cpu", "cuda:1")}
+    assert [r.seeds for r in asked["cpu"]] == [list(range(5))]
+    assert [r.seeds for r in asked["cuda:1"]] == [list(range(5)), list(range(3))]
+    assert all(r.devices == ["cuda:1"] for r in asked["cuda:1"])
+    assert command.folder_name("papers", "cpu") == "papers"
+    assert command.folder_name("papers", "cuda:1") == "papers-cuda-1"
+
+
+@pytest.mark.parametrize("device", ["gpu", "auto", "cuda:x"])
+def test_a_study_runs_on_one_known_device(device: str) -> None:
+    done = bench_inside("study", "papers", "--device", device)
+    assert done.returncode == 2 and f"unknown device '{device}'. Known: cpu, cuda" in done.stderr
+
+
 @cache
 def of_papers() -> dict[str, list[Record]]:
     """What the study of papers has recorded, by row."""
@@ -590,6 +606,7 @@ def small(root: Path, *words: str, dry_run: bool = False) -> int:
         entry=Path(tasks.__file__).parents[1] / "run_bench.py",
         root=root,
         only=None,
+        device="cpu",
         jobs=2,
         dry_run=dry_run,
     )

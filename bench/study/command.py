@@ -1,5 +1,6 @@
 """The command that runs a study, piece by piece, and writes its table."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -51,18 +52,22 @@ def study_command(
     entry: Path,
     root: Path,
     only: Sequence[str] | None,
+    device: str,
     jobs: int | None,
     dry_run: bool,
 ) -> int:
-    """Run what is left of a study, or of the rows that have one of the words in their name, in all
-    of its backends or only in some, and write the table of all that is recorded; the exit code."""
+    """Run what is left of a study on a device, or of the rows that have one of the words in their
+    name, in all of its backends or only in some, and write the table of all that is recorded; the
+    exit code. Each device has a folder of its own."""
     if name is None:
         print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
         return 0
     if name not in STUDIES:
         raise Unavailable(f"unknown study {name!r}. Known: {', '.join(STUDIES)}")
-    study, slots = STUDIES[name], job_count(jobs)
-    planned, selections = plan(study, study.rows, backends, tasks)
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise Unavailable(f"unknown device {device!r}. Known: cpu, cuda, cuda:1, …")
+    study, slots, run_id = STUDIES[name], job_count(jobs), folder_name(name, device)
+    planned, selections = plan(study, study.rows, backends, tasks, device)
     asked = [row for row in study.rows if not words or any(_named(row, w) for w in words)]
     if not asked:
         names = "; ".join(row.name for row in study.rows)
@@ -75,15 +80,15 @@ def study_command(
     ]
     if not chosen:
         raise Unavailable(f"{' and '.join(inside)}: not installed, or no part of these rows")
-    there = (root / name / "records.jsonl").is_file()
-    folder = RunFolder.existing(root, name) if there else None
+    there = (root / run_id / "records.jsonl").is_file()
+    folder = RunFolder.existing(root, run_id) if there else None
     if dry_run:
         _left(folder, chosen, selections, root, slots)
         return 0
     used = list(dict.fromkeys(case.backend for case, _ in planned.values()))
     if folder is None:
         info = {"request": {}, "study": name, **about(used, entry, backends)}
-        folder = RunFolder.create(root, name, info)
+        folder = RunFolder.create(root, run_id, info)
     same_versions(folder, used, backends)
     with folder.lock():
         if folder.set_torn_line_aside():
@@ -120,18 +125,23 @@ def _named(row: Row, word: str) -> bool:
     return word.lower() in f"{row.group} {row.name}".lower()
 
 
+def folder_name(study: str, device: str) -> str:
+    """Where the records of a study on a device are."""
+    return study if device == "cpu" else f"{study}-{device.replace(':', '-')}"
+
+
 def plan(
-    study: Study, rows: Sequence[Row], backends: Registry, tasks: Registry
+    study: Study, rows: Sequence[Row], backends: Registry, tasks: Registry, device: str = "cpu"
 ) -> tuple[Planned, list[Selection]]:
-    """Every case once; of backends that are not installed here, a line says so."""
-    names, gaps = _installed((study.main, *study.others), backends, tasks)
+    """Every case once; of backends that cannot run on the device here, a line says so."""
+    names, gaps = _installed((study.main, *study.others), backends, tasks, device)
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
     main = study.main if study.main in names else names[0]
     found: dict[str, tuple[Case, list[Row]]] = {}
     selections = []
     for row in rows:
-        for request in row.requests(main, [name for name in names if name != main]):
+        for request in row.requests(main, [name for name in names if name != main], device):
             selection, _ = select(request, backends, tasks)
             selections.append(selection)
             for case in cases(selection):
@@ -140,17 +150,17 @@ def plan(
 
 
 def _installed(
-    names: Sequence[str], backends: Registry, tasks: Registry
+    names: Sequence[str], backends: Registry, tasks: Registry, device: str
 ) -> tuple[list[str], list[str]]:
     there, gaps = [], []
     for name in names:
         try:
-            select(Request(backends=[name]), backends, tasks)
+            select(Request(backends=[name], devices=[device]), backends, tasks)
             there.append(name)
         except Unavailable as error:
             gaps.append(" ".join(str(error).split()))
     if not there:
-        raise Unavailable("none of the study's backends can run here")
+        raise Unavailable("\n  ".join(["none of the study's backends can run here:", *gaps]))
     return there, gaps
 
 

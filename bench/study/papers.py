@@ -291,7 +291,6 @@ PAPERS = Study(
             task="memory:lag=1000:batch=32:hidden=50:clip_norm=1:learning_rate=0.0005:steps=1000"
             ":held_out=200",
             seeds=5,
-            other_seeds=0,
             published=(
                 about("lstm", SCORE, 0.0204),
                 about("gru", SCORE, 0.0197),

@@ -8,6 +8,8 @@ from bench.select import Request
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
 """What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
 BY = ("updates", SOLVED, SCORE)
+ANYWHERE = 3
+"""Seeds in each of the other backends on a GPU, also of rows that take too long there on a CPU."""
 LAUNCHES = 5
 """Fresh processes in which a step is timed, of a row that asks for its speed."""
 ALIKE = 2.0
@@ -64,17 +66,19 @@ class Row:
     published: Sequence[Figure] = ()
     why: Sequence[str] = ()
 
-    def requests(self, main: str, others: Sequence[str]) -> Iterator[Request]:
-        """What is trained, as it would be asked for on the command line."""
+    def requests(self, main: str, others: Sequence[str], device: str = "cpu") -> Iterator[Request]:
+        """What is trained on a device, as it would be asked for on the command line."""
+        other_seeds = self.other_seeds if device == "cpu" else max(self.other_seeds, ANYWHERE)
         sizes = [(self.task, list(self.cells))]
         if self.hidden:
             sizes = [(f"{self.task}:hidden={self.hidden[cell]}", [cell]) for cell in self.cells]
-        for backends, seeds in (([main], self.seeds), (list(others), self.other_seeds)):
+        for backends, seeds in (([main], self.seeds), (list(others), other_seeds)):
             for task, cells in sizes if backends and seeds else ():
                 yield Request(
                     backends=backends,
                     tasks=[task],
                     cells=cells,
+                    devices=[device],
                     dtypes=["float32"],
                     probes=list(self.probes),
                     seeds=list(range(self.first_seed, self.first_seed + seeds)),
