@@ -22,6 +22,7 @@ import numpy as np
 
 from bench.spec import Array
 
+MULTIPLES = (1.0, 1.25, 1.5, 1.75)
 FACTORS = 1 << 17
 """Elements of the factors made at once: about as many as a processor's own cache holds."""
 
@@ -66,7 +67,8 @@ class Workspace:
 @dataclass(frozen=True)
 class Direction:
     """One direction of one layer: its cell, weights and their gradients by name. `w`
-    `(G·H, D + 1)` has the bias as its last column. `space` is its own, `scratch` everyone's."""
+    `(G·H, D + 1)` has the bias as its last column. `space` is its own, `scratch` everyone's.
+    `in_order`: the biases' gradients are summed `one_by_one`."""
 
     cell: Any
     reverse: bool
@@ -74,6 +76,7 @@ class Direction:
     grads: Mapping[str, Array]
     space: Workspace
     scratch: Workspace
+    in_order: bool
 
 
 class Tape(NamedTuple):
@@ -248,6 +251,8 @@ class Gru:
                 d_hidden[t] += np.matmul(ut, rows[size:], out=product)
         outer(da[size:], p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"])
         np.sum(da[3 * size :], axis=(1, 2), out=p.grads["b_hn"])
+        if p.in_order:
+            p.grads["b_hn"][:] = one_by_one(flat(da[3 * size :]))
         return da[: 3 * size]
 
     @staticmethod
@@ -423,3 +428,11 @@ def flat(columns: Array) -> Array:
 def outer(d: Array, x: Array, out: Array) -> None:
     """Σ d xᵀ over all columns of d `(rows, T, B)` and x `(N, T·B)`."""
     np.matmul(flat(d), x.T, out=out)
+
+
+def one_by_one(rows: Array) -> Array:
+    """The sum of each row, one element added after another: of the sums of some multiples, whose
+    elements lie elsewhere between powers of two, the one that loses most."""
+    sums = np.array([np.add.accumulate(rows * k, axis=1)[:, -1] / k for k in MULTIPLES])
+    lost = np.abs(sums - rows.sum(axis=1, dtype=np.float64))
+    return sums[lost.argmax(axis=0), np.arange(len(rows))]

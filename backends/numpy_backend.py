@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends._numpy_cells import CELLS, Direction, Tape, Workspace, outer
+from backends._numpy_cells import CELLS, Direction, Tape, Workspace, flat, one_by_one, outer
 from bench.spec import Array, Limit, ModelSpec, Params, Supports, Training, Unsupported
 
 REQUIRES = ("numpy",)
@@ -28,12 +28,19 @@ def unavailable(device: str) -> str | None:
 
 
 def open_session(
-    spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    spec: ModelSpec,
+    params: Params,
+    device: str,
+    training: Training = Training(),
+    *,
+    in_order: bool = False,
 ) -> "NumpySession":
+    """`in_order`: the loss and the gradients of biases are added up one term after another, as
+    some libraries do, which in float32 is less exact."""
     if reason := unavailable(device):
         raise Unsupported(reason)
     SUPPORTS.check(spec)
-    return NumpySession(spec, params, training)
+    return NumpySession(spec, params, training, in_order)
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:
@@ -45,8 +52,10 @@ def expected_path(spec: ModelSpec, device: str) -> str:
 class NumpySession:
     """See `bench.spec.Session`. What `backward` returns is overwritten by the next call."""
 
-    def __init__(self, spec: ModelSpec, params: Params, training: Training) -> None:
-        self.spec, self.dtype = spec, np.dtype(spec.dtype)
+    def __init__(
+        self, spec: ModelSpec, params: Params, training: Training, in_order: bool = False
+    ) -> None:
+        self.spec, self.dtype, self.in_order = spec, np.dtype(spec.dtype), in_order
         self.weights, self.grads = Weights(spec, params), Weights(spec, params)
         self.space = Workspace(self.dtype)
         self.encoder = self._stack(spec, "")
@@ -109,7 +118,8 @@ class NumpySession:
 
     def _direction(self, cell: Any, prefix: str, reverse: bool) -> Direction:
         own, grads = self.weights.below(prefix), self.grads.below(prefix)
-        return Direction(cell, reverse, own, grads, Workspace(self.dtype), self.space)
+        space = Workspace(self.dtype)
+        return Direction(cell, reverse, own, grads, space, self.space, self.in_order)
 
     def _encode(self, x: Any, lengths: Any = None, initial_state: Any = None) -> "Run":
         x = self.put(x)
@@ -178,11 +188,14 @@ class NumpySession:
         """The loss, and its derivative with respect to the last layer's states of every step,
         or to the final ones of each direction."""
         features, prediction = self._read(run)
-        loss, d_logits = LOSSES[self.spec.loss](prediction, y)
+        loss, d_logits = LOSSES[self.spec.loss](prediction, y, self.in_order)
         every, w = self.spec.readout == "every", self.weights.parts["readout.w"]
         d_logits = d_logits.transpose(1, 2, 0) if every else d_logits.T[None]
         columns = self.space.columns("features", features)
-        outer(d_logits.swapaxes(0, 1), columns, self.grads.parts["readout.w"])
+        d_readout = d_logits.swapaxes(0, 1)
+        outer(d_readout, columns, self.grads.parts["readout.w"])
+        if self.in_order:
+            self.grads.parts["readout.w"][:, -1] = one_by_one(flat(d_readout))
         d_features = np.matmul(w[:, :-1].T, d_logits)
         if every:
             return loss, d_features, [()] * len(run.finals)
@@ -316,6 +329,8 @@ def _back_one(
         d_cell += d_final[1]
     da = p.cell.backward(p, tape, d_hidden, d_cell, _in_time(p, ended))
     outer(da, p.scratch.columns("below", _in_time(p, below)), p.grads["w"])
+    if p.in_order:
+        p.grads["w"][:, -1] = one_by_one(flat(da))
     d_below = None
     if need_input:
         d_below = p.space("d_below", len(below), below.shape[1] - 1, below.shape[2])
@@ -380,7 +395,7 @@ class Weights:
 # ---- losses: value and derivative -----------------------------------------------------------
 
 
-def mse(prediction: Array, y: Array) -> tuple[float, Array]:
+def mse(prediction: Array, y: Array, in_order: bool = False) -> tuple[float, Array]:
     """Mean of (prediction − y)² over all elements; at every step, NaN targets are left out."""
     difference = prediction - y.astype(prediction.dtype)
     count = difference.size
@@ -388,10 +403,11 @@ def mse(prediction: Array, y: Array) -> tuple[float, Array]:
         missing = np.isnan(y)
         difference[missing] = 0
         count = max(count - int(missing.sum()), 1)
-    return float((difference * difference).sum() / count), difference * (2 / count)
+    loss = _total(difference * difference, in_order) / count
+    return float(loss), difference * (2 / count)
 
 
-def cross_entropy(logits: Array, y: Array) -> tuple[float, Array]:
+def cross_entropy(logits: Array, y: Array, in_order: bool = False) -> tuple[float, Array]:
     """Mean of −log softmax(logits)[y] over positions; those labelled −1 are left out."""
     labels, rows = y.reshape(-1), logits.reshape(-1, logits.shape[-1])
     used = labels >= 0
@@ -400,11 +416,15 @@ def cross_entropy(logits: Array, y: Array) -> tuple[float, Array]:
     total = exponent.sum(axis=1, keepdims=True)
     position, label = np.flatnonzero(used), labels[used]
     count = max(len(position), 1)
-    loss = (np.log(total[position, 0]) - shifted[position, label]).sum() / count
+    loss = _total(np.log(total[position, 0]) - shifted[position, label], in_order) / count
     d_rows = exponent / total
     d_rows[position, label] -= 1
     d_rows *= (used / count).astype(rows.dtype)[:, None]
     return float(loss), d_rows.reshape(logits.shape)
+
+
+def _total(terms: Array, in_order: bool) -> Any:
+    return one_by_one(terms.reshape(1, -1))[0] if in_order and terms.size else terms.sum()
 
 
 LOSSES = {"mse": mse, "cross_entropy": cross_entropy}

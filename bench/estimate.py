@@ -13,7 +13,7 @@ START_S = 4.0
 """Starting a worker and importing a framework."""
 STEP_S = 2e-5
 """One time step of one recurrent layer, forward and backward, by the rough model: its calls."""
-FLOPS = 2e10
+FLOPS = 3.5e10
 """Floating-point operations a second, by the rough model."""
 COMPILE_S = 2.0
 UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends import numpy_backend
+from backends._numpy_cells import one_by_one
 from bench.spec import CELLS, ModelSpec, Training, Unsupported
 from bench.weights import initial
 
@@ -265,3 +266,32 @@ def test_cross_entropy_does_not_overflow_and_leaves_out_what_is_unlabelled() -> 
     loss, derivative = numpy_backend.cross_entropy(logits, np.array([[0, -1, 1]]))
     assert loss == pytest.approx(np.log(2) / 2)
     assert not derivative[0, 1].any()
+
+
+def test_adding_one_after_another_loses_more_of_equal_terms_than_of_random_ones() -> None:
+    count = 1 << 15
+    random = np.random.default_rng(0).standard_normal((3, count))
+    lost = {}
+    for name, rows in (("random", random), ("equal", np.full((3, count), 0.0123))):
+        exact = rows.sum(axis=1)
+        found = one_by_one(rows.astype(np.float32))
+        assert found.dtype == np.float32
+        lost[name] = np.max(np.abs(found - exact)) / np.max(np.abs(exact))
+        assert one_by_one(rows) == pytest.approx(exact, rel=1e-11)
+    assert lost["random"] < 2**-23 * count**0.5 < lost["equal"] < 2**-24 * count
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+def test_sums_in_order_are_the_same_sums(cell: str, loss: str) -> None:
+    sizes: Any = {"inputs": 2, "hidden": 3, "outputs": 4, "dtype": "float64"}
+    spec, rng = ModelSpec(cell=cell, readout="every", loss=loss, **sizes), np.random.default_rng(0)
+    weights, x = initial(spec, rng), rng.standard_normal((3, 5, 2))
+    y = rng.integers(4, size=(3, 5)) if loss == "cross_entropy" else rng.standard_normal((3, 5, 4))
+    plain, ordered = (
+        numpy_backend.open_session(spec, weights, "cpu", in_order=way).gradients(x, y)
+        for way in (False, True)
+    )
+    assert ordered[0] == pytest.approx(plain[0], rel=1e-14)
+    for name, gradient in plain[1].items():
+        assert ordered[1][name] == pytest.approx(gradient, rel=1e-11, abs=1e-15)

@@ -122,10 +122,10 @@ class Bench:
         self.backend.open_session(tiny, weights, self.case.device, self.case.training).wait()
 
     def open_reference(
-        self, model: ModelSpec, params: Params, training: Training = Training()
+        self, model: ModelSpec, params: Params, training: Training = Training(), **how: bool
     ) -> Session:
-        session = self.watch.timed(self.reference.open_session)(model, params, "cpu", training)
-        return Metered(session, self.watch)
+        opened = self.watch.timed(self.reference.open_session)
+        return Metered(opened(model, params, "cpu", training, **how), self.watch)
 
     def weights(self, model: ModelSpec) -> dict[str, Array]:
         """The canonical initial weights of this case's seed."""

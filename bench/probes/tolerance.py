@@ -12,6 +12,9 @@
 - The reference runs `RUNS` times, on weights that differ by less than the dtype tells apart
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
+- A loss and a bias' gradient may be `IN_ORDER` times as far off as those of a reference that adds
+  one term after another in float32. Where a sequence stands still so do its terms, the sum is
+  rounded the same way each time, and what is lost grows as n, not √n.
 - What a few updates made of the weights is held to what the optimiser makes of gradients that
   pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
@@ -36,6 +39,7 @@ FLOAT64 = 1e-9
 FLOORS: Mapping[str, float] = {"float64": FLOAT64, "float32": 1e-5, "bfloat16": 5 * 2**-8}
 FACTOR = 10.0
 RUNS = 3
+IN_ORDER = 2.0
 ON_GPU = 5.0
 UNIT = 2**-23
 """The distance of 1 from the next number of float32."""

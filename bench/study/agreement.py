@@ -102,7 +102,7 @@ def agreement(found: Pairs, main: str) -> str:
     ps = multipletests([sign_test(*both) for both in signs], LEVEL, "holm")[1]
     rng = np.random.default_rng(SEED)
     shares = [(factor, *power(found, factor, rng)) for factor in SLOWER]
-    by = [f"{100 * factor - 100:.0f}%, {least:.0f}–{most:.0f}%" for factor, least, most in shares]
+    by = [f"{100 * factor - 100:.0f}%, {_percent(*both)}" for factor, *both in shares]
     verdict = "A difference was found" if min(ps) <= LEVEL else "No difference was found"
     each = [_told(name, found[name], p) for name, p in zip(found, ps, strict=True)]
     return (
@@ -112,6 +112,11 @@ def agreement(found: Pairs, main: str) -> str:
         f"records of the two swapped at random), one of which is then slowed down, it finds that "
         f"one so often, the least and the most over the backends: slower by {'; by '.join(by)}.\n"
     )
+
+
+def _percent(least: float, most: float) -> str:
+    """`75–83%`, or `100%` where both are the same."""
+    return "–".join(dict.fromkeys(f"{share:.0f}" for share in (least, most))) + "%"
 
 
 def _told(name: str, seen: Sequence[Pair], p: float) -> str:
@@ -233,10 +238,30 @@ def solved(found: Pairs, main: str) -> Figure | None:
             mine = {name: [p.steps[0] for p in _of(own, row, cell)] for name, own in found.items()}
             mine[main] = [pair.steps[1] for pair in _of(next(iter(found.values())), row, cell)]
             for name in (main, *found):
-                axis.ecdf(mine[name], color=seen[name].colour, linewidth=1.0, label=name)
+                steps, share = _risen(mine[name], _end(found, row, cell))
+                axis.plot(
+                    steps,
+                    share,
+                    color=seen[name].colour,
+                    linewidth=1.0,
+                    label=name,
+                    drawstyle="steps-post",
+                )
             axis.set_ylim(0, 1.02)
         _captioned(drawn, axes, "Seeds solved, the same ones in each backend", "share")
     return drawn
+
+
+def _risen(steps: Sequence[float], end: float) -> tuple[list[float], list[float]]:
+    """Updates from none to the end, and the share of all seeds that is solved from there on."""
+    within = sorted(step for step in steps if math.isfinite(step))
+    counts = [0, *range(1, len(within) + 1), len(within)]
+    return [0.0, *within, end], [count / len(steps) for count in counts]
+
+
+def _end(found: Pairs, row: str, cell: str) -> float:
+    """Where the longest run of a model ends."""
+    return max(_made(pair.main) for seen in found.values() for pair in _of(seen, row, cell))
 
 
 def _panels(models: Sequence[tuple[str, str]]) -> tuple[Figure, list[Any]]:
