@@ -32,6 +32,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
     "workload 512 × 200 × 2 → 16": {"batch": 512, "length": 200, "hidden": 16},
     "adding 50 × 50 × 2 → 32": {"batch": 50, "length": 50, "hidden": 32},
     "memory 32 × 40 → 48": {"batch": 32, "hidden": 48},
+    "memory 32 × 1020 → 4": {"batch": 32, "lag": 1000, "hidden": 4, "clip_norm": 1.0},
     "long-lag 10 × 100 × 101 → 32": {
         "form": "2b-end",
         "symbols": 100,
@@ -43,8 +44,10 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "forget_bias": 5.0,
     },
 }
-LARGE, STEEP = "workload 256 × 100 × 2 → 128", "long-lag 10 × 100 × 101 → 32"
-"""Sizes for right adapters alone: of the latter the losses say little, gradients being so large."""
+LARGE = "workload 256 × 100 × 2 → 128"
+STILL, STEEP = "memory 32 × 1020 → 4", "long-lag 10 × 100 × 101 → 32"
+"""Sizes for right adapters alone. What float32 loses in the sums of long still sequences, and in the
+losses where gradients are large, hides a wrong β₂ or clipping left out."""
 CELLS = ("rnn", "lstm", "gru")
 RIGHT = ("numpy", "torch", "torch-loop", "torch-scan", "tensorflow", "jax")
 FAULTS: Mapping[str, Any] = {
@@ -94,7 +97,7 @@ def models(names: Sequence[str], seeds: int, large: int) -> Iterator[dict[str, A
         for size in SIZES:
             for cell in CELLS:
                 gateless = (name, cell) == ("two gates swapped", "rnn")
-                if faulty and (size in (LARGE, STEEP) or gateless):
+                if faulty and (size in (LARGE, STILL, STEEP) or gateless):
                     continue
                 for seed in range(large if size == LARGE else seeds):
                     told = {"faulty": faulty, "adapter": name, "size": size, "cell": cell}
