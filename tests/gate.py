@@ -46,8 +46,8 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
 }
 LARGE = "workload 256 × 100 × 2 → 128"
 STILL, STEEP = "memory 32 × 1020 → 4", "long-lag 10 × 100 × 101 → 32"
-"""Sizes for right adapters alone. What float32 loses in the sums of long still sequences, and in the
-losses where gradients are large, hides a wrong β₂ or clipping left out."""
+"""Sizes for right adapters alone. What float32 loses in the sums of long still sequences hides a
+wrong β₂ or clipping left out; where gradients are large the losses say little."""
 CELLS = ("rnn", "lstm", "gru")
 RIGHT = ("numpy", "torch", "torch-loop", "torch-scan", "tensorflow", "jax")
 FAULTS: Mapping[str, Any] = {
