@@ -22,9 +22,10 @@ import numpy as np
 
 from bench.spec import Array
 
-MULTIPLES = (1.0, 1.25, 1.5, 1.75)
 FACTORS = 1 << 17
 """Elements of the factors made at once: about as many as a processor's own cache holds."""
+MULTIPLES = (1.0, 1.25, 1.5, 1.75)
+"""Of equal terms what is lost depends on where they lie between two powers of two."""
 
 
 class Workspace:
@@ -250,9 +251,10 @@ class Gru:
                 d_hidden[t] += at[0]
                 d_hidden[t] += np.matmul(ut, rows[size:], out=product)
         outer(da[size:], p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"])
-        np.sum(da[3 * size :], axis=(1, 2), out=p.grads["b_hn"])
         if p.in_order:
             p.grads["b_hn"][:] = one_by_one(flat(da[3 * size :]))
+        else:
+            np.sum(da[3 * size :], axis=(1, 2), out=p.grads["b_hn"])
         return da[: 3 * size]
 
     @staticmethod
@@ -431,8 +433,8 @@ def outer(d: Array, x: Array, out: Array) -> None:
 
 
 def one_by_one(rows: Array) -> Array:
-    """The sum of each row, one element added after another: of the sums of some multiples, whose
-    elements lie elsewhere between powers of two, the one that loses most."""
+    """The sum of each row, one element added after another: of the sums of the `MULTIPLES`, each
+    divided again, the one that loses most."""
     sums = np.array([np.add.accumulate(rows * k, axis=1)[:, -1] / k for k in MULTIPLES])
     lost = np.abs(sums - rows.sum(axis=1, dtype=np.float64))
     return sums[lost.argmax(axis=0), np.arange(len(rows))]

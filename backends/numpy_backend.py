@@ -35,8 +35,8 @@ def open_session(
     *,
     in_order: bool = False,
 ) -> "NumpySession":
-    """`in_order`: the loss and the gradients of biases are added up one term after another, as
-    some libraries do, which in float32 is less exact."""
+    """`in_order`: the gradients of biases are added up one term after another, as some libraries
+    do, which in float32 is less exact."""
     if reason := unavailable(device):
         raise Unsupported(reason)
     SUPPORTS.check(spec)
@@ -188,7 +188,7 @@ class NumpySession:
         """The loss, and its derivative with respect to the last layer's states of every step,
         or to the final ones of each direction."""
         features, prediction = self._read(run)
-        loss, d_logits = LOSSES[self.spec.loss](prediction, y, self.in_order)
+        loss, d_logits = LOSSES[self.spec.loss](prediction, y)
         every, w = self.spec.readout == "every", self.weights.parts["readout.w"]
         d_logits = d_logits.transpose(1, 2, 0) if every else d_logits.T[None]
         columns = self.space.columns("features", features)
@@ -395,7 +395,7 @@ class Weights:
 # ---- losses: value and derivative -----------------------------------------------------------
 
 
-def mse(prediction: Array, y: Array, in_order: bool = False) -> tuple[float, Array]:
+def mse(prediction: Array, y: Array) -> tuple[float, Array]:
     """Mean of (prediction − y)² over all elements; at every step, NaN targets are left out."""
     difference = prediction - y.astype(prediction.dtype)
     count = difference.size
@@ -403,11 +403,10 @@ def mse(prediction: Array, y: Array, in_order: bool = False) -> tuple[float, Arr
         missing = np.isnan(y)
         difference[missing] = 0
         count = max(count - int(missing.sum()), 1)
-    loss = _total(difference * difference, in_order) / count
-    return float(loss), difference * (2 / count)
+    return float((difference * difference).sum() / count), difference * (2 / count)
 
 
-def cross_entropy(logits: Array, y: Array, in_order: bool = False) -> tuple[float, Array]:
+def cross_entropy(logits: Array, y: Array) -> tuple[float, Array]:
     """Mean of −log softmax(logits)[y] over positions; those labelled −1 are left out."""
     labels, rows = y.reshape(-1), logits.reshape(-1, logits.shape[-1])
     used = labels >= 0
@@ -416,15 +415,11 @@ def cross_entropy(logits: Array, y: Array, in_order: bool = False) -> tuple[floa
     total = exponent.sum(axis=1, keepdims=True)
     position, label = np.flatnonzero(used), labels[used]
     count = max(len(position), 1)
-    loss = _total(np.log(total[position, 0]) - shifted[position, label], in_order) / count
+    loss = (np.log(total[position, 0]) - shifted[position, label]).sum() / count
     d_rows = exponent / total
     d_rows[position, label] -= 1
     d_rows *= (used / count).astype(rows.dtype)[:, None]
     return float(loss), d_rows.reshape(logits.shape)
-
-
-def _total(terms: Array, in_order: bool) -> Any:
-    return one_by_one(terms.reshape(1, -1))[0] if in_order and terms.size else terms.sum()
 
 
 LOSSES = {"mse": mse, "cross_entropy": cross_entropy}

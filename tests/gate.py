@@ -44,10 +44,11 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "forget_bias": 5.0,
     },
 }
-LARGE = "workload 256 × 100 × 2 → 128"
-STILL, STEEP = "memory 32 × 1020 → 4", "long-lag 10 × 100 × 101 → 32"
-"""Sizes for right adapters alone. What float32 loses in the sums of long still sequences hides a
-wrong β₂ or clipping left out; where gradients are large the losses say little."""
+LARGE, STEEP = "workload 256 × 100 × 2 → 128", "long-lag 10 × 100 × 101 → 32"
+"""Sizes for right adapters alone: of the latter the losses say little, gradients being so large."""
+STILL = "memory 32 × 1020 → 4"
+UNSEEN = ("Adam's β₂ 0.99", "Adam's ε 1e-6", "clipping left out")
+"""Faults that five updates do not show where a sequence stands still."""
 CELLS = ("rnn", "lstm", "gru")
 RIGHT = ("numpy", "torch", "torch-loop", "torch-scan", "tensorflow", "jax")
 FAULTS: Mapping[str, Any] = {
@@ -97,7 +98,8 @@ def models(names: Sequence[str], seeds: int, large: int) -> Iterator[dict[str, A
         for size in SIZES:
             for cell in CELLS:
                 gateless = (name, cell) == ("two gates swapped", "rnn")
-                if faulty and (size in (LARGE, STILL, STEEP) or gateless):
+                hidden = size in (LARGE, STEEP) or (size == STILL and name in UNSEEN)
+                if faulty and (hidden or gateless):
                     continue
                 for seed in range(large if size == LARGE else seeds):
                     told = {"faulty": faulty, "adapter": name, "size": size, "cell": cell}

@@ -122,10 +122,16 @@ class Bench:
         self.backend.open_session(tiny, weights, self.case.device, self.case.training).wait()
 
     def open_reference(
-        self, model: ModelSpec, params: Params, training: Training = Training(), **how: bool
+        self,
+        model: ModelSpec,
+        params: Params,
+        training: Training = Training(),
+        *,
+        in_order: bool = False,
     ) -> Session:
-        opened = self.watch.timed(self.reference.open_session)
-        return Metered(opened(model, params, "cpu", training, **how), self.watch)
+        """`in_order`: see the reference's `open_session`."""
+        opened: Any = self.watch.timed(self.reference.open_session)
+        return Metered(opened(model, params, "cpu", training, in_order=in_order), self.watch)
 
     def weights(self, model: ModelSpec) -> dict[str, Array]:
         """The canonical initial weights of this case's seed."""

@@ -3,7 +3,7 @@
 - float64 must come within 1e-9.
 - float32 is held to the reference's own runs in float32: a backend may be ten times as far from the
   truth as the farthest of them, or `floor`, whichever is more. Below that, rounding alone differs
-  with the order of summation, and a gradient is a sum over all steps of all sequences.
+  with the order of summation, and losses and gradients are sums over all steps of all sequences.
 - On a GPU float32 may be `ON_GPU` times as far off as on a CPU: cuDNN's tanh is less exact. TF32 is
   much farther off, and rejected.
 - bfloat16 is held to what rounding costs: the reference runs in float32 on weights and inputs
@@ -12,9 +12,9 @@
 - The reference runs `RUNS` times, on weights that differ by less than the dtype tells apart
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
-- A loss and a bias' gradient may be `IN_ORDER` times as far off as those of a reference that adds
-  one term after another in float32. Where a sequence stands still so do its terms, the sum is
-  rounded the same way each time, and what is lost grows as n, not √n.
+- In float32 a bias' gradient may be `IN_ORDER` times as far off as that of a reference that adds
+  one term after another. Where a sequence stands still so do its terms, the sum is rounded the
+  same way each time, and what is lost grows as n, not √n.
 - What a few updates made of the weights is held to what the optimiser makes of gradients that
   pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
@@ -39,8 +39,9 @@ FLOAT64 = 1e-9
 FLOORS: Mapping[str, float] = {"float64": FLOAT64, "float32": 1e-5, "bfloat16": 5 * 2**-8}
 FACTOR = 10.0
 RUNS = 3
-IN_ORDER = 2.0
 ON_GPU = 5.0
+IN_ORDER = 2.0
+"""Other terms, such as those of a loss that is divided after the sum, are rounded otherwise."""
 UNIT = 2**-23
 """The distance of 1 from the next number of float32."""
 
@@ -89,8 +90,8 @@ def slack(dtype: str, device: str) -> float:
 
 
 def allowed(dtype: str, runs: Iterable[Array], truth: Array, terms: int = 0) -> float:
-    """How far an array may be of which the reference made `runs`. `terms` is how many a gradient
-    sums up, all steps of all sequences; 0 for what is not a gradient."""
+    """How far an array may be of which the reference made `runs`. `terms` is how many a loss or
+    a gradient sums up, all steps of all sequences; 0 for what is no such sum."""
     return max(floor(dtype, terms), *(FACTOR * relative_error(run, truth) for run in runs))
 
 
@@ -140,8 +141,9 @@ def drift(
     path: Sequence[Params], near: Sequence[Mapping[str, float]], training: Training
 ) -> list[dict[str, Array]]:
     """How far the optimiser may have carried two runs apart after each update, element by element,
-    whose gradients stay within `near[k][name] · max|g|` of each other before update k. `path` has
-    the gradients by name before each update.
+    whose gradients stay within `near[k][name] · max|g|` of each other before update k, and which
+    clip them by factors that differ accordingly (`_spread`). `path` has the gradients by name
+    before each update.
 
     Plain gradient descent adds up the distances. Of Adam an element whose gradient is smaller than
     its own error takes a step of full length in either direction, one of a usual size hardly
@@ -151,17 +153,34 @@ def drift(
     |Δu| ≤ δ (1 + |u|) / (max(√v̂ − δ, 0) + ε), and |u| has a bound as such (`_longest`).
     """
     carried = _by_adam if training.optimiser == "adam" else _by_descent
-    clipped = [_clipped(gradients, training.clip_norm) for gradients in path]
-    spread = [max(step.values(), default=0.0) if training.clip_norm else 0.0 for step in near]
+    limit = training.clip_norm
+    clipped = [_clipped(gradients, limit) for gradients in path]
+    spread = [_spread(gradients, own, limit) for gradients, own in zip(path, near, strict=True)]
     by_name = {
         name: carried(
             [g[name] for g in clipped],
-            [step[name] + more for step, more in zip(near, spread, strict=True)],
+            [
+                step[name] * np.max(np.abs(g[name]), initial=0.0) + more * np.abs(g[name])
+                for g, step, more in zip(clipped, near, spread, strict=True)
+            ],
             training,
         )
         for name in near[0]
     }
     return [dict(zip(by_name, after, strict=True)) for after in zip(*by_name.values(), strict=True)]
+
+
+def _spread(gradients: Params, near: Mapping[str, float], limit: float | None) -> float:
+    """How far the factor that clips all gradients may be off, to first order and relative to it:
+    as far as the norm is where every element is off in its own direction."""
+    size = norm(*gradients.values())
+    if not limit or not size:
+        return 0.0
+    apart = sum(
+        near[name] * float(np.max(np.abs(g)) * np.sum(np.abs(g))) for name, g in gradients.items()
+    )
+    share = apart / size**2
+    return share if size * (1 + share) > limit else 0.0
 
 
 def carried_losses(path: Sequence[Params], drifted: Sequence[Mapping[str, Array]]) -> Array:
@@ -192,18 +211,18 @@ def along(
     ]
 
 
-def _by_descent(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Iterator[Array]:
-    distance = 0.0
-    for g, own in zip(gradients, near, strict=True):
-        distance += own * float(np.max(np.abs(g)))
-        yield np.full_like(g, t.learning_rate * distance)
+def _by_descent(gradients: Sequence[Array], apart: Sequence[Array], t: Training) -> Iterator[Array]:
+    distance = np.zeros_like(gradients[0])
+    for own in apart:
+        distance = distance + own
+        yield t.learning_rate * distance
 
 
-def _by_adam(gradients: Sequence[Array], near: Sequence[float], t: Training) -> Iterator[Array]:
+def _by_adam(gradients: Sequence[Array], apart: Sequence[Array], t: Training) -> Iterator[Array]:
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
-    total, delta = np.zeros_like(mean), 0.0
-    for count, (g, own) in enumerate(zip(gradients, near, strict=True), 1):
-        delta = max(delta, own * float(np.max(np.abs(g))))
+    total, delta = np.zeros_like(mean), np.zeros_like(mean)
+    for count, (g, own) in enumerate(zip(gradients, apart, strict=True), 1):
+        delta = np.maximum(delta, own)
         mean += (1 - t.beta1) * (g - mean)
         square += (1 - t.beta2) * (g * g - square)
         root = np.sqrt(square / (1 - t.beta2**count))

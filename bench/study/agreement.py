@@ -261,7 +261,8 @@ def _risen(steps: Sequence[float], end: float) -> tuple[list[float], list[float]
 
 def _end(found: Pairs, row: str, cell: str) -> float:
     """Where the longest run of a model ends."""
-    return max(_made(pair.main) for seen in found.values() for pair in _of(seen, row, cell))
+    mine = [pair for seen in found.values() for pair in _of(seen, row, cell)]
+    return max(_made(run) for pair in mine for run in (pair.main, pair.other))
 
 
 def _panels(models: Sequence[tuple[str, str]]) -> tuple[Figure, list[Any]]:

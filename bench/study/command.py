@@ -79,7 +79,9 @@ def study_command(
         if any(row in asked for row in rows) and case.backend in (inside or [case.backend])
     ]
     if not chosen:
-        raise Unavailable(f"{' and '.join(inside)}: not installed, or no part of these rows")
+        raise Unavailable(
+            f"{' and '.join(inside)}: cannot run on {device} here, or no part of these rows"
+        )
     there = (root / run_id / "records.jsonl").is_file()
     folder = RunFolder.existing(root, run_id) if there else None
     if dry_run:
