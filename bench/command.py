@@ -23,7 +23,7 @@ from bench.plan import PROFILES, Case, Selection, Unit, cases, units
 from bench.process import Limits
 from bench.records import Record, RecordsError, RunFolder
 from bench.runner import Run, to_the_end
-from bench.select import Registry, Request, select
+from bench.select import Registry, Request, own_file, select
 from bench.spec import Unavailable
 
 MEMORY_SHARE = 0.8
@@ -257,7 +257,12 @@ def first_info(
 ) -> dict[str, Any]:
     """The request with what this machine decided made explicit: resumed on another one, the run
     goes on with the same cases or says why it cannot."""
-    asked = replace(request, backends=list(selection.backends), threads=selection.threads)
+    asked = replace(
+        request,
+        backends=list(selection.backends),
+        threads=selection.threads,
+        digest=own_file(request).get("digest"),
+    )
     return {"request": asked.given(), **about(selection.backends, entry, backends)}
 
 

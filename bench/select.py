@@ -55,6 +55,8 @@ class Request:
     phase_s: float | None = None
     data: str | None = None
     column: str | None = None
+    digest: str | None = None
+    """Of the file, kept so that a resumed run does not go on with another."""
 
     def over(self, earlier: Mapping[str, Any]) -> "Request":
         """This request, with what it leaves open taken from an earlier one."""
@@ -72,7 +74,7 @@ def _fits(name: str, value: Any) -> bool:
     """Whether a request can hold this value."""
     if name in ("launches", "threads"):
         return isinstance(value, int)
-    if name in ("init", "optimiser", "profile", "data", "column"):
+    if name in ("init", "optimiser", "profile", "data", "column", "digest"):
         return isinstance(value, str)
     if name in ("forget_bias", "phase_s"):
         return isinstance(value, int | float)
@@ -104,7 +106,7 @@ def select(
     profile = PROFILES[name]
     asked = _unique(request.backends or getattr(backends, "DEFAULT", backends.names()))
     loaded = {b: backends.load(b) for b in (backends.names() if ALL in asked else asked)}
-    file = _own_file(request)
+    file = own_file(request)
     sized_tasks = [_task(text, tasks, name, file) for text in _unique(request.tasks or ["adding"])]
     devices, missing = _devices(loaded, _unique(request.devices or ["cpu"]))
     lost = [m for m in missing if m.backend not in devices]
@@ -178,7 +180,7 @@ def _devices(
     return found, missing
 
 
-def _own_file(request: Request) -> dict[str, str]:
+def own_file(request: Request) -> dict[str, str]:
     """Settings of a task that reads the user's own file; none where there is no such file."""
     if request.data is None and request.column is None:
         return {}
@@ -189,6 +191,8 @@ def _own_file(request: Request) -> dict[str, str]:
         digest = sha256(path.read_bytes()).hexdigest()[:32]
     except OSError as error:
         raise Unavailable(f"--data: {path} cannot be read: {error.strerror or error}") from None
+    if request.digest not in (None, digest):
+        raise Unavailable(f"--data: {path} has changed since the run was begun. Begin a new run")
     return {"series": "csv", "data": str(path), "column": request.column, "digest": digest}
 
 
@@ -196,14 +200,19 @@ def _task(text: str, tasks: Registry, profile: str, file: Mapping[str, str]) -> 
     """`adding`, `adding:paper` (a size by its name) or `adding:length=200:hidden=32`."""
     name, *options = text.split(":")
     module = tasks.load(name)
-    if options and options[0] in module.PROFILES:
-        profile = options.pop(0)
+    named = options[0] if options and options[0] in module.PROFILES else None
+    profile = named or profile
+    options = options[1:] if named else options
     if wrong := [option for option in options if "=" not in option]:
         sizes = ", ".join(module.PROFILES)
         raise Unavailable(f"task {name}: {wrong[0]!r} is neither option=value nor a size ({sizes})")
     pairs = dict(option.split("=", 1) for option in options)
     if file and not hasattr(module.PROFILES[profile], "column"):
         raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
+    if file and (named not in (None, *PROFILES) or file.keys() & pairs.keys()):
+        raise Unavailable(
+            f"task {name}: {text!r} names a series, and so does --data: give one of them"
+        )
     task = sized(name, module, profile, {**pairs, **file})
     if reason := getattr(task, "unavailable", lambda: None)():
         raise Unavailable(f"task {name}: {reason}")

@@ -22,15 +22,20 @@ FILE = "csv"
 """The name of a series that is read from the user's own file."""
 TRAINED_ON = 0.8
 LEAST_ROWS = 10
-NUMBERED = re.compile(r"(?i)\b(year|date|datetime|timestamp|ds)\b")
-"""Headings below which numbers are points in time."""
-NAMED = re.compile(r"(?i)\b(date|datetime|timestamp|ds)\b")
-"""Headings below which text must be."""
+NUMBERED = ("year", "time", "date", "datetime", "timestamp", "ds", "month")
+"""Last words of headings below which numbers are points in time, months if they have their year."""
+NAMED = ("date", "datetime", "timestamp", "ds")
+"""Last words of headings below which text must be."""
+COMPACT = {8: "%Y%m%d", 6: "%Y%m"}
+"""How dates are written that are numbers, by their digits."""
 DATED = re.compile(r"\d{4}|\d+[-/.]\d+[-/.]\d+")
 """What a cell holds that may be a date: a year, or three numbers."""
-LATE, REGULAR = 1.5, 0.1
-"""Steps are late that are so many times as long as their median, and a gap where fewer than this
-share of them are: more are weekends."""
+LATE, OFTEN, REPEATED = 1.5, 0.1, 3
+"""Steps are late that are so many times as long as their median. They are gaps unless they come
+again after as many steps, as weekends do: always, being this share of the steps, or mostly, and at
+least so many times."""
+LARGEST = 1e15
+"""Of larger numbers float32 cannot hold the squares of squares."""
 
 
 def read_sunspots() -> Array:
@@ -239,14 +244,19 @@ def _table(file: Path, digest: str) -> tuple[list[str], dict[int, list[str]]]:
         if digest and not sha256(file.read_bytes()).hexdigest().startswith(digest):
             raise Unavailable(f"{file} has changed since the run was begun")
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.reader(lines)
-            heads = [head.strip() for head in next(reader, [])]
+            reader = csv.reader(lines, strict=True)
             found = ((reader.line_num, row) for row in reader)
-            rows = {line: row for line, row in found if any(cell.strip() for cell in row)}
+            filled = [(line, row) for line, row in found if any(cell.strip() for cell in row)]
     except OSError as error:
         raise Unavailable(f"{file} cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Unavailable(f"{file} is no CSV file: {error}") from error
+        raise Unavailable(f"{file} is no CSV file in UTF-8: {error}") from error
+    heads = [head.strip() for head in filled[0][1]] if filled else []
+    rows = dict(filled[1:])
+    if len(heads) == 1 and (mark := re.search(r"[;\t]", heads[0])):
+        raise Unavailable(
+            f"{file}, line {filled[0][0]}: cells are parted by {mark[0]!r}, not by commas"
+        )
     for line, row in rows.items():
         if len(row) != len(heads):
             where = f"{file}, line {line}"
@@ -260,11 +270,13 @@ def _number(file: Path, line: int, column: str, cell: str) -> float:
     if not cell.strip():
         raise Unavailable(f"{where}: a gap. Fill it or leave it out, the choice is yours")
     try:
-        number = float(cell)
+        number = float(cell.replace("_", "?"))
     except ValueError:
         raise Unavailable(f"{where}: {cell!r} is no number") from None
     if not np.isfinite(number):
         raise Unavailable(f"{where}: {cell.strip()} is no finite number")
+    if abs(number) > LARGEST:
+        raise Unavailable(f"{where}: {cell.strip()} is beyond {LARGEST:g}. Take a larger unit")
     return number
 
 
@@ -280,34 +292,76 @@ def _in_order(file: Path, name: str, cells: Mapping[int, str]) -> None:
 
 
 def _out_of_turn(name: str, texts: Sequence[str]) -> tuple[int, str] | None:
-    """The first number below a heading of time that is less than the one before it. It may be the
-    same: a year has many months."""
-    back = np.diff(np.array(texts, dtype=np.float64)) < 0
-    if not NUMBERED.search(name) or not back.any():
+    """Of numbers below a heading of time the first that is less than the one before it, or that
+    comes late. They may stay the same: a year has many months."""
+    if not _ends(name, NUMBERED):
         return None
-    return int(np.argmax(back)) + 1, "does not come after the number before it"
+    dates = _compact(texts)
+    if dates is not None:
+        return _uneven(dates, "date")
+    steps = np.diff(np.array(texts, dtype=np.float64))
+    if _ends(name, ("month",)):
+        return None
+    if (steps < 0).any():
+        return int(np.argmax(steps < 0)) + 1, f"{BACK.format('number')}, or rename {name!r}"
+    return _uneven(np.array(texts, dtype=np.float64), "number") if (steps > 0).all() else None
+
+
+BACK = "does not come after the {} before it. Put the rows in order"
+
+
+def _ends(name: str, words: Sequence[str]) -> bool:
+    """Whether one of the words is the last of a heading, such as `unix_time`."""
+    return ([w for w in re.split(r"[^a-z]+", name.lower()) if w] or [""])[-1] in words
+
+
+def _compact(texts: Sequence[str]) -> Array | None:
+    """Seconds of dates written as numbers, such as 20260131 or 202601; or None."""
+    form = COMPACT.get(len(texts[0]))
+    if not form or any(len(text) != len(texts[0]) or not text.isdigit() for text in texts):
+        return None
+    import pandas as pd
+
+    found = pd.Series(pd.to_datetime(list(texts), format=form, errors="coerce", utc=True))
+    return None if found.isna().any() else _seconds(found)
+
+
+def _seconds(dates: "pd.Series[pd.Timestamp]") -> Array:
+    return (dates - dates.iloc[0]).dt.total_seconds().to_numpy()
 
 
 def _no_next_date(name: str, texts: Sequence[str]) -> tuple[int, str] | None:
     """The first cell of a column of dates that is none, or not the next one."""
     if not DATED.search(texts[0]) or _instants(texts[:1], day_first=False).isna().any():
         why = f"is no date that can be read. Write 2026-01-31, or rename {name!r}"
-        return (0, why) if NAMED.search(name) else None
+        return (0, why) if _ends(name, NAMED) else None
     readings = [_instants(texts, day_first=day_first) for day_first in (False, True)]
     found = min(readings, key=lambda dates: (dates.isna().sum(), (dates.diff().dt.days < 0).sum()))
     if found.isna().any():
         return int(np.argmax(found.isna())), "is no date, as those above it are"
-    steps = found.diff().dt.total_seconds().to_numpy()[1:]
+    return _uneven(_seconds(found), "date")
+
+
+def _uneven(times: Array, kind: str) -> tuple[int, str] | None:
+    """The first that does not come after the one before it, or comes late once in a while."""
+    steps = np.diff(times)
     if (steps <= 0).any():
-        return int(np.argmax(steps <= 0)) + 1, "does not come after the date before it"
-    late = steps > LATE * np.median(steps)
-    if not late.any() or late.mean() >= REGULAR:
+        return int(np.argmax(steps <= 0)) + 1, BACK.format(kind)
+    late = np.flatnonzero(steps > LATE * np.median(steps))
+    if not len(late) or _again_and_again(late, len(steps)):
         return None
     why = (
-        "comes more than a step after the date before it: a gap. Fill it, or leave out the column "
-        "of dates, the choice is yours"
+        f"comes more than a step after the {kind} before it: a gap. Fill it, or leave out the "
+        f"column of {kind}s, the choice is yours"
     )
-    return int(np.argmax(late)) + 1, why
+    return int(late[0]) + 1, why
+
+
+def _again_and_again(late: Array, count: int) -> bool:
+    """Whether late steps are none that is missing, but recur. `late` has their places."""
+    apart = np.diff(late)
+    alike = float(np.mean(apart == np.median(apart))) if len(apart) else 0.0
+    return (len(late) >= OFTEN * count and alike == 1) or (len(apart) >= REPEATED and alike > 0.5)
 
 
 def _is_number(text: str) -> bool:

@@ -258,3 +258,25 @@ def test_a_run_goes_on_under_the_versions_that_it_was_begun_with_only(tmp_path: 
     assert done.returncode == 2
     assert f"numpy 1.0 is now {np.__version__}" in done.stderr
     assert file.read_bytes() == before
+
+
+def test_a_run_on_a_file_that_has_changed_is_not_resumed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("y\n" + "".join(f"{k * k % 7}\n" for k in range(60)))
+    small = ("--backends", "numpy", "--cells", "rnn", "--probes", "learning", "--profile", "smoke")
+    asked = ("--tasks", "forecasting:steps=1", "--data", file, "--column", "y", *small)
+    new = ("--run-id", "r", "--results-dir", tmp_path)
+    assert bench(*asked, *new).returncode == 0
+    recorded = (tmp_path / "r" / "records.jsonl").read_text()
+    file.write_text(file.read_text() + "3\n")
+    done = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert done.returncode == 2 and "mine.csv has changed since the run was begun" in done.stderr
+    assert (tmp_path / "r" / "records.jsonl").read_text() == recorded
+
+
+@pytest.mark.parametrize("task", ["forecasting:airline", "forecasting:series=laser"])
+def test_a_file_and_a_series_are_not_asked_for_at_once(task: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("y\n" + "".join(f"{k * k % 7}\n" for k in range(60)))
+    done = bench_inside("--tasks", task, "--data", file, "--column", "y")
+    assert done.returncode == 2 and "names a series, and so does --data" in done.stderr

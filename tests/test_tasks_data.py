@@ -232,6 +232,13 @@ REFUSED = {
     "a day is missing": (changed(9, ""), "line 10, column 'when': '2020-01-09' comes more than a"),
     "an empty date": (changed(9, ",1,5"), "line 9, column 'when': a gap is no date"),
     "a time zone": (changed(9, "2020-01-08T00:00Z,1,5"), "line 9, column 'when': '2020-01-08T00"),
+    "a thousand apart": (changed(7, "2020-01-06,1_000,5"), "'1_000' is no number"),
+    "far too large": (
+        changed(7, "2020-01-06,1e300,5"),
+        "1e300 is beyond 1e+15",
+    ),
+    "an open quote": (changed(7, '2020-01-06,"1,5'), "is no CSV file in UTF-8: unexpected end"),
+    "other marks": (GOOD.replace(",", ";"), "line 1: cells are parted by ';', not by commas"),
     "no date at all": ("ds,y\n" + "soon,1\n" * 12, "line 2, column 'ds': 'soon' is no date that"),
 }
 ORDERS = {
@@ -242,6 +249,10 @@ ORDERS = {
     "day first": ("date", [f"{k + 1:02}.01.2020" for k in range(30)]),
     "named months": ("date", [f"{date(2020 + k // 12, k % 12 + 1, 1):%b %Y}" for k in range(30)]),
     "hours": ("time", [f"2020-01-{k // 24 + 1:02} {k % 24:02}:00" for k in range(30)]),
+    "seconds": ("unix_time", [str(1_600_000_000 + 60 * k) for k in range(30)]),
+    "years of sales": ("sale_year", [str(year) for year in range(1990, 2020)]),
+    "dates as numbers": ("order_date", [f"202001{k + 1:02}" for k in range(30)]),
+    "months as numbers": ("month", [f"{2020 + k // 12}{k % 12 + 1:02}" for k in range(30)]),
     "days of business": ("date", list(pd.bdate_range("2020", periods=30).strftime("%Y-%m-%d"))),
 }
 
@@ -255,9 +266,25 @@ def dated(heading: str, dates: Sequence[str]) -> str:
 def test_dates_of_every_form_must_be_in_order(form: str, tmp_path: Path) -> None:
     heading, dates = ORDERS[form]
     own(dated(heading, dates), tmp_path, level="window")
-    dates[20], dates[21] = dates[21], dates[20]
+    dates = [*dates[:20], dates[21], dates[20], *dates[22:]]
     with pytest.raises(Unavailable, match=rf"line 23, column '{heading}': .* does not come after"):
         own(dated(heading, dates), tmp_path / "again", level="window")
+
+
+@pytest.mark.parametrize("form", sorted({*ORDERS} - {"decimal years", "days of business"}))
+def test_a_time_that_is_missing_is_a_gap(form: str, tmp_path: Path) -> None:
+    heading, dates = ORDERS[form]
+    own(dated(heading, dates), tmp_path, level="window")
+    with pytest.raises(Unavailable, match=rf"line 14, column '{heading}': .* a gap"):
+        own(dated(heading, dates[:12] + dates[13:]), tmp_path / "again", level="window")
+
+
+def test_days_that_are_missing_here_and_there_are_no_weekends(tmp_path: Path) -> None:
+    days = list(pd.date_range("2020", periods=100).strftime("%Y-%m-%d"))
+    for place in rng().choice(np.arange(1, 99, 2), size=12, replace=False):
+        days[place] = ""
+    with pytest.raises(Unavailable, match="comes more than a step after the date before it"):
+        own(dated("date", [day for day in days if day]), tmp_path, level="window")
 
 
 @pytest.mark.parametrize(
