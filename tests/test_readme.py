@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import gate
@@ -17,6 +18,7 @@ from bench.records import RunFolder
 from bench.study.command import STUDIES, plan, report
 
 README = (ROOT / "README.md").read_text()
+DOCS = list((ROOT / "docs").glob("*.md"))
 
 
 def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
@@ -32,25 +34,37 @@ def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
     assert "0 failed" in done.stdout
 
 
-def test_every_option_and_file_that_is_named_exists() -> None:
-    told = "".join(
+ELSEWHERE = {
+    *("--extra-index-url", "--no-deps"),  # pip
+    *("--backends", "--device", "--thorough", "--dist"),  # pytest
+    *("--benchmark-only", "--benchmark-compare-fail"),
+}
+"""Options of other programs that documents name."""
+
+
+@pytest.mark.parametrize("page", sorted(["README.md", *(f"docs/{p.name}" for p in DOCS)]))
+def test_every_option_and_file_that_is_named_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
+    assert named - options() <= ELSEWHERE
+    for link in re.findall(r"\]\((?!http|#)([^)#]+)", text):
+        assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+@cache
+def options() -> set[str]:
+    """All of all commands, and of the programs in `tests`."""
+    commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
+    commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
+    commands += ["tests/gate.py", "tests/guard_rates.py", "-m tests.native"]
+    told = [
         subprocess.run(
-            [sys.executable, str(ROOT / "run_bench.py"), *command, "--help"],
-            capture_output=True,
-            text=True,
+            [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True
         ).stdout
-        for command in ([], ["compare"], ["history"])
-    )
-    for option in set(re.findall(r"[ `](--[a-z][a-z-]+)", README)) - {
-        "--dist",
-        "--format",
-        "--no-deps",
-        "--limits",
-        "--extra-index-url",
-    }:
-        assert option in told
-    for link in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+        for command in commands
+    ]
+    assert all(told)
+    return set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(told)))
 
 
 @pytest.mark.parametrize("marker", ["main job", "tests"])

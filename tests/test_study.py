@@ -105,7 +105,7 @@ def test_twenty_published_figures_stand_beside_ours_with_a_reason_where_they_dif
     assert len(beside) >= 20
     lines = markdown(study, own).splitlines()
     apart = {line.split("|")[1].strip() for line in lines if "| outside" in line}
-    assert apart and apart <= {row.name for row in study.rows if row.why}
+    assert apart and apart <= {row.name for row in study.rows if row.why or row.differs}
 
 
 def recorded(row: str) -> list[Record]:
@@ -192,6 +192,43 @@ def test_what_is_said_of_the_model_in_which_jax_is_behind() -> None:
             assert study == "papers" or sign_test(later, sooner) > 0.05
 
 
+def test_what_is_said_of_series_on_which_no_cell_beats_the_autoregression() -> None:
+    for row in ("airline passengers", "CO₂", "temperatures, a day ahead"):
+        learned = [r for r in of_study("papers")[row] if r.probe == "learning"]
+        own = [r for r in learned if r.case["backend"] == "jax"]
+        assert len(own) == 15
+        assert all(score(r) >= number(r, "baseline.autoregression") for r in own)
+        assert number(own[0], "baseline.autoregression") < 0.04
+
+
+def test_what_is_said_of_copying() -> None:
+    learned = [r for r in of_study("papers")["copy, T = 1000"] if r.probe == "learning"]
+    scores = {
+        cell: median(score(r) for r in learned if r.case["cell"] == cell)
+        for cell in ("rnn", "lstm", "gru")
+    }
+    assert min(scores.values()) > 0.0204 and max(scores, key=scores.__getitem__) == "lstm"
+    parts = [
+        parting(p.other, p.main)
+        for seen in beside_jax("papers").values()
+        for p in seen
+        if (p.row, p.cell) == ("copy, T = 1000", "lstm")
+    ]
+    assert 450 < median(parts) < 600
+
+
+def test_what_is_said_of_the_sunspots() -> None:
+    """How many seeds are solved and how many still are at the end."""
+    said = {"32 units each": (8, 0), "as many weights": (8, 3)}
+    for setting, (at_some_look, at_the_end) in said.items():
+        records = of_study("claims")[f"sunspots: {setting}"]
+        for cell in ("rnn", "lstm", "gru") if setting == "32 units each" else ("rnn",):
+            own = [r for r in records if r.probe == "learning" and r.case["cell"] == cell]
+            still = sum(score(r) < number(r, "threshold") for r in own)
+            assert sum(bool(r.metrics["solved"]) for r in own) == len(own) == at_some_look
+            assert still == at_the_end
+
+
 def learned(
     seed: int,
     solved_at: float | None,
@@ -234,7 +271,7 @@ def learned(
         (about("lstm", SEQUENCES, 1000), 500, "within"),
         (about("lstm", SEQUENCES, 1000), 499, "outside: fewer"),
         (about("lstm", SEQUENCES, 1000), 2001, "outside: more"),
-        (about("lstm", SEQUENCES, 1000), math.inf, "outside: not solved"),
+        (about("lstm", SEQUENCES, 1000), math.inf, "outside: fewer than half solved"),
         (about("lstm", SCORE, 0.1), 0.04, "outside: lower"),
         (between("lstm", SEQUENCES, 10, 20), 21, "outside: more"),
         (Figure("rnn", SOLVED, 0.0, 0.0, 0.0), 0.0, "within"),
@@ -262,7 +299,7 @@ def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -
     text = markdown(study, of([*own, *other], row))
     cells = [cell.strip() for cell in text.splitlines()[-1].split("|")[1:-1]]
     assert cells == [
-        *("it", "lstm", "sequences", "900", "1,000 (400–1,200)", "100", "3 of 4 (19–99%)"),
+        *("it", "lstm", "sequences", "900", "1,000 (400–∞)", "100", "3 of 4 (19–99%)"),
         *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
     ]
 
@@ -347,12 +384,20 @@ def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> N
     assert far == ["rise", "far", "20.0", "–", "20.0", "–", "–", "90.0"]
 
 
+def test_the_seeds_that_beat_the_autoregression_at_the_end_are_counted() -> None:
+    row = Row(name="rise", line="rise", group="g", task="t", cells=("gru", "lstm"))
+    baseline = {"baseline.autoregression": 0.2}
+    own = [learned(k, 5, cell="gru", score=s, **baseline) for k, s in enumerate([0.1, 0.2, None])]
+    text = markdown(Study(about="", rows=(row,), main="a"), of(own, row))
+    assert "| rise | 1 of 3 (1–91%) | – |" in re.sub(" +", " ", text)
+
+
 def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:
     row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
     study = Study(about="", rows=(row,), main="a", others=())
     own = [learned(k, s) for k, s in enumerate([400, None, None])]
     text = markdown(study, of(own, row))
-    assert "– (400–400)" in text and "outside: not solved" in text
+    assert "– (400–∞)" in text and "outside: fewer than half solved" in text
 
 
 def solved_at(steps: Sequence[float | None], cell: str, score: float = 0.5) -> list[Record]:
@@ -649,6 +694,19 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert (tmp_path / "small" / "records.jsonl").read_text() == whole
 
 
+def test_a_row_whose_data_are_not_installed_is_left_out_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tasks.forecasting.missing", lambda *_: "pmdarima is not installed")
+    airline = Row(name="planes", task="forecasting:airline", cells=("rnn",))
+    study = replace(SMALL, rows=(*SMALL.rows, airline))
+    monkeypatch.setattr(command, "STUDIES", {"small": study})
+    assert small(tmp_path, dry_run=True) == 0
+    said = capsys.readouterr().err
+    assert "not run: planes: task forecasting: pmdarima is not installed" in said
+    assert "5 of 5 cases left" in said
+
+
 def test_of_a_study_one_backend_may_go_ahead(tmp_path: Path) -> None:
     words = ("study", "papers", "--dry-run", "--results-dir", tmp_path, "mnist")
     for only, count in ((("--backends", "jax"), 6), (("--backends", "torch,numpy"), 8), ((), 18)):
@@ -671,11 +729,12 @@ def test_a_study_that_was_killed_while_writing_goes_on(
 
 def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
     figure = about("lstm", SEQUENCES, 900)
-    row = Row(name="it", group="p", task="t", published=(figure,), why=("Because of that.",))
+    reasons: Any = {"why": ("Because of that.",), "differs": ("Ours is shorter.",)}
+    row = Row(name="it", group="p", task="t", published=(figure,), **reasons)
     study = Study(about="", rows=(row,), main="a", others=())
     for sequences, told in ((800, False), (100, True)):
-        own = [learned(k, sequences) for k in range(3)]
-        assert ("Because of that." in markdown(study, of(own, row))) == told
+        text = markdown(study, of([learned(k, sequences) for k in range(3)], row))
+        assert ("Because of that." in text) == told and "- it: Ours is shorter." in text
 
 
 @pytest.mark.parametrize(

@@ -135,19 +135,24 @@ def folder_name(study: str, device: str) -> str:
 def plan(
     study: Study, rows: Sequence[Row], backends: Registry, tasks: Registry, device: str = "cpu"
 ) -> tuple[Planned, list[Selection]]:
-    """Every case once; of backends that cannot run on the device here, a line says so."""
+    """Every case once; of backends that cannot run on the device here, and of rows whose data are
+    not installed, a line says so."""
     names, gaps = _installed((study.main, *study.others), backends, tasks, device)
-    for gap in gaps:
-        print(f"not run: {gap}", file=sys.stderr)
     main = study.main if study.main in names else names[0]
     found: dict[str, tuple[Case, list[Row]]] = {}
     selections = []
     for row in rows:
         for request in row.requests(main, [name for name in names if name != main], device):
-            selection, _ = select(request, backends, tasks)
+            try:
+                selection, _ = select(request, backends, tasks)
+            except Unavailable as error:
+                gaps.append(f"{row.name}: {error}")
+                break
             selections.append(selection)
             for case in cases(selection):
                 found.setdefault(case.key, (case, []))[1].append(row)
+    for gap in gaps:
+        print(f"not run: {gap}", file=sys.stderr)
     return found, selections
 
 

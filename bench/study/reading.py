@@ -6,6 +6,7 @@ from statistics import median
 
 from bench.records import Record
 from bench.report.words import NONE, short
+from bench.statistics import share_interval
 
 
 def number(record: Record, name: str) -> float:
@@ -36,3 +37,11 @@ def ranged(values: Sequence[float]) -> str:
     if not values:
         return NONE
     return f"{short(median(values))} ({short(min(values))}–{short(max(values))})"
+
+
+def counted(count: int, total: int) -> str:
+    """`3 of 5 (15–95%)`: with the exact interval of the share."""
+    interval = share_interval(count, total)
+    if interval is None:
+        return NONE
+    return f"{count} of {total} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f}%)"

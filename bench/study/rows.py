@@ -42,8 +42,8 @@ def between(cell: str, what: str, low: float, high: float) -> Figure:
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One setting. `seeds` of it, from `first_seed` on, are trained in the study's main backend,
-    `other_seeds` of the same ones in each of the rest. `why` has the reasons of the difference
-    where ours is another."""
+    `other_seeds` of the same ones in each of the rest. `differs` says in what its settings are not
+    those of the paper, `why` has the reasons where ours is outside."""
 
     name: str
     task: str
@@ -64,6 +64,7 @@ class Row:
     """The line of a table of scores in which its cells stand; of a group, all rows have one or
     none has."""
     published: Sequence[Figure] = ()
+    differs: Sequence[str] = ()
     why: Sequence[str] = ()
 
     def requests(self, main: str, others: Sequence[str], device: str = "cpu") -> Iterator[Request]:

@@ -9,13 +9,17 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 from bench.records import Record
 from bench.report.rows import FINAL, classical
 from bench.report.words import NONE, short
-from bench.study.reading import number, ranged, score
+from bench.study.reading import counted, number, ranged, score
 from bench.study.rows import Row, Study
+
+TO_BEAT = "autoregression"
+"""The classical method to which the cells are held."""
 
 
 def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Record]]) -> str:
     """Each line that rows share: the classical methods' scores, those of the cells by the main
-    backend, and how far the other backends are from it."""
+    backend, and how far the other backends are from it; how many seeds are better than the method
+    to beat; and the other measures."""
     cells = list(dict.fromkeys(cell for row in rows for cell in row.cells))
     lines: dict[str, list[Record]] = {}
     for row in rows:
@@ -44,11 +48,19 @@ def series(study: Study, rows: Sequence[Row], learned: Mapping[str, Sequence[Rec
         if measure != deciding[line]
     ]
     sides = ["right"] * (len(methods) + len(cells))
-    made = _tabled(["series", *methods, *cells, "others"], ["left", *sides, "left"], table)
-    if not others:
-        return made
-    more = _tabled(["series", "measure", *methods, *cells], ["left", "left", *sides], others)
-    return f"{made}\n\nThe same forecasts by other measures, medians over seeds\n\n{more}"
+    parts = [_tabled(["series", *methods, *cells, "others"], ["left", *sides, "left"], table)]
+    if TO_BEAT in methods:
+        beaten = [
+            [line, *(_better(main[line], cell, own[TO_BEAT][deciding[line]]) for cell in cells)]
+            for line, own in known.items()
+            if TO_BEAT in own
+        ]
+        below = _tabled(["series", *cells], ["left", *["right"] * len(cells)], beaten)
+        parts += [f"Seeds whose score at the end is below that of the {TO_BEAT}", below]
+    if others:
+        more = _tabled(["series", "measure", *methods, *cells], ["left", "left", *sides], others)
+        parts += ["The same forecasts by other measures, medians over seeds", more]
+    return "\n\n".join(parts)
 
 
 def _classical(records: Sequence[Record]) -> dict[str, dict[str, float]]:
@@ -58,6 +70,11 @@ def _classical(records: Sequence[Record]) -> dict[str, dict[str, float]]:
 def _median(records: Sequence[Record], cell: str, measure: str) -> str:
     own = [number(r, FINAL + measure) for r in records if r.case["cell"] == cell]
     return _told(median(own) if own else None)
+
+
+def _better(records: Sequence[Record], cell: str, than: float) -> str:
+    own = [score(r) < than for r in records if r.case["cell"] == cell]
+    return counted(sum(own), len(own))
 
 
 def _told(value: float | None) -> str:

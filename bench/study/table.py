@@ -12,7 +12,7 @@ from bench.report.rows import BASELINE
 from bench.report.words import NONE, short
 from bench.statistics import share_interval
 from bench.study.grid import grids
-from bench.study.reading import kept, number, updates
+from bench.study.reading import counted, kept, number, updates
 from bench.study.rows import SCORE, SEQUENCES, SOLVED, Figure, Row, Study
 from bench.study.series import series
 
@@ -54,17 +54,17 @@ def markdown(study: Study, own: Mapping[str, Sequence[Record]]) -> str:
 
 
 def _figures(lines: Sequence[tuple[Row, Sequence[Sequence[str]]]]) -> list[str]:
-    """The table of a group, without what papers say where they say nothing, and why ours is
-    outside where it is."""
+    """The table of a group, without what papers say where they say nothing; in what settings
+    differ, and why ours is outside where it is."""
     every = [line for _, own in lines for line in own]
     published = any(line[HEADS.index("published")] != NONE for line in every)
     shown = [k for k, head in enumerate(HEADS) if published or head not in ("published", "verdict")]
     heads, sides, *table = ([line[k] for k in shown] for line in (HEADS, SIDES, *every))
     why: dict[str, list[str]] = {}
     for row, own in lines:
-        if any(line[-1].startswith(OUTSIDE) for line in own):
-            for reason in row.why:
-                why.setdefault(reason, []).append(row.name)
+        outside = any(line[-1].startswith(OUTSIDE) for line in own)
+        for reason in (*row.differs, *(row.why if outside else ())):
+            why.setdefault(reason, []).append(row.name)
     reasons = [f"- {'; '.join(names)}: {reason}" for reason, names in why.items()]
     made = str(tabulate(table, heads, "pipe", colalign=sides, disable_numparse=True))
     return [made, *(["\n".join(reasons)] if reasons else [])]
@@ -152,7 +152,7 @@ def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
     elif figure.low <= ours <= figure.high:
         return "within"
     if math.isinf(ours) and figure.what == SEQUENCES:
-        return f"{OUTSIDE}: not solved"
+        return f"{OUTSIDE}: fewer than half solved"
     below, above = ("fewer", "more") if figure.what == SEQUENCES else ("lower", "higher")
     return f"{OUTSIDE}: {below if ours < figure.low else above}"
 
@@ -167,21 +167,17 @@ def _value(what: str, records: Sequence[Record]) -> float:
 
 
 def _spread(what: str, records: Sequence[Record]) -> str:
-    """From the least to the largest of the seeds, of sequences those of the seeds solved."""
+    """From the least to the largest of the seeds; ∞ of sequences where a seed is not solved."""
     if what == SOLVED or len(records) < 2:
         return ""
     values = [number(r, COUNTED[what]) for r in records]
-    known = [v for v in values if what == SCORE or math.isfinite(v)]
-    return f" ({_shown(what, min(known))}–{_shown(what, max(known))})" if known else ""
+    least, most = (_shown(what, v, never="∞") for v in (min(values), max(values)))
+    return f" ({least}–{most})" if what == SCORE or least != "∞" else ""
 
 
 def _solved(records: Sequence[Record]) -> str:
     count = sum(bool(r.metrics["solved"]) for r in records)
-    interval = share_interval(count, len(records))
-    if interval is None:
-        return NONE
-    share = f"({100 * interval[0]:.0f}–{100 * interval[1]:.0f}%)"
-    return f"{count} of {len(records)} {share}{kept(records)}"
+    return counted(count, len(records)) + kept(records)
 
 
 def _published(figure: Figure) -> str:
@@ -192,9 +188,11 @@ def _published(figure: Figure) -> str:
     return _shown(figure.what, figure.value)
 
 
-def _shown(what: str, value: float) -> str:
-    if math.isnan(value) or (what == SEQUENCES and math.isinf(value)):
+def _shown(what: str, value: float, never: str = NONE) -> str:
+    if math.isnan(value):
         return NONE
+    if what == SEQUENCES and math.isinf(value):
+        return never
     if what == SOLVED:
         return f"{100 * value:.0f}%"
     return f"{value:,.0f}" if what == SEQUENCES else short(value)
