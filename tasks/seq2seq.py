@@ -165,8 +165,9 @@ class Seq2Seq:
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
         """Of logits `(n, decoder, outputs)` of what it writes by itself, the likeliest symbol at
-        each step handed to the next: `wrong`, the share of sequences with any symbol wrong,
-        `wrong_symbols`, that of the symbols, and `cross_entropy`, nats a symbol."""
+        each step handed to the next: `wrong`, the share of sequences with any symbol wrong, the
+        same as where the right beginning is given, `wrong_symbols`, that of the symbols, and
+        `cross_entropy`, nats a symbol."""
         wrong = predictions.argmax(axis=-1) != y
         chosen = np.take_along_axis(log_probabilities(predictions), y[..., None], axis=-1)
         return {

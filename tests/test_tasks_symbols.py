@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import bench_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.spec import Array
+from backends import numpy_backend
+from bench.spec import Array, Training
 from tasks import seq2seq
 from tasks.fill_blank import FillBlank
 from tasks.seq2seq import DAYS, ISO, Seq2Seq, dates, in_words
@@ -108,6 +110,23 @@ def test_always_writing_the_same_is_wrong_as_often_as_chance_says(kind: str) -> 
     _, y = task.evaluation(rng())
     wrong = task.scores(written(task, np.ones_like(y)), y)["wrong"]
     assert wrong == pytest.approx(task.chance, abs=0.01)
+
+
+def test_whole_sequences_are_right_with_the_right_beginning_or_without() -> None:
+    """Trained until about half of them are."""
+    task = Seq2Seq(length=3, symbols=3, batch=64, held_out=500)
+    bench = bench_for("numpy", task="seq2seq", length=3, symbols=3, hidden=16, dtype="float64")
+    model, fast = bench.case.model, Training(learning_rate=0.01)
+    session: Any = numpy_backend.open_session(model, bench.weights(model), "cpu", fast)
+    wrong, batches, (x, y) = 1.0, bench.rng("batches"), task.evaluation(bench.rng("evaluation"))
+    while wrong > 0.5:
+        session.step(*task.sample(batches))
+        own = session.predict(x)
+        wrong = task.scores(own, y)["wrong"]
+    run = numpy_backend._run(session.decoder, session._taught(y), session._encode(x).finals, None)
+    taught = session._read(run)[1]
+    assert not np.allclose(taught, own)
+    assert task.scores(taught, y)["wrong"] == wrong > 0.2
 
 
 @pytest.mark.parametrize("kind", seq2seq.KINDS)
