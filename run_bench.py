@@ -132,6 +132,7 @@ def study(arguments: Sequence[str]) -> int:
     parser.add_argument("--backends", nargs="+", metavar="NAME", help="only these of the study's")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
+    parser.add_argument("--again", action="store_true", help="what failed runs again, too")
     parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
     parser.add_argument("--results-dir", type=Path, default=STUDIES)
     given = parser.parse_intermixed_args(arguments)
@@ -147,6 +148,7 @@ def study(arguments: Sequence[str]) -> int:
         only=_split("backends", given.backends),
         device=given.device,
         jobs=given.jobs,
+        again=given.again,
         dry_run=given.dry_run,
     )
 

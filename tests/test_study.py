@@ -658,7 +658,7 @@ SMALL = Study(
 )
 
 
-def small(root: Path, *words: str, dry_run: bool = False) -> int:
+def small(root: Path, *words: str, dry_run: bool = False, again: bool = False) -> int:
     return command.study_command(
         "small",
         words,
@@ -669,6 +669,7 @@ def small(root: Path, *words: str, dry_run: bool = False) -> int:
         only=None,
         device="cpu",
         jobs=2,
+        again=again,
         dry_run=dry_run,
     )
 
@@ -692,6 +693,26 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert "second" in (tmp_path / "small" / "table.md").read_text()
     assert small(tmp_path) == 0
     assert (tmp_path / "small" / "records.jsonl").read_text() == whole
+
+
+def test_what_failed_runs_again_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "STUDIES", {"small": SMALL})
+    assert small(tmp_path, "second") == 0
+    file = tmp_path / "small" / "records.jsonl"
+    proof, learning = map(json.loads, file.read_text().splitlines())
+    proof |= {"status": "failed", "reason": "parity: all of it", "metrics": {}, "samples": {}}
+    learning |= {"status": "skipped", "reason": "not proven", "metrics": {}, "samples": {}}
+    file.write_text(f"{json.dumps(proof)}\n{json.dumps(learning)}\n")
+    assert small(tmp_path, "second") == 1
+    told = capsys.readouterr()
+    assert "0 of 2 cases left" in told.err and "- failed: numpy gru adding, parity" in told.out
+    assert small(tmp_path, "second", again=True) == 0
+    told = capsys.readouterr()
+    assert "2 of 2 cases left" in told.err and "- failed" not in told.out
+    assert small(tmp_path, "second", again=True) == 0
+    assert len(file.read_text().splitlines()) == 4
 
 
 def test_a_row_whose_data_are_not_installed_is_left_out_with_a_line(

@@ -29,7 +29,7 @@ from bench.study.claims import CLAIMS
 from bench.study.every import EVERY
 from bench.study.papers import AGREEMENT, PAPERS
 from bench.study.rows import Row, Study
-from bench.study.table import by_row, failures, markdown
+from bench.study.table import by_row, failed, failures, markdown
 
 STUDIES: Mapping[str, Study] = {
     "papers": PAPERS,
@@ -54,11 +54,13 @@ def study_command(
     only: Sequence[str] | None,
     device: str,
     jobs: int | None,
+    again: bool,
     dry_run: bool,
 ) -> int:
     """Run what is left of a study on a device, or of the rows that have one of the words in their
     name, in all of its backends or only in some, and write the table of all that is recorded; the
-    exit code. Each device has a folder of its own."""
+    exit code. Each device has a folder of its own. `again`: what failed, and what was skipped for
+    it, is left, too."""
     if name is None:
         print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
         return 0
@@ -85,7 +87,7 @@ def study_command(
     there = (root / run_id / "records.jsonl").is_file()
     folder = RunFolder.existing(root, run_id) if there else None
     if dry_run:
-        _left(folder, chosen, selections, root, slots)
+        _left(folder, chosen, selections, root, slots, again)
         return 0
     used = list(dict.fromkeys(case.backend for case, _ in planned.values()))
     if folder is None:
@@ -95,15 +97,14 @@ def study_command(
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        left, costs, work = _left(folder, chosen, selections, root, slots)
+        left, costs, work = _left(folder, chosen, selections, root, slots, again)
         limits = worker_limits(Request(), TIME_LIMIT_S, None)
         took = measure(folder, left, costs, work, entry, limits, slots)
     _write(folder, study, planned)
     if took is None:
         print("stopped; the same command goes on with it", file=sys.stderr)
         return 130
-    failed = [r for r in folder.records() if r.status == "failed"]
-    return 1 if failed else 0
+    return 1 if failed(folder.records()) else 0
 
 
 def _left(
@@ -112,10 +113,14 @@ def _left(
     selections: Sequence[Selection],
     root: Path,
     slots: int,
+    again: bool,
 ) -> tuple[list[Case], list[float], list[Unit]]:
-    """The cases that are not recorded yet, what each will take and in which processes; says how
-    long that is."""
+    """The cases that are not recorded yet, or not well, what each will take and in which processes;
+    says how long that is."""
     left = left_of(folder, chosen) if folder else list(chosen)
+    if folder and again:
+        well = {record.key for record in folder.records() if record.status == "ok"}
+        left = [case for case in chosen if case.key not in well]
     costs = case_costs(left, selections, root)
     work = _pieces(left)
     expected = total(work, {c.key: s for c, s in zip(left, costs, strict=True)}, slots)

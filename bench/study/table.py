@@ -70,13 +70,19 @@ def _figures(lines: Sequence[tuple[Row, Sequence[Sequence[str]]]]) -> list[str]:
     return [made, *(["\n".join(reasons)] if reasons else [])]
 
 
+def failed(records: Sequence[Record]) -> list[Record]:
+    """Of the cases that failed and were not run again with success the last record."""
+    last = {r.key: r for r in records}
+    well = {r.key for r in records if r.status == "ok"}
+    return [r for key, r in last.items() if r.status == "failed" and key not in well]
+
+
 def failures(records: Sequence[Record]) -> str:
     """A line for each case that failed, since it is in no other table; nothing where none did."""
     lines = [
         f"- failed: {r.case['backend']} {r.case['cell']} {r.case['task']}, {r.probe}, "
         f"seed {r.case['seed']}: {r.reason}"
-        for r in records
-        if r.status == "failed"
+        for r in failed(records)
     ]
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
