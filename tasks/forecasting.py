@@ -32,8 +32,9 @@ import numpy as np
 
 from bench.spec import Array
 from tasks._common import check
+from tasks._csv import from_file
 from tasks._data import missing
-from tasks._series import FILE, SERIES, Series, from_file, own, values
+from tasks._series import FILE, SERIES, Series, own, values
 
 REQUIRES: tuple[str, ...] = ("statsmodels", "pmdarima", "reservoirpy", "vega-datasets")
 READS = ("steps", "window")
