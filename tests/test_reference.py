@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backends import numpy_backend
 from backends._numpy_cells import one_by_one
+from bench.probes.training import norm
 from bench.spec import CELLS, ModelSpec, Training, Unsupported
 from bench.weights import initial
 
@@ -295,3 +296,36 @@ def test_sums_in_order_are_the_same_sums(cell: str, loss: str) -> None:
     assert ordered[0] == pytest.approx(plain[0], rel=1e-14)
     for name, gradient in plain[1].items():
         assert ordered[1][name] == pytest.approx(gradient, rel=1e-11, abs=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("cell", "more"),
+    [
+        ("rnn", {}),
+        ("lstm", {"layers": 2}),
+        ("lstm", {"bidirectional": True}),
+        ("gru", {}),
+        ("gru", {"gru": "reset_before"}),
+        ("lstm", {"decoder": 900, "readout": "every"}),
+        ("feedforward", {}),
+    ],
+)
+def test_sums_in_order_lose_what_biases_lose_and_nothing_else(
+    cell: str, more: dict[str, Any]
+) -> None:
+    """In float32, of sequences that stand still, of which some steps are not asked for."""
+    sizes = {"inputs": 1, "hidden": 2, "outputs": 1, "readout": "every", **more}
+    spec = ModelSpec(cell=cell, dtype="float32", **sizes)
+    rng = np.random.default_rng(0)
+    weights, x = initial(spec, rng), np.full((4, 1000, 1), 0.3)
+    y = np.full((4, spec.decoder or 1000, 1), 0.7)
+    y[1, 500:] = np.nan
+    plain, ordered = (
+        numpy_backend.open_session(spec, weights, "cpu", in_order=way).gradients(x, y)
+        for way in (False, True)
+    )
+    assert plain[0] == ordered[0]
+    for name, gradient in plain[1].items():
+        bias = name.endswith((".b", ".b_hn"))
+        assert np.array_equal(gradient, ordered[1][name]) != bias, name
+        assert ordered[1][name] == pytest.approx(gradient, rel=2e-3, abs=1e-3 * norm(gradient))

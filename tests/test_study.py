@@ -693,6 +693,9 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert "second" in (tmp_path / "small" / "table.md").read_text()
     assert small(tmp_path) == 0
     assert (tmp_path / "small" / "records.jsonl").read_text() == whole
+    monkeypatch.setattr(command, "STUDIES", {"small": replace(SMALL, rows=SMALL.rows[1:])})
+    assert small(tmp_path) == 0
+    assert "3 records are of no row as it is planned here" in capsys.readouterr().err
 
 
 def test_what_failed_runs_again_when_it_is_asked_for(

@@ -192,6 +192,8 @@ def _pieces(left: Sequence[Case]) -> list[Unit]:
 
 def _write(folder: RunFolder, study: Study, planned: Planned) -> None:
     text, drawn = report(folder, study, planned)
+    if stray := sum(record.key not in planned for record in folder.records()):
+        print(f"{stray} records are of no row as it is planned here; left out", file=sys.stderr)
     with disk(f"cannot write to {folder.path}"):
         for name, figure in drawn.items():
             path = folder.path / f"{name}.png"
