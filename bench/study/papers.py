@@ -231,7 +231,6 @@ PAPERS = Study(
             cells=("lstm",),
             forget_bias=5.0,
             seeds=5,
-            other_seeds=0,
             published=(until(THEIRS["6b"]),),
             why=(ADAM, IN_A_ROW),
         ),
