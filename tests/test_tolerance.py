@@ -71,12 +71,28 @@ def test_the_drift_is_narrow_where_the_gradient_is_large_and_a_full_step_where_i
 
 
 def test_clipping_adds_what_the_norm_may_be_off_by() -> None:
+    """Of each gradient its share: the norm is off by 1e-5 · 4 · 7 / 5 at most, which is 5."""
     path = [{"w": np.array([3.0, 4.0])}] * STEPS
-    loose, tight = (
+    loose, tight, idle = (
         drift(path, [{"w": 1e-5}] * STEPS, Training(clip_norm=limit, beta2=0.9))[-1]["w"]
-        for limit in (None, 0.1)
+        for limit in (None, 0.1, 5.1)
     )
-    assert tight == pytest.approx(2 * loose, rel=0.05)
+    assert tight == pytest.approx(loose * (1 + 7 / 25 * np.array([3.0, 4.0])), rel=0.05)
+    assert (idle == loose).all()
+
+
+@given(st.integers(0, 2**16), st.sampled_from([1e-6, 1e-4]))
+def test_clipped_gradients_that_are_near_are_carried_no_further_apart_than_their_drift(
+    seed: int, near: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    training = Training(learning_rate=0.01, clip_norm=0.5)
+    path = gradients_of_all_sizes(rng)
+    carried = drift([{"w": g} for g in path], [{"w": near}] * STEPS, training)[-1]["w"]
+    apart = near * np.abs(path).max(axis=1, keepdims=True)
+    for other in (path + apart * np.sign(path), path + apart * rng.uniform(-1, 1, path.shape)):
+        distance = np.abs(moved(other, training) - moved(path, training))
+        assert (distance <= carried * (1 + 1e-3) + 1e-12).all()
 
 
 def test_gradients_that_stray_on_the_way_widen_what_the_last_updates_allow() -> None:
