@@ -36,8 +36,7 @@ def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
 
 ELSEWHERE = {
     *("--extra-index-url", "--no-deps"),  # pip
-    *("--backends", "--device", "--thorough", "--dist"),  # pytest
-    *("--benchmark-only", "--benchmark-compare-fail"),
+    *("--thorough", "--dist", "--benchmark-only", "--benchmark-compare-fail"),  # pytest
 }
 """Options of other programs that documents name."""
 

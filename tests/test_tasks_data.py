@@ -232,10 +232,13 @@ REFUSED = {
     "a day is missing": (changed(9, ""), "line 10, column 'when': '2020-01-09' comes more than a"),
     "an empty date": (changed(9, ",1,5"), "line 9, column 'when': a gap is no date"),
     "a time zone": (changed(9, "2020-01-08T00:00Z,1,5"), "line 9, column 'when': '2020-01-08T00"),
-    "a thousand apart": (changed(7, "2020-01-06,1_000,5"), "'1_000' is no number"),
+    "a thousand apart": (
+        changed(7, "2020-01-06,1_000,5"),
+        "line 7, column 'y': '1_000' is no number",
+    ),
     "far too large": (
         changed(7, "2020-01-06,1e300,5"),
-        "1e300 is beyond 1e+15",
+        "line 7, column 'y': 1e300 is beyond 1e+15",
     ),
     "an open quote": (changed(7, '2020-01-06,"1,5'), "is no CSV file in UTF-8: unexpected end"),
     "other marks": (GOOD.replace(",", ";"), "line 1: cells are parted by ';', not by commas"),
