@@ -26,6 +26,9 @@ FACTORS = 1 << 17
 """Elements of the factors made at once: about as many as a processor's own cache holds."""
 MULTIPLES = (1.0, 1.25, 1.5, 1.75)
 """Of equal terms what is lost depends on where they lie between two powers of two."""
+NARROW = 16
+"""Of a product over all steps with at most so many rows or columns one term may be added after
+another. MKL does so with up to 11 (PyTorch 2.13, AMD EPYC), of wider ones it adds up blocks."""
 
 
 class Workspace:
@@ -69,7 +72,7 @@ class Workspace:
 class Direction:
     """One direction of one layer: its cell, weights and their gradients by name. `w`
     `(G·H, D + 1)` has the bias as its last column. `space` is its own, `scratch` everyone's.
-    `in_order`: the biases' gradients are summed `one_by_one`."""
+    `in_order`: gradients are summed as by `outer`, those of biases `one_by_one`."""
 
     cell: Any
     reverse: bool
@@ -121,7 +124,7 @@ class Rnn:
                 da[:, t] = at
                 d_hidden[t] += np.matmul(ut, at, out=product)
                 _pass_by(d_hidden, t, ended)
-        outer(da, p.scratch.columns("before", h[:-1]), p.grads["u"])
+        outer(da, p.scratch.columns("before", h[:-1]), p.grads["u"], p.in_order)
         return da
 
 
@@ -187,7 +190,7 @@ class Lstm:
                 da[:, t] = rows
                 d_hidden[t] += np.matmul(ut, rows, out=product)
                 _pass_by(d_hidden, t, ended)
-        outer(da, p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"])
+        outer(da, p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"], p.in_order)
         return da
 
     @staticmethod
@@ -250,7 +253,8 @@ class Gru:
                 da[:, t] = rows
                 d_hidden[t] += at[0]
                 d_hidden[t] += np.matmul(ut, rows[size:], out=product)
-        outer(da[size:], p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"])
+        before = p.scratch.columns("before", tape.hidden[:-1])
+        outer(da[size:], before, p.grads["u"], p.in_order)
         if p.in_order:
             p.grads["b_hn"][:] = one_by_one(flat(da[3 * size :]))
         else:
@@ -309,10 +313,10 @@ class GruResetBefore:
                 d_hidden[t] += at[0]
                 d_hidden[t] += d_reset * tape.gates[t, 0]
                 d_hidden[t] += np.matmul(ut[:, : 2 * size], rows[: 2 * size], out=product)
-        outer(
-            da[: 2 * size], p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"][: 2 * size]
-        )
-        outer(da[2 * size :], p.scratch.columns("before", tape.extra), p.grads["u"][2 * size :])
+        gates, new = slice(2 * size), slice(2 * size, None)
+        for rows, state in ((gates, tape.hidden[:-1]), (new, tape.extra)):
+            before = p.scratch.columns("before", state)
+            outer(da[rows], before, p.grads["u"][rows], p.in_order)
         return da
 
     @staticmethod
@@ -427,9 +431,19 @@ def flat(columns: Array) -> Array:
     return columns.reshape(len(columns), -1)
 
 
-def outer(d: Array, x: Array, out: Array) -> None:
-    """Σ d xᵀ over all columns of d `(rows, T, B)` and x `(N, T·B)`."""
-    np.matmul(flat(d), x.T, out=out)
+def outer(d: Array, x: Array, out: Array, in_order: bool = False) -> None:
+    """Σ d xᵀ over all columns of d `(rows, T, B)` and x `(N, T·B)`; `in_order`: one step after
+    another, where `out` is narrow one column after another."""
+    if not in_order:
+        np.matmul(flat(d), x.T, out=out)
+    elif min(out.shape) > NARROW:
+        out[:] = 0
+        for at, before in zip(d.swapaxes(0, 1), np.split(x, d.shape[1], axis=1), strict=True):
+            out += at @ before.T
+    elif len(x) > len(d):
+        out[:] = np.stack([one_by_one(flat(d) * row) for row in x], axis=1)
+    else:
+        out[:] = np.stack([one_by_one(x * row) for row in flat(d)])
 
 
 def one_by_one(rows: Array) -> Array:

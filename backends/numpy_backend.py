@@ -35,8 +35,8 @@ def open_session(
     *,
     in_order: bool = False,
 ) -> "NumpySession":
-    """`in_order`: the gradients of biases are added up one term after another, as some libraries
-    do, which in float32 is less exact."""
+    """`in_order`: gradients are added up one step after another, those of biases and of narrow
+    matrices one term after another, as some libraries do, which in float32 is less exact."""
     if reason := unavailable(device):
         raise Unsupported(reason)
     SUPPORTS.check(spec)
@@ -193,7 +193,7 @@ class NumpySession:
         d_logits = d_logits.transpose(1, 2, 0) if every else d_logits.T[None]
         columns = self.space.columns("features", features)
         d_readout = d_logits.swapaxes(0, 1)
-        outer(d_readout, columns, self.grads.parts["readout.w"])
+        outer(d_readout, columns, self.grads.parts["readout.w"], self.in_order)
         if self.in_order:
             self.grads.parts["readout.w"][:, -1] = one_by_one(flat(d_readout))
         d_features = np.matmul(w[:, :-1].T, d_logits)
@@ -328,7 +328,7 @@ def _back_one(
     if d_cell is not None and len(d_final) > 1:
         d_cell += d_final[1]
     da = p.cell.backward(p, tape, d_hidden, d_cell, _in_time(p, ended))
-    outer(da, p.scratch.columns("below", _in_time(p, below)), p.grads["w"])
+    outer(da, p.scratch.columns("below", _in_time(p, below)), p.grads["w"], p.in_order)
     if p.in_order:
         p.grads["w"][:, -1] = one_by_one(flat(da))
     d_below = None

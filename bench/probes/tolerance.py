@@ -12,8 +12,8 @@
 - The reference runs `RUNS` times, on weights that differ by less than the dtype tells apart
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
-- In float32 a bias' gradient may be `IN_ORDER` times as far off as that of a reference that adds
-  one term after another. Where a sequence stands still so do its terms, the sum is rounded the
+- In float32 a weight's gradient may be `IN_ORDER` times as far off as that of a reference that
+  adds one after another. Where a sequence stands still so do its terms, the sum is rounded the
   same way each time, and what is lost grows as n, not √n.
 - What a few updates made of the weights is held to what the optimiser makes of gradients that
   pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
