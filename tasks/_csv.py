@@ -84,9 +84,10 @@ def _table(file: Path, digest: str) -> tuple[list[str], dict[int, list[str]]]:
         )
     for line, row in rows.items():
         if len(row) != len(heads):
-            where = f"{file}, line {line}"
-            where += f", column {heads[len(row)]!r}" if len(row) < len(heads) else ""
-            raise Unavailable(f"{where}: {len(row)} cells under {len(heads)} headings")
+            fewer = len(row) < len(heads)
+            where = f"column {heads[len(row)]!r}" if fewer else f"after column {heads[-1]!r}"
+            why = f"{len(row)} cells under {len(heads)} headings"
+            raise Unavailable(f"{file}, line {line}, {where}: {why}")
     return heads, rows
 
 

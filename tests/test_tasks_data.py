@@ -226,7 +226,10 @@ REFUSED = {
     "order": (changed(9, "2020-01-01,1.0,5"), "line 9, column 'when': '2020-01-01' does not come"),
     "twice": (changed(9, "2020-01-07,1.0,5"), "line 9, column 'when': '2020-01-07' does not come"),
     "no date": (changed(9, "soon,1.0,5"), "line 9, column 'when': 'soon' is no date"),
-    "too many cells": (changed(9, "2020-01-08,1,2,3"), "line 9: 4 cells under 3 headings"),
+    "too many cells": (
+        changed(9, "2020-01-08,1,2,3"),
+        "line 9, after column 'z': 4 cells under 3 headings",
+    ),
     "too few cells": (changed(9, "2020-01-08,1"), "line 9, column 'z': 2 cells under 3 headings"),
     "two columns": (changed(1, "when,y,y"), "has two columns 'y'. It has: when, y, y"),
     "a day is missing": (changed(9, ""), "line 10, column 'when': '2020-01-09' comes more than a"),

@@ -68,6 +68,7 @@ def study_command(
         raise Unavailable(f"unknown study {name!r}. Known: {', '.join(STUDIES)}")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise Unavailable(f"unknown device {device!r}. Known: cpu, cuda, cuda:1, …")
+    device = device.removesuffix(":0")
     study, slots, run_id = STUDIES[name], job_count(jobs), folder_name(name, device)
     planned, selections = plan(study, study.rows, backends, tasks, device)
     asked = [row for row in study.rows if not words or any(_named(row, w) for w in words)]

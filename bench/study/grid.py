@@ -98,23 +98,23 @@ def _longer(records: Sequence[Record]) -> str:
 
 def _in_time(rows: Sequence[Row], row: Row, cell: str, own: Learned) -> str:
     """`; 0.0021, 0.0034 in 1.2 s`, or nothing."""
-    took = {r.name: _seconds(_of(own, r.name, cell, "speed")) for r in rows}
+    took = {r.name: step_seconds(_of(own, r.name, cell, "speed")) for r in rows}
     learned = _of(own, row.name, cell)
     if not learned or math.inf in took.values():
         return ""
     fastest = min(took.values())
     most = float(learned[0].case["steps"])
-    scores = [_score_at(r, most * (fastest / took[row.name])) for r in learned]
+    scores = [score_at(r, most * (fastest / took[row.name])) for r in learned]
     ends = short(median(map(score, learned)))
     return f"; {ends}, {short(median(scores))} in {short(fastest * most)} s"
 
 
-def _seconds(timed: Sequence[Record]) -> float:
+def step_seconds(timed: Sequence[Record]) -> float:
     """The median over launches of a step's time."""
     return median([number(r, "step_s") for r in timed] or [math.inf])
 
 
-def _score_at(record: Record, update: float) -> float:
+def score_at(record: Record, update: float) -> float:
     """At the last look up to this update."""
     curve = zip(
         record.samples["checkpoint_step"], record.samples[record.case["metric"]], strict=True
