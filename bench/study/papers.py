@@ -266,7 +266,6 @@ PAPERS = Study(
             task="adding:length=200:marks=anywhere:batch=32:hidden=130:clip_norm=5"
             ":learning_rate=0.001:steps=4000",
             seeds=5,
-            other_seeds=0,
             differs=(SHORTER,),
         ),
         Row(
