@@ -115,6 +115,9 @@ def test_the_table_of_the_gate_s_errors_is_the_one_that_its_records_give() -> No
     assert shown.strip().endswith(made)
     assert (folder / "table.md").read_text().strip() == shown.strip()
     assert {m["adapter"] for m in models} == {*gate.RIGHT, *gate.FAULTS}
+    wrong = [m for m in models if m["rejected"] != m["faulty"]]
+    assert [m["adapter"] for m in wrong] == ["Adam's β₂ 0.99"], "as the text says"
+    assert wrong[0]["size"] != "workload 4 × 7 × 2 → 5"
 
 
 LEARNING = (ROOT / "docs/learning.md").read_text()
