@@ -278,13 +278,14 @@ def _panels(models: Sequence[tuple[str, str]]) -> tuple[Figure, list[Any]]:
 
 
 def _captioned(drawn: Figure, axes: Sequence[Any], title: str, what: str) -> None:
-    """One legend, in the first panel, of what is drawn in any; what the axes are."""
+    """The title and one legend of what is drawn in any panel, above them; what the axes are."""
     labelled = {
         name: line
         for axis in axes
         for line, name in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    axes[0].legend(labelled.values(), labelled.keys(), fontsize=7, frameon=False)
-    drawn.suptitle(title, fontsize=10)
+    text: Any = {"title": title, "title_fontsize": 10, "fontsize": 8}
+    place: Any = {"loc": "outside upper center", "ncols": len(labelled), "frameon": False}
+    drawn.legend(labelled.values(), labelled.keys(), **text, **place)
     drawn.supxlabel("updates", fontsize=9)
     drawn.supylabel(what, fontsize=9)
