@@ -13,7 +13,7 @@ above; `backward` adds what comes from later steps, so that it ends as the total
 `(H, B)` is dL/dc of the last step, which becomes that of the initial state; None without a c.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -27,8 +27,14 @@ FACTORS = 1 << 17
 MULTIPLES = (1.0, 1.25, 1.5, 1.75)
 """Of equal terms what is lost depends on where they lie between two powers of two."""
 NARROW = 16
-"""Of a product over all steps with at most so many rows or columns one term may be added after
-another. MKL does so with up to 11 (PyTorch 2.13, AMD EPYC), of wider ones it adds up blocks."""
+"""Of a product over all steps with at most so many rows or columns, the bias' among them, one term
+may be added after another. MKL does so with up to 11 (PyTorch 2.13, AMD EPYC), of wider ones it
+adds up blocks."""
+WAYS = (1, -1)
+"""Forwards, and backwards as a backward pass does. Where small terms follow large ones more is
+lost."""
+TERMS = 256
+"""So many are made at once."""
 
 
 class Workspace:
@@ -434,21 +440,48 @@ def flat(columns: Array) -> Array:
 def outer(d: Array, x: Array, out: Array, in_order: bool = False) -> None:
     """Σ d xᵀ over all columns of d `(rows, T, B)` and x `(N, T·B)`; `in_order`: one step after
     another, where `out` is narrow one column after another."""
+    np.matmul(flat(d), x.T, out=out)
     if not in_order:
-        np.matmul(flat(d), x.T, out=out)
-    elif min(out.shape) > NARROW:
-        out[:] = 0
-        for at, before in zip(d.swapaxes(0, 1), np.split(x, d.shape[1], axis=1), strict=True):
-            out += at @ before.T
+        return
+    if min(out.shape) > NARROW:
+        out[:] = _farthest([_by_steps(d, x, way) for way in WAYS], out)
     elif len(x) > len(d):
-        out[:] = np.stack([one_by_one(flat(d) * row) for row in x], axis=1)
+        out[:] = [one_by_one(x, row) for row in flat(d)]
     else:
-        out[:] = np.stack([one_by_one(x * row) for row in flat(d)])
+        out[:] = np.transpose([one_by_one(flat(d), row) for row in x])
 
 
-def one_by_one(rows: Array) -> Array:
-    """The sum of each row, one element added after another: of the sums of the `MULTIPLES`, each
-    divided again, the one that loses most."""
-    sums = np.array([np.add.accumulate(rows * k, axis=1)[:, -1] / k for k in MULTIPLES])
-    lost = np.abs(sums - rows.sum(axis=1, dtype=np.float64))
-    return sums[lost.argmax(axis=0), np.arange(len(rows))]
+def one_by_one(rows: Array, factors: Array | None = None) -> Array:
+    """The sums of rows, times factors `(n)` if any, one term added after another, forwards or
+    backwards and of one of the `MULTIPLES`, divided by it again: of each row the sum that loses
+    most."""
+    factors = np.ones(rows.shape[1], rows.dtype) if factors is None else factors
+    columns, each = np.ascontiguousarray(rows.T), factors[:, None]
+    sums = [_by_terms(columns[::way], each[::way] * k) / k for way in WAYS for k in MULTIPLES]
+    return _farthest(sums, np.einsum("ij,j->i", rows, factors, dtype=np.float64))
+
+
+def _by_terms(columns: Array, factors: Array) -> Array:
+    """Σ column · factor. A spare element keeps NumPy from adding up single ones by halves."""
+    terms = np.zeros((TERMS + 1, columns.shape[1] + 1), columns.dtype)
+    for start in range(0, len(columns), TERMS):
+        part = columns[start : start + TERMS]
+        end = len(part) + 1
+        np.multiply(part, factors[start : start + TERMS], out=terms[1:end, :-1])
+        terms[0] = terms[:end].sum(axis=0)
+    return terms[0, :-1]
+
+
+def _by_steps(d: Array, x: Array, way: int) -> Array:
+    steps = list(zip(d.swapaxes(0, 1), np.split(x, d.shape[1], axis=1), strict=True))
+    total = np.zeros((len(d), len(x)), d.dtype)
+    for at, before in steps[::way]:
+        total += at @ before.T
+    return total
+
+
+def _farthest(sums: Sequence[Array], exact: Array) -> Array:
+    """Of each element the one that is farthest from what it should be."""
+    made = np.stack(sums)
+    farthest = np.abs(made - exact).argmax(axis=0)
+    return np.take_along_axis(made, farthest[None], axis=0)[0]

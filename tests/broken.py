@@ -97,6 +97,18 @@ def with_training(**changes: Any) -> Any:
     return backend(open_session)
 
 
+def with_rate(factor: float) -> Any:
+    """Trains at another multiple of the learning rate."""
+
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        other = replace(training, learning_rate=factor * training.learning_rate)
+        return numpy_backend.open_session(spec, params, device, other)
+
+    return backend(open_session)
+
+
 def zeros() -> Any:
     return with_results(
         predict=np.zeros_like,

@@ -279,6 +279,7 @@ def test_adding_one_after_another_loses_more_of_equal_terms_than_of_random_ones(
         assert found.dtype == np.float32
         lost[name] = np.max(np.abs(found - exact)) / np.max(np.abs(exact))
         assert one_by_one(rows) == pytest.approx(exact, rel=1e-11)
+        assert np.array_equal(one_by_one(rows.astype(np.float32)[:1]), found[:1])
     assert lost["random"] < 2**-23 * count**0.5 < lost["equal"] < 2**-24 * count
 
 
@@ -328,6 +329,14 @@ def test_sums_in_order_change_the_gradients_of_weights_and_nothing_else(
     for name, gradient in plain[1].items():
         assert np.array_equal(gradient, ordered[1][name]) == (name == "x"), name
         assert ordered[1][name] == pytest.approx(gradient, rel=2e-3, abs=1e-3 * norm(gradient))
+
+
+def test_small_terms_that_are_added_to_large_ones_lose_most() -> None:
+    """Which is so backwards where terms grow: the other way they are added up among themselves."""
+    terms = np.float32(0.9) ** np.arange(4000, dtype=np.float32)[::-1] + np.float32(1e-9)
+    forwards, backwards = (np.add.accumulate(terms[::way])[-1] for way in (1, -1))
+    exact = terms.sum(dtype=np.float64)
+    assert abs(forwards - exact) < abs(backwards - exact) <= abs(one_by_one(terms[None])[0] - exact)
 
 
 @pytest.mark.parametrize("shape", [(2, 40), (40, 2), (2, 3), (40, 17)])

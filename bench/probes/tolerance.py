@@ -13,8 +13,9 @@
   (`rounded`): a gradient of one element where one run came near the truth by luck would allow
   nothing to anybody.
 - In float32 a weight's gradient may be `IN_ORDER` times as far off as that of a reference that
-  adds one after another. Where a sequence stands still so do its terms, the sum is rounded the
-  same way each time, and what is lost grows as n, not √n.
+  adds up in order: one term after another, of wide matrices one step after another, forwards or
+  backwards. Where a sequence stands still so do its terms, the sum is rounded the same way each
+  time, and what is lost grows as n, not √n.
 - What a few updates made of the weights is held to what the optimiser makes of gradients that
   pass (`drift`). Once weights differ the gradients differ more, in a long rnn much more: before
   each update they may be ten times as far off as those of a reference that went the same way in
@@ -41,7 +42,8 @@ FACTOR = 10.0
 RUNS = 3
 ON_GPU = 5.0
 IN_ORDER = 2.0
-"""Other terms, such as those of a loss that is divided after the sum, are rounded otherwise."""
+"""Twice, since a library's terms may be others and be rounded otherwise, such as those of a loss
+that is divided after the sum."""
 UNIT = 2**-23
 """The distance of 1 from the next number of float32."""
 
@@ -56,7 +58,7 @@ class Difference:
 
     @property
     def accepted(self) -> bool:
-        return self.error <= self.tolerance  # False for NaN
+        return self.error <= self.tolerance and math.isfinite(self.error)  # False for NaN
 
     def __str__(self) -> str:
         return f"{self.array} differs by {self.error:.2g} (tolerance {self.tolerance:.2g})"
