@@ -48,7 +48,9 @@ def recorded(row: str) -> list[Record]:
 
 
 def sequences(row: str) -> float:
-    return median(r.case["batch"] * updates(r) for r in recorded(row))
+    """The median of the seeds that learn it."""
+    learned = [r for r in recorded(row) if r.metrics["solved"]]
+    return median(r.case["batch"] * updates(r) for r in learned)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def sequences(row: str) -> float:
         ("3a", "3a: two-sequence problem, T = 100, N = 3", 3, math.inf),
         ("4, T = 100", "4: adding, T = 100", 3, math.inf),
         ("6a", "6a: temporal order", 1.5, math.inf),
-        ("6b", "6b: temporal order of three", 0, 0.5),
+        ("6b", "6b: temporal order of three", 0, 0.15),
     ],
 )
 def test_trained_as_in_1997_takes_as_many_sequences_as_the_reasons_say(
@@ -98,6 +100,9 @@ def test_what_is_said_of_cells_that_predict_every_symbol() -> None:
             r for r in recorded(row) if r.case["cell"] == "lstm" and number(r, "final.error") < 0.01
         ]
         assert (len(kept), sum(r.metrics["solved"] for r in kept)) == (keep, solved_)
+        assert len(recorded(row)) == 10
+        end = recorded(f"{row[:2]}, asked for the end alone")
+        assert [number(r, "final.error") < 0.01 for r in end] == [True] * 10
 
 
 def beside_jax(study: str) -> Pairs:
@@ -112,6 +117,16 @@ def test_what_is_said_of_the_seeds_that_were_added_after_a_look() -> None:
         assert len({p.row for p in added}) == 6 and len(added) == 42
         later, sooner = counted([p.steps for p in added])
         assert later < sooner and sign_test(later, sooner) > 0.05
+
+
+def test_what_is_said_of_the_test_that_finds_a_difference() -> None:
+    """Most seeds are solved at the same look; and of the others beside jax, two are sooner."""
+    found = {}
+    for name, seen in beside_jax("papers").items():
+        later, sooner = counted([p.steps for p in seen])
+        assert later + sooner < len(seen) / 2 and later < sooner
+        found[name] = sign_test(later, sooner)
+    assert [name for name, p in found.items() if p > 0.0167] == ["numpy"]
 
 
 def test_what_is_said_of_the_model_in_which_jax_is_behind() -> None:
@@ -134,18 +149,24 @@ def test_what_is_said_of_series_on_which_no_cell_beats_the_autoregression() -> N
 
 def test_what_is_said_of_copying() -> None:
     learned = [r for r in of_study("papers")["copy, T = 1000"] if r.probe == "learning"]
-    scores = {
-        cell: median(score(r) for r in learned if r.case["cell"] == cell)
-        for cell in ("rnn", "lstm", "gru")
-    }
-    assert min(scores.values()) > 0.0204 and max(scores, key=scores.__getitem__) == "lstm"
-    parts = [
-        parting(p.other, p.main)
-        for seen in beside_jax("papers").values()
-        for p in seen
-        if (p.row, p.cell) == ("copy, T = 1000", "lstm")
+    for backend in ("jax", "numpy", "torch", "tensorflow"):
+        scores = {
+            cell: median(score(r) for r in learned if told(r) == (backend, cell))
+            for cell in ("rnn", "lstm", "gru")
+        }
+        assert min(scores.values()) > 0.0204 and max(scores, key=scores.__getitem__) == "lstm"
+    lstm = [
+        median(score(r) for r in learned if told(r) == (backend, "lstm") and r.case["seed"] < 3)
+        for backend in ("jax", "numpy", "torch", "tensorflow")
     ]
-    assert 450 < median(parts) < 600
+    assert max(lstm) > 1.2 * min(lstm)
+    for seen in beside_jax("papers").values():
+        own = [p for p in seen if (p.row, p.cell) == ("copy, T = 1000", "lstm")]
+        assert 450 < median(parting(p.other, p.main) for p in own) < 550
+
+
+def told(record: Record) -> tuple[str, str]:
+    return record.case["backend"], record.case["cell"]
 
 
 # ---- what is said of them --------------------------------------------------------------------
@@ -202,6 +223,8 @@ def test_what_is_said_of_first_weights() -> None:
     sooner = [of_seeds(order.format("orthogonal", rate), "rnn") for rate in ("0.001", "0.003")]
     identity = [of_seeds(order.format("identity", rate), "rnn") for rate in ("0.001", "0.003")]
     assert sum(solved for solved, *_ in sooner) == 15
+    uniform = [of_seeds(order.format("uniform", rate), "rnn") for rate in ("0.001", "0.003")]
+    assert sum(solved for solved, *_ in uniform) == 2
     assert identity[0][2] > 2 * sooner[0][2] and identity[1][0] == 4
     for rate in ("0.001", "0.003"):
         plain, ones = (
@@ -238,8 +261,8 @@ def test_what_is_said_of_depth(cell: str) -> None:
 
 
 def test_what_is_said_of_clipping() -> None:
-    free, clipped = (of_seeds(f"clipped at {norm}, rate 0.005", "rnn") for norm in ("none", "1"))
-    assert free[0] == clipped[0] and free[1] < clipped[1]
+    found = [of_seeds(f"clipped at {norm}, rate 0.005", "rnn")[:2] for norm in ("none", "1", "0.1")]
+    assert found == [(5, 2), (5, 5), (6, 4)]
     assert all(of_seeds(f"clipped at {n}, rate 0.001", "rnn")[0] == 8 for n in ("none", "1", "0.1"))
 
 
