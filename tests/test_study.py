@@ -66,11 +66,18 @@ def test_the_study_of_agreement_takes_seeds_that_no_other_has_looked_at() -> Non
 
 
 def test_on_a_gpu_every_row_has_seeds_in_every_backend_and_a_folder_of_its_own() -> None:
-    row = Row(name="it", task="adding:smoke", seeds=5, other_seeds=0)
-    asked = {d: list(row.requests("jax", ("torch",), d)) for d in ("cpu", "cuda:1")}
-    assert [r.seeds for r in asked["cpu"]] == [list(range(5))]
-    assert [r.seeds for r in asked["cuda:1"]] == [list(range(5)), list(range(3))]
-    assert all(r.devices == ["cuda:1"] for r in asked["cuda:1"])
+    def asked(device: str, others: Mapping[str, Sequence[str]] | None) -> list[tuple[Any, ...]]:
+        row = Row(name="it", task="adding:smoke", seeds=5, others=others)
+        requests = row.requests("jax", ("numpy", "torch"), device)
+        return [(r.backends, r.cells, r.seeds, r.devices) for r in requests]
+
+    cells, three = ["rnn", "lstm", "gru"], [0, 1, 2]
+    first = (["jax"], cells, [0, 1, 2, 3, 4], ["cpu"])
+    assert asked("cpu", {}) == [first]
+    assert asked("cpu", {"torch": ("gru",)}) == [first, (["torch"], ["gru"], three, ["cpu"])]
+    assert asked("cpu", None) == [first, (["numpy", "torch"], cells, three, ["cpu"])]
+    everywhere = [(b, c, s, ["cuda:1"]) for b, c, s, _ in asked("cpu", None)]
+    assert asked("cuda:1", {}) == asked("cuda:1", {"torch": ("gru",)}) == everywhere
     assert command.folder_name("papers", "cpu") == "papers"
     assert command.folder_name("papers", "cuda:1") == "papers-cuda-1"
 

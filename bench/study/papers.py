@@ -217,7 +217,7 @@ PAPERS = Study(
                 cells=("lstm",),
                 init="chrono",
                 seeds=5,
-                other_seeds=0,
+                others={},
             )
             for what, settings in (
                 ("4 units", "hidden=4:steps=4000"),
@@ -244,7 +244,7 @@ PAPERS = Study(
                 init="lstm-1997",
                 optimiser="sgd",
                 seeds=5,
-                other_seeds=0,
+                others={},
                 published=(until(THEIRS[name]),),
                 why=(STILL_ANOTHER,),
             )
@@ -274,7 +274,7 @@ PAPERS = Study(
             task="adding:length=600:marks=anywhere:batch=32:hidden=130:clip_norm=5"
             ":learning_rate=0.001:steps=4000",
             seeds=5,
-            other_seeds=0,
+            others={"numpy": ("gru",), "torch": ("gru",)},
             published=(
                 about("lstm", SCORE, 0.164),
                 about("gru", SCORE, 5.3e-5),

@@ -8,8 +8,6 @@ from bench.select import Request
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
 """What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
 BY = ("updates", SOLVED, SCORE)
-ANYWHERE = 3
-"""Seeds in each of the other backends on a GPU, also of rows that take too long there on a CPU."""
 LAUNCHES = 5
 """Fresh processes in which a step is timed, of a row that asks for its speed."""
 ALIKE = 2.0
@@ -51,6 +49,9 @@ class Row:
     cells: Sequence[str] = ("rnn", "lstm", "gru")
     seeds: int = 10
     other_seeds: int = 3
+    others: Mapping[str, Sequence[str]] | None = None
+    """The cells of the other backends that train it on a CPU, by backend, where not all train all.
+    On a GPU all do."""
     first_seed: int = 0
     init: str | None = None
     forget_bias: float | None = None
@@ -69,12 +70,8 @@ class Row:
 
     def requests(self, main: str, others: Sequence[str], device: str = "cpu") -> Iterator[Request]:
         """What is trained on a device, as it would be asked for on the command line."""
-        other_seeds = self.other_seeds if device == "cpu" else max(self.other_seeds, ANYWHERE)
-        sizes = [(self.task, list(self.cells))]
-        if self.hidden:
-            sizes = [(f"{self.task}:hidden={self.hidden[cell]}", [cell]) for cell in self.cells]
-        for backends, seeds in (([main], self.seeds), (list(others), other_seeds)):
-            for task, cells in sizes if backends and seeds else ():
+        for backends, chosen, seeds in self._trained(main, others, device):
+            for task, cells in self._sizes(chosen) if backends and chosen else ():
                 yield Request(
                     backends=backends,
                     tasks=[task],
@@ -92,6 +89,23 @@ class Row:
                     directions=None if self.directions is None else [self.directions],
                     threads=1,
                 )
+
+    def _trained(
+        self, main: str, others: Sequence[str], device: str
+    ) -> Iterator[tuple[list[str], Sequence[str], int]]:
+        """Backends, their cells and how many seeds of each."""
+        yield [main], self.cells, self.seeds
+        if self.others is None or device != "cpu":
+            yield list(others), self.cells, self.other_seeds
+        else:
+            for name in others:
+                yield [name], self.others.get(name, ()), self.other_seeds
+
+    def _sizes(self, cells: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """The task in each size and the cells that train it."""
+        if not self.hidden:
+            return [(self.task, list(cells))]
+        return [(f"{self.task}:hidden={self.hidden[cell]}", [cell]) for cell in cells]
 
 
 @dataclass(frozen=True, kw_only=True)
