@@ -2,8 +2,8 @@
 
 The input is ten symbols of 1–8, `lag` − 1 blanks (0), a delimiter (9) and ten more blanks, one-hot
 in ten channels; the target is blank until the last ten steps, which repeat the symbols in order
-(Hochreiter & Schmidhuber 1997; Arjovsky, Shah & Bengio 2016, arXiv 1511.06464; Bai, Kolter &
-Koltun 2018, arXiv 1803.01271). A sequence has `lag` + 20 steps.
+(Arjovsky, Shah & Bengio 2016, arXiv 1511.06464, after Hochreiter & Schmidhuber 1997). Bai, Kolter &
+Koltun 2018, arXiv 1803.01271, show the delimiter until the end. A sequence has `lag` + 20 steps.
 """
 
 from collections.abc import Mapping

@@ -138,7 +138,7 @@ def learned(
         (about("lstm", SEQUENCES, 1000), 500, "within"),
         (about("lstm", SEQUENCES, 1000), 499, "outside: fewer"),
         (about("lstm", SEQUENCES, 1000), 2001, "outside: more"),
-        (about("lstm", SEQUENCES, 1000), math.inf, "outside: fewer than half solved"),
+        (about("lstm", SEQUENCES, 1000), math.inf, "outside: no more than half solved"),
         (about("lstm", SCORE, 0.1), 0.04, "outside: lower"),
         (between("lstm", SEQUENCES, 10, 20), 21, "outside: more"),
         (Figure("rnn", SOLVED, 0.0, 0.0, 0.0), 0.0, "within"),
@@ -264,7 +264,7 @@ def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:
     study = Study(about="", rows=(row,), main="a", others=())
     own = [learned(k, s) for k, s in enumerate([400, None, None])]
     text = markdown(study, of(own, row))
-    assert "– (400–∞)" in text and "outside: fewer than half solved" in text
+    assert "– (400–∞)" in text and "outside: no more than half solved" in text
 
 
 def solved_at(steps: Sequence[float | None], cell: str, score: float = 0.5) -> list[Record]:

@@ -158,7 +158,7 @@ def verdict(figure: Figure, ours: float, records: Sequence[Record]) -> str:
     elif figure.low <= ours <= figure.high:
         return "within"
     if math.isinf(ours) and figure.what == SEQUENCES:
-        return f"{OUTSIDE}: fewer than half solved"
+        return f"{OUTSIDE}: no more than half solved"
     below, above = ("fewer", "more") if figure.what == SEQUENCES else ("lower", "higher")
     return f"{OUTSIDE}: {below if ours < figure.low else above}"
 
