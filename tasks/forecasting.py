@@ -215,7 +215,7 @@ class Forecasting:
         `nmse`: squared error over the series' `variance`; `nrmse` its root; `rmse` in the unit of
         the series; `mase`: absolute error over that of the last value, or of the last one a season
         ago, on the training part (Hyndman & Koehler 2006), infinite where that is never wrong;
-        `smape`: 200 |error| / (|forecast| + |value|), in per cent.
+        `smape`: 200 |error| / (|forecast| + |value|), in per cent (Makridakis & Hibon 2000).
         """
         forecast, value = self._in_its_unit(predictions), self._in_its_unit(y)
         error, season = np.abs(forecast - value), self._data.season
@@ -320,7 +320,7 @@ class Forecasting:
 def perceptron(task: Forecasting) -> dict[str, float]:
     """Scores of a multilayer perceptron that sees a whole window at once: 32 tanh units, trained by
     scikit-learn's Adam until what it holds back of the training part gets no better, or, where that
-    is too little, for a hundred rounds."""
+    is too little, for a hundred rounds; from one seed, and another's scores may be far off."""
     from sklearn.neural_network import MLPRegressor  # type: ignore[import-untyped]
 
     x, y = task._windows(np.arange(*task._trained_on))

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, one_hot
+from tasks._common import UNLABELLED, check, one_hot, one_wrong
 
 REQUIRES: tuple[str, ...] = ()
 SYMBOLS = "BTPSXVE"
@@ -108,7 +108,7 @@ class Reber:
 
     @property
     def threshold(self) -> float:
-        return 0.5 / (2 * self.strings)
+        return one_wrong(2 * self.strings)
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """Training strings at random: x `(batch, time, 7)`, one-hot and zero beyond the end, and

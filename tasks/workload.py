@@ -61,7 +61,7 @@ class Workload:
         return self._draw(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Twice as many sequences as a batch has."""
+        """The same of twice as many sequences as a batch has."""
         return self._draw(rng, 2 * self.batch)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:

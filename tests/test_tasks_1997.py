@@ -16,12 +16,18 @@ from tasks.adding_1997 import Adding1997
 from tasks.long_lag import AT_MOST, LongLag
 from tasks.multiplication import Multiplication
 from tasks.reber import Reber
-from tasks.temporal_order import PLACES, TemporalOrder
+from tasks.temporal_order import TemporalOrder
 from tasks.two_sequence import TwoSequence
 
 seeds = st.integers(0, 2**32 - 1)
 lengths = st.integers(20, 130)
 MARKED = (Adding1997, Multiplication)
+PLACES = {
+    "6a": ((0.1, 0.2), (0.5, 0.6)),
+    "6b": ((0.1, 0.2), (0.33, 0.43), (0.66, 0.76)),
+    "pascanu": ((0.1, 0.2), (0.5, 0.6)),
+}
+"""Shares of the length between which a symbol is shown, as published."""
 
 
 def rng(seed: int = 0) -> np.random.Generator:

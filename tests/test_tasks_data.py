@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPRegressor
 
 import tasks
 from bench.spec import Array, Unavailable
@@ -22,7 +24,7 @@ from tasks import _data, _series, char_lm, forecasting
 from tasks.autoencoder import Autoencoder, components
 from tasks.char_lm import CharLM
 from tasks.classification import SETS, Classification, labelled
-from tasks.forecasting import PROFILES, Forecasting, autoregression, perceptron
+from tasks.forecasting import PROFILES, Forecasting, perceptron
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -62,23 +64,28 @@ def test_classical_forecasts_have_the_errors_that_others_find(name: str, method:
     assert rmse == pytest.approx(RMSE[name, method], rel=0.02)
 
 
-def test_the_autoregression_is_that_of_statsmodels() -> None:
-    from statsmodels.tsa.ar_model import AutoReg
-
-    series, train = _series.values("sunspots"), 221
-    fitted = AutoReg(series[:train], lags=9).fit().params
-    for step in (230, 240, 255):
-        theirs = fitted[0] + fitted[1:] @ series[step - 9 : step][::-1]
-        ours = autoregression(series, train, np.array([step]), range(1, 10))
-        assert ours[0] == pytest.approx(theirs, rel=1e-9)
-
-
 @pytest.mark.parametrize("name", ["paper", "co2", "demand", "laser"])
 def test_the_perceptron_on_a_window_stands_between_chance_and_what_is_right(name: str) -> None:
     task = PROFILES[name]
     found = task.baselines["perceptron"]
     assert 0 < found < min(task.chance, task.baselines["persistence"])
     assert found == perceptron.__wrapped__(task)["nmse"]
+
+
+def test_the_perceptron_is_fitted_to_windows_of_the_training_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted: list[tuple[Array, Array]] = []
+    fit = MLPRegressor.fit
+    monkeypatch.setattr(
+        MLPRegressor, "fit", lambda net, x, y: fitted.append((x, y)) or fit(net, x, y)
+    )
+    perceptron.__wrapped__(Forecasting(length=20))
+    [(x, y)] = fitted
+    part = _series.values("sunspots")[:221]
+    scaled = (part - part.mean()) / part.std()
+    np.testing.assert_allclose(x, np.lib.stride_tricks.sliding_window_view(scaled, 20)[:-1])
+    np.testing.assert_allclose(y, scaled[20:])
 
 
 def test_of_a_short_series_the_perceptron_is_trained_on_all_of_it(
@@ -139,7 +146,7 @@ def test_what_lies_above_the_last_value_of_a_window_leaves_the_trend_behind() ->
 def test_many_steps_ahead_are_the_values_that_come(
     name: str, horizon: int, ahead: int, seed: int
 ) -> None:
-    """A ramp of places in the place of the series: a window says which values it may know."""
+    """Found where they stand in the series."""
     task = Forecasting(series=name, horizon=horizon, ahead=ahead, length=9)
     known = (task._series - task._training.mean()) / task._training.std()
     for (x, y), end in ((task.sample(rng(seed)), task._data.train), (task.evaluation(rng()), None)):
@@ -412,6 +419,22 @@ def test_the_vowels_are_of_seven_to_twenty_nine_steps() -> None:
 
 
 @pytest.mark.parametrize("name", SETS)
+def test_a_set_is_scaled_by_what_is_trained_on_alone(name: str) -> None:
+    shown = [part.x[np.arange(part.x.shape[1]) <= part.end[:, None]] for part in labelled(name)]
+    means, spreads = ([f(x, axis=0) for x in shown] for f in (np.mean, np.std))
+    np.testing.assert_allclose(means[0], 0, atol=1e-9)
+    np.testing.assert_allclose(spreads[0], 1)
+    assert np.abs(means[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_nearest_neighbour_is_that_of_scikit_learn(name: str) -> None:
+    (x, labels), (asked, right) = ((p.x.reshape(len(p.x), -1), p.y) for p in labelled(name))
+    found = KNeighborsClassifier(1).fit(x, labels).predict(asked)
+    assert Classification(data=name).baselines["nearest neighbour"] == np.mean(found != right)
+
+
+@pytest.mark.parametrize("name", SETS)
 def test_what_a_class_scores(name: str) -> None:
     task = Classification(data=name)
     _, y = task.evaluation(rng())
@@ -464,14 +487,21 @@ def test_the_next_characters_are_asked_for_and_held_out_ones_once() -> None:
     x, y = task.sample(rng())
     read = x.argmax(axis=-1)
     np.testing.assert_array_equal(read[:, 1:], y[:, :-1])
-    text = "".join(task.alphabet[k] for k in read[0])
-    assert text in char_lm.text()[:5000]
     _, asked = task.evaluation(rng())
     symbols = asked[asked >= 0]
     start = char_lm.HELD_OUT_FROM + 11
     np.testing.assert_array_equal(symbols, char_lm.numbers()[start : start + 500])
     uniform = np.zeros((*asked.shape, task.outputs))
     assert task.scores(uniform, asked)["bits"] == pytest.approx(np.log2(task.outputs))
+
+
+def test_characters_to_learn_from_lie_in_the_training_part() -> None:
+    task = CharLM(length=20, batch=8000, train=1000)
+    known = np.lib.stride_tricks.sliding_window_view(char_lm.numbers()[:1000], 21)
+    x, y = task.sample(rng())
+    drawn = np.column_stack((x.argmax(axis=-1), y[:, -1]))
+    found = {tuple(row) for row in drawn}
+    assert tuple(known[-1]) in found <= {tuple(row) for row in known}
 
 
 @pytest.mark.parametrize("wrong", [{"held_out": 10**6}, {"train": 1_450_000}, {"length": 1}])

@@ -82,8 +82,8 @@ learning rate, which is the paper's in 1, 6a and 6b and another in 2c, 3a and 4.
 FORECASTS = (
     "Forecasts: mean squared error over variance, median (least–largest) over seeds, beside the "
     "last value, that of a season ago, an autoregression, one on the values 0, 6, 12 and 18 ago "
-    "(taps), and scikit-learn's perceptron; feedforward reads the window at once. Others: how far "
-    "a seed's score is from JAX' for the same seed, the median"
+    "(taps), and scikit-learn's perceptron from a single seed; feedforward reads the window at "
+    "once. Others: how far a seed's score is from JAX' for the same seed, the median"
 )
 FORECAST = {
     "sunspots": "standard",
