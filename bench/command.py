@@ -146,7 +146,7 @@ def _conclude(folder: RunFolder, records: Sequence[Record], took: float) -> int:
     show(folder, records)
     failed = sum(record.status == "failed" for record in records)
     print(f"run {folder.id}: {len(records)} cases in {duration(took)}, {failed} failed")
-    print(f"records and more: {folder.path}; tables and plots: run_bench.py report {folder.id}")
+    print(f"records and more: {folder.path}; tables and plots: run_bench.py report {folder.path}")
     return 1 if failed else _measured(records)
 
 

@@ -29,6 +29,8 @@ LATE, OFTEN, REPEATED = 1.5, 0.1, 3
 """Steps are late that are so many times as long as their median. They are gaps unless they come
 again after as many steps, as weekends do: always, being this share of the steps, or mostly, and at
 least so many times."""
+FAR = 4
+"""Steps so many times as long as the median of those that come again are gaps all the same."""
 LARGEST = 1e15
 """Far below the root of the largest number of float32: errors are squared."""
 BACK = "does not come after the {} before it. Put the rows in order"
@@ -70,8 +72,7 @@ def _table(file: Path, digest: str) -> tuple[list[str], dict[int, list[str]]]:
             raise Unavailable(f"{file} has changed since the run was begun")
         with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.reader(lines, strict=True)
-            found = ((reader.line_num, row) for row in reader)
-            filled = [(line, row) for line, row in found if any(cell.strip() for cell in row)]
+            filled = _whole([(reader.line_num, row) for row in reader])
     except OSError as error:
         raise Unavailable(f"{file} cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -89,6 +90,14 @@ def _table(file: Path, digest: str) -> tuple[list[str], dict[int, list[str]]]:
             why = f"{len(row)} cells under {len(heads)} headings"
             raise Unavailable(f"{file}, line {line}, {where}: {why}")
     return heads, rows
+
+
+def _whole(lines: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Without blank lines: those before the heading and behind the last cell that holds something,
+    and, where there is more than one column, those between. A line of empty cells is a gap."""
+    filled = [k for k, (_, row) in enumerate(lines) if any(cell.strip() for cell in row)]
+    inside = lines[filled[0] : filled[-1] + 1] if filled else []
+    return [(line, row or [""]) for line, row in inside if row or len(inside[0][1]) == 1]
 
 
 def _number(file: Path, line: int, column: str, cell: str) -> float:
@@ -171,7 +180,9 @@ def _uneven(times: Array, kind: str) -> tuple[int, str] | None:
     if (steps <= 0).any():
         return int(np.argmax(steps <= 0)) + 1, BACK.format(kind)
     late = np.flatnonzero(steps > LATE * np.median(steps))
-    if not len(late) or _again_and_again(late, len(steps)):
+    if len(late) and _again_and_again(late, len(steps)):
+        late = late[steps[late] > FAR * np.median(steps[late])]
+    if not len(late):
         return None
     why = (
         f"comes more than a step after the {kind} before it: a gap. Fill it, or leave out the "

@@ -50,14 +50,17 @@ def lagged(series: Array, targets: Array, lags: Sequence[int]) -> Array:
 
 def autoregression(series: Array, train: int, targets: Array, lags: Sequence[int]) -> Array:
     """Forecasts at `targets` of the linear model on these lags and a constant, fitted by least
-    squares to every step of `series[:train]` whose lags lie within it."""
+    squares to every step of `series[:train]` whose lags lie within it; the same whatever the unit
+    and the zero of the series, of which `series[:train]` must change."""
+    zero, unit = series[:train].mean(), series[:train].std()
+    scaled = (series - zero) / unit
 
     def design(steps: Array) -> Array:
-        return np.column_stack((np.ones(len(steps)), lagged(series, steps, lags)))
+        return np.column_stack((np.ones(len(steps)), lagged(scaled, steps, lags)))
 
     fitted = np.arange(max(lags), train)
-    coefficients = np.linalg.lstsq(design(fitted), series[fitted], rcond=None)[0]
-    return np.asarray(design(targets) @ coefficients)
+    coefficients = np.linalg.lstsq(design(fitted), scaled[fitted], rcond=None)[0]
+    return np.asarray(zero + unit * (design(targets) @ coefficients))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +165,9 @@ class Forecasting:
 
     @property
     def threshold(self) -> float:
-        """The autoregression fitted on the training part: a network is to beat it."""
-        return self._linear["autoregression"][self.metric]
+        """The best of the training mean and the linear forecasts, of the series that ship the
+        autoregression: a network is to beat it."""
+        return min(self.chance, *(scores[self.metric] for scores in self._linear.values()))
 
     @property
     def baselines(self) -> Mapping[str, float]:

@@ -216,6 +216,40 @@ def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
     assert task.threshold < 1e-4, "a sine is an autoregression of order two"
 
 
+def test_blank_lines_around_and_between_rows_are_none(tmp_path: Path) -> None:
+    texts = (GOOD, f"\n\n{GOOD}\n\n", GOOD.replace("\n", "\n\n"), f"{GOOD},,\n")
+    found = [own(text, tmp_path / str(k))._series for k, text in enumerate(texts)]
+    for series in found:
+        np.testing.assert_array_equal(series, found[0])
+
+
+def test_to_solve_a_series_of_noise_is_to_forecast_it_better_than_its_mean(tmp_path: Path) -> None:
+    """An autoregression fits the noise that it was given; a walk's last value is hard to beat."""
+    worse = {"chance": 0, "persistence": 0}
+    for seed in range(20):
+        noise = rng(seed).normal(size=150)
+        for series, best in ((noise, "chance"), (noise.cumsum(), "persistence")):
+            text = "\n".join(["y", *map(str, series)])
+            task = own(text, tmp_path / f"{best} {seed}", length=20, order=9)
+            known = {"chance": task.chance} | {k: of["nmse"] for k, of in task._linear.items()}
+            assert task.threshold == min(known.values())
+            worse[best] += known["autoregression"] > known[best]
+    assert min(worse.values()) > 5
+
+
+@pytest.mark.parametrize(("unit", "zero"), [(1e-14, 0), (1e12, 0), (1, 1e8)])
+def test_a_forecast_is_as_good_in_every_unit(unit: float, zero: float, tmp_path: Path) -> None:
+    series = np.sin(np.arange(200) / 3) + 0.1 * rng().normal(size=200)
+    plain, other = (
+        own("\n".join(["y", *map(repr, of.tolist())]), tmp_path / str(k), length=20)
+        for k, of in enumerate((series, zero + unit * series))
+    )
+    assert other._linear.keys() == plain._linear.keys()
+    for method, scores in plain._linear.items():
+        assert other._linear[method]["nmse"] == pytest.approx(scores["nmse"], rel=1e-4)
+    assert other.threshold == pytest.approx(plain.threshold, rel=1e-4)
+
+
 def changed(line: int, text: str) -> str:
     lines = GOOD.splitlines()
     lines[line - 1] = text
@@ -224,6 +258,9 @@ def changed(line: int, text: str) -> str:
 
 REFUSED = {
     "a gap": (changed(7, "2020-01-06,,5"), "line 7, column 'y': a gap"),
+    "a gap in the only column": ("y\n1\n2\n\n" + "3\n" * 12, "line 4, column 'y': a gap"),
+    "a quoted one": ('y\n1\n2\n""\n' + "3\n" * 12, "line 4, column 'y': a gap"),
+    "a line of gaps": (changed(7, ",,"), "line 7, column 'when': a gap is no date"),
     "text": (changed(7, "2020-01-06,many,5"), "line 7, column 'y': 'many' is no number"),
     "nan": (changed(7, "2020-01-06,nan,5"), "line 7, column 'y': nan is no finite number"),
     "one row": ("when,y\n2020-01-01,1\n", "column 'y': 1 row of values; at least 10"),
@@ -290,6 +327,12 @@ def test_a_time_that_is_missing_is_a_gap(form: str, tmp_path: Path) -> None:
     own(dated(heading, dates), tmp_path, level="window")
     with pytest.raises(Unavailable, match=rf"line 14, column '{heading}': .* a gap"):
         own(dated(heading, dates[:12] + dates[13:]), tmp_path / "again", level="window")
+
+
+def test_a_year_without_days_of_business_is_a_gap(tmp_path: Path) -> None:
+    days = [d for d in pd.bdate_range("2000", "2003").strftime("%Y-%m-%d") if d[:4] != "2001"]
+    with pytest.raises(Unavailable, match="'2002-01-01' comes more than a step after the date"):
+        own(dated("date", days), tmp_path, level="window")
 
 
 def test_days_that_are_missing_here_and_there_are_no_weekends(tmp_path: Path) -> None:
