@@ -139,6 +139,11 @@ def cases(selection: Selection) -> list[Case]:
 
 def _models(selection: Selection, name: str, task: Task) -> list[ModelSpec]:
     """Every model asked for, on this task; `Unavailable` where there is no such model."""
+    if 2 in selection.directions and getattr(task, "asks_next", False):
+        raise Unavailable(
+            f"task {name}: directions must be 1, not 2: it asks for the input that comes next, "
+            "which a network that also reads backwards has seen"
+        )
     try:
         return _specs(selection, task)
     except ValueError as error:

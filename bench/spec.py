@@ -325,7 +325,8 @@ class Task(Protocol):
     A task file holds `REQUIRES` (pip names of packages its data ships in) and `PROFILES`, a
     mapping from `smoke`, `standard` and `paper` to a task.
 
-    Optional beside what is here: `decoder`, the steps that a second network writes;
+    Optional beside what is here: `decoder`, the steps that a second network writes; `asks_next`,
+    whether it asks for the input that comes next, which a network that reads backwards has seen;
     `longer(times) -> Task`, the same with sequences so many times as long, to be scored on;
     `unavailable() -> str | None`, why its data cannot be read; and of text `alphabet`, what the
     classes stand for, with `prompt` `(1, time)`, what a trained model goes on from.

@@ -111,6 +111,7 @@ class CharLM:
     readout = "every"
     loss = "cross_entropy"
     metric = "bits"
+    asks_next = True
 
     def __post_init__(self) -> None:
         check(self, train=1000, length=2, held_out=1)

@@ -59,6 +59,11 @@ class LongLag:
         check(self, symbols=2, lag=1, held_out=1)
 
     @property
+    def asks_next(self) -> bool:
+        """Whether every symbol asks for the next."""
+        return self.form in ("2a", "2b")
+
+    @property
     def inputs(self) -> int:
         return self.symbols + (4 if self.form == "2c" else 1)
 

@@ -97,6 +97,7 @@ class Reber:
     readout = "every"
     loss = "cross_entropy"
     metric = "wrong"
+    asks_next = True
     chance = 1.0
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
     time = LONGEST - 1
