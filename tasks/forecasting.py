@@ -165,7 +165,7 @@ class Forecasting:
 
     @property
     def threshold(self) -> float:
-        """The best of the training mean and the linear forecasts, of the series that ship the
+        """The best of the training mean and the linear forecasts, at the sizes below the
         autoregression: a network is to beat it."""
         return min(self.chance, *(scores[self.metric] for scores in self._linear.values()))
 

@@ -9,6 +9,7 @@ import pytest
 
 import backends
 import tasks
+from bench.plan import Case
 from bench.records import Record, RunFolder
 from bench.statistics import sign_test
 from bench.study import command
@@ -37,6 +38,16 @@ def test_twenty_published_figures_stand_beside_ours_with_a_reason_where_they_dif
     lines = markdown(study, own).splitlines()
     apart = {line.split("|")[1].strip() for line in lines if "| outside" in line}
     assert apart and apart <= {row.name for row in study.rows if row.why or row.differs}
+
+
+@pytest.mark.parametrize("study", command.STUDIES)
+def test_what_is_recorded_was_held_to_the_threshold_of_today(study: str) -> None:
+    """A record's key has a task's settings, not what follows from them."""
+    threshold = cache(lambda task: task.threshold)
+    for r in (r for own in of_study(study).values() for r in own if r.probe == "learning"):
+        profiles = tasks.load(r.case["task"]).PROFILES
+        task = Case(r.case).with_task(profiles["standard"])
+        assert number(r, "threshold") == pytest.approx(threshold(task), rel=1e-9), task
 
 
 def recorded(row: str, study: str = "papers") -> list[Record]:

@@ -216,6 +216,17 @@ def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
     assert task.threshold < 1e-4, "a sine is an autoregression of order two"
 
 
+@pytest.mark.parametrize("name", PROFILES)
+def test_of_every_size_the_autoregression_is_the_best_linear_forecast(name: str) -> None:
+    task = PROFILES[name]
+    assert task.threshold == task.baselines["autoregression"]
+
+
+def test_half_a_day_ahead_the_week_before_says_more_of_demand_than_the_autoregression() -> None:
+    task = replace(PROFILES["demand"], ahead=12)
+    assert task.threshold == task.baselines["seasonal"] < task.baselines["autoregression"] / 2
+
+
 def test_blank_lines_around_and_between_rows_are_none(tmp_path: Path) -> None:
     texts = (GOOD, f"\n\n{GOOD}\n\n", GOOD.replace("\n", "\n\n"), f"{GOOD},,\n")
     found = [own(text, tmp_path / str(k))._series for k, text in enumerate(texts)]

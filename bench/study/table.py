@@ -21,7 +21,7 @@ HEADS = (
     "verdict",
 )
 OUTSIDE = "outside"
-BESIDE = ("autoregression", "perceptron", "nearest neighbour")
+BESIDE = ("seasonal", "autoregression", "perceptron", "nearest neighbour")
 """Classical methods whose scores stand beside ours."""
 COUNTED = {SCORE: "score", SEQUENCES: "sequences_to_solve"}
 SIDES = (*["left"] * 3, *["right"] * 4, "left", "left")
