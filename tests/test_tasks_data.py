@@ -219,12 +219,13 @@ def test_a_file_of_one_s_own_is_split_and_forecast(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PROFILES)
 def test_of_every_size_the_autoregression_is_the_best_linear_forecast(name: str) -> None:
     task = PROFILES[name]
-    assert task.threshold == task.baselines["autoregression"]
+    assert task.threshold == task._linear["autoregression"]["nmse"]
 
 
 def test_half_a_day_ahead_the_week_before_says_more_of_demand_than_the_autoregression() -> None:
     task = replace(PROFILES["demand"], ahead=12)
-    assert task.threshold == task.baselines["seasonal"] < task.baselines["autoregression"] / 2
+    week, linear = (task._linear[name]["nmse"] for name in ("seasonal", "autoregression"))
+    assert task.threshold == week < linear / 2
 
 
 def test_blank_lines_around_and_between_rows_are_none(tmp_path: Path) -> None:
