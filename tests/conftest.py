@@ -1,5 +1,6 @@
 """Which backends the suite covers, and the helpers that several test files share."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -81,6 +82,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("limits, declared and found true")
         for text in sorted(limits):
             terminalreporter.line(text)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_stays() -> None:
+    """Four frameworks are a second's work for the garbage collector, which libraries call."""
+    gc.freeze()
 
 
 @pytest.fixture

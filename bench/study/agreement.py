@@ -2,9 +2,9 @@
 updates than the others."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from statistics import median
 from textwrap import fill
 from typing import Any
@@ -56,16 +56,19 @@ class Pair:
 
     def exchanged(self, rng: np.random.Generator) -> "Pair":
         """The two records given to the backends at random, as if they learned alike."""
-        return self if rng.random() < 0.5 else replace(self, other=self.main, main=self.other)
+        if rng.random() < 0.5:
+            return self
+        return Pair(self.row, self.cell, self.seed, other=self.main, main=self.other)
 
     def slower(self, factor: float, within: float) -> tuple[float, float]:
         """As if the other backend needed `factor` times the updates: it was solved `within`, from
         0 to 1, the time between two looks, and what is later is seen at the look after it."""
         looks_at, (steps, mains) = self.other.samples["checkpoint_step"], self.steps
-        gaps = {after: (before, after) for before, after in pairwise(looks_at)}
-        before, after = gaps.get(steps, (steps, steps))
-        late = math.inf if math.isinf(after) else (before + within * (after - before)) * factor
-        return min((k for k in looks_at if k >= late), default=math.inf), mains
+        if math.isinf(steps):
+            return steps, mains
+        before = looks_at[max(0, bisect_left(looks_at, steps) - 1)]
+        late = bisect_left(looks_at, (before + within * (steps - before)) * factor)
+        return (looks_at[late] if late < len(looks_at) else math.inf), mains
 
 
 Pairs = Mapping[str, Sequence[Pair]]
