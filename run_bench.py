@@ -164,14 +164,20 @@ def plan(arguments: Sequence[str]) -> int:
 
 def show_list(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="run_bench.py list", description="Backends, tasks and devices, and why one is missing."
+        prog="run_bench.py list",
+        description="Backends, tasks and devices, and why one is missing; of a task its sizes and "
+        "their settings.",
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("task", nargs="?", help="its name, or a file")
+    what.add_argument(
         "--limits", action="store_true", help="which models each backend expresses, and why not"
     )
     given = parser.parse_args(arguments)
-    from bench.listing import list_command
+    from bench.listing import list_command, task_command
 
+    if given.task:
+        return task_command(given.task, tasks)
     return list_command(backends, tasks, given.limits)
 
 

@@ -1,9 +1,13 @@
 """What there is to run: backends, tasks and devices, and why one is missing."""
 
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from inspect import cleandoc
 from textwrap import fill
 from typing import Any
+
+from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench import machine
 from bench.select import Registry, why_not
@@ -32,6 +36,44 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
         except Unavailable as error:
             print(f"  {name:<14} {error}")
     return 0
+
+
+def task_command(name: str, tasks: Registry) -> int:
+    """Print what a task is, its sizes by their names, and their settings."""
+    module = tasks.load(name)
+    sizes: Mapping[str, Any] = module.PROFILES
+    kinds = dict.fromkeys(map(type, sizes.values()))
+    own = [kind.__doc__ for kind in kinds if not f"{kind.__doc__}".startswith(f"{kind.__name__}(")]
+    print("\n\n".join(cleandoc(text) for text in [module.__doc__, *own] if text))
+    print(f"\nsizes, as in --tasks {name}:{[*sizes][-1]}, and their settings\n")
+    print(settings_table(sizes))
+    return 0
+
+
+def settings_table(sizes: Mapping[str, Any]) -> str:
+    """A row a size, of the settings that are not the same in all of them, and below it the rest."""
+    settings = {name: _settings(size) for name, size in sizes.items()}
+    options = list(dict.fromkeys(option for own in settings.values() for option in own))
+    values = {o: [own.get(o, "") for own in settings.values()] for o in options}
+    same = [o for o in options if len(set(values[o])) == 1]
+    rows = [
+        [name, *(own.get(o, "") for o in options if o not in same)]
+        for name, own in settings.items()
+    ]
+    table = tabulate(rows, ["size", *(o for o in options if o not in same)], disable_numparse=True)
+    shared = " ".join(f"{o}={values[o][0]}" for o in same)
+    return f"{table}\n\n{fill(f'all: {shared}', WIDTH)}" if same else table
+
+
+def _settings(size: Any) -> dict[str, str]:
+    """What `option=value` would set, written as it would be."""
+    idle = getattr(size, "unread", ())
+    found = {f.name: getattr(size, f.name) for f in dataclasses.fields(size)}
+    return {
+        name: "none" if value is None else str(value)
+        for name, value in found.items()
+        if name not in idle
+    }
 
 
 FEATURES = (
@@ -97,5 +139,8 @@ def _about(task: Any) -> str:
     for size, sized in task.PROFILES.items():
         if reason := getattr(sized, "unavailable", lambda: None)():
             reasons.setdefault(reason, []).append(size)
-    lines = [f"{indent}{', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
-    return "\n".join([summary, *lines])
+    lines = [f"{', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
+    told = [f"sizes: {', '.join(task.PROFILES)}", *lines]
+    return "\n".join(
+        [summary, *(fill(t, WIDTH, initial_indent=indent, subsequent_indent=indent) for t in told)]
+    )

@@ -187,6 +187,8 @@ def own_file(request: Request) -> dict[str, str]:
     if request.data is None or request.column is None:
         raise Unavailable("--data FILE and --column NAME go together")
     path = Path(request.data).expanduser().resolve()
+    if path.exists() and not path.is_file():
+        raise Unavailable(f"--data: {path} is no regular file")
     try:
         digest = sha256(path.read_bytes()).hexdigest()[:32]
     except OSError as error:
@@ -203,10 +205,7 @@ def _task(text: str, tasks: Registry, profile: str, file: Mapping[str, str]) -> 
     named = options[0] if options and options[0] in module.PROFILES else None
     profile = named or profile
     options = options[1:] if named else options
-    if wrong := [option for option in options if "=" not in option]:
-        sizes = ", ".join(module.PROFILES)
-        raise Unavailable(f"task {name}: {wrong[0]!r} is neither option=value nor a size ({sizes})")
-    pairs = dict(option.split("=", 1) for option in options)
+    pairs = _pairs(name, named, options, list(module.PROFILES))
     if file and not hasattr(module.PROFILES[profile], "column"):
         raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
     if file and (named not in (None, *PROFILES) or file.keys() & pairs.keys()):
@@ -217,6 +216,23 @@ def _task(text: str, tasks: Registry, profile: str, file: Mapping[str, str]) -> 
     if reason := getattr(task, "unavailable", lambda: None)():
         raise Unavailable(f"task {name}: {reason}")
     return name, task
+
+
+def _pairs(
+    name: str, size: str | None, options: Sequence[str], sizes: Sequence[str]
+) -> dict[str, str]:
+    """The texts of `option=value`, each option once, behind a size or none."""
+    if wrong := [option for option in options if "=" not in option]:
+        why = f"is neither option=value nor a size ({', '.join(sizes)})"
+        if wrong[0] in sizes:
+            first = f"is a size, which comes first: {name}:{wrong[0]}:{options[0]}"
+            why = f"is a second size beside {size!r}" if size else first
+        raise Unavailable(f"task {name}: {wrong[0]!r} {why}")
+    pairs = [option.split("=", 1) for option in options]
+    given = [option for option, _ in pairs]
+    if twice := [option for option in given if given.count(option) > 1]:
+        raise Unavailable(f"task {name}: {twice[0]} is given {given.count(twice[0])} times")
+    return dict(pairs)
 
 
 def known(kind: str, words: Sequence[str], choices: Sequence[str]) -> list[str]:
@@ -280,9 +296,11 @@ def sized(name: str, module: Any, profile: str, options: Mapping[str, str]) -> T
         changes[option] = _parsed(name, option, text, getattr(task, option))
     try:
         changed: Task = dataclasses.replace(task, **changes)
-        return changed
     except (ValueError, TypeError) as error:
         raise Unavailable(f"task {name}: {error}") from error
+    if idle := [option for option in options if option in getattr(changed, "unread", ())]:
+        raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
+    return changed
 
 
 def _parsed(name: str, option: str, text: str, current: Any) -> Any:

@@ -327,6 +327,7 @@ class Task(Protocol):
 
     Optional beside what is here: `decoder`, the steps that a second network writes; `asks_next`,
     whether it asks for the input that comes next, which a network that reads backwards has seen;
+    `unread`, names of settings that it does not read as it is, refused as options;
     `longer(times) -> Task`, the same with sequences so many times as long, to be scored on;
     `unavailable() -> str | None`, why its data cannot be read; and of text `alphabet`, what the
     classes stand for, with `prompt` `(1, time)`, what a trained model goes on from.

@@ -115,13 +115,17 @@ class CharLM:
 
     def __post_init__(self) -> None:
         check(self, train=1000, length=2, held_out=1)
-        most = (CHARACTERS - HELD_OUT_FROM - self.length) * 2 // self.length
-        if self.held_out > most:
-            raise ValueError(f"held_out must be at most {most}, not {self.held_out}")
         if self.train > HELD_OUT_FROM:
             raise ValueError(f"train must be at most {HELD_OUT_FROM}, not {self.train}")
         if self.length >= self.train:
             raise ValueError(f"length must be less than train, {self.train}, not {self.length}")
+        there = CHARACTERS - HELD_OUT_FROM
+        most = (there - self.length) * 2 // self.length
+        if self.held_out > most:
+            raise ValueError(
+                f"held_out must be at most {max(most, 0)} windows of length {self.length}, which "
+                f"overlap by half, of {there} characters that are held out, not {self.held_out}"
+            )
 
     def unavailable(self) -> str | None:
         """Why the text cannot be read here."""

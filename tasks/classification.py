@@ -230,6 +230,7 @@ PROFILES: Mapping[str, Classification] = {
     "smoke": Classification(data="digits", batch=16, hidden=8, steps=20, learning_rate=1e-2),
     "standard": Classification(),
     "paper": Classification(hidden=128, steps=12_000, learning_rate=1e-3),
+    "mnist1d": Classification(),
     "digits": Classification(data="digits", batch=64, steps=6000),
     "vowels": Classification(data="vowels", batch=30, steps=1500),
 }

@@ -129,6 +129,10 @@ class Seq2Seq:
         check(self, length=1, symbols=2, held_out=1)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        return ("length", "symbols") if self.kind == "dates" else ()
+
+    @property
     def inputs(self) -> int:
         return len(dates().vocabulary) if self.kind == "dates" else self.symbols
 
@@ -190,5 +194,6 @@ PROFILES: Mapping[str, Seq2Seq] = {
     "standard": Seq2Seq(),
     "paper": Seq2Seq(length=20, steps=8000),
     "copy": Seq2Seq(kind="copy", steps=6000),
+    "reverse": Seq2Seq(),
     "dates": Seq2Seq(kind="dates"),
 }

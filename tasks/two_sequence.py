@@ -109,6 +109,7 @@ PROFILES: Mapping[str, TwoSequence] = {
     "smoke": TwoSequence(length=10, batch=16, hidden=4, steps=20, held_out=100),
     "standard": TwoSequence(length=50, steps=2000),
     "paper": TwoSequence(),
+    "3a": TwoSequence(),
     "3b": TwoSequence(form="3b"),
     "3c": TwoSequence(form="3c", batch=100, steps=4000, learning_rate=1e-3),
 }

@@ -44,6 +44,8 @@ class Workload:
     threshold = 0.01
     """Out of reach: targets are noise, drawn anew for every batch."""
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    unread = ("shape",)
+    """It names the sizes, it does not set them."""
 
     def __post_init__(self) -> None:
         check(self, length=1, width=1, outputs=1)

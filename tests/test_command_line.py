@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,7 @@ import tasks
 from bench import machine
 from bench.command import first_info
 from bench.records import RunFolder
-from bench.select import Request, select, why_not
+from bench.select import Request, select, sized, why_not
 from bench.spec import Unavailable
 
 NO_GPU = machine.why_no_cuda("cuda") is not None
@@ -61,6 +62,16 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks adding:clip_norm=-1": ("clip_norm must be a positive number, not -1.0",),
     "--tasks adding:marks=here": ("marks must be one of halves, anywhere, not 'here'",),
     "--tasks forecasting:order=none": ("task forecasting: ",),
+    "--tasks adding:length=20:paper": (
+        "'paper' is a size, which comes first: adding:paper:length=20",
+    ),
+    "--tasks adding:paper:smoke": ("'smoke' is a second size beside 'paper'",),
+    "--tasks adding:length=20:batch=2:length=30": ("length is given 2 times",),
+    "--tasks long-lag:2a:lag=7": ("task long-lag: lag changes nothing here, leave it out",),
+    "--tasks seq2seq:kind=dates:length=3": ("task seq2seq: length changes nothing here",),
+    "--tasks workload:shape=fastrnns": ("task workload: shape changes nothing here",),
+    "--tasks forecasting:digest=0": ("data, column, digest and period go with series=csv",),
+    "--tasks char-lm:length=99990": ("at most 0 windows of length 99990", "of 100000 characters"),
     "--tasks ./nothing.py": ("there is no file", "nothing.py"),
     "--cells lsmt": ("unknown cell 'lsmt'", "did you mean lstm", "rnn, lstm, gru, feedforward"),
     "--cells LSTM": ("unknown cell 'LSTM'", "rnn, lstm, gru, feedforward"),
@@ -103,7 +114,9 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "report": ("the following arguments are required: RUN",),
     "report nothing": ("no run 'nothing' in",),
     "report nothing --format cvs": ("unknown format 'cvs'; did you mean csv", "latex"),
-    "list more": ("unrecognized arguments: more",),
+    "list more": ("there is no task 'more'. Did you mean memory? Tasks: adding",),
+    "list adding more": ("unrecognized arguments: more",),
+    "list adding --limits": ("argument --limits: not allowed with argument task",),
 }
 
 
@@ -261,6 +274,24 @@ def test_list_names_every_backend_and_task_and_why_one_is_missing() -> None:
         assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
     assert re.search(r"^  numpy +numpy [\d.]+$\n^    cpu +available$", done.stdout, re.MULTILINE)
     assert "NumPy runs on the CPU only" in done.stdout
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_of_a_task_list_tells_the_sizes_and_what_may_be_set(name: str) -> None:
+    done = bench_inside("list", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    sizes = tasks.load(name).PROFILES
+    _, table = done.stdout.rsplit("their settings\n\n", 1)
+    rows = [line.split() for line in table.splitlines() if line[:1].isalnum()]
+    assert rows[-1][0] == "all:"
+    heads, shared = rows[0][1:], dict(pair.split("=") for pair in rows[-1][1:])
+    assert [row[0] for row in rows[1 : len(sizes) + 1]] == [*sizes]
+    for size, *values in rows[1 : len(sizes) + 1]:
+        idle = getattr(sizes[size], "unread", ())
+        settable = {f.name for f in fields(sizes[size])} - {*idle}
+        told = shared | dict(zip([h for h in heads if h not in idle], values, strict=True))
+        assert told.keys() == settable
+        assert sized(name, tasks.load(name), size, told) == sizes[size]
 
 
 def test_list_goes_on_past_what_does_not_load() -> None:

@@ -135,6 +135,7 @@ def test_relative_error_of(array: Any, truth: Any, error: float) -> None:
 
 def test_an_error_that_is_not_a_number_is_never_accepted() -> None:
     error = relative_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0]))
+    assert "the reference's, is not finite" in str(Difference("output", error, 1.0))
     assert not Difference("output", error, math.inf).accepted
     assert not Difference("output", math.inf, math.inf).accepted
 

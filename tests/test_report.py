@@ -366,11 +366,18 @@ def test_baselines_chance_and_threshold_stand_above_the_scores() -> None:
     assert made(whole()).learning["baseline.persistence"].tolist() == [0.5]
 
 
+def test_models_with_several_scores_are_told_in_all_of_them() -> None:
+    first = sections(made(whole()))[0].measures
+    assert first.columns.tolist() == ["by", "other", "mse"]
+    assert first.iloc[-1].tolist() == ["persistence", "–", "0.500"]
+    alone = learned()
+    one = {name: value for name, value in alone.metrics.items() if name != "final.other"}
+    assert sections(made([parity(), replace(alone, metrics=one)]))[0].measures.empty
+
+
 def test_classical_methods_with_several_scores_stand_below_the_models_in_all_of_them(
     tmp_path: Path,
 ) -> None:
-    assert sections(made(whole()))[0].measures.empty
-
     def scored(seed: int, mse: float | None, other: float | None) -> Record:
         found = learned(mse, seed=seed)
         scores = {"final.mse": mse, "final.other": other, "baseline.flat": None}
@@ -567,7 +574,7 @@ def test_the_markdown_has_whole_tables_whatever_a_reason_holds(tmp_path: Path) -
     (path,) = write([folder(tmp_path)], [lost, *whole(backend="jax")], ["markdown"], tmp_path)
     rows = [line for line in path.read_text().splitlines() if line.startswith("|")]
     bars = [len(re.findall(r"(?<!\\)\|", line)) for line in rows]
-    assert len(set(bars)) == 3
+    assert len(set(bars)) == 4
     assert r"a \| b &lt;module> \*x\* \_\_init\_\_" in path.read_text()
 
 
@@ -597,7 +604,7 @@ def test_latex_escapes_what_tex_would_take_for_its_own(tmp_path: Path) -> None:
     assert r"4.38 [3.98--4.78]" in tex
     assert r"5.00 $\to$ 0.500" in tex
     assert r"$\times$ fastest" in tex
-    assert tex.count(r"\toprule") == 2 * tex.count(r"\begin{longtable}") == 6
+    assert tex.count(r"\toprule") == 2 * tex.count(r"\begin{longtable}") == 8
     body = tex.split(r"\begin{document}")[1]
     assert not re.search(r"(?<!\\)[_#%]", body)
 

@@ -549,6 +549,9 @@ def test_a_study_runs_by_pieces_and_goes_on(
     assert "5 of 5 cases left" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert small(tmp_path, "first") == 0
+    assert small(tmp_path, dry_run=True) == 0
+    told = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "first 0 of 3 0 s" in told and any(line.startswith("second 2 of 2 ") for line in told)
     first = (tmp_path / "small" / "records.jsonl").read_text()
     assert "second" not in (tmp_path / "small" / "table.md").read_text()
     assert small(tmp_path) == 0
@@ -616,6 +619,13 @@ def test_a_study_that_was_killed_while_writing_goes_on(
     said = capsys.readouterr().err
     assert "set aside" in said and "1 of 2 cases left" in said
     assert len(file.read_text().splitlines()) == len(whole.splitlines())
+
+
+def test_the_folder_of_a_study_is_no_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    done = bench_inside("study", "papers", "--dry-run", "--results-dir", file)
+    assert (done.returncode, done.stdout) == (2, "") and f"{file} is no folder" in done.stderr
 
 
 def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:

@@ -18,8 +18,9 @@ from test_tasks_1997 import what_may_come
 import tasks
 from bench.spec import LOSSES, READOUTS, Array, ModelSpec, Unavailable
 from tasks import _data, _series
+from tasks._forecasts import autoregression
 from tasks.adding import MARKS, Adding
-from tasks.forecasting import Forecasting, autoregression
+from tasks.forecasting import Forecasting
 from tasks.memory import Memory
 from tasks.reber import Reber
 
@@ -48,6 +49,7 @@ DRAWN = {
     "long-lag:paper": "c40e97e4bb27e8fa",
     "long-lag:2a": "1881544fc53ba851",
     "long-lag:2b": "5900928cde5040d5",
+    "long-lag:2c": "c40e97e4bb27e8fa",
     "memory:smoke": "404c5c0cb8612aee",
     "memory:standard": "3e314f80ea009304",
     "memory:paper": "2a857e17d02d7b25",
@@ -60,6 +62,7 @@ DRAWN = {
     "seq2seq:smoke": "4ba6c60777f79755",
     "seq2seq:standard": "2553e3bce3f89c4c",
     "seq2seq:paper": "e025a6c6567ea765",
+    "seq2seq:reverse": "2553e3bce3f89c4c",
     "seq2seq:copy": "49bdc60b92e705db",
     "seq2seq:dates": "107d3821dc1ca5ae",
     "temporal-order:smoke": "b24cf97320144a8c",
@@ -70,6 +73,7 @@ DRAWN = {
     "two-sequence:smoke": "0ff5dd9cebfab497",
     "two-sequence:standard": "40b5e302a33df9dc",
     "two-sequence:paper": "1874ec25972bdafa",
+    "two-sequence:3a": "1874ec25972bdafa",
     "two-sequence:3b": "3de1868e900a9cd8",
     "two-sequence:3c": "734c672a73f9dcee",
 }

@@ -153,6 +153,21 @@ def test_2b_has_random_symbols_between(seed: int, p: int) -> None:
     assert (y[:, :-1] == symbols[:, 1:]).all() and (y[:, -1] == symbols[:, 0]).all()
 
 
+@pytest.mark.parametrize(("form", "kinds"), [("2b", 5), ("2c", 6)])
+def test_distractors_are_even_and_tell_nothing_of_each_other(form: str, kinds: int) -> None:
+    x, _ = LongLag(form=form, symbols=6, lag=8, batch=60_000).sample(rng())
+    symbols = shown(x)
+    first, middle = (0, symbols[:, 1:]) if form == "2b" else (1, symbols[:, 2:10])
+    pairs = [(middle[:, k], middle[:, k + 1]) for k in range(middle.shape[1] - 1)]
+    for before, after in pairs:
+        joint = np.histogram2d(before, after, bins=kinds, range=[[-0.5, kinds - 0.5]] * 2)[0]
+        np.testing.assert_allclose(joint / len(x), 1 / kinds**2, atol=0.004)
+    kept = symbols[:, first] == symbols[:, first].max()
+    for place in middle.T:
+        share = np.bincount(place[kept], minlength=kinds) / kept.sum()
+        np.testing.assert_allclose(share, 1 / kinds, atol=0.01)
+
+
 @given(seeds, st.integers(2, 20), st.integers(1, 40))
 def test_2c_frames_the_distractors_and_asks_at_the_end_alone(seed: int, p: int, q: int) -> None:
     x, y = LongLag(form="2c", symbols=p, lag=q, batch=40).sample(rng(seed))
@@ -245,6 +260,16 @@ def test_the_class_shows_in_the_first_elements(
         np.testing.assert_array_equal(clean[np.arange(len(clean)), ends(clean), 0], wanted)
 
 
+@pytest.mark.parametrize("form", ["3a", "3b", "3c"])
+def test_every_length_is_equally_likely_whatever_the_class(form: str) -> None:
+    x, y = TwoSequence(form=form, length=30, batch=40_000).sample(rng())
+    last = ends(y)
+    one = x[:, 0, 0] > 0
+    for part in (last[one], last[~one]):
+        np.testing.assert_allclose(np.bincount(part)[29:] / len(part), 1 / 4, atol=0.015)
+    assert one.mean() == pytest.approx(0.5, abs=0.01)
+
+
 def test_the_noise_has_the_variances_of_the_paper() -> None:
     for form in ("3a", "3b", "3c"):
         task = TwoSequence(form=form, length=20, batch=50_000, held_out=50_000)
@@ -312,6 +337,23 @@ def test_the_class_is_the_order_of_the_two_or_three_symbols(
             assert re.fullmatch("E[abcdXY]*B", text)
         else:
             assert len(text) == length and re.fullmatch("[abcdXY]*", text)
+
+
+@pytest.mark.parametrize("form", list(PLACES))
+def test_marks_distractors_and_lengths_are_even(form: str) -> None:
+    x, y = TemporalOrder(form=form, length=100, batch=40_000).sample(rng())
+    last, symbols = ends(y), shown(x)
+    assert set(last) == ({99} if form == "pascanu" else {*range(99, 110)})
+    np.testing.assert_allclose(np.bincount(last)[99:] / 40_000, 1 / len(set(last)), atol=0.01)
+    marked = ((symbols == 4) | (symbols == 5)).mean(axis=0)
+    for start, stop in PLACES[form]:
+        within = slice(round(100 * start), round(100 * stop))
+        np.testing.assert_allclose(marked[within], 1 / 10, atol=0.01)
+    for step in (5, 15, 40, 80):
+        counts = np.bincount(symbols[symbols[:, step] < 4, step]) / (symbols[:, step] < 4).sum()
+        np.testing.assert_allclose(counts, 1 / 4, atol=0.015)
+    alike = (symbols[:, 5] == symbols[:, 25]).mean()
+    assert alike == pytest.approx(1 / 4, abs=0.01)
 
 
 @pytest.mark.parametrize("form", list(PLACES))

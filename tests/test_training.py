@@ -140,7 +140,10 @@ def test_what_a_model_trained_on_text_writes_is_kept() -> None:
     written = "".join(chr(int(code)) for code in outcome.samples["written"])
     assert len(written) == WRITTEN
     assert set(written) <= set(bench.task.alphabet)
-    assert written == train(on_text()).written
+    again = train(on_text())
+    assert written == again.written
+    read = [float(ord(bench.task.alphabet[code])) for code in bench.task.prompt[0]]
+    assert outcome.samples["prompt"] == read == [float(ord(c)) for c in again.prompt]
 
 
 def test_a_model_of_text_that_diverged_writes_nothing_and_is_no_failure() -> None:

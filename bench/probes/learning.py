@@ -32,8 +32,12 @@ def learning(bench: Bench, trained: Trained) -> Outcome:
     samples["checkpoint_step"] = [float(look.step) for look in looks]
     samples |= {name: [look.scores[name] for look in looks] for name in looks[0].scores}
     if trained.written:
-        samples["written"] = [float(ord(character)) for character in trained.written]
+        samples |= {"prompt": _codes(trained.prompt), "written": _codes(trained.written)}
     return Outcome(metrics, samples)
+
+
+def _codes(text: str) -> list[float]:
+    return [float(ord(character)) for character in text]
 
 
 def thinned(losses: Sequence[float]) -> list[float]:

@@ -61,6 +61,8 @@ class Difference:
         return self.error <= self.tolerance and math.isfinite(self.error)  # False for NaN
 
     def __str__(self) -> str:
+        if math.isnan(self.error):
+            return f"{self.array}: a number of it, or of the reference's, is not finite"
         return f"{self.array} differs by {self.error:.2g} (tolerance {self.tolerance:.2g})"
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,9 @@ class Trained:
     checkpoints: list[Checkpoint]
     initial: dict[str, Array]
     params: dict[str, Array]
+    prompt: str
     written: str
-    """What the trained model goes on to write, of a task that is text."""
+    """Of a task that is text: what the trained model reads, and what it goes on to write."""
 
     @property
     def diverged_at(self) -> int | None:
@@ -70,8 +72,8 @@ def train(bench: Bench) -> Trained:
             waiting.append(session.step(x, y))
     trained = session.params()
     sound = all(np.isfinite(value).all() for value in trained.values())
-    written = _written(bench, session) if sound else ""
-    return Trained(losses, checkpoints, start, trained, written)
+    prompt, written = _written(bench, session) if sound else ("", "")
+    return Trained(losses, checkpoints, start, trained, prompt, written)
 
 
 def _look(
@@ -96,14 +98,17 @@ def _look(
     )
 
 
-def _written(bench: Bench, session: Session) -> str:
-    """Characters drawn after the task's prompt, where it has one and the backend can go on."""
-    prompt, task = getattr(bench.task, "prompt", None), bench.task
+def _written(bench: Bench, session: Session) -> tuple[str, str]:
+    """The task's prompt and characters drawn after it, where it has one and the backend can go
+    on."""
+    task: Any = bench.task
+    prompt = getattr(task, "prompt", None)
     if prompt is None or bench.case.bidirectional or bench.supports.lacks("generation"):
-        return ""
+        return "", ""
     rng = bench.rng("writing")
     drawn = generate(session, prompt, WRITTEN, classes=task.outputs, rng=rng)
-    return "".join(task.alphabet[symbol] for symbol in drawn[0])  # type: ignore[attr-defined]
+    read, written = ("".join(task.alphabet[code] for code in text[0]) for text in (prompt, drawn))
+    return read, written
 
 
 def predictions(session: Session, x: Array, count: int) -> Array:

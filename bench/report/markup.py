@@ -58,7 +58,7 @@ def markdown_section(section: Section, images: Sequence[str]) -> str:
         parts += ["### Learning and gradients", _for_markdown(section.score)]
         parts += [markdown_table(section.learning)]
     if len(section.measures):
-        parts += ["### Every score, beside classical methods", markdown_table(section.measures)]
+        parts += ["### Every score", markdown_table(section.measures)]
     if len(section.speed):
         parts += ["### Speed and memory", markdown_table(section.speed)]
     if section.written:

@@ -25,6 +25,8 @@ INTERVALS = (
     "overlap, the order is not settled."
 )
 
+PROMPT = 30
+"""Letters that are shown of what a model reads before it writes."""
 PRODUCT = (
     "Of product: GFLOP/s over those of NumPy's product of two large matrices in the same process."
 )
@@ -34,7 +36,7 @@ PRODUCT = (
 class Section:
     """`place` is run, task, device and dtype; every cell of the tables is a string; `score` and
     `settings` are lines to stand above them, `score` empty where nothing was learned; `measures`
-    are all scores of models and of classical methods, where these have several; `written` is what
+    are all scores of models and of classical methods, where there are several; `written` is what
     trained models wrote, by whom."""
 
     place: tuple[str, ...]
@@ -109,9 +111,14 @@ def _written(group: Sequence[Row]) -> dict[str, str]:
     for row in group:
         learned = row.of("learning")
         if learned and (codes := learned[0].samples.get("written")):
-            who = f"{row.backend} {row.cell}, seed {learned[0].case['seed']}"
-            found[who] = "".join(chr(int(code)) for code in codes)
+            prompt = _text(learned[0].samples.get("prompt", ()))
+            after = f", after “{prompt[-PROMPT:]}”" if prompt else ""
+            found[f"{row.backend} {row.cell}, seed {learned[0].case['seed']}{after}"] = _text(codes)
     return found
+
+
+def _text(codes: Sequence[float]) -> str:
+    return "".join(chr(int(code)) for code in codes)
 
 
 def _about_score(part: pd.DataFrame) -> str:
@@ -137,9 +144,10 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
     ]
     if (frame["seeds"] > 0).any():
         lines.append(
-            f"Score: median over seeds; with fewer than {LEAST} seeds the values themselves, and "
-            "no interval. Solved: the seeds whose score went below the threshold, with the exact "
-            "(Clopper-Pearson) 95% interval of the share."
+            f"Score: at the end of training, median over seeds; with fewer than {LEAST} seeds the "
+            "values themselves, and no interval. Solved: the seeds whose score was below the "
+            "threshold at any look during training, with the exact (Clopper-Pearson) 95% interval "
+            "of the share."
         )
     if frame["score_x2"].notna().any():
         lines.append(

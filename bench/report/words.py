@@ -76,13 +76,13 @@ def learning_words(part: pd.DataFrame) -> pd.DataFrame:
 
 def measure_words(part: pd.DataFrame) -> pd.DataFrame:
     """Every score of the models, medians over seeds, and below them of the classical methods; empty
-    where these have the deciding score alone."""
+    where the deciding score is all there is."""
     models = part[part["seeds"] > 0].to_dict("records")
     first = models[0] if models else {}
     names = [str(name).removeprefix(FINAL) for name in first if str(name).startswith(FINAL)]
     measures = [name for name in names if not pd.isna(first[FINAL + name])]
     known = classical(first, first.get("metric"))
-    if not any(len(scores) > 1 for scores in known.values()):
+    if len(measures) < 2 and not any(len(scores) > 1 for scores in known.values()):
         return pd.DataFrame()
     lines = [
         [f"{model['cell']}, {model['backend']}", *(short(model[FINAL + name]) for name in measures)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.command import (
     about,
@@ -85,10 +86,14 @@ def study_command(
         raise Unavailable(
             f"{' and '.join(inside)}: cannot run on {device} here, or no part of these rows"
         )
+    if root.exists() and not root.is_dir():
+        raise Unavailable(f"{root} is no folder")
     there = (root / run_id / "records.jsonl").is_file()
     folder = RunFolder.existing(root, run_id) if there else None
     if dry_run:
-        _left(folder, chosen, selections, root, slots, again)
+        left, costs, _ = _left(folder, chosen, selections, root, slots, again)
+        seconds = {case.key: s for case, s in zip(left, costs, strict=True)}
+        print(_by_row(asked, [planned[case.key] for case in chosen], seconds))
         return 0
     used = list(dict.fromkeys(case.backend for case, _ in planned.values()))
     if folder is None:
@@ -127,6 +132,18 @@ def _left(
     expected = total(work, {c.key: s for c, s in zip(left, costs, strict=True)}, slots)
     print(f"{len(left)} of {len(chosen)} cases left, about {duration(expected)}", file=sys.stderr)
     return left, costs, work
+
+
+def _by_row(
+    asked: Sequence[Row], chosen: Sequence[tuple[Case, Sequence[Row]]], left: Mapping[str, float]
+) -> str:
+    """How many cases of each row are left, and how long they take on one processor."""
+    lines = []
+    for row in asked:
+        keys = [case.key for case, rows in chosen if row in rows]
+        own = [left[key] for key in keys if key in left]
+        lines.append([row.name, f"{len(own)} of {len(keys)}", duration(sum(own))])
+    return str(tabulate(lines, ["row", "cases left", "on one processor"], disable_numparse=True))
 
 
 def _named(row: Row, word: str) -> bool:
