@@ -366,6 +366,21 @@ def test_baselines_chance_and_threshold_stand_above_the_scores() -> None:
     assert made(whole()).learning["baseline.persistence"].tolist() == [0.5]
 
 
+def test_text_is_shown_with_what_it_was_written_after() -> None:
+    def codes(text: str) -> list[float]:
+        return [float(ord(letter)) for letter in text]
+
+    found = learned()
+    texts = {
+        "prompt": codes("In the beginning there was a long prompt, and s"),
+        "written": codes("o."),
+    }
+    told = sections(made([parity(), replace(found, samples={**found.samples, **texts})]))[0].written
+    assert told == {"torch lstm, seed 0, after 'there was a long prompt, and s'": "o."}
+    old = replace(found, samples={**found.samples, "written": texts["written"]})
+    assert sections(made([parity(), old]))[0].written == {"torch lstm, seed 0": "o."}
+
+
 def test_models_with_several_scores_are_told_in_all_of_them() -> None:
     first = sections(made(whole()))[0].measures
     assert first.columns.tolist() == ["by", "other", "mse"]

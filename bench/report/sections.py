@@ -112,7 +112,7 @@ def _written(group: Sequence[Row]) -> dict[str, str]:
         learned = row.of("learning")
         if learned and (codes := learned[0].samples.get("written")):
             prompt = _text(learned[0].samples.get("prompt", ()))
-            after = f", after “{prompt[-PROMPT:]}”" if prompt else ""
+            after = f", after {prompt[-PROMPT:]!r}" if prompt else ""
             found[f"{row.backend} {row.cell}, seed {learned[0].case['seed']}{after}"] = _text(codes)
     return found
 
