@@ -139,8 +139,8 @@ def _about(task: Any) -> str:
     for size, sized in task.PROFILES.items():
         if reason := getattr(sized, "unavailable", lambda: None)():
             reasons.setdefault(reason, []).append(size)
-    lines = [f"{', '.join(sizes)}: {why}" for why, sizes in reasons.items()]
-    told = [f"sizes: {', '.join(task.PROFILES)}", *lines]
-    return "\n".join(
-        [summary, *(fill(t, WIDTH, initial_indent=indent, subsequent_indent=indent) for t in told)]
-    )
+    told = [f"sizes: {', '.join(task.PROFILES)}"]
+    for why, sizes in reasons.items():
+        told.append(f"{'all' if len(sizes) == len(task.PROFILES) else ', '.join(sizes)}: {why}")
+    around: Any = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
+    return "\n".join([summary, *(fill(text, WIDTH, **around) for text in told)])
