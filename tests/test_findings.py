@@ -13,7 +13,7 @@ from bench.plan import Case
 from bench.records import Record, RunFolder
 from bench.statistics import sign_test
 from bench.study import command
-from bench.study.agreement import Pair, Pairs, counted, pairs, parting
+from bench.study.agreement import LEVEL, Pair, Pairs, counted, pairs, parting
 from bench.study.grid import score_at, step_seconds
 from bench.study.reading import number, score, updates
 from bench.study.table import by_row, markdown
@@ -136,13 +136,14 @@ def test_what_is_said_of_the_seeds_that_were_added_after_a_look() -> None:
 
 
 def test_what_is_said_of_the_test_that_finds_a_difference() -> None:
-    """Most seeds are solved at the same look; and of the others beside jax, two are sooner."""
+    """Most seeds are solved at the same look; the others beside jax are sooner, numpy only just."""
     found = {}
     for name, seen in beside_jax("papers").items():
         later, sooner = counted([p.steps for p in seen])
         assert later + sooner < len(seen) / 2 and later < sooner
         found[name] = sign_test(later, sooner)
-    assert [name for name, p in found.items() if p > 0.0167] == ["numpy"]
+    assert {name for name, p in found.items() if p <= LEVEL / 3} == {"torch", "tensorflow"}
+    assert 0.8 * LEVEL < found["numpy"] <= LEVEL
 
 
 def test_what_is_said_of_the_model_in_which_jax_is_behind() -> None:
