@@ -40,6 +40,7 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
 
 def task_command(name: str, tasks: Registry) -> int:
     """Print what a task is, its sizes by their names, and their settings."""
+    name = name.partition(":")[0]
     module = tasks.load(name)
     sizes: Mapping[str, Any] = module.PROFILES
     kinds = dict.fromkeys(map(type, sizes.values()))

@@ -223,7 +223,9 @@ def _pairs(
 ) -> dict[str, str]:
     """The texts of `option=value`, each option once, behind a size or none."""
     if wrong := [option for option in options if "=" not in option]:
-        why = f"is neither option=value nor a size ({', '.join(sizes)})"
+        near = get_close_matches(wrong[0], sizes)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        why = f"is neither option=value nor a size ({', '.join(sizes)}){hint}"
         if wrong[0] in sizes:
             first = f"is a size, which comes first: {name}:{wrong[0]}:{options[0]}"
             why = f"is a second size beside {size!r}" if size else first

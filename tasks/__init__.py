@@ -41,7 +41,7 @@ def load(name: str) -> TaskFile:
         return _checked(name, lambda: import_module(f"{__name__}.{files[known]}"))
     if known in (plugins := _plugins()):
         return _checked(name, plugins[known].load)
-    near = get_close_matches(known, names())
+    near = get_close_matches(known.lower(), names())
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise Unavailable(f"there is no task {name!r}.{hint} Tasks: {', '.join(names())}")
 

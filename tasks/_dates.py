@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import TYPE_CHECKING
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -27,7 +27,7 @@ UNITS = ("s", "sec", "seconds", "ms", "us", "ns", "utc")
 PARTS = ("year", "month", "day", "hour", "minute", "second")
 """Headings of columns that are a date together, from the first on."""
 FINER = ("time", "hour", "hr", "minute", "period", "interval")
-"""Headings of columns beside which a date may come again."""
+"""Headings of columns beside which a date may come again: they part the day."""
 NAMED = ("date", "datetime", "timestamp", "ds")
 """Last words of headings below which text must be."""
 COMPACT = {
@@ -44,9 +44,9 @@ LATE, OFTEN, REPEATED = 1.5, 0.1, 3
 """Steps are late that are so many times as long as their median. They are gaps unless they come
 again after as many steps, as weekends do: always, being this share of the steps, or mostly, and at
 least so many times."""
-FAR = 20
-"""Steps so many times as long as the median of those that come again are gaps all the same: nights
-of a market are 17 hours, its longest holidays ten days."""
+FAR, DAY, HOLIDAYS = 4, 86_400, 12
+"""Steps so many times as long as the median of those that come again are gaps all the same, those
+of dates where they are so many days, too: a market's nights are 17 hours, its holidays ten days."""
 BACK = (
     "does not come after the {0} before it. Put the rows in order, or leave out the column of {0}s"
 )
@@ -70,11 +70,16 @@ def first_fault(columns: Sequence[tuple[str, Sequence[str]]]) -> Fault | None:
     """The first cell, of the columns of dates among these, that does not come after the one before
     it, or comes more than one step after it. Columns are of dates where their texts are, where
     numbers are and their headings say so, and where they are a date together."""
-    finer = any(name.lower() in FINER for name, _ in columns)
+    finer = [(name, texts) for name, texts in columns if name.lower() in FINER]
+    dated = any(_words(name)[-1] in NAMED for name, _ in columns)
     for name, texts in columns:
+        if dated and name.lower() in FINER and all(map(_is_number, texts)):
+            continue
         judge = _out_of_turn if all(map(_is_number, texts)) else _no_next_date
-        if found := judge(name, texts, finer):
-            return Fault([name], found[0], texts[found[0]], found[1])
+        if found := judge(name, texts, [own for _, own in finer]):
+            told = [(name, texts), *(finer if _come_again(texts) else [])]
+            cell = " ".join(own[found[0]] for _, own in told)
+            return Fault([own for own, _ in told], found[0], cell, found[1])
     parts = {name.lower(): (name, texts) for name, texts in columns if name.lower() in PARTS}
     used = list(takewhile(parts.__contains__, PARTS))
     found = _parts_out_of_turn({name: parts[name][1] for name in used}) if len(used) > 1 else None
@@ -84,7 +89,7 @@ def first_fault(columns: Sequence[tuple[str, Sequence[str]]]) -> Fault | None:
     return Fault([parts[name][0] for name in used], found[0], cell, found[1])
 
 
-def _out_of_turn(name: str, texts: Sequence[str], finer: bool) -> Found:
+def _out_of_turn(name: str, texts: Sequence[str], finer: Sequence[Sequence[str]]) -> Found:
     """Of numbers that are points in time the first that is less than the one before it, or that
     comes late. They may stay the same: a year has many months."""
     own, numbers = _words(name), np.array(texts, dtype=np.float64)
@@ -93,7 +98,7 @@ def _out_of_turn(name: str, texts: Sequence[str], finer: bool) -> Found:
         return None
     dates = _compact(texts)
     if dates is not None:
-        return (_backwards if finer else _uneven)(dates, "date")
+        return _dated(dates, finer)
     steps = np.diff(numbers)
     if named and (len(own) == 1 or np.mean(steps >= 0) >= RISING):
         return _backwards(numbers, "number")
@@ -156,9 +161,8 @@ def _seconds(dates: "pd.Series[pd.Timestamp]") -> Array:
     return (dates - dates.iloc[0]).dt.total_seconds().to_numpy()
 
 
-def _no_next_date(name: str, texts: Sequence[str], finer: bool) -> Found:
-    """The first cell of a column of dates that is none, or not the next one; or, where a `finer`
-    column tells them apart, that comes before the one above it."""
+def _no_next_date(name: str, texts: Sequence[str], finer: Sequence[Sequence[str]]) -> Found:
+    """The first cell of a column of dates that is none, or not the next one."""
     if not DATED.search(texts[0]) or _instants(texts[:1], day_first=False).isna().any():
         why = f"is no date that can be read. Write 2026-01-31, or rename {name!r}"
         return (0, why) if _words(name)[-1] in NAMED else None
@@ -166,7 +170,33 @@ def _no_next_date(name: str, texts: Sequence[str], finer: bool) -> Found:
     found = min(readings, key=lambda dates: (dates.isna().sum(), (dates.diff().dt.days < 0).sum()))
     if found.isna().any():
         return int(np.argmax(found.isna())), "is no date, as those above it are"
-    return (_backwards if finer else _uneven)(_seconds(found), "date")
+    return _dated(_seconds(found), finer)
+
+
+def _come_again(values: Sequence[Any] | Array) -> bool:
+    return any(a == b for a, b in pairwise(values))
+
+
+def _dated(times: Array, finer: Sequence[Sequence[str]]) -> Found:
+    """The first date that is not the next one. Days that come again are parted by columns such as
+    hours, into as many parts as these have values; where they mostly lack some, a gap is none."""
+    if not finer or not _come_again(times) or (times % DAY).any():
+        return _uneven(times, "date")
+    keys = [_ordered(texts) for texts in finer]
+    if any(np.isnan(key).any() for key in keys):
+        return _backwards(times, "date")
+    place = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)[1].ravel()
+    part = DAY / (place.max() + 1)
+    parted = times + part * place
+    regular = np.median(np.diff(parted)) < LATE * part
+    return (_uneven if regular else _backwards)(parted, "date")
+
+
+def _ordered(texts: Sequence[str]) -> Array:
+    """Numbers, or seconds of times of the day; NaN for what is neither."""
+    if all(map(_is_number, texts)):
+        return np.array(texts, dtype=np.float64)
+    return _seconds(_instants(texts, day_first=False))
 
 
 def _uneven(times: Array, kind: str) -> Found:
@@ -176,7 +206,8 @@ def _uneven(times: Array, kind: str) -> Found:
         return int(np.argmax(steps <= 0)) + 1, BACK.format(kind)
     late = np.flatnonzero(steps > LATE * np.median(steps))
     if len(late) and _again_and_again(late, len(steps)):
-        late = late[steps[late] > FAR * np.median(steps[late])]
+        far = FAR * np.median(steps[late])
+        late = late[steps[late] > (max(far, HOLIDAYS * DAY) if kind == "date" else 5 * far)]
     if not len(late):
         return None
     why = (

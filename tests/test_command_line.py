@@ -37,6 +37,10 @@ without_gpu = pytest.mark.skipif(not NO_GPU, reason="there is an NVIDIA GPU here
 REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks addin": ("there is no task 'addin'", "Did you mean adding", "memory"),
     "--tasks adding:lenght=3": ("option of task adding 'lenght'", "did you mean length", "hidden"),
+    "--tasks ADDING": ("there is no task 'ADDING'. Did you mean adding",),
+    "--tasks forecasting:makey-glass": ("nor a size (smoke", "did you mean mackey-glass?"),
+    "list ading:smoke": ("there is no task 'ading'. Did you mean adding",),
+    "study taks": ("unknown study 'taks'; did you mean tasks",),
     "--tasks adding:length": ("'length' is neither option=value nor a size (smoke, standard",),
     "--tasks adding:": ("task adding: '' is neither option=value nor a size",),
     "--tasks workload:fastrnn": ("'fastrnn' is neither option=value nor a size", "fastrnns"),
@@ -292,6 +296,10 @@ def test_of_a_task_list_tells_the_sizes_and_what_may_be_set(name: str) -> None:
         told = shared | dict(zip([h for h in heads if h not in idle], values, strict=True))
         assert told.keys() == settable
         assert sized(name, tasks.load(name), size, told) == sizes[size]
+
+
+def test_a_task_is_listed_by_the_name_of_one_of_its_sizes_too() -> None:
+    assert bench_inside("list", "long-lag:2c").stdout == bench_inside("list", "long-lag").stdout
 
 
 def test_list_goes_on_past_what_does_not_load() -> None:

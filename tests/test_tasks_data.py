@@ -404,6 +404,29 @@ def test_a_time_that_is_missing_is_a_gap(form: str, tmp_path: Path) -> None:
         own(dated(heading, dates[:12] + dates[13:]), tmp_path / "again", level="window")
 
 
+def test_hours_beside_a_date_are_looked_at_too(tmp_path: Path) -> None:
+    for heading, form in (("date,hour", "{}"), ("date,time", "{:02}:00"), ("Date,Hr", "{}")):
+        rows = [f"2020-01-{k // 24 + 1:02},{form.format(k % 24)}" for k in range(100)]
+        rows = [row.replace("-", "") for row in rows] if heading == "Date,Hr" else rows
+        own(dated(heading, rows), tmp_path / heading, level="window")
+        column = rf"columns {quoted(heading)}: "
+        for fault, changed in (
+            (rf"line 32, {column}.* a gap", rows[:30] + rows[31:]),
+            (rf"line 32, {column}.* not come after", [*rows[:30], rows[29], *rows[30:]]),
+            (rf"line 33, {column}.* not come after", [*rows[:30], rows[31], rows[30], *rows[32:]]),
+            (rf"line 26, {column}.* a gap", rows[:24] + rows[48:]),
+        ):
+            with pytest.raises(Unavailable, match=fault):
+                own(dated(heading, changed), tmp_path / f"{heading}{hash(fault)}", level="window")
+
+
+def test_weeks_without_days_of_business_are_a_gap(tmp_path: Path) -> None:
+    days = list(pd.bdate_range("2000", "2003").strftime("%Y-%m-%d"))
+    own(dated("date", days[:200] + days[206:]), tmp_path, level="window")
+    with pytest.raises(Unavailable, match="comes more than a step after the date"):
+        own(dated("date", days[:200] + days[211:]), tmp_path / "again", level="window")
+
+
 def test_a_year_without_days_of_business_is_a_gap(tmp_path: Path) -> None:
     days = [d for d in pd.bdate_range("2000", "2003").strftime("%Y-%m-%d") if d[:4] != "2001"]
     with pytest.raises(Unavailable, match="'2002-01-01' comes more than a step after the date"):
@@ -445,6 +468,13 @@ def market_hours() -> list[str]:
         ("vehicle_year", [str(1990 + k * k % 31) for k in range(100)]),
         ("day_of_year", [str((k + 183) % 365 + 1) for k in range(300)]),
         ("date,hr", [f"202001{k // 24 + 1:02},{k % 24}" for k in range(60)]),
+        ("date,time", [f"2020-01-01,{k * k // 60:02}:{k * k % 60:02}" for k in range(1, 36)]),
+        (
+            "date,shift,time",
+            [f"2020-01-{k // 2 + 1:02},{k},{['am', 'pm'][k % 2]}" for k in range(40)],
+        ),
+        ("date,time", [f"2020-01-{k // 24 + 1:02},{k % 24 * 100}" for k in range(60)]),
+        ("date,hour,minute", [f"2020-01-01,{k // 4},{k % 4 * 15}" for k in range(90)]),
         ("date,hour", [f"2020-01-{k // 24 + 1:02},{k % 24}" for k in range(60)]),
         ("date,time", [f"2020-01-{k // 24 + 1:02},{k % 24:02}:00" for k in range(60)]),
         ("year,month", [f"2020,{['Jan', 'Feb', 'Mar'][k % 3]}" for k in range(30)]),

@@ -65,8 +65,7 @@ def study_command(
     if name is None:
         print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
         return 0
-    if name not in STUDIES:
-        raise Unavailable(f"unknown study {name!r}. Known: {', '.join(STUDIES)}")
+    known("study", [name], list(STUDIES))
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise Unavailable(f"unknown device {device!r}. Known: cpu, cuda, cuda:1, …")
     device = device.removesuffix(":0")
