@@ -44,7 +44,8 @@ LATE, OFTEN, REPEATED = 1.5, 0.1, 3
 """Steps are late that are so many times as long as their median. They are gaps unless they come
 again after as many steps, as weekends do: always, being this share of the steps, or mostly, and at
 least so many times."""
-FAR, DAY, HOLIDAYS = 4, 86_400, 12
+FAR = {"date": 4, "number": 20}
+DAY, HOLIDAYS = 86_400, 12
 """Steps so many times as long as the median of those that come again are gaps all the same, those
 of dates where they are so many days, too: a market's nights are 17 hours, its holidays ten days."""
 BACK = (
@@ -206,8 +207,8 @@ def _uneven(times: Array, kind: str) -> Found:
         return int(np.argmax(steps <= 0)) + 1, BACK.format(kind)
     late = np.flatnonzero(steps > LATE * np.median(steps))
     if len(late) and _again_and_again(late, len(steps)):
-        far = FAR * np.median(steps[late])
-        late = late[steps[late] > (max(far, HOLIDAYS * DAY) if kind == "date" else 5 * far)]
+        far = FAR[kind] * np.median(steps[late])
+        late = late[steps[late] > (max(far, HOLIDAYS * DAY) if kind == "date" else far)]
     if not len(late):
         return None
     why = (

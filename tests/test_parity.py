@@ -140,10 +140,8 @@ def test_an_error_that_is_not_a_number_is_never_accepted() -> None:
     assert not Difference("output", math.inf, math.inf).accepted
 
 
-@pytest.mark.parametrize(
-    ("task", "cell"),
-    [*(("adding", cell) for cell in ("rnn", "lstm", "gru", "feedforward")), ("memory", "lstm")],
-)
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("task", ["adding", "memory"])
 def test_a_backend_equals_the_reference_within_1e_9(backend: str, cell: str, task: str) -> None:
     outcome = parity(bench_for(backend, task=task, cell=cell))
     assert outcome.failure is None

@@ -480,6 +480,7 @@ def market_hours() -> list[str]:
         ("year,month", [f"2020,{['Jan', 'Feb', 'Mar'][k % 3]}" for k in range(30)]),
         ("year,month", [f"{2000 + k // 12},{(k + 3) % 12 + 1}" for k in range(60)]),
         ("when", market_hours()),
+        ("unix_time", [str(int(pd.Timestamp(when).timestamp())) for when in market_hours()]),
         ("week,quarter", [f"{k % 52 + 1},{k // 13 % 4 + 1}" for k in range(110)]),
         ("year,month", [f"2020,{k // 10 + 1}" for k in range(30)]),
         ("year,month", [f"{k // 6},{k % 6}" for k in range(30)]),
