@@ -10,7 +10,7 @@ from typing import Any
 
 import backends
 import tasks
-from bench.plan import PROBES, PROFILES
+from bench.plan.cases import PROBES, PROFILES
 from bench.spec import CELLS, DTYPES, GRU_VARIANTS, OPTIMISERS, Unavailable
 from bench.weights import SCHEMES
 
@@ -27,7 +27,7 @@ FORMATS = ("markdown", "csv", "latex", "plots")
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 all well, 1 a failed case, 2 wrong use, 3 nothing was measured; or, as
     shells have it, 130 interrupted and 141 when nobody reads the output any more."""
-    from bench.records import RecordsError
+    from bench.records.folder import RecordsError
 
     commands = {
         "run": run,
@@ -64,7 +64,7 @@ def _without_output(error: OSError) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     given = run_parser().parse_args(arguments)
-    from bench.command import run_command
+    from bench.run.commands import run_command
 
     return run_command(
         _request(given),
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _request(given: argparse.Namespace) -> Any:
     """The words of the command line as a `Request`."""
-    from bench.select import Request
+    from bench.plan.selection import Request
 
     words = {name: getattr(given, name, None) for name in Request.__dataclass_fields__}
     for name in (*LISTS, *WHOLE):
@@ -102,7 +102,7 @@ def compare(arguments: Sequence[str]) -> int:
 
 
 def history(arguments: Sequence[str]) -> int:
-    from bench.history import METRICS
+    from bench.analysis.history import METRICS
     from bench.report.history import history_command
 
     parser = argparse.ArgumentParser(
@@ -136,7 +136,7 @@ def study(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
     parser.add_argument("--results-dir", type=Path, default=STUDIES)
     given = parser.parse_intermixed_args(arguments)
-    from bench.study.command import study_command
+    from studies.command import study_command
 
     return study_command(
         given.study,
@@ -157,7 +157,7 @@ def plan(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="run_bench.py plan", description="For compare only.")
     parser.add_argument("request", help="as JSON")
     given = parser.parse_args(arguments)
-    from bench.command import plan_command
+    from bench.run.commands import plan_command
 
     return plan_command(given.request, backends, tasks, HERE / "run_bench.py")
 
@@ -190,15 +190,15 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
     parser.add_argument("--results-dir", type=Path, default=RUNS)
     given = parser.parse_args(arguments)
-    from bench.command import report_command
-    from bench.select import known
+    from bench.plan.selection import check_words
+    from bench.run.commands import report_command
 
-    formats = known("format", _split("format", given.format) or (), FORMATS)
+    formats = check_words("format", _split("format", given.format) or (), FORMATS)
     return report_command(given.runs, formats, given.output, given.results_dir)
 
 
 def worker(arguments: Sequence[str]) -> int:
-    from bench.worker import serve
+    from bench.run.worker import serve
 
     parser = argparse.ArgumentParser(prog="run_bench.py worker", description="For the runner only.")
     parser.add_argument("--backend", required=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from tabulate import tabulate  # type: ignore[import-untyped]
 
-from bench import machine
-from bench.select import Registry, why_not
+from bench.plan.selection import Registry, why_unavailable
+from bench.records import machine
 from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
 
 WIDTH, INDENT = 100, 17
@@ -86,7 +86,7 @@ FEATURES = (
 def limits_table(backends: Registry) -> str:
     """A Markdown table of what each backend expresses, and a list of what keeps it from the
     rest: ours (the adapter's limit), theirs (the framework's) or impossible."""
-    columns = [*CELLS[:3], "reset_before", *CELLS[3:], *DTYPES, *FEATURES]
+    columns = [*[*CELLS][:3], "reset_before", *[*CELLS][3:], *DTYPES, *FEATURES]
     table, reasons = [], []
     for name in backends.names():
         limits = _limits(backends.load(name), columns)
@@ -127,7 +127,7 @@ def _list_backend(name: str, module: Any) -> None:
     found = machine.versions(getattr(module, "REQUIRES", ()))
     print(f"  {name:<14} {', '.join(f'{p} {version}' for p, version in found.items() if version)}")
     for device in ("cpu", "cuda"):
-        print(f"    {device:<6} {why_not(module, device) or 'available'}")
+        print(f"    {device:<6} {why_unavailable(module, device) or 'available'}")
 
 
 def _about(task: Any) -> str:

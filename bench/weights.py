@@ -9,20 +9,15 @@ import numpy as np
 from bench.spec import CELLS, Array, ModelSpec
 
 
-def shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
+def weight_shapes(spec: ModelSpec) -> dict[str, tuple[int, ...]]:
     """Shape by canonical name: `w (G·H, D)`, `u (G·H, H)`, `b (G·H,)`, `b_hn (H,)` for each
     layer and direction (a decoder's behind the prefix `decoder.`), then
     `readout.w (O, H × directions)` and `readout.b (O,)`."""
-    rows, hidden = spec.gates * spec.hidden, spec.hidden
+    cell, variant = CELLS[spec.cell], spec.gru if CELLS[spec.cell].variants else ""
     result: dict[str, tuple[int, ...]] = {}
     for prefix, inputs in layer_inputs(spec):
-        result[prefix + "w"] = (rows, inputs)
-        if spec.cell != "feedforward":
-            result[prefix + "u"] = (rows, hidden)
-        result[prefix + "b"] = (rows,)
-        if spec.cell == "gru" and spec.gru == "reset_after":
-            result[prefix + "b_hn"] = (hidden,)
-    result["readout.w"] = (spec.outputs, hidden * spec.directions)
+        result |= {prefix + n: s for n, s in cell.shapes(inputs, spec.hidden, variant).items()}
+    result["readout.w"] = (spec.outputs, spec.hidden * spec.directions)
     result["readout.b"] = (spec.outputs,)
     return result
 
@@ -42,7 +37,7 @@ def layer_inputs(spec: ModelSpec) -> list[tuple[str, int]]:
     return own + [(f"decoder.{prefix}", inputs) for prefix, inputs in written]
 
 
-def initial(
+def initial_weights(
     spec: ModelSpec,
     rng: np.random.Generator,
     scheme: str = "uniform",
@@ -88,7 +83,7 @@ def initial(
     _check(spec, scheme, forget_bias, time)
     inputs = {**dict(layer_inputs(spec)), "readout.": spec.hidden * spec.directions}
     weights = {}
-    for name, shape in shapes(spec).items():
+    for name, shape in weight_shapes(spec).items():
         owner = name[: name.rindex(".") + 1]
         array = Slot(spec, name, shape, inputs[owner], time)
         weights[name] = DRAWS[scheme](array, rng)

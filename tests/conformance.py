@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import numpy_backend
-from bench.probes.tolerance import (
+from bench.gate.tolerance import (
     FLOAT64,
     Difference,
     allowed,
@@ -30,7 +30,7 @@ from bench.probes.tolerance import (
     slack,
 )
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
-from bench.weights import initial
+from bench.weights import initial_weights
 
 STEPS = 3
 ONE_WAY = "only a model of one direction without a decoder can go on from a state"
@@ -76,7 +76,7 @@ def problem(
     state = tuple(_normal(rng, count, batch, spec.hidden) for _ in range(2))
     return Problem(
         spec=spec,
-        weights=initial(spec, rng),
+        weights=initial_weights(spec, rng),
         x=_normal(rng, batch, time, spec.inputs),
         y=_targets(spec, batch, time, rng),
         lengths=lengths,

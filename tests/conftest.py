@@ -27,8 +27,8 @@ sys.path.insert(0, str(ROOT))
 
 import backends  # noqa: E402
 import tasks  # noqa: E402
-from bench.plan import Case, Selection, cases  # noqa: E402
-from bench.probes.bench import Bench, Stopwatch  # noqa: E402
+from bench.plan.cases import Case, Selection, plan_cases  # noqa: E402
+from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
 
 LIMIT = "limit"
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
@@ -97,7 +97,7 @@ def chosen(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture
-def make_bench() -> Callable[..., Bench]:
+def make_bench() -> Callable[..., ProbeContext]:
     """A probe's `Bench` for one case of a task, at a small size unless told otherwise."""
     return bench_for
 
@@ -114,7 +114,7 @@ def bench_for(
     optimiser: str = "adam",
     forget_bias: float | None = None,
     **size: Any,
-) -> Bench:
+) -> ProbeContext:
     name = backend if isinstance(backend, str) else "under-test"
     module = backends.load(backend) if isinstance(backend, str) else backend
     small = _small(task, size)
@@ -133,8 +133,8 @@ def bench_for(
         forget_bias=forget_bias,
         threads=1,
     )
-    case: Case = next(c for c in cases(selection) if c.probe == probe)
-    return Bench(case, small, module, backends.load("numpy"), Stopwatch(), {})
+    case: Case = next(c for c in plan_cases(selection) if c.probe == probe)
+    return ProbeContext(case, small, module, backends.load("numpy"), Stopwatch(), {})
 
 
 def _small(task: str, size: dict[str, Any]) -> Any:

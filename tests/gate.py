@@ -21,9 +21,9 @@ import broken
 from conftest import ROOT, bench_for
 from tabulate import tabulate
 
-from bench.machine import machine, versions
-from bench.probes.parity import AT_ODD_SIZES, compare
-from bench.statistics import share_interval
+from bench.analysis.statistics import share_interval
+from bench.gate.parity import AT_ODD_SIZES, compare
+from bench.records.machine import describe_machine, versions
 
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "workload 4 × 7 × 2 → 5": {
@@ -154,7 +154,7 @@ def _excess(model: Mapping[str, Any]) -> float:
 def origin() -> str:
     names = ("numpy", "torch", "tensorflow-cpu", "keras", "jax", "optax", "flax", "equinox")
     known = ", ".join(f"{name} {v}" for name, v in versions(names).items() if v)
-    return f"{machine()['processor']}; {known}"
+    return f"{describe_machine()['processor']}; {known}"
 
 
 if __name__ == "__main__":

@@ -37,18 +37,18 @@ from tabulate import tabulate
 
 import backends
 import tasks
+from bench.analysis.statistics import share_interval
 from bench.compare.command import PHASE_S, THREADS
+from bench.compare.decision import Rule, Verdict, decide, log_ratios
 from bench.compare.live import beside, launches
-from bench.display import Quiet
-from bench.guard import Rule, Verdict, decide, log_ratios
-from bench.machine import machine, versions
-from bench.plan import Case, Unit, cases
-from bench.process import Limits
-from bench.records import RunFolder
-from bench.report.words import NONE
-from bench.runner import Run
-from bench.select import Request, select
-from bench.statistics import share_interval
+from bench.plan.cases import Case, Unit, plan_cases
+from bench.plan.selection import Request, select
+from bench.records.folder import RunFolder
+from bench.records.machine import describe_machine, versions
+from bench.report.words import DASH
+from bench.run.display import SilentProgress
+from bench.run.process import Limits
+from bench.run.runner import Runner
 
 PLUGIN = "tests/plugins/injected.py"
 TASKS = ("adding", "adding:paper", "memory", "forecasting")
@@ -114,25 +114,25 @@ async def block(folder: Path, sides: Sequence[str], number: int) -> dict[str, An
     unit = Unit(PLUGIN, "cpu", THREADS, timed=True, cases=tuple(cells))
     order = rng.sample(list(runs), len(runs))
     for first in range(0, len(order), 2):
-        work: list[tuple[Run, Unit]] = []
+        work: list[tuple[Runner, Unit]] = []
         for own in (runs[side] for side in order[first : first + 2]):
-            own.shut.update(dict.fromkeys((case.model_key for case in cells), ""))
+            own.gate_failures.update(dict.fromkeys((case.model_key for case in cells), ""))
             work += [(own, unit), (own, beside(own, unit))]
         await launches(work)
     return {side: samples_of(own) for side, own in runs.items()}
 
 
-def run_of(folder: Path, side: str) -> Run:
+def run_of(folder: Path, side: str) -> Runner:
     def command(unit: Unit, processors: Sequence[int]) -> list[str]:
         words = ["worker", "--backend", unit.backend, "--parent", str(os.getpid()), "--processors"]
         return [sys.executable, str(ROOT / "run_bench.py"), *words, *map(str, processors)]
 
     fault = {"INJECT": HEADS.get(side, "nothing")}
     own = RunFolder.create(folder, side, {})
-    return Run(own, command, LIMITS, Quiet(), {}, environment=fault)
+    return Runner(own, command, LIMITS, SilentProgress(), {}, environment=fault)
 
 
-def samples_of(run: Run) -> dict[str, list[float]]:
+def samples_of(run: Runner) -> dict[str, list[float]]:
     found = {}
     for record in run.folder.records():
         assert record.status == "ok", record.reason
@@ -151,7 +151,9 @@ def timed_cases() -> list[Case]:
         phase_s=PHASE_S,
         threads=THREADS,
     )
-    return [case for case in cases(select(request, backends, tasks)[0]) if case.probe == "speed"]
+    return [
+        case for case in plan_cases(select(request, backends, tasks)[0]) if case.probe == "speed"
+    ]
 
 
 def name_of(case: Case) -> str:
@@ -285,7 +287,7 @@ def table(streams: Mapping[str, Stream]) -> str:
     for name, rule in rules().items():
         said = [rule(stream) for stream in streams.values()]
         unsure = " / ".join(_percent(one, Verdict.INCONCLUSIVE) for one in said)
-        cost = " / ".join(f"{mean(n for _, n in one):.0f}" if one else NONE for one in said)
+        cost = " / ".join(f"{mean(n for _, n in one):.0f}" if one else DASH for one in said)
         rows.append([name, *(_share(one, Verdict.REGRESSED) for one in said), unsure, cost])
     titles = [
         head.replace("same", "false alarms") if "same" in head else f"+{head} found"
@@ -440,7 +442,7 @@ def main(arguments: Sequence[str]) -> None:
 def origin() -> str:
     """The day, the machine and the versions."""
     known = ", ".join(f"{name} {v}" for name, v in versions(("numpy", "torch")).items() if v)
-    about = machine()
+    about = describe_machine()
     return f"{time.strftime('%Y-%m-%d')}; {about['processor']}, {about['cores']} cores; {known}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import bench_for
 
-from bench.plan import PHASES
+from bench.plan.cases import PHASES
 from bench.probes.speed import phases
 
 SMALL = {"batch": 64, "length": 100, "hidden": 128}
@@ -36,7 +36,7 @@ def test_cell(
     before = session.predict(x)
     call = dict(phases(session, x, y, training))[phase]
 
-    def once() -> None:
+    def cached() -> None:
         call()
         session.wait()
 

@@ -9,10 +9,10 @@ import pytest
 from conftest import bench_for
 from running import records, tiny_run
 
-from bench.budget import next_launch, widths
-from bench.command import seconds_of
-from bench.plan import Case
-from bench.records import Record
+from bench.plan.cases import Case
+from bench.records.folder import Record
+from bench.run.budget import next_launch, widths
+from bench.run.commands import parse_duration
 from bench.spec import Unavailable
 
 
@@ -87,10 +87,10 @@ def test_a_run_with_a_budget_goes_on_launching_and_one_without_does_not(tmp_path
     ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400)]
 )
 def test_a_time_is_read_with_its_unit(text: str, seconds: float) -> None:
-    assert seconds_of(text) == seconds
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "-5", "0", "5d", "ten"])
 def test_what_is_no_time_is_named(text: str) -> None:
     with pytest.raises(Unavailable, match="--budget must be a time such as"):
-        seconds_of(text)
+        parse_duration(text)

@@ -25,10 +25,10 @@ from running import (
 
 import backends
 import tasks
-from bench import machine
-from bench.command import first_info
-from bench.records import RunFolder
-from bench.select import Request, select, sized, why_not
+from bench.plan.selection import Request, select, task_at_size, why_unavailable
+from bench.records import machine
+from bench.records.folder import RunFolder
+from bench.run.commands import first_info
 from bench.spec import Unavailable
 
 NO_GPU = machine.why_no_cuda("cuda") is not None
@@ -237,9 +237,9 @@ def test_a_package_counts_as_installed_by_its_own_name_or_its_modules() -> None:
     """The package scikit-learn brings sklearn; tensorflow-cpu brings tensorflow."""
     assert machine.versions(["pytest-timeout", "no-such"]) != {}
     for there in ("psutil", "types-psutil", "importlib"):
-        assert why_not(SimpleNamespace(REQUIRES=(there,)), "cpu") is None
+        assert why_unavailable(SimpleNamespace(REQUIRES=(there,)), "cpu") is None
     for gone in ("no-such", "no.such.module", ""):
-        assert why_not(SimpleNamespace(REQUIRES=(gone,)), "cpu") == f"not installed: {gone}"
+        assert why_unavailable(SimpleNamespace(REQUIRES=(gone,)), "cpu") == f"not installed: {gone}"
 
 
 def test_without_a_driver_every_device_but_the_cpu_has_a_reason() -> None:
@@ -295,7 +295,7 @@ def test_of_a_task_list_tells_the_sizes_and_what_may_be_set(name: str) -> None:
         settable = {f.name for f in fields(sizes[size])} - {*idle}
         told = shared | dict(zip([h for h in heads if h not in idle], values, strict=True))
         assert told.keys() == settable
-        assert sized(name, tasks.load(name), size, told) == sizes[size]
+        assert task_at_size(name, tasks.load(name), size, told) == sizes[size]
 
 
 def test_a_task_is_listed_by_the_name_of_one_of_its_sizes_too() -> None:
@@ -445,7 +445,7 @@ def imported_by(*arguments: str | Path) -> set[str]:
 
 
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "optax"}
-LATE = {"asyncio", "psutil", "rich", "pandas", "matplotlib", "scipy", "bench.runner"}
+LATE = {"asyncio", "psutil", "rich", "pandas", "matplotlib", "scipy", "bench.run.runner"}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("list", "--help"), ("list",)])
@@ -463,7 +463,7 @@ def test_planning_and_reporting_import_no_framework(tmp_path: Path) -> None:
     root = ("--results-dir", tmp_path)
     assert "matplotlib" in (found := imported_by("report", "r", *root))
     assert not found & FRAMEWORKS
-    assert "bench.plan" in (found := imported_by("--tasks", "adding", "--dry-run", *root))
+    assert "bench.plan.cases" in (found := imported_by("--tasks", "adding", "--dry-run", *root))
     assert not found & FRAMEWORKS
 
 

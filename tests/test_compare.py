@@ -14,6 +14,7 @@ from conftest import bench_for
 from running import bench, bench_inside
 
 from bench.compare.checks import findings, open_pairs
+from bench.compare.decision import Rule, Verdict
 from bench.compare.live import Half
 from bench.compare.pairs import Finding, Sides, paired
 from bench.compare.write import (
@@ -25,9 +26,8 @@ from bench.compare.write import (
     smaller_is_better,
     write,
 )
-from bench.guard import Rule, Verdict
-from bench.plan import Case
-from bench.records import Record, parse
+from bench.plan.cases import Case
+from bench.records.folder import Record, parse
 
 INJECTED = "tests/plugins/injected.py"
 RULE = Rule()

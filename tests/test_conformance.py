@@ -29,7 +29,7 @@ from bench.spec import (
     ModelSpec,
     Unsupported,
 )
-from bench.weights import initial
+from bench.weights import initial_weights
 
 MODELS = ("rnn", "lstm", "gru", "gru-reset-before", "feedforward")
 KINDS = [("last", "mse"), ("every", "cross_entropy"), ("last", "cross_entropy"), ("every", "mse")]
@@ -219,7 +219,7 @@ def test_adam_is_no_plain_gradient_descent() -> None:
 
 specs = st.builds(
     ModelSpec,
-    cell=st.sampled_from(CELLS),
+    cell=st.sampled_from(list(CELLS)),
     inputs=st.integers(1, 4),
     hidden=st.integers(1, 5),
     outputs=st.integers(1, 4),
@@ -277,7 +277,7 @@ def test_of_equal_outputs_a_decoder_writes_the_first(
 
 def test_a_device_that_is_not_there_is_refused(adapter: str) -> None:
     spec = ModelSpec(cell="lstm", inputs=1, hidden=2, outputs=1)
-    weights = initial(spec, np.random.default_rng(0))
+    weights = initial_weights(spec, np.random.default_rng(0))
     with pytest.raises(Unsupported):
         backends.load(adapter).open_session(spec, weights, "tpu")
 

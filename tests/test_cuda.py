@@ -10,28 +10,28 @@ import pytest
 from conftest import bench_for
 
 import backends
-from bench.probes.bench import Bench
+from bench.gate.parity import parity
+from bench.plan.selection import why_unavailable
+from bench.probes.bench import ProbeContext
 from bench.probes.memory import memory
-from bench.probes.parity import parity
 from bench.probes.speed import speed
-from bench.select import why_not
 
 
 @pytest.fixture
 def device(backend: str) -> str:
-    if reason := why_not(backends.load(backend), "cuda"):
+    if reason := why_unavailable(backends.load(backend), "cuda"):
         pytest.skip(f"{backend}: {reason}")
     return "cuda"
 
 
-Open = Callable[..., Bench]
+Open = Callable[..., ProbeContext]
 
 
 @pytest.fixture
 def bench_on(backend: str, device: str) -> Open:
     """A bench on the GPU, unless the backend declares that it has no such model."""
 
-    def opened(probe: str, cell: str = "lstm", dtype: str = "float32", **size: Any) -> Bench:
+    def opened(probe: str, cell: str = "lstm", dtype: str = "float32", **size: Any) -> ProbeContext:
         bench = bench_for(backend, probe, cell=cell, dtype=dtype, device=device, **size)
         if limit := bench.supports.limit(bench.case.model):
             pytest.skip(f"{backend}: {limit}")
@@ -53,14 +53,14 @@ def test_tf32_is_rejected(
 ) -> None:
     if name not in request.config.getoption("--backends"):
         pytest.skip(f"{name} is not under test")
-    if reason := why_not(backends.load(name), "cuda"):
+    if reason := why_unavailable(backends.load(name), "cuda"):
         pytest.skip(f"{name}: {reason}")
     bench = bench_for(name, cell=cell, dtype="float32", device="cuda", hidden=64, length=20)
     found = parity(with_tf32(name, bench, monkeypatch))
     assert found.failure is not None and found.metrics["arrays_rejected"] > 5
 
 
-def with_tf32(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def with_tf32(name: str, bench: ProbeContext, monkeypatch: pytest.MonkeyPatch) -> ProbeContext:
     """The same bench, its backend computing products in TF32."""
     module = backends.load(name)
     if name == "torch":

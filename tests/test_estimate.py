@@ -9,10 +9,10 @@ import pytest
 from test_plan import CASE, SIZE, like, selection
 from test_records import record
 
-from bench.display import Live, Quiet, duration
-from bench.estimate import START_S, history, kind, seconds, total
-from bench.plan import Case, Unit, cases, units
-from bench.records import RunFolder
+from bench.plan.cases import Case, Unit, plan_cases, plan_units
+from bench.plan.estimate import START_S, cost_group, estimate_seconds, estimate_total, past_seconds
+from bench.records.folder import RunFolder
+from bench.run.display import LiveProgress, SilentProgress, format_duration
 from tasks.adding import Adding
 
 
@@ -25,7 +25,7 @@ def recorded(root: Path, run: str, case: Case, *walls: float, **changes: Any) ->
 
 
 def one(case: Case, known: Mapping[str, Sequence[float]], size: Adding = SIZE) -> float:
-    return seconds([case], {"adding": size}, known)[0]
+    return estimate_seconds([case], {"adding": size}, known)[0]
 
 
 def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) -> None:
@@ -33,14 +33,14 @@ def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) ->
     recorded(tmp_path, "b", like(seed=9), 60.0)
     recorded(tmp_path, "c", like(hidden=5), 1000.0)
     recorded(tmp_path, "d", CASE, 1000.0, status="failed")
-    assert one(CASE, history(tmp_path)) == 2.0
+    assert one(CASE, past_seconds(tmp_path)) == 2.0
 
 
 def test_a_damaged_run_is_no_hindrance(tmp_path: Path) -> None:
     recorded(tmp_path, "a", CASE, 1.0)
     recorded(tmp_path, "b", CASE, 5.0).records_file.write_text("{\n")
-    assert history(tmp_path) == {kind(CASE): [1.0]}
-    assert history(tmp_path / "nowhere") == {}
+    assert past_seconds(tmp_path) == {cost_group(CASE): [1.0]}
+    assert past_seconds(tmp_path / "nowhere") == {}
 
 
 def test_without_a_past_more_work_is_expected_to_take_longer() -> None:
@@ -60,34 +60,34 @@ def test_what_a_backend_took_for_other_work_scales_the_rough_model() -> None:
     rough = one(CASE, {})
 
     def knowing(case: Case, factor: float) -> float:
-        return one(CASE, {kind(case): [factor * one(case, {})]})
+        return one(CASE, {cost_group(case): [factor * one(case, {})]})
 
     assert knowing(like(length=50), 3.0) == pytest.approx(3 * rough)
     for unlike in ({"backend": "other"}, {"device": "cuda"}, {"probe": "gradients"}):
         assert knowing(like(length=50, **unlike), 3.0) == rough
     gone = Case({**other.settings, "task": "gone"})
-    assert one(CASE, {kind(gone): [1000.0]}) == rough
+    assert one(CASE, {cost_group(gone): [1000.0]}) == rough
 
 
 def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
     learning = like(probe="learning", length=CASE.length)
 
-    def unit(backend: str, timed: bool, *cases: Case) -> Unit:
-        return Unit(backend, "cpu", 1, timed, cases or (learning,))
+    def unit(backend: str, timed: bool, *plan_cases: Case) -> Unit:
+        return Unit(backend, "cpu", 1, timed, plan_cases or (learning,))
 
     cost, alone = {CASE.key: 10.0, learning.key: 10.0}, START_S + 10
     a, b = unit("a", False), unit("b", False)
-    assert total([], cost, 2) == 0
-    assert total([a], cost, 2) == alone
-    assert total([a, b], cost, 1) == 2 * alone
-    assert total([a, b], cost, 2) == alone
-    assert total([a, unit("a", False)], cost, 2) == alone
+    assert estimate_total([], cost, 2) == 0
+    assert estimate_total([a], cost, 2) == alone
+    assert estimate_total([a, b], cost, 1) == 2 * alone
+    assert estimate_total([a, b], cost, 2) == alone
+    assert estimate_total([a, unit("a", False)], cost, 2) == alone
     proof = unit("a", False, CASE)
-    assert total([proof, a], cost, 2) == 2 * alone
-    assert total([proof, b], cost, 2) == alone
-    assert total([proof, unit("a", False, CASE, learning)], cost, 2) == START_S + 20
-    assert total([proof] + 4 * [a], cost, 2) == 2.5 * alone
-    assert total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
+    assert estimate_total([proof, a], cost, 2) == 2 * alone
+    assert estimate_total([proof, b], cost, 2) == alone
+    assert estimate_total([proof, unit("a", False, CASE, learning)], cost, 2) == START_S + 20
+    assert estimate_total([proof] + 4 * [a], cost, 2) == 2.5 * alone
+    assert estimate_total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
     ],
 )
 def test_a_duration_reads_well(value: float, text: str) -> None:
-    assert duration(value) == text
+    assert format_duration(value) == text
 
 
 # ---- what is seen of it ---------------------------------------------------------------------
@@ -111,8 +111,8 @@ def test_a_duration_reads_well(value: float, text: str) -> None:
 def test_the_display_counts_cases_and_tells_failures_as_they_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    planned = cases(selection(backends=["numpy"], cells=["rnn"], probes=["learning"]))
-    with Live(planned, [1.0] * len(planned)) as live:
+    planned = plan_cases(selection(backends=["numpy"], cells=["rnn"], probes=["learning"]))
+    with LiveProgress(planned, [1.0] * len(planned)) as live:
         assert live.left() == ""
         for case in planned[:2]:
             live.began(0, case)
@@ -124,8 +124,8 @@ def test_the_display_counts_cases_and_tells_failures_as_they_are(
 
 
 def test_the_time_left_is_what_is_done_scaled_to_what_is_not() -> None:
-    planned = cases(selection(backends=["numpy"], cells=["rnn"], probes=["learning"]))
-    live = Live(planned, [1.0, 2.0, 3.0])
+    planned = plan_cases(selection(backends=["numpy"], cells=["rnn"], probes=["learning"]))
+    live = LiveProgress(planned, [1.0, 2.0, 3.0])
     live.ended(0, planned[0], record())
     live.start -= 100
     assert live.left() == "8 min 20 s left"
@@ -134,7 +134,7 @@ def test_the_time_left_is_what_is_done_scaled_to_what_is_not() -> None:
 def test_where_there_is_no_terminal_only_failures_are_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Quiet() as quiet:
+    with SilentProgress() as quiet:
         quiet.began(0, CASE)
         quiet.ended(0, CASE, record())
         assert capsys.readouterr().err == ""
@@ -143,7 +143,7 @@ def test_where_there_is_no_terminal_only_failures_are_told(
 
 
 def test_the_plan_is_estimated_as_it_will_run() -> None:
-    found = cases(selection())
+    found = plan_cases(selection())
     cost = {case.key: 1.0 for case in found}
-    work = units(found, random.Random(0))
-    assert total(work, cost, 1) == len(found) + START_S * len(work)
+    work = plan_units(found, random.Random(0))
+    assert estimate_total(work, cost, 1) == len(found) + START_S * len(work)

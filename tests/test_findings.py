@@ -9,14 +9,14 @@ import pytest
 
 import backends
 import tasks
-from bench.plan import Case
-from bench.records import Record, RunFolder
-from bench.statistics import sign_test
-from bench.study import command
-from bench.study.agreement import LEVEL, Pair, Pairs, counted, pairs, parting
-from bench.study.grid import score_at, step_seconds
-from bench.study.reading import number, score, updates
-from bench.study.table import by_row, markdown
+from bench.analysis.statistics import sign_test
+from bench.plan.cases import Case
+from bench.records.folder import Record, RunFolder
+from studies import command
+from studies.agreement import LEVEL, Pair, Pairs, counted, pairs, parting
+from studies.grid import score_at, step_seconds
+from studies.reading import number, score, updates
+from studies.table import by_row, markdown
 
 
 @cache

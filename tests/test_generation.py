@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import backends
-from bench.generation import generate
+from bench.probes.generation import generate
 from bench.spec import Array, ModelSpec, Training
-from bench.weights import initial
+from bench.weights import initial_weights
 
 TEXT = (
     "We hold these truths to be self-evident, that all men are created equal, that they are "
@@ -41,7 +41,7 @@ def trained(cell: str, layers: int) -> tuple[ModelSpec, dict[str, Array]]:
     )  # fmt: skip
     rng, text, one_hot = np.random.default_rng(0), encoded(TEXT)[0], np.eye(CLASSES)
     training = Training(learning_rate=2e-2, clip_norm=1.0)
-    session = reference(spec, initial(spec, rng, "orthogonal"), training)
+    session = reference(spec, initial_weights(spec, rng, "orthogonal"), training)
     for _ in range(250):
         starts = rng.integers(0, len(text) - 16, (8, 1))
         pieces = text[starts + np.arange(17)]
@@ -228,7 +228,9 @@ def reversing(cell: str) -> tuple[ModelSpec, dict[str, Array]]:
         loss="cross_entropy", dtype="float64", decoder=LENGTH,
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    session = reference(spec, initial(spec, rng, "orthogonal"), Training(learning_rate=1e-2))
+    session = reference(
+        spec, initial_weights(spec, rng, "orthogonal"), Training(learning_rate=1e-2)
+    )
     for _ in range(300):
         digits = rng.integers(0, DIGITS, (16, LENGTH))
         session.step(np.eye(DIGITS)[digits], digits[:, ::-1])

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.guard import (
+from bench.compare.decision import (
     Rule,
     Verdict,
     decide,

@@ -8,7 +8,7 @@ from math import log1p
 import pytest
 from guard_rates import STREAMS, guard
 
-from bench.guard import Rule, Verdict
+from bench.compare.decision import Rule, Verdict
 
 RECORDED: Mapping[str, Mapping[str, Sequence[float]]]
 RECORDED = json.loads(STREAMS.read_text())["log_ratios"]

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 from running import bench_inside, tiny_run
 
-from bench.history import METRICS, Point, Series, change_points
+from bench.analysis.history import METRICS, MetricHistory, Point, change_points
 from bench.report.history import frame
 from bench.report.timeline import timeline
 
@@ -50,12 +50,12 @@ def test_scores_that_may_be_zero_have_levels_too() -> None:
     assert change_points([0.0] * 12) == ()
 
 
-def made_up(values: Sequence[float], changes: tuple[int, ...] = ()) -> Series:
+def made_up(values: Sequence[float], changes: tuple[int, ...] = ()) -> MetricHistory:
     points = [
         Point(f"run-{k}", f"2026-01-{k + 1:02d}T00:00:00", v, 0.9 * v, 1.1 * v, f"torch 2.{k}")
         for k, v in enumerate(values)
     ]
-    return Series("torch lstm adding", tuple(points), changes)
+    return MetricHistory("torch lstm adding", tuple(points), changes)
 
 
 def test_a_change_is_told_with_its_size_its_run_and_what_ran() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from backends import jax_autodiff_backend, jax_backend, jax_cudnn_backend, numpy_backend
 from bench.spec import Array, ModelSpec, Training, Unsupported
-from bench.weights import initial
+from bench.weights import initial_weights
 
 CELLS = [
     ("rnn", "reset_after"),
@@ -34,7 +34,7 @@ def model(cell: str, gru: str = "reset_after", **more: Any) -> ModelSpec:
 
 
 def weights(spec: ModelSpec) -> dict[str, Array]:
-    return initial(spec, np.random.default_rng(3))
+    return initial_weights(spec, np.random.default_rng(3))
 
 
 def states(spec: ModelSpec) -> tuple[Array, ...]:

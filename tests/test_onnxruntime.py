@@ -9,7 +9,7 @@ import pytest
 
 from backends import numpy_backend, onnxruntime_backend
 from bench.spec import ModelSpec, Unsupported
-from bench.weights import initial
+from bench.weights import initial_weights
 
 TOLERANCE = 1e-5
 CELLS = [
@@ -26,7 +26,7 @@ def model(cell: str, variant: str = "reset_after", **more: Any) -> ModelSpec:
 
 
 def sessions(spec: ModelSpec) -> tuple[Any, Any]:
-    params = initial(spec, np.random.default_rng(3))
+    params = initial_weights(spec, np.random.default_rng(3))
     wide = replace(spec, dtype="float64")
     return (
         onnxruntime_backend.open_session(spec, params, "cpu"),
@@ -66,7 +66,7 @@ def test_states_stay_on_the_device_between_calls(layers: int) -> None:
 def test_of_equal_outputs_the_first_class_is_read() -> None:
     """Classes 0 and 1 tie at every step; class 2, never the largest, tells what was read."""
     spec = model("rnn", outputs=3, loss="cross_entropy", decoder=3, readout="every")
-    params = initial(spec, np.random.default_rng(0))
+    params = initial_weights(spec, np.random.default_rng(0))
     params["readout.w"] *= 0
     params["readout.w"][2] = 1e-3
     params["readout.b"][:] = [1, 1, -1]
@@ -84,14 +84,18 @@ def test_what_it_does_not_do_is_declared_and_refused() -> None:
         wide = replace(spec, dtype=dtype)
         assert supports.limit(wide).endswith("(theirs)")
         with pytest.raises(Unsupported, match="float32"):
-            onnxruntime_backend.open_session(wide, initial(wide, np.random.default_rng(0)), "cpu")
+            onnxruntime_backend.open_session(
+                wide, initial_weights(wide, np.random.default_rng(0)), "cpu"
+            )
     session, _ = sessions(spec)
     x, y = np.zeros((2, 3, 3)), np.zeros((2, 2))
     for method in ("gradients", "backward", "step", "hidden_gradients"):
         with pytest.raises(Unsupported, match="ONNX Runtime"):
             getattr(session, method)(x, y)
     with pytest.raises(Unsupported):
-        onnxruntime_backend.open_session(spec, initial(spec, np.random.default_rng(0)), "tpu")
+        onnxruntime_backend.open_session(
+            spec, initial_weights(spec, np.random.default_rng(0)), "tpu"
+        )
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
@@ -115,7 +119,7 @@ def test_another_operator_in_its_place_is_told(monkeypatch: pytest.MonkeyPatch) 
 
 def test_weights_come_back_as_they_went_in() -> None:
     spec = model("gru", layers=2, bidirectional=True)
-    params = initial(spec, np.random.default_rng(0))
+    params = initial_weights(spec, np.random.default_rng(0))
     session = onnxruntime_backend.open_session(spec, params, "cpu")
     found = session.params()
     assert set(found) == set(params)

@@ -11,10 +11,10 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
-from bench.probes.parity import at_odd_sizes, compare, parity
-from bench.probes.tolerance import Difference, relative_error, to_bfloat16
+from bench.gate.parity import at_odd_sizes, compare, parity
+from bench.gate.tolerance import Difference, relative_error, to_bfloat16
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
-from bench.weights import initial
+from bench.weights import initial_weights
 
 REJECTED = {
     "swapped gates": broken.with_weights(broken.swapped_gates),
@@ -196,7 +196,7 @@ def test_a_backward_pass_may_begin_with_its_largest_terms(backend: str) -> None:
     fades."""
     sizes: Any = {"inputs": 2, "hidden": 4, "outputs": 3, "loss": "cross_entropy"}
     spec = ModelSpec(cell="lstm", dtype="float32", **sizes)
-    weights = initial(spec, np.random.default_rng(2), "chrono", time=1000)
+    weights = initial_weights(spec, np.random.default_rng(2), "chrono", time=1000)
     x = np.random.default_rng(0).standard_normal((64, 1000, 2))
     x[:, 10:] = 1, 0
     bench = bench_for(backend, dtype="float32")

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 import backends
 import tasks
-from bench.plan import PROBES, UNASKED, Case, Selection, Unit, cases, limits, units
+from bench.plan.cases import (
+    DEFAULT_PROBES,
+    PROBES,
+    Case,
+    Selection,
+    Unit,
+    case_limit,
+    plan_cases,
+    plan_units,
+)
 from bench.spec import CELLS, DTYPES, Limit, Supports
 from tasks.adding import Adding
 
@@ -41,14 +50,14 @@ def subsets(choices: Any) -> Any:
 
 selections = st.builds(
     selection,
-    cells=subsets(CELLS),
+    cells=subsets(list(CELLS)),
     dtypes=subsets(DTYPES),
     probes=subsets(PROBES),
     seeds=st.lists(st.integers(0, 9), unique=True, min_size=1, max_size=3),
     launches=st.integers(1, 3),
     tasks=st.just([("adding", SIZE), ("memory", tasks.load("memory").PROFILES["smoke"])]),
 )
-CASE = cases(selection())[0]
+CASE = plan_cases(selection())[0]
 
 
 # ---- cases ----------------------------------------------------------------------------------
@@ -69,7 +78,7 @@ def test_a_case_with_another_setting_is_another_case(name: str) -> None:
 @given(selections)
 def test_a_case_written_as_json_and_read_back_is_the_same(chosen: Selection) -> None:
     sizes = dict(chosen.tasks)
-    for case in cases(chosen):
+    for case in plan_cases(chosen):
         back = Case(json.loads(json.dumps(case.settings)))
         assert back.key == case.key
         assert back.model_key == case.model_key
@@ -81,7 +90,7 @@ def test_a_case_written_as_json_and_read_back_is_the_same(chosen: Selection) -> 
 
 @given(selections)
 def test_every_case_comes_once_and_every_model_is_proven_first(chosen: Selection) -> None:
-    found = cases(chosen)
+    found = plan_cases(chosen)
     assert len({case.key for case in found}) == len(found)
     proven = set()
     for case in found:
@@ -103,16 +112,16 @@ def test_every_case_comes_once_and_every_model_is_proven_first(chosen: Selection
 
 def test_longer_sequences_are_scored_where_a_task_has_them_and_only_when_asked_for() -> None:
     both = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
-    found = cases(selection(tasks=both, probes=["lengths"]))
+    found = plan_cases(selection(tasks=both, probes=["lengths"]))
     assert {case.task for case in found if case.probe == "lengths"} == {"adding"}
-    assert "lengths" not in UNASKED and set(UNASKED) < set(PROBES)
+    assert "lengths" not in DEFAULT_PROBES and set(DEFAULT_PROBES) < set(PROBES)
 
 
 def test_the_same_size_asked_for_twice_is_one_case_and_two_sizes_are_two() -> None:
     alike = selection(tasks=[("adding", SIZE), ("adding", Adding(length=5, steps=2))])
-    assert [c.key for c in cases(alike)] == [c.key for c in cases(selection())]
+    assert [c.key for c in plan_cases(alike)] == [c.key for c in plan_cases(selection())]
     longer = selection(tasks=[("adding", SIZE), ("adding", Adding(length=6, steps=2))])
-    assert len(cases(longer)) == 2 * len(cases(selection()))
+    assert len(plan_cases(longer)) == 2 * len(plan_cases(selection()))
 
 
 @pytest.mark.parametrize("setting", ["length", "hidden", "cell", "dtype", "init", "device"])
@@ -137,8 +146,8 @@ def test_a_case_knows_no_setting_that_it_does_not_have() -> None:
 def test_units_hold_every_case_once_each_in_its_own_place(
     chosen: Selection, rng: random.Random
 ) -> None:
-    found = cases(chosen)
-    for unit in (made := units(found, rng)):
+    found = plan_cases(chosen)
+    for unit in (made := plan_units(found, rng)):
         places = {(c.backend, c.device, c.threads) for c in unit.cases}
         assert places == {(unit.backend, unit.device, unit.threads)}
         assert {c.probe == "speed" for c in unit.cases} == {unit.timed}
@@ -150,7 +159,7 @@ def test_units_hold_every_case_once_each_in_its_own_place(
 def test_a_model_is_proven_before_another_unit_uses_it(
     chosen: Selection, rng: random.Random
 ) -> None:
-    in_order = [case for unit in units(cases(chosen), rng) for case in unit.cases]
+    in_order = [case for unit in plan_units(plan_cases(chosen), rng) for case in unit.cases]
     proven = set()
     for case in in_order:
         if case.probe == "parity":
@@ -164,7 +173,7 @@ def timed(found: list[Unit]) -> list[Unit]:
 
 def test_timed_units_take_turns_launch_by_launch() -> None:
     """Every backend has had its first launch before any has its second."""
-    last = units(cases(selection(launches=4)), random.Random(0))[-12:]
+    last = plan_units(plan_cases(selection(launches=4)), random.Random(0))[-12:]
     assert last == timed(last)
     for launch in range(4):
         block = last[3 * launch : 3 * launch + 3]
@@ -174,20 +183,20 @@ def test_timed_units_take_turns_launch_by_launch() -> None:
 
 
 def test_the_order_of_timing_changes_from_launch_to_launch_and_is_given_by_the_seed() -> None:
-    found = cases(selection(launches=8))
+    found = plan_cases(selection(launches=8))
     order = [
         (unit.backend, unit.device, unit.cases[0].cell)
-        for unit in timed(units(found, random.Random(0)))
+        for unit in timed(plan_units(found, random.Random(0)))
     ]
     blocks = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
     assert len(set(blocks)) > 3
-    assert units(found, random.Random(0)) == units(found, random.Random(0))
-    assert units(found, random.Random(0)) != units(found, random.Random(1))
+    assert plan_units(found, random.Random(0)) == plan_units(found, random.Random(0))
+    assert plan_units(found, random.Random(0)) != plan_units(found, random.Random(1))
 
 
 def test_what_shares_a_training_run_stands_next_to_each_other() -> None:
     """They share one training run, which a worker keeps only until the next."""
-    first = units(cases(selection(cells=["rnn"])), random.Random(0))[0]
+    first = plan_units(plan_cases(selection(cells=["rnn"])), random.Random(0))[0]
     assert [(c.probe, c.seed) for c in first.cases] == [
         *(("parity", 3), ("learning", 3), ("gradients", 3), ("lengths", 3)),
         *(("learning", 4), ("gradients", 4), ("lengths", 4)),
@@ -229,14 +238,14 @@ def like(**changes: Any) -> Case:
 def test_a_limit_that_a_backend_declares_is_told(
     supports: dict[str, Any], changes: dict[str, Any], reason: str
 ) -> None:
-    found = limits(Stub(**supports), like(**changes))
+    found = case_limit(Stub(**supports), like(**changes))
     assert found
     assert reason in found
-    assert limits(Stub(decoder=True), like(**{**changes, "init": "uniform"})) is None
+    assert case_limit(Stub(decoder=True), like(**{**changes, "init": "uniform"})) is None
     if changes:
-        assert limits(Stub(**supports), CASE) is None
+        assert case_limit(Stub(**supports), CASE) is None
 
 
 def test_a_backend_that_declares_nothing_is_asked() -> None:
-    assert limits(object(), CASE) is None
-    assert limits(backends.load("numpy"), CASE) is None
+    assert case_limit(object(), CASE) is None
+    assert case_limit(backends.load("numpy"), CASE) is None

@@ -21,11 +21,11 @@ from running import (
     tiny_run,
 )
 
-from bench import machine
-from bench.plan import Case, Unit
-from bench.process import Limits, unmeasured
-from bench.records import RunFolder
-from bench.runner import Run
+from bench.plan.cases import Case, Unit
+from bench.records import machine
+from bench.records.folder import RunFolder
+from bench.run.process import Limits, answer_without_numbers
+from bench.run.runner import Runner
 
 PLUGIN = ("--backends", MISBEHAVING)
 DEATHS = {
@@ -173,10 +173,10 @@ class Silent:
     def ended(self, *_: object) -> None: ...
 
 
-def run_in(tmp_path: Path, command: list[str]) -> tuple[Run, Case]:
+def run_in(tmp_path: Path, command: list[str]) -> tuple[Runner, Case]:
     folder = RunFolder.create(tmp_path, "r", {})
     limits = Limits(time_s=5, memory_bytes=2**40)
-    run = Run(folder, lambda unit, processors: command, limits, Silent(), {})
+    run = Runner(folder, lambda unit, processors: command, limits, Silent(), {})
     return run, bench_for(probe="parity").case
 
 
@@ -210,7 +210,7 @@ def test_an_answer_that_is_none_is_told_from_a_death(
 def answers(*, imports: bool) -> str:
     """A stand-in for a worker that answers with its process and the probe; told to import, it
     dies the first time unless it `imports`."""
-    known = json.dumps({**unmeasured("ok", ""), "reason": None})
+    known = json.dumps({**answer_without_numbers("ok", ""), "reason": None})
     return f"""
 import json, os, sys
 for line in sys.stdin:
@@ -230,7 +230,7 @@ def test_a_worker_that_is_ready_takes_the_cases_and_one_that_died_is_replaced(
     unit = Unit("numpy", "cpu", 1, True, (case, case))
 
     async def work() -> bool:
-        worker = await run.ready(unit, machine.cpus()[:1])
+        worker = await run.start_ready(unit, machine.cpus()[:1])
         assert worker is not None and worker.alive == imports
         worker.move(machine.cpus()[:1])
         await run.unit(unit, 0, machine.cpus()[:1], worker)
@@ -244,7 +244,7 @@ def test_a_worker_that_is_ready_takes_the_cases_and_one_that_died_is_replaced(
 
 def test_a_worker_that_cannot_be_started_is_not_ready(tmp_path: Path) -> None:
     run, case = run_in(tmp_path, [str(tmp_path / "no-such-python")])
-    assert asyncio.run(run.ready(Unit("numpy", "cpu", 1, True, (case,)), [0])) is None
+    assert asyncio.run(run.start_ready(Unit("numpy", "cpu", 1, True, (case,)), [0])) is None
 
 
 @pytest.mark.parametrize("metrics", [{"loss": "low"}, {"loss": [1]}, [1], None])
@@ -252,7 +252,7 @@ def test_a_result_that_could_not_be_read_back_is_recorded_as_failed(
     metrics: Any, tmp_path: Path
 ) -> None:
     run, case = run_in(tmp_path, [])
-    run.write(0, case, {**unmeasured("ok", ""), "metrics": metrics})
+    run.write(0, case, {**answer_without_numbers("ok", ""), "metrics": metrics})
     (record,) = run.folder.records()
     assert (record.status, record.metrics) == ("failed", {})
     assert record.reason
@@ -260,7 +260,7 @@ def test_a_result_that_could_not_be_read_back_is_recorded_as_failed(
 
 
 @dataclass
-class Watched(Run):
+class Watched(Runner):
     """Runs no worker; knows which units were under way together."""
 
     under_way: list[Unit] = field(default_factory=list)
@@ -305,7 +305,7 @@ def test_units_run_side_by_side_but_for_what_waits_for_its_models_to_be_proven(
 
 def test_random_garbage_behind_the_last_line_never_costs_a_record(tmp_path: Path) -> None:
     run, case = run_in(tmp_path, [])
-    run.write(0, case, unmeasured("failed", "why"))
+    run.write(0, case, answer_without_numbers("failed", "why"))
     rng = random.Random(0)
     for size in (1, 10, 1000):
         with run.folder.records_file.open("ab") as out:

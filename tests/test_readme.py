@@ -14,8 +14,8 @@ from conftest import ROOT
 
 import backends
 import tasks
-from bench.records import RunFolder
-from bench.study.command import STUDIES, plan, report
+from bench.records.folder import RunFolder
+from studies.command import STUDIES, plan, report
 
 README = (ROOT / "README.md").read_text()
 DOCS = list((ROOT / "docs").glob("*.md"))
@@ -129,7 +129,7 @@ def test_the_tables_of_a_study_are_those_that_its_records_give(
 ) -> None:
     folder, (own, _, gpu) = RunFolder(ROOT / "results/studies" / name), name.partition("-")
     if gpu:
-        monkeypatch.setattr("bench.select.why_not", lambda backend, device: None)
+        monkeypatch.setattr("bench.plan.selection.why_not", lambda backend, device: None)
     study = STUDIES[own]
     planned, _ = plan(study, study.rows, backends, tasks, gpu or "cpu")
     made, drawn = report(folder, study, planned)

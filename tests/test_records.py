@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.records import SCHEMA, STATUSES, Record, RecordsError, RunFolder, parse
+from bench.records.folder import SCHEMA, STATUSES, Record, RecordsError, RunFolder, parse
 
 numbers = st.floats() | st.integers(-(2**60), 2**60)
 words = st.text(max_size=8)

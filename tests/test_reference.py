@@ -12,13 +12,13 @@ from backends import numpy_backend
 from backends._numpy_cells import one_by_one, outer
 from bench.probes.training import norm
 from bench.spec import CELLS, ModelSpec, Training, Unsupported
-from bench.weights import initial
+from bench.weights import initial_weights
 
 STEP = 1e-6
 
 encoders = st.builds(
     ModelSpec,
-    cell=st.sampled_from(CELLS),
+    cell=st.sampled_from(list(CELLS)),
     inputs=st.integers(1, 3),
     hidden=st.integers(1, 4),
     outputs=st.integers(1, 3),
@@ -65,7 +65,7 @@ def test_every_gradient_is_the_slope_of_the_loss(
     spec: ModelSpec, size: int, time: int, ragged: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    params, (x, y) = initial(spec, rng), batch(spec, rng, size, time)
+    params, (x, y) = initial_weights(spec, rng), batch(spec, rng, size, time)
     lengths = rng.integers(1, time + 1, size) if ragged else None
     _, gradients = numpy_backend.open_session(spec, params, "cpu").gradients(x, y, lengths)
     places = {**params, "x": x}
@@ -87,7 +87,7 @@ def test_every_gradient_is_the_slope_of_the_loss(
 @given(models, st.integers(0, 2**32 - 1))
 def test_padding_changes_nothing(spec: ModelSpec, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    params, (x, y) = initial(spec, rng), batch(spec, rng, 3, 5)
+    params, (x, y) = initial_weights(spec, rng), batch(spec, rng, 3, 5)
     if spec.readout == "every" and spec.loss == "cross_entropy" and not spec.decoder:
         y[1, 3:] = y[2, 1:] = -1
     lengths, other = np.array([5, 3, 1]), x.copy()
@@ -109,7 +109,7 @@ def test_a_sequence_gives_the_same_alone_as_padded_in_a_batch(
         dtype="float64",
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    session = numpy_backend.open_session(spec, initial(spec, rng), "cpu")
+    session = numpy_backend.open_session(spec, initial_weights(spec, rng), "cpu")
     x, lengths = rng.standard_normal((3, 6, 2)), np.array([6, 4, 1])
     together = session.predict(x, lengths)
     for row, length in enumerate(lengths):
@@ -121,7 +121,7 @@ def test_a_sequence_gives_the_same_alone_as_padded_in_a_batch(
 def test_a_given_initial_state_continues_a_sequence(cell: str) -> None:
     spec = ModelSpec(cell=cell, inputs=2, hidden=3, outputs=2, dtype="float64")
     rng = np.random.default_rng(0)
-    session = numpy_backend.open_session(spec, initial(spec, rng), "cpu")
+    session = numpy_backend.open_session(spec, initial_weights(spec, rng), "cpu")
     x = rng.standard_normal((2, 5, 2))
     state = session.hidden_states(x[:, :3])[:, -1][None]
     np.testing.assert_allclose(session.predict(x[:, 3:], None, state), session.predict(x))
@@ -133,7 +133,7 @@ def test_a_decoder_left_to_itself_writes_what_it_would_write_taught_its_own_outp
     spec: ModelSpec, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    params, (x, _) = initial(spec, rng), batch(spec, rng, 3, 4)
+    params, (x, _) = initial_weights(spec, rng), batch(spec, rng, 3, 4)
     session = numpy_backend.open_session(spec, params, "cpu")
     written = session.predict(x, lengths := np.array([4, 1, 2]))
     assert written.shape == (3, spec.decoder, spec.outputs)
@@ -157,7 +157,7 @@ def test_a_decoder_is_taught_the_begin_flag_then_the_targets_that_are_there(
         decoder=3,
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    session = numpy_backend.open_session(spec, initial(spec, rng), "cpu")
+    session = numpy_backend.open_session(spec, initial_weights(spec, rng), "cpu")
     fed = session._taught(y)[:, :-1, 0]
     assert fed.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
 
@@ -166,7 +166,7 @@ def test_a_decoder_is_taught_the_begin_flag_then_the_targets_that_are_there(
 @given(encoders, st.integers(0, 2**32 - 1))
 def test_advancing_in_parts_is_predicting_at_once(spec: ModelSpec, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    params, (x, _) = initial(spec, rng), batch(spec, rng, 2, 6)
+    params, (x, _) = initial_weights(spec, rng), batch(spec, rng, 2, 6)
     session = numpy_backend.open_session(spec, params, "cpu")
     if spec.bidirectional:
         with pytest.raises(Unsupported):
@@ -186,7 +186,7 @@ def test_total_hidden_gradients_are_the_slopes_of_a_nudged_state(decoder: int) -
         readout="every" if decoder else "last",
     )  # fmt: skip
     rng = np.random.default_rng(1)
-    session = numpy_backend.open_session(spec, initial(spec, rng), "cpu")
+    session = numpy_backend.open_session(spec, initial_weights(spec, rng), "cpu")
     x, t = rng.standard_normal((1, 6, 2)), 2
     y = rng.standard_normal((1, 1, 1) if decoder else (1, 1))
     state = session.hidden_states(x)[:, t][None]
@@ -208,7 +208,7 @@ def test_what_was_handed_out_stays_as_it_was_and_sizes_do_not_mix(
 ) -> None:
     """Arrays are used again from call to call, but not those that the caller holds."""
     rng = np.random.default_rng(seed)
-    params = initial(spec, rng)
+    params = initial_weights(spec, rng)
     session = numpy_backend.open_session(spec, params, "cpu")
 
     def results(session: Any, x: Any, y: Any) -> list[Any]:
@@ -288,7 +288,7 @@ def test_adding_one_after_another_loses_more_of_equal_terms_than_of_random_ones(
 def test_sums_in_order_are_the_same_sums(cell: str, loss: str) -> None:
     sizes: Any = {"inputs": 2, "hidden": 3, "outputs": 4, "dtype": "float64"}
     spec, rng = ModelSpec(cell=cell, readout="every", loss=loss, **sizes), np.random.default_rng(0)
-    weights, x = initial(spec, rng), rng.standard_normal((3, 5, 2))
+    weights, x = initial_weights(spec, rng), rng.standard_normal((3, 5, 2))
     y = rng.integers(4, size=(3, 5)) if loss == "cross_entropy" else rng.standard_normal((3, 5, 4))
     plain, ordered = (
         numpy_backend.open_session(spec, weights, "cpu", in_order=way).gradients(x, y)
@@ -318,7 +318,7 @@ def test_sums_in_order_change_the_gradients_of_weights_and_nothing_else(
     sizes = {"inputs": 1, "hidden": 2, "outputs": 1, "readout": "every", **more}
     spec = ModelSpec(cell=cell, dtype="float32", **sizes)
     rng = np.random.default_rng(0)
-    weights, x = initial(spec, rng), np.full((4, 1000, 1), 0.3)
+    weights, x = initial_weights(spec, rng), np.full((4, 1000, 1), 0.3)
     y = np.full((4, spec.decoder or 1000, 1), 0.7)
     y[1, 500:] = np.nan
     plain, ordered = (

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.records import Record, RecordsError, RunFolder
+from bench.analysis.tables import Tables, build_tables
+from bench.records.folder import Record, RecordsError, RunFolder
 from bench.report import terminal
 from bench.report.origin import harness_line, origin
 from bench.report.sections import sections
-from bench.report.tables import Tables, tables
 from bench.report.terminal import IN_TURN, print_frame, render
-from bench.report.words import NONE, learning_words, short, speed_words
-from bench.report.write import write
+from bench.report.words import DASH, format_number, learning_words, speed_words
+from bench.report.write import write_report
 from bench.spec import Unavailable
 
 ENVIRONMENT = {
@@ -136,7 +136,7 @@ def unequal(**given: Any) -> list[Record]:
 
 
 def made(records: Sequence[Record]) -> Tables:
-    return tables(records, dict.fromkeys({record.run for record in records} | {"r"}, INFO))
+    return build_tables(records, dict.fromkeys({record.run for record in records} | {"r"}, INFO))
 
 
 def folder(path: Path, info: Any = None) -> RunFolder:
@@ -221,7 +221,7 @@ def test_a_backend_that_does_not_train_stands_in_the_tables_without_a_rank() -> 
     assert found.not_measured.empty
     words = speed_words(found.speed).set_index("backend")
     assert words.loc["onnx", ["rank", "step (ms)", "flags"]].tolist() == ["–", "–", "*i"]
-    assert words.loc["onnx", "forward (ms)"] == short(1e3 * found.speed["forward_s"].min())
+    assert words.loc["onnx", "forward (ms)"] == format_number(1e3 * found.speed["forward_s"].min())
     assert learning_words(found.learning).set_index("backend").loc["onnx", "flags"] == "*i"
     assert "inference only" in text(records)
 
@@ -231,7 +231,7 @@ def test_a_kernel_that_is_not_the_one_meant_is_flagged_in_every_table(
     expected: str | None, flag: str
 ) -> None:
     info = {**INFO, "environments": {"e": {**ENVIRONMENT, "expected_path": expected}}}
-    found = tables(whole(), {"r": info})
+    found = build_tables(whole(), {"r": info})
     shown = speed_words(found.speed).iloc[0], learning_words(found.learning).iloc[0]
     assert [row.get("flags", "") for row in shown] == [flag, flag]
     assert shown[0]["path"] == ("one_dnn, not cudnn" if flag else "one_dnn")
@@ -241,7 +241,7 @@ def test_a_kernel_that_is_not_the_one_meant_is_flagged_in_every_table(
 
 def test_growth_is_drawn_where_one_size_takes_three_values_and_all_else_stays() -> None:
     from bench.report.growth import growth, series
-    from bench.report.panels import looks
+    from bench.report.panels import line_styles
 
     sizes = [{"length": n, "batch": 16} for n in (10, 20, 40)] + [{"length": 10, "batch": 32}]
     records = [r for size in sizes for r in whole(size["length"] / 10, **size)]
@@ -251,8 +251,8 @@ def test_growth_is_drawn_where_one_size_takes_three_values_and_all_else_stays() 
         ("length", [10, 20, 40])
     ]
     assert [y / lines[0].points[0][1] for _, y in lines[0].points] == pytest.approx([1, 2, 4])
-    assert growth(found.rows, found.speed, looks(["torch"])) is not None
-    assert growth(made(whole()).rows, made(whole()).speed, looks(["torch"])) is None
+    assert growth(found.rows, found.speed, line_styles(["torch"])) is not None
+    assert growth(made(whole()).rows, made(whole()).speed, line_styles(["torch"])) is None
 
 
 def test_launches_are_not_pooled_as_if_their_samples_were_independent() -> None:
@@ -408,7 +408,7 @@ def test_classical_methods_with_several_scores_stand_below_the_models_in_all_of_
         "mse": ["0.300", "0.500"],
     }
     assert "classical methods: persistence 0.500" in section.score
-    paths = write([folder(tmp_path)], records, ["markdown", "latex"], tmp_path / "out")
+    paths = write_report([folder(tmp_path)], records, ["markdown", "latex"], tmp_path / "out")
     for path in paths:
         text = path.read_text()
         assert "Every score" in text
@@ -475,7 +475,7 @@ def test_of_a_case_recorded_twice_the_later_record_counts() -> None:
     ],
 )  # fmt: skip
 def test_numbers_have_three_digits(value: float | None, shown: str) -> None:
-    assert short(value) == shown
+    assert format_number(value) == shown
 
 
 # Terminal
@@ -505,7 +505,7 @@ def test_away_from_a_terminal_plain_text_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    terminal.show(folder(tmp_path), several())
+    terminal.show_report(folder(tmp_path), several())
     out = capsys.readouterr().out
     assert "\x1b" not in out
     for word in ("0123456789ab", "Model_X 100%, 2 cores", "torch 2.13.0", "harness:", WHY[:40]):
@@ -552,7 +552,9 @@ def test_many_cases_that_were_not_measured_are_cut_short_and_counted() -> None:
 )
 def test_any_selection_of_probes_gives_a_report(tmp_path: Path, records: list[Record]) -> None:
     assert "run" in text(records)
-    written = write([folder(tmp_path)], records, ["markdown", "csv", "latex"], tmp_path / "out")
+    written = write_report(
+        [folder(tmp_path)], records, ["markdown", "csv", "latex"], tmp_path / "out"
+    )
     assert all(path.read_text() for path in written)
 
 
@@ -575,7 +577,7 @@ def test_two_versions_of_a_framework_are_both_named() -> None:
 
 def test_the_numbers_in_the_markdown_are_those_of_the_samples(tmp_path: Path) -> None:
     records = whole(launches=3)
-    (path,) = write([folder(tmp_path)], records, ["markdown"], tmp_path)
+    (path,) = write_report([folder(tmp_path)], records, ["markdown"], tmp_path)
     figures = [1e3 * np.quantile(r.samples["step"], 0.25) for r in records if r.probe == "speed"]
     low, middle, high = sorted(figures)
     assert f" {middle:.2f} [{low:.2f}–{high:.2f}] |" in path.read_text()
@@ -586,7 +588,9 @@ def test_the_numbers_in_the_markdown_are_those_of_the_samples(tmp_path: Path) ->
 def test_the_markdown_has_whole_tables_whatever_a_reason_holds(tmp_path: Path) -> None:
     reason = "a | b <module> *x* __init__"
     lost = record("parity", status="failed", reason=reason)
-    (path,) = write([folder(tmp_path)], [lost, *whole(backend="jax")], ["markdown"], tmp_path)
+    (path,) = write_report(
+        [folder(tmp_path)], [lost, *whole(backend="jax")], ["markdown"], tmp_path
+    )
     rows = [line for line in path.read_text().splitlines() if line.startswith("|")]
     bars = [len(re.findall(r"(?<!\\)\|", line)) for line in rows]
     assert len(set(bars)) == 4
@@ -595,7 +599,7 @@ def test_the_markdown_has_whole_tables_whatever_a_reason_holds(tmp_path: Path) -
 
 def test_csv_holds_the_numbers_unrounded(tmp_path: Path) -> None:
     records = several()
-    paths = write([folder(tmp_path)], records, ["csv"], tmp_path)
+    paths = write_report([folder(tmp_path)], records, ["csv"], tmp_path)
     assert [path.name for path in paths] == ["learning.csv", "speed.csv", "not_measured.csv"]
     found = made(records).speed
     with paths[1].open(newline="") as lines:
@@ -612,7 +616,7 @@ def nasty() -> list[Record]:
 
 
 def test_latex_escapes_what_tex_would_take_for_its_own(tmp_path: Path) -> None:
-    (path,) = write([folder(tmp_path)], nasty(), ["latex"], tmp_path)
+    (path,) = write_report([folder(tmp_path)], nasty(), ["latex"], tmp_path)
     tex = path.read_text()
     assert tex.isascii()
     assert r"100\% of a\_b \& \{c\} \#1 \$x \textasciitilde{}y \textasciicircum{}z" in tex
@@ -626,7 +630,7 @@ def test_latex_escapes_what_tex_would_take_for_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 def test_latex_compiles(tmp_path: Path) -> None:
-    (path,) = write([folder(tmp_path)], nasty(), ["latex"], tmp_path)
+    (path,) = write_report([folder(tmp_path)], nasty(), ["latex"], tmp_path)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", path.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-2000:]
@@ -635,7 +639,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
 def test_every_figure_is_drawn_and_is_not_blank(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
-    paths = write([folder(tmp_path)], several(), ["plots", "markdown"], tmp_path / "out")
+    paths = write_report([folder(tmp_path)], several(), ["plots", "markdown"], tmp_path / "out")
     names = ("learning", "gradient", "gradient-norm", "step-time")
     assert [path.name for path in paths[1:]] == [f"{name}-adding.png" for name in names]
     for path in paths[1:]:
@@ -647,12 +651,12 @@ def test_every_figure_is_drawn_and_is_not_blank(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slowest", [3.0, 300.0])
 def test_every_launch_lies_within_its_axis_and_a_linear_one_starts_at_zero(slowest: float) -> None:
-    from bench.report.panels import looks
+    from bench.report.panels import line_styles
     from bench.report.plots import step_time
 
     paces = {"rnn": 0.5, "lstm": slowest, "gru": 1.0}
     times = made([r for cell, pace in paces.items() for r in whole(pace, cell=cell)]).speed
-    panels = step_time("adding", times, looks(["torch"])).axes
+    panels = step_time("adding", times, line_styles(["torch"])).axes
     for axes, launches in zip(panels, times["step_launches_s"], strict=True):
         low, high = axes.get_xlim()
         assert low < 1e3 * min(launches) <= 1e3 * max(launches) < high
@@ -662,11 +666,11 @@ def test_every_launch_lies_within_its_axis_and_a_linear_one_starts_at_zero(slowe
 
 
 def test_every_score_chance_and_the_threshold_lie_within_the_axes() -> None:
-    from bench.report.panels import looks
+    from bench.report.panels import line_styles
     from bench.report.plots import learning
 
     found = made([r for cell in CELLS for r in whole(cell=cell)]).rows
-    for axes in learning("adding", found, looks(["torch"])).axes:
+    for axes in learning("adding", found, line_styles(["torch"])).axes:
         low, high = axes.get_ylim()
         drawn = np.concatenate([line.get_ydata() for line in axes.lines])
         assert {0.5, 0.2, 0.02, 1 / 6, 0.01} <= set(drawn.tolist())
@@ -675,11 +679,11 @@ def test_every_score_chance_and_the_threshold_lie_within_the_axes() -> None:
 
 
 def test_a_backend_has_the_same_colour_in_every_figure(tmp_path: Path) -> None:
-    from bench.report.panels import looks
+    from bench.report.panels import line_styles
 
     names = [f"b{k}" for k in range(20)]
-    assert looks(names) == looks(reversed(names))
-    seen = looks(names).values()
+    assert line_styles(names) == line_styles(reversed(names))
+    seen = line_styles(names).values()
     assert len({(look.colour, look.style) for look in seen}) == 20
     assert len({(look.colour, look.marker) for look in seen}) == 20
 
@@ -691,7 +695,7 @@ def test_figures_of_devices_and_sizes_have_names_of_their_own(tmp_path: Path) ->
         for length in (10, 50)
         for r in (parity(device=device, length=length), timed(device=device, length=length))
     ]
-    paths = write([folder(tmp_path)], records, ["plots"], tmp_path)
+    paths = write_report([folder(tmp_path)], records, ["plots"], tmp_path)
     assert {path.name for path in paths} == {
         f"step-time-adding-length-{n}-{device}.png"
         for n in (10, 50)
@@ -707,7 +711,7 @@ def test_figures_bear_numbers_that_are_none(tmp_path: Path) -> None:
         differentiated([0.0, 0.0, 0.0]),
         timed(samples={phase: [1e-3] for phase in SAMPLES}),
     ]
-    assert len(write([folder(tmp_path)], records, ["plots"], tmp_path)) == 4
+    assert len(write_report([folder(tmp_path)], records, ["plots"], tmp_path)) == 4
 
 
 def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
@@ -715,7 +719,7 @@ def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path: Path) -> No
     shuffled = random.Random(3).sample(records, len(records))
     every = ["markdown", "csv", "latex", "plots"]
     run = folder(tmp_path)
-    one, two = (write([run], r, every, tmp_path / str(id(r))) for r in (records, shuffled))
+    one, two = (write_report([run], r, every, tmp_path / str(id(r))) for r in (records, shuffled))
     assert [path.name for path in one] == [path.name for path in two]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
     assert text(records) == text(shuffled)
@@ -723,25 +727,25 @@ def test_the_same_records_in_any_order_give_the_same_bytes(tmp_path: Path) -> No
 
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"'html'.*markdown, csv, latex, plots"):
-        write([folder(tmp_path)], several(), ["csv", "html"], tmp_path / "out")
+        write_report([folder(tmp_path)], several(), ["csv", "html"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_two_runs_of_one_name_are_refused_and_one_named_twice_is_not(tmp_path: Path) -> None:
     one, two = folder(tmp_path / "a"), folder(tmp_path / "b")
-    assert write([one, one], several() * 2, ["csv"], tmp_path)
+    assert write_report([one, one], several() * 2, ["csv"], tmp_path)
     with pytest.raises(RecordsError, match="same name"):
-        write([one, two], several(), ["csv"], tmp_path)
+        write_report([one, two], several(), ["csv"], tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match="file"):
-        write([folder(tmp_path)], several(), ["csv"], tmp_path / "file")
+        write_report([folder(tmp_path)], several(), ["csv"], tmp_path / "file")
 
 
 def test_the_command_line_imports_nothing_that_is_slow() -> None:
-    slow = ("pandas", "matplotlib", "scipy", "rich", "bench.report.tables")
+    slow = ("pandas", "matplotlib", "scipy", "rich", "bench.analysis.tables")
     code = f"import run_bench, sys; sys.exit(str([m for m in {slow} if m in sys.modules] or ''))"
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
@@ -764,7 +768,7 @@ def test_a_narrow_terminal_loses_the_columns_to_spare_before_it_breaks_the_reaso
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     frame = pd.DataFrame(
-        {"cell": ["c" * 76], "verdict": ["missing"], "base": ["1"], "empty": [NONE]}
+        {"cell": ["c" * 76], "verdict": ["missing"], "base": ["1"], "empty": [DASH]}
         | {"head": ["2"], "pairs": ["10"], "reason": ["not in the head at all"]}
     )
     print_frame([], frame, "", spare=("pairs", "head"))

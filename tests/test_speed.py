@@ -14,10 +14,10 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
-from bench.machine import Moment, frequency_mhz, gpu_conditions
 from bench.probes.memory import memory
 from bench.probes.speed import _steady, operations, speed
 from bench.probes.training import norm
+from bench.records.machine import Moment, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.statistics import (
+from bench.analysis.statistics import (
     geometric_mean_ratio,
     interquartile_mean,
     median_interval,

@@ -14,13 +14,14 @@ from running import bench_inside
 
 import backends
 import tasks
-from bench.plan import Case, cases
-from bench.records import Record, RunFolder
-from bench.select import Request, select
+from bench.plan.cases import Case, plan_cases
+from bench.plan.selection import Request, select
+from bench.records.folder import Record, RunFolder
 from bench.spec import ModelSpec
-from bench.study import agreement as agreed
-from bench.study import command
-from bench.study.agreement import (
+from bench.weights import weight_shapes
+from studies import agreement as agreed
+from studies import command
+from studies.agreement import (
     APART,
     Pair,
     agreement,
@@ -32,10 +33,9 @@ from bench.study.agreement import (
     power,
     solved,
 )
-from bench.study.claims import as_many, weights
-from bench.study.rows import SCORE, SEQUENCES, SOLVED, Claim, Figure, Row, Study, about, between
-from bench.study.table import by_row, failures, markdown, verdict
-from bench.weights import shapes
+from studies.claims import as_many, weights
+from studies.rows import SCORE, SEQUENCES, SOLVED, Claim, Experiment, Figure, Study, about, between
+from studies.table import by_row, failures, markdown, verdict
 
 
 @pytest.mark.parametrize("name", command.STUDIES)
@@ -67,7 +67,7 @@ def test_the_study_of_agreement_takes_seeds_that_no_other_has_looked_at() -> Non
 
 def test_on_a_gpu_every_row_has_seeds_in_every_backend_and_a_folder_of_its_own() -> None:
     def asked(device: str, others: Mapping[str, Sequence[str]] | None) -> list[tuple[Any, ...]]:
-        row = Row(name="it", task="adding:smoke", seeds=5, others=others)
+        row = Experiment(name="it", task="adding:smoke", seeds=5, others=others)
         requests = row.requests("jax", ("numpy", "torch"), device)
         return [(r.backends, r.cells, r.seeds, r.devices) for r in requests]
 
@@ -154,12 +154,14 @@ def test_on_which_side_of_the_published_range_ours_lies(
     assert verdict(figure, ours, [learned(k, 1.0) for k in range(10)]) == said
 
 
-def of(records: Sequence[Record], *rows: Row) -> dict[str, list[Record]]:
+def of(records: Sequence[Record], *rows: Experiment) -> dict[str, list[Record]]:
     return by_row({record.key: rows for record in records}, records)
 
 
 def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -> None:
-    row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
+    row = Experiment(
+        name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),)
+    )
     study = Study(about="", rows=(row,), main="a", others=("b",))
     own = [learned(k, s, steps_to_solve=s and s / 10) for k, s in enumerate([400, 800, 1200, None])]
     other = [learned(k, s, backend="b") for k, s in enumerate([500, 700, 600])]
@@ -172,7 +174,7 @@ def test_the_table_has_the_median_the_range_the_share_and_the_other_backends() -
 
 
 def test_seeds_that_were_solved_and_are_so_no_longer_are_told() -> None:
-    row = Row(name="it", group="g", task="t", cells=("lstm",))
+    row = Experiment(name="it", group="g", task="t", cells=("lstm",))
     own = [learned(k, 5, steps_to_solve=5, score=k, threshold=1.5) for k in range(3)]
     lost = [learned(3, 5, steps_to_solve=5, score=None, threshold=1.5), learned(4, None, score=9)]
     text = markdown(Study(about="", rows=(row,), main="a"), of([*own, *lost], row))
@@ -183,7 +185,7 @@ def test_seeds_that_were_solved_and_are_so_no_longer_are_told() -> None:
 
 
 def test_a_median_lies_in_the_range_beside_it() -> None:
-    row = Row(name="it", group="g", task="t")
+    row = Experiment(name="it", group="g", task="t")
     own = [learned(k, s) for k, s in enumerate([187_240, 182_000, 187_200])]
     text = markdown(Study(about="", rows=(row,), main="a"), of(own, row))
     assert "187,200 (182,000–187,240)" in text
@@ -193,7 +195,7 @@ def test_a_median_lies_in_the_range_beside_it() -> None:
 
 
 def test_the_first_backend_that_has_records_is_the_main_one(tmp_path: Path) -> None:
-    row = Row(name="it", group="g", task="t", published=(about("lstm", SEQUENCES, 900),))
+    row = Experiment(name="it", group="g", task="t", published=(about("lstm", SEQUENCES, 900),))
     study = Study(about="", rows=(row,), main="jax", others=("numpy", *NAMES))
     rng, folder = np.random.default_rng(0), RunFolder.create(tmp_path, "s", {})
     for record in (r for seed in range(2) for r in everywhere(seed, rng)):
@@ -206,7 +208,7 @@ def test_the_first_backend_that_has_records_is_the_main_one(tmp_path: Path) -> N
 
 
 def test_a_table_of_what_no_paper_reports_has_no_column_for_it() -> None:
-    row = Row(name="it", group="Some group", task="t")
+    row = Experiment(name="it", group="Some group", task="t")
     text = markdown(Study(about="", rows=(row,), main="a"), of([learned(0, 500)], row))
     assert "published" not in text and "verdict" not in text
     assert "| it | lstm | sequences | 500 |" in re.sub(" +", " ", text)
@@ -214,13 +216,15 @@ def test_a_table_of_what_no_paper_reports_has_no_column_for_it() -> None:
 
 def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> None:
     rows = [
-        Row(name="rise", line="rise", group="g", task="t"),
-        Row(name="rise at once", line="rise", group="g", task="u", cells=("feedforward",)),
-        Row(name="fall", line="fall", group="g", task="v"),
+        Experiment(name="rise", line="rise", group="g", task="t"),
+        Experiment(name="rise at once", line="rise", group="g", task="u", cells=("feedforward",)),
+        Experiment(name="fall", line="fall", group="g", task="v"),
     ]
     study = Study(about="", rows=rows, main="a", others=("b",))
 
-    def scored(row: Row, cell: str, score: float | None, seed: int, backend: str = "a") -> Record:
+    def scored(
+        row: Experiment, cell: str, score: float | None, seed: int, backend: str = "a"
+    ) -> Record:
         known = {"baseline.flat": 4.0}
         if row.line == "rise":
             known = {"baseline.persistence": 2.0, "baseline.persistence.far": 20.0}
@@ -252,7 +256,7 @@ def test_series_have_a_line_each_with_the_classical_methods_and_all_cells() -> N
 
 
 def test_the_seeds_that_beat_the_autoregression_at_the_end_are_counted() -> None:
-    row = Row(name="rise", line="rise", group="g", task="t", cells=("gru", "lstm"))
+    row = Experiment(name="rise", line="rise", group="g", task="t", cells=("gru", "lstm"))
     baseline = {"baseline.autoregression": 0.2}
     own = [learned(k, 5, cell="gru", score=s, **baseline) for k, s in enumerate([0.1, 0.2, None])]
     text = markdown(Study(about="", rows=(row,), main="a"), of(own, row))
@@ -260,7 +264,9 @@ def test_the_seeds_that_beat_the_autoregression_at_the_end_are_counted() -> None
 
 
 def test_a_median_of_seeds_most_of_which_are_not_solved_is_none() -> None:
-    row = Row(name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),))
+    row = Experiment(
+        name="it", group="Some paper", task="t", published=(about("lstm", SEQUENCES, 900),)
+    )
     study = Study(about="", rows=(row,), main="a", others=())
     own = [learned(k, s) for k, s in enumerate([400, None, None])]
     text = markdown(study, of(own, row))
@@ -278,7 +284,7 @@ GRID = Study(
     main="a",
     others=(),
     grid=True,
-    rows=(Row(name="it", group="g", task="t", seeds=3),),
+    rows=(Experiment(name="it", group="g", task="t", seeds=3),),
     claims=(Claim(says="Said", better=("it", "lstm"), worse=("it", "gru")),),
 )
 
@@ -340,7 +346,9 @@ def test_a_grid_has_a_line_a_setting_and_a_column_a_cell() -> None:
 
 
 def test_what_is_slower_is_judged_at_an_earlier_update() -> None:
-    rows = tuple(Row(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two"))
+    rows = tuple(
+        Experiment(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two")
+    )
     own: dict[str, list[Record]] = {}
     for name, seconds in (("one", 0.00587), ("two", 0.01174)):
         record = learned(0, None, score=0.1)
@@ -354,7 +362,7 @@ def test_what_is_slower_is_judged_at_an_earlier_update() -> None:
 
 def test_what_is_timed_has_the_machine_to_itself() -> None:
     request = Request(backends=["numpy"], tasks=["adding:smoke"], launches=2, cells=["rnn"])
-    left = cases(select(request, backends, tasks)[0])
+    left = plan_cases(select(request, backends, tasks)[0])
     pieces = command._pieces(left)
     assert [[c.probe for c in unit.cases] for unit in pieces if unit.timed] == [["speed"]] * 2
     assert "speed" not in {c.probe for unit in pieces if not unit.timed for c in unit.cases}
@@ -368,7 +376,9 @@ def test_what_failed_is_told() -> None:
 
 
 def test_a_case_that_two_rows_share_counts_in_both() -> None:
-    rows = tuple(Row(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two"))
+    rows = tuple(
+        Experiment(name=name, group="g", task="t", cells=("lstm",)) for name in ("one", "two")
+    )
     own = solved_at([1, 2, 3], "lstm")
     text = markdown(Study(about="", rows=rows, main="a", grid=True), of(own, *rows))
     assert text.count("3 of 3, 2") == 2
@@ -490,7 +500,7 @@ def test_the_power_is_that_of_looks_and_not_of_the_updates_between_them() -> Non
 
 def test_every_cell_of_a_row_is_trained_whatever_sizes_they_share() -> None:
     for hidden in (None, {"rnn": 4, "lstm": 4, "gru": 5}):
-        row = Row(name="it", group="g", task="adding:smoke", hidden=hidden)
+        row = Experiment(name="it", group="g", task="adding:smoke", hidden=hidden)
         requests = list(row.requests("numpy", ("torch",)))
         for backend in ("numpy", "torch"):
             mine = [r for r in requests if r.backends == [backend]]
@@ -510,7 +520,7 @@ def test_as_many_weights_are_those_of_the_model(cell: str, layers: int) -> None:
     hidden = as_many(cell, 2, 4000, layers)
     assert weights(cell, 2, hidden, layers) <= 4000 < weights(cell, 2, hidden + 1, layers)
     spec = ModelSpec(cell=cell, inputs=2, hidden=hidden, outputs=1, layers=layers)
-    sizes = {n: math.prod(s) for n, s in shapes(spec).items() if not n.startswith("readout")}
+    sizes = {n: math.prod(s) for n, s in weight_shapes(spec).items() if not n.startswith("readout")}
     assert sum(sizes.values()) == weights(cell, 2, hidden, layers)
 
 
@@ -519,8 +529,8 @@ SMALL = Study(
     main="numpy",
     others=(),
     rows=(
-        Row(name="first", group="g", task="adding:smoke", cells=("rnn",), seeds=2),
-        Row(name="second", group="g", task="adding:smoke:length=4", cells=("gru",), seeds=1),
+        Experiment(name="first", group="g", task="adding:smoke", cells=("rnn",), seeds=2),
+        Experiment(name="second", group="g", task="adding:smoke:length=4", cells=("gru",), seeds=1),
     ),
 )
 
@@ -592,7 +602,7 @@ def test_a_row_whose_data_are_not_installed_is_left_out_with_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tasks.forecasting.missing", lambda *_: "pmdarima is not installed")
-    airline = Row(name="planes", task="forecasting:airline", cells=("rnn",))
+    airline = Experiment(name="planes", task="forecasting:airline", cells=("rnn",))
     study = replace(SMALL, rows=(*SMALL.rows, airline))
     monkeypatch.setattr(command, "STUDIES", {"small": study})
     assert small(tmp_path, dry_run=True) == 0
@@ -631,7 +641,7 @@ def test_the_folder_of_a_study_is_no_file(tmp_path: Path) -> None:
 def test_a_reason_stands_where_ours_is_outside_and_nowhere_else() -> None:
     figure = about("lstm", SEQUENCES, 900)
     reasons: Any = {"why": ("Because of that.",), "differs": ("Ours is shorter.",)}
-    row = Row(name="it", group="p", task="t", published=(figure,), **reasons)
+    row = Experiment(name="it", group="p", task="t", published=(figure,), **reasons)
     study = Study(about="", rows=(row,), main="a", others=())
     for sequences, told in ((800, False), (100, True)):
         text = markdown(study, of([learned(k, sequences) for k in range(3)], row))

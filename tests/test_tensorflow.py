@@ -14,7 +14,7 @@ from backends._keras import Choices
 from backends._tensorflow import TensorFlowSession
 from bench.probes.training import train
 from bench.spec import ModelSpec, Training
-from bench.weights import initial
+from bench.weights import initial_weights
 
 FAMILY = ("tensorflow", "tensorflow-loop", "tensorflow-xla")
 UNIT = 2.0**-8
@@ -26,7 +26,7 @@ def model(cell: str = "lstm", **others: Any) -> ModelSpec:
 
 
 def open_session(name: str, spec: ModelSpec) -> Any:
-    params = initial(spec, np.random.default_rng(0))
+    params = initial_weights(spec, np.random.default_rng(0))
     return backends.load(name).open_session(spec, params, "cpu")
 
 
@@ -82,7 +82,7 @@ def test_the_graph_tells_whether_keras_took_cudnn(
     """Keras is told that there is a GPU; a graph with cuDNN in it can be traced without one."""
     spec = model(cell, gru=gru)
     session = TensorFlowSession(
-        spec, initial(spec, np.random.default_rng(0)), "cpu", Training(), choices
+        spec, initial_weights(spec, np.random.default_rng(0)), "cpu", Training(), choices
     )
     keras_loops = import_module("keras.src.backend.tensorflow.rnn")
     monkeypatch.setattr(keras_loops, "_is_gpu_available", lambda: True)
@@ -95,7 +95,7 @@ def test_the_graph_tells_whether_keras_took_cudnn(
 
 def test_xla_s_program_tells_whether_it_has_a_loop() -> None:
     spec = model("rnn")
-    params = initial(spec, np.random.default_rng(0))
+    params = initial_weights(spec, np.random.default_rng(0))
     session = TensorFlowSession(spec, params, "cpu", Training(), Choices(unroll=True), jit=True)
     session.forward(np.zeros((2, 3, 2)))
     assert session.executed_path() == "xla-unrolled"
@@ -145,7 +145,7 @@ def test_a_restarted_session_is_as_one_just_opened(name: str, cell: str) -> None
     spec = ModelSpec(cell=cell, inputs=2, hidden=3, outputs=1, dtype="float64")
     training, rng = Training(learning_rate=0.1), np.random.default_rng(0)
     x, y = rng.standard_normal((4, 5, 2)), rng.standard_normal((4, 1))
-    first, second = (initial(spec, np.random.default_rng(seed)) for seed in (0, 1))
+    first, second = (initial_weights(spec, np.random.default_rng(seed)) for seed in (0, 1))
     fresh = adapter.open_session(spec, second, "cpu", training)
     wanted = [float(fresh.step(x, y)) for _ in range(4)]
     session = adapter.open_session(spec, first, "cpu", training)

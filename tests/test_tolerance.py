@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.numpy_backend import OPTIMISERS
-from bench.probes.parity import compare
-from bench.probes.tolerance import (
+from bench.gate.parity import compare
+from bench.gate.tolerance import (
     Difference,
     allowed,
     along,

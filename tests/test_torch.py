@@ -8,14 +8,14 @@ import pytest
 
 import backends
 from bench.spec import ModelSpec, Training
-from bench.weights import initial
+from bench.weights import initial_weights
 
 EAGER = ("torch", "torch-loop", "torch-scan")
 LENGTHS = np.array([6, 2, 5, 1])
 
 
 def sessions(*names: str, spec: ModelSpec, **training: Any) -> list[Any]:
-    params = initial(spec, np.random.default_rng(3))
+    params = initial_weights(spec, np.random.default_rng(3))
     return [backends.load(n).open_session(spec, params, "cpu", Training(**training)) for n in names]
 
 

@@ -11,8 +11,8 @@ from scipy.stats import ks_2samp
 
 import backends
 from backends import numpy_backend
-from bench.spec import CELLS, GATES, Array, ModelSpec
-from bench.weights import SCHEMES, initial, scheme_limit, shapes
+from bench.spec import CELLS, Array, ModelSpec
+from bench.weights import SCHEMES, initial_weights, scheme_limit, weight_shapes
 
 INPUTS, HIDDEN, OUTPUTS = 10, 8, 6
 LAYER = "layers.0.forward."
@@ -25,7 +25,7 @@ def model(cell: str, **more: Any) -> ModelSpec:
 
 def weights(spec: ModelSpec, scheme: str, seed: int = 0, **more: Any) -> dict[str, Array]:
     time = 50 if scheme == "chrono" else None
-    return initial(spec, np.random.default_rng(seed), scheme, **{"time": time, **more})
+    return initial_weights(spec, np.random.default_rng(seed), scheme, **{"time": time, **more})
 
 
 applicable = pytest.mark.parametrize(
@@ -41,7 +41,7 @@ applicable = pytest.mark.parametrize(
 def test_every_array_is_there_and_the_seed_decides(scheme: str, cell: str, variant: str) -> None:
     spec = model(cell, gru=variant, layers=2, bidirectional=True, dtype="float64")
     first, again, other = (weights(spec, scheme, seed) for seed in (0, 0, 1))
-    assert {name: value.shape for name, value in first.items()} == shapes(spec)
+    assert {name: value.shape for name, value in first.items()} == weight_shapes(spec)
     for name, value in first.items():
         assert np.isfinite(value).all()
         np.testing.assert_array_equal(value, again[name])
@@ -198,7 +198,7 @@ def orthonormal(matrix: Array) -> bool:
 
 def orthonormal_parts(u: Array, cell: str) -> tuple[bool, list[bool]]:
     """Whether the recurrent matrix `(G·H, H)` is orthonormal as a whole, and gate by gate."""
-    return orthonormal(u), [orthonormal(block) for block in np.split(u, GATES[cell])]
+    return orthonormal(u), [orthonormal(block) for block in np.split(u, len(CELLS[cell].gates))]
 
 
 WHOLE = [("keras", "lstm"), ("keras", "gru"), ("flax", "gru")]
@@ -211,7 +211,7 @@ def test_the_recurrent_matrix_is_orthogonal_as_a_whole_or_gate_by_gate(
 ) -> None:
     u = weights(model(cell, dtype="float64"), scheme)["layers.0.forward.u"]
     whole, by_gate = (scheme, cell) in WHOLE, (scheme, cell) in BY_GATE
-    assert orthonormal_parts(u, cell) == (whole, [by_gate] * GATES[cell])
+    assert orthonormal_parts(u, cell) == (whole, [by_gate] * len(CELLS[cell].gates))
 
 
 @pytest.mark.parametrize("scheme", ["orthogonal", "keras", "flax"])
@@ -388,7 +388,7 @@ def test_a_layer_starts_as_the_framework_s_own(
 ) -> None:
     available(framework)
     found, real = ours(framework, model(cell), LAYER), theirs(framework, cell, INPUTS, HIDDEN)
-    assert not differing(real, found, GATES[cell])
+    assert not differing(real, found, len(CELLS[cell].gates))
     assert all(not found[kind].any() for kind in set(found) - set(real))
     if cell != "feedforward":
         shape = orthonormal_parts(real["u"][0], cell)
@@ -421,8 +421,8 @@ def test_another_scheme_is_told_from_the_framework_s_own(
 ) -> None:
     available(framework)
     real = theirs(framework, cell, INPUTS, HIDDEN)
-    assert wrong <= differing(real, ours(scheme, model(cell), LAYER), GATES[cell])
-    assert not wrong & differing(real, ours(framework, model(cell), LAYER), GATES[cell])
+    assert wrong <= differing(real, ours(scheme, model(cell), LAYER), len(CELLS[cell].gates))
+    assert not wrong & differing(real, ours(framework, model(cell), LAYER), len(CELLS[cell].gates))
 
 
 def test_flax_s_other_lstm_draws_one_recurrent_matrix_as_keras_does(

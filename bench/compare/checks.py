@@ -7,13 +7,13 @@ reached again from the folder of a comparison.
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
+from bench.compare.decision import Rule, Verdict
 from bench.compare.learning import learning
 from bench.compare.pairs import Finding, Pair, Sides, outcome, paired
 from bench.compare.speed import decisions, speed
-from bench.guard import Rule, Verdict
-from bench.machine import differences
-from bench.records import Record
-from bench.select import ALL
+from bench.plan.selection import ALL_BACKENDS
+from bench.records.folder import Record
+from bench.records.machine import machine_differences
 from bench.spec import Training
 
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
@@ -61,7 +61,7 @@ def _gaps(sides: Sides) -> list[Finding]:
     one of all backends that cannot run on a device on which others did."""
     base, head = (list(info.get("missing") or ()) for info in (sides.base_info, sides.head_info))
     request = sides.head_info.get("request") or {}
-    named, every = request.get("devices"), ALL in (request.get("backends") or ())
+    named, every = request.get("devices"), ALL_BACKENDS in (request.get("backends") or ())
     ran = {r.case["device"] for r in sides.head if r.status == "ok"} if every else set()
     lost = [
         Finding(gap, "cell", Verdict.MISSING, "not in the head") for gap in head if gap not in base
@@ -86,7 +86,7 @@ def _another_machine(sides: Sides) -> str:
     then, now = (info.get("machine") or {} for info in (sides.base_info, sides.head_info))
     if not then or not now:
         return "a run that does not say on which machine it ran"
-    changed = differences(then, now)
+    changed = machine_differences(then, now)
     return f"another machine: {'; '.join(changed)}" if changed else ""
 
 

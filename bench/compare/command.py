@@ -10,17 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.command import job_count, run_name, seconds_of, worker_limits
 from bench.compare.checks import findings
+from bench.compare.decision import Rule
 from bench.compare.live import Comparison
 from bench.compare.pairs import Finding, Sides
 from bench.compare.sides import Plan, Side, checkout, files_moved, interpreter, plan, worktree
 from bench.compare.write import exit_code, show, summary, write
-from bench.display import status_line
-from bench.guard import Rule
-from bench.records import RecordsError, RunFolder, disk
-from bench.runner import to_the_end
-from bench.select import Request
+from bench.plan.selection import Request
+from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.run.commands import job_count, parse_duration, run_name, worker_limits
+from bench.run.display import status_line
+from bench.run.runner import run_to_completion
 from bench.spec import Unavailable
 
 DEFAULT_TASK = "adding:short"
@@ -44,7 +44,7 @@ def compare_command(request: Request, given: Any, entry: Path) -> int:
             "compare what? Two stored runs (compare BASE HEAD), two commits (--base REV), two "
             "interpreters (--base-python PATH), or a side with itself (--aa)"
         )
-    rule, budget = _rule(given), seconds_of(given.budget) if given.budget else inf
+    rule, budget = _rule(given), parse_duration(given.budget) if given.budget else inf
     _new(given)
     request = _defaults(request)
     with _sides(given, request, entry) as sides:
@@ -61,7 +61,7 @@ def _stored(given: Any) -> int:
     base, head = (_folder(given.results_dir, name) for name in given.runs)
     sides = Sides(base.records(), head.records(), base.info(), head.info(), live=False)
     path = _new(given)
-    with disk(f"cannot write to {path}"):
+    with storage_errors(f"cannot write to {path}"):
         path.mkdir(parents=True)
     about = [f"base: run {base.id}", f"head: run {head.id}", "stored runs: the weaker comparison"]
     return _conclude(path, findings(sides, rule), about, sides, rule)
@@ -120,7 +120,7 @@ def _live(
                 budget_s=budget,
                 compiled=Path(compiled),
             )
-            to_the_end(comparison.measure(job_count(given.jobs), say))
+            run_to_completion(comparison.measure(job_count(given.jobs), say))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {path}", file=sys.stderr)
         return 130

@@ -13,16 +13,16 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from bench import machine
 from bench.compare.checks import open_pairs, sound_pairs
+from bench.compare.decision import Rule
 from bench.compare.pairs import Pair, Sides
 from bench.compare.sides import Plan, Side
-from bench.display import Quiet
-from bench.guard import Rule
-from bench.plan import TIMED, Case, Unit, units
-from bench.process import Limits, Process
-from bench.records import RunFolder, finite, told
-from bench.runner import Run
+from bench.plan.cases import TIMED_PROBES, Case, Unit, plan_units
+from bench.records import machine
+from bench.records.folder import RunFolder, told, without_nonfinite
+from bench.run.display import SilentProgress
+from bench.run.process import Limits, WorkerProcess
+from bench.run.runner import Runner
 
 Command = Callable[[Unit, Sequence[int]], Sequence[str]]
 
@@ -32,15 +32,15 @@ class Half:
     """One side at work: its run, and a second one into the same folder for the control."""
 
     side: Side
-    run: Run
-    control: Run
+    run: Runner
+    control: Runner
     cases: Sequence[Case]
 
     def of(self, keys: set[str], launch: int) -> dict[tuple[str, str, int], list[Case]]:
         """The timed cases of some models at one launch, by what shares a process."""
         groups: dict[tuple[str, str, int], list[Case]] = {}
         for case in self.cases:
-            if case.probe in TIMED and _recorded(case).model_key in keys:
+            if case.probe in TIMED_PROBES and _recorded(case).model_key in keys:
                 own = Case({**case.settings, "launch": launch})
                 groups.setdefault((case.backend, case.device, case.threads), []).append(own)
         return groups
@@ -73,15 +73,15 @@ class Comparison:
         for side, plan in zip(sides, plans, strict=True):
             info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
             folder = RunFolder.create(path, side.name, info)
-            run = Run(
+            run = Runner(
                 folder,
                 _starter(side),
                 limits,
-                Quiet(),
+                SilentProgress(),
                 dict(info),
                 environment=_cache(compiled / side.name),
             )
-            beside = Run(folder, control, limits, Quiet(), run.info)
+            beside = Runner(folder, control, limits, SilentProgress(), run.info)
             halves.append(Half(side, run, beside, plan.cases))
         return cls(path, (halves[0], halves[1]), rule, monotonic() + budget_s)
 
@@ -117,8 +117,8 @@ class Comparison:
 
         async def one(half: Half, processors: Sequence[int]) -> None:
             async with gate:
-                cases = [case for case in half.cases if case.probe not in TIMED]
-                found = units(cases, random.Random(0))
+                cases = [case for case in half.cases if case.probe not in TIMED_PROBES]
+                found = plan_units(cases, random.Random(0))
                 await half.run.all(found, max(1, jobs // ways), processors)
 
         async with asyncio.TaskGroup() as group:
@@ -152,7 +152,7 @@ class Comparison:
             await launches(work)
 
 
-async def launches(work: Sequence[tuple[Run, Unit]]) -> None:
+async def launches(work: Sequence[tuple[Runner, Unit]]) -> None:
     """Timed units one after the other, each in a fresh worker."""
     processors = machine.cpus()
     workers = await _ready(work, processors)
@@ -164,16 +164,16 @@ async def launches(work: Sequence[tuple[Run, Unit]]) -> None:
             await worker.kill()
 
 
-def beside(control: Run, unit: Unit) -> Unit:
+def beside(control: Runner, unit: Unit) -> Unit:
     """The control kernel, right after the cases of a launch."""
     case = Case({**unit.cases[0].settings, "probe": "control"})
-    control.shut[case.model_key] = ""
+    control.gate_failures[case.model_key] = ""
     return Unit("numpy", "cpu", unit.threads, timed=True, cases=(case,))
 
 
 async def _ready(
-    work: Sequence[tuple[Run, Unit]], processors: Sequence[int]
-) -> list[Process | None]:
+    work: Sequence[tuple[Runner, Unit]], processors: Sequence[int]
+) -> list[WorkerProcess | None]:
     """Workers that import their framework side by side, where there are processors for it, then
     wait their turn on the same ones: importing takes longer than timing, and no clock runs."""
     threads = work[0][1].threads
@@ -182,7 +182,7 @@ async def _ready(
     if len(places) < 2:
         return [None] * len(work)
     workers = await asyncio.gather(
-        *(run.ready(unit, places[k // 2 % len(places)]) for k, (run, unit) in enumerate(work))
+        *(run.start_ready(unit, places[k // 2 % len(places)]) for k, (run, unit) in enumerate(work))
     )
     for worker in filter(None, workers):
         worker.move(places[0])
@@ -208,7 +208,7 @@ def _starter(side: Side) -> Command:
 
 def _recorded(case: Case) -> Case:
     """As its record will have it."""
-    return Case(told(finite(case.settings)))
+    return Case(told(without_nonfinite(case.settings)))
 
 
 def _key(row: Any) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.guard import Decision, Rule, Verdict
-from bench.records import Record
-from bench.report.rows import Row, cell_name, rows
+from bench.analysis.rows import Row, row_label, rows_from_records
+from bench.compare.decision import Decision, Rule, Verdict
+from bench.records.folder import Record
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def paired(sides: Sides) -> tuple[list[Pair], list[Finding]]:
     found = measured_rows(tagged)
     exact = _pairs(found)
     matched = {pair.cell for pair in exact}
-    names = {_identity(row): cell_name(row.place) for row in found}
-    left = [row for row in found if cell_name(row.place) not in matched]
+    names = {_identity(row): row_label(row.keys) for row in found}
+    left = [row for row in found if row_label(row.keys) not in matched]
     relabelled = [
         row
         for run in ("base", "head")
@@ -76,7 +76,7 @@ def paired(sides: Sides) -> tuple[list[Pair], list[Finding]]:
     ]
     roughly = _pairs(relabelled)
     matched = {pair.cell for pair in roughly}
-    alone = [row for row in relabelled if cell_name(row.place) not in matched]
+    alone = [row for row in relabelled if row_label(row.keys) not in matched]
     gaps = [
         Finding(names[_identity(row)], "cell", Verdict.MISSING, "not in the head")
         if row.run == "base"
@@ -90,7 +90,7 @@ def _pairs(found: Iterable[Row]) -> list[Pair]:
     """Of rows of both sides, those that have the same name."""
     named: dict[str, dict[str, Row]] = {}
     for row in found:
-        named.setdefault(cell_name(row.place), {})[row.run] = row
+        named.setdefault(row_label(row.keys), {})[row.run] = row
     return [
         _pair(name, both["base"], both["head"]) for name, both in named.items() if len(both) == 2
     ]
@@ -102,7 +102,7 @@ def _identity(row: Row) -> tuple[str, str]:
 
 def measured_rows(records: Iterable[Record]) -> list[Row]:
     """A row that was skipped throughout is none: the backend does not express it."""
-    found = rows([record for record in records if record.probe != "control"])
+    found = rows_from_records([record for record in records if record.probe != "control"])
     return [row for row in found if any(r.status != "skipped" for r in row.records)]
 
 

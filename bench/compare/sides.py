@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.plan import Case
-from bench.select import Request
+from bench.plan.cases import Case
+from bench.plan.selection import Request
 from bench.spec import Unavailable
 
 PLAN_LIMIT_S = 300

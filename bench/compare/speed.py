@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.analysis.rows import row_label
+from bench.analysis.timing import PHASES
+from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
 from bench.compare.pairs import (
     Finding,
     Pair,
@@ -17,10 +20,7 @@ from bench.compare.pairs import (
     outcome,
     with_enough,
 )
-from bench.guard import Decision, Rounds, Rule, Verdict, decide, log_ratios
-from bench.records import Record
-from bench.report.rows import cell_name
-from bench.report.timing import PHASES
+from bench.records.folder import Record
 
 Launch = tuple[int, int]
 """Its number, and its threads."""
@@ -136,8 +136,8 @@ def launch_times(records: Iterable[Record]) -> dict[tuple[str, str], list[float]
     """Seconds a call by cell and phase, a figure a launch, of one side."""
     found: dict[tuple[str, str], list[float]] = {}
     for row in measured_rows(replace(record, run="") for record in records):
-        cell = cell_name(row.place)
-        for record in row.of("speed"):
+        cell = row_label(row.keys)
+        for record in row.measured("speed"):
             for phase in PHASES:
                 if samples := record.samples.get(phase):
                     found.setdefault((cell, phase), []).append(_best(samples))

@@ -16,13 +16,13 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pandas as pd
 
+from bench.compare.decision import Rule, Verdict
 from bench.compare.pairs import Finding, Sides
 from bench.compare.speed import launch_times
-from bench.guard import Rule, Verdict
-from bench.records import disk, finite
+from bench.records.folder import storage_errors, without_nonfinite
 from bench.report.markup import markdown_list, markdown_table
 from bench.report.terminal import print_frame
-from bench.report.words import NONE, short
+from bench.report.words import DASH, format_number
 
 UNPRINTABLE = re.compile(r"[\x00-\x1f]")
 """What a dying process may have said, and XML has no way to say."""
@@ -73,9 +73,9 @@ def frame(found: Sequence[Finding]) -> pd.DataFrame:
             "verdict": str(f.verdict),
             "base": _figure(f.base, f.unit),
             "head": _figure(f.head, f.unit),
-            "change": NONE if f.ratio is None else f"{100 * (f.ratio - 1):+.1f}%",
+            "change": DASH if f.ratio is None else f"{100 * (f.ratio - 1):+.1f}%",
             "95%": _interval(f),
-            "pairs": str(f.pairs) if f.pairs else NONE,
+            "pairs": str(f.pairs) if f.pairs else DASH,
             "reason": f.reason,
         }
         for f in found
@@ -89,15 +89,15 @@ _COLUMNS = ("cell", "check", "verdict", "base", "head", "change", "95%", "pairs"
 
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
-        return NONE
+        return DASH
     if unit == "s":
-        return f"{short(1e3 * value)} ms"
-    return f"{short(value)} {unit}".strip()
+        return f"{format_number(1e3 * value)} ms"
+    return f"{format_number(value)} {unit}".strip()
 
 
 def _interval(f: Finding) -> str:
     if f.low is None or f.high is None:
-        return NONE
+        return DASH
     return f"{100 * (f.low - 1):+.1f} to {100 * (f.high - 1):+.1f}%"
 
 
@@ -123,7 +123,10 @@ def _worst(found: Sequence[Finding]) -> Verdict:
 def summary(found: Sequence[Finding], about: Sequence[str]) -> None:
     """Append the Markdown to the file that GitHub Actions shows as the job's summary."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with disk(f"cannot write to {path}"), Path(path).open("a", encoding="utf-8") as out:
+        with (
+            storage_errors(f"cannot write to {path}"),
+            Path(path).open("a", encoding="utf-8") as out,
+        ):
             out.write(markdown(found, about))
 
 
@@ -147,13 +150,15 @@ def write(
             )
         },
     }
-    with disk(f"cannot write to {folder}"):
+    with storage_errors(f"cannot write to {folder}"):
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
 
 
 def _json(value: Any) -> str:
-    return json.dumps(finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return (
+        json.dumps(without_nonfinite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def junit(found: Sequence[Finding]) -> str:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.plan import Case
+from bench.plan.cases import Case
 from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
-from bench.weights import initial
+from bench.weights import initial_weights
 
 T = TypeVar("T")
 KEPT = 2
@@ -57,7 +57,7 @@ class Metered:
 
 
 @dataclass(frozen=True)
-class Bench:
+class ProbeContext:
     """One case with all that a probe may need."""
 
     case: Case
@@ -65,7 +65,7 @@ class Bench:
     backend: Backend
     reference: Backend
     watch: Stopwatch
-    known: dict[str, Any]
+    cache: dict[str, Any]
     """What this worker has found out that does not depend on the case."""
 
     opened: dict[ModelSpec, Session] = field(default_factory=dict)
@@ -76,11 +76,11 @@ class Bench:
         """What the backend declares; all that is usual where it declares nothing."""
         return getattr(self.backend, "SUPPORTS", Supports())
 
-    def once(self, name: str, find: Callable[[], T]) -> T:
+    def cached(self, name: str, find: Callable[[], T]) -> T:
         """What `find` gives, called once a worker."""
-        if name not in self.known:
-            self.known[name] = find()
-        found: T = self.known[name]
+        if name not in self.cache:
+            self.cache[name] = find()
+        found: T = self.cache[name]
         return found
 
     def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
@@ -91,7 +91,7 @@ class Bench:
     def reopen(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """As `open`, for what no clock sees: an earlier session of the same model goes on with
         these weights where it can, so that many seeds are compiled for once."""
-        sessions: dict[Any, Any] = self.known.setdefault("sessions", {})
+        sessions: dict[Any, Any] = self.cache.setdefault("sessions", {})
         key = model, training
         if key in sessions:
             native = sessions[key]
@@ -118,7 +118,7 @@ class Bench:
     def import_framework(self) -> None:
         """Open and drop a tiny session: frameworks import parts of themselves that late."""
         tiny = replace(self.case.model, inputs=1, hidden=1, outputs=1)
-        weights = initial(tiny, np.random.default_rng(0))
+        weights = initial_weights(tiny, np.random.default_rng(0))
         self.backend.open_session(tiny, weights, self.case.device, self.case.training).wait()
 
     def open_reference(
@@ -136,7 +136,7 @@ class Bench:
     def weights(self, model: ModelSpec) -> dict[str, Array]:
         """The canonical initial weights of this case's seed."""
         case = self.case
-        return initial(
+        return initial_weights(
             model,
             self.rng("weights"),
             case.init,

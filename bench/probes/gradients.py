@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.probes.bench import Bench, Outcome
+from bench.probes.bench import Outcome, ProbeContext
 from bench.probes.training import Trained
 from bench.spec import Array
 
@@ -14,7 +14,7 @@ LEVEL = 1e-12
 """A slope that rounding alone can leave of a level norm."""
 
 
-def gradients(bench: Bench, trained: Trained) -> Outcome:
+def gradients(bench: ProbeContext, trained: Trained) -> Outcome:
     """Norms on the training batches over training, before and after clipping, and
     ‖dL/dh_t‖ on one batch at the initial and at the trained weights."""
     looks = trained.checkpoints
@@ -43,7 +43,7 @@ def gradients(bench: Bench, trained: Trained) -> Outcome:
     return Outcome(metrics, samples)
 
 
-def through_time(bench: Bench, params: Mapping[str, Array]) -> Array:
+def through_time(bench: ProbeContext, params: Mapping[str, Array]) -> Array:
     """‖dL/dh_t‖ over batch and units for each t, in float64 where the backend has it: in
     float32 what a long sequence leaves of a gradient is below the smallest number."""
     wide = "float64" in bench.supports.dtypes

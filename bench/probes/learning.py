@@ -3,14 +3,14 @@
 import math
 from collections.abc import Sequence
 
-from bench.probes.bench import Bench, Outcome
+from bench.probes.bench import Outcome, ProbeContext
 from bench.probes.training import Trained
 
-KEPT = 1000
+MAX_STORED_LOSSES = 1000
 """Losses kept of a training run."""
 
 
-def learning(bench: Bench, trained: Trained) -> Outcome:
+def learning(bench: ProbeContext, trained: Trained) -> Outcome:
     """Scores at each checkpoint; solved is the first one whose score is under the threshold."""
     task, looks = bench.task, trained.checkpoints
     curve = [look.scores[task.metric] for look in looks]
@@ -42,6 +42,6 @@ def _codes(text: str) -> list[float]:
 
 def thinned(losses: Sequence[float]) -> list[float]:
     """Every loss; of more than `KEPT`, means of as many in a row as it takes."""
-    width = -(-len(losses) // KEPT)
+    width = -(-len(losses) // MAX_STORED_LOSSES)
     blocks = (losses[start : start + width] for start in range(0, len(losses), width or 1))
     return [sum(block) / len(block) for block in blocks]

@@ -3,10 +3,10 @@
 from contextlib import suppress
 from pathlib import Path
 
-from bench.probes.bench import Bench, Outcome
+from bench.probes.bench import Outcome, ProbeContext
 
 
-def memory(bench: Bench) -> Outcome:
+def memory(bench: ProbeContext) -> Outcome:
     """A session opened and three updates made (three predictions where the backend does not
     train), in a fresh process.
     `process_growth` is the peak of resident memory over what the process held once the

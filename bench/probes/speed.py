@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.machine import Moment, gpu_conditions
-from bench.plan import PHASES
-from bench.probes.bench import Bench, Outcome
-from bench.probes.tolerance import relative_error
+from bench.gate.tolerance import relative_error
+from bench.plan.cases import PHASES
+from bench.probes.bench import Outcome, ProbeContext
 from bench.probes.training import norm
-from bench.weights import shapes
+from bench.records.machine import Moment, gpu_conditions
+from bench.weights import weight_shapes
 
 SAMPLES = 12
 SAMPLE_S = 0.005
@@ -28,7 +28,7 @@ PROVEN: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.0
 """How far loss and gradient norm of what was timed may be from the reference in float64."""
 
 
-def speed(bench: Bench) -> Outcome:
+def speed(bench: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included)
     and, as raw samples, for one steady call of each; and the first loss and gradient norm, so
     that what was timed is held to what was proven."""
@@ -58,7 +58,7 @@ def speed(bench: Bench) -> Outcome:
     metrics |= before.since() | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(bench))
     if case.device == "cpu":
-        rate = bench.once(f"product {model.storage}", lambda: product_rate(model.storage))
+        rate = bench.cached(f"product {model.storage}", lambda: product_rate(model.storage))
         metrics["product_gflops"] = rate
     wrong = None
     if "gradients" in samples:
@@ -156,13 +156,13 @@ def _no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def operations(bench: Bench) -> int:
+def operations(bench: ProbeContext) -> int:
     """Floating-point operations of the matrix products of one update: 2 for each weight, step
     and sequence in the forward pass, and twice that in the backward pass. Elementwise work and
     the optimiser are left out; dL/dx of a first layer, which training does not need, too."""
     model, task = bench.case.model, bench.task
     products = 0
-    for name, shape in shapes(model).items():
+    for name, shape in weight_shapes(model).items():
         *where, kind = name.split(".")
         if kind not in ("w", "u"):
             continue

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.generation import generate
-from bench.probes.bench import Bench
+from bench.probes.bench import ProbeContext
+from bench.probes.generation import generate
 from bench.spec import Array, Session
 
 CHECKPOINTS = 40
@@ -47,7 +47,7 @@ class Trained:
         return next((k for k, loss in enumerate(self.losses) if not math.isfinite(loss)), None)
 
 
-def train(bench: Bench) -> Trained:
+def train(bench: ProbeContext) -> Trained:
     """`task.steps` updates, looked at about forty times on the way and once at the end; stops
     where the loss is no longer finite."""
     model, task = bench.case.model, bench.task
@@ -77,7 +77,7 @@ def train(bench: Bench) -> Trained:
 
 
 def _look(
-    bench: Bench,
+    bench: ProbeContext,
     session: Session,
     step: int,
     held_out: tuple[Array, Array],
@@ -98,7 +98,7 @@ def _look(
     )
 
 
-def _written(bench: Bench, session: Session) -> tuple[str, str]:
+def _written(bench: ProbeContext, session: Session) -> tuple[str, str]:
     """The task's prompt and characters drawn after it, where it has one and the backend can go
     on."""
     task: Any = bench.task

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.analysis.rows import ROW_KEYS, Row
 from bench.report.panels import CELLS, WIDTH, Look, legend, logarithmic, stroke
-from bench.report.rows import PLACE, Row
 from bench.report.words import entries
 
 LEAST_SIZES = 3
@@ -58,8 +58,10 @@ def growth(rows: Sequence[Row], times: pd.DataFrame, seen: Mapping[str, Look]) -
 
 def series(rows: Sequence[Row], times: pd.DataFrame) -> Iterator[Series]:
     """Every size that takes at least three values while everything else is the same."""
-    settings = {tuple(row.place.values()): row.size for row in rows}
-    timed = [(entry, settings[tuple(getattr(entry, n) for n in PLACE)]) for entry in entries(times)]
+    settings = {tuple(row.keys.values()): row.size for row in rows}
+    timed = [
+        (entry, settings[tuple(getattr(entry, n) for n in ROW_KEYS)]) for entry in entries(times)
+    ]
     options = [name for _, size in timed for name, value in size.items() if type(value) is int]
     for option in dict.fromkeys(options):
         lines: dict[tuple[Any, ...], dict[float, float]] = {}

@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench import machine
-from bench.history import METRICS, Metric, Series, series
-from bench.records import RunFolder, disk
+from bench.analysis.history import METRICS, Metric, MetricHistory, metric_histories
+from bench.plan.selection import check_words
+from bench.records import machine
+from bench.records.folder import RunFolder, storage_errors
 from bench.report.terminal import print_frame
-from bench.report.words import NONE, between, short
-from bench.select import known
+from bench.report.words import DASH, between, format_number
 from bench.spec import Unavailable
 
 
 def history_command(metric: str, root: Path, output: Path | None, wanted: Sequence[str]) -> int:
     """Print what changed when, and draw it; the exit code is 3 where there is nothing to show."""
-    known("metric", [metric], list(METRICS))
+    check_words("metric", [metric], list(METRICS))
     folders = [folder for folder in RunFolder.all(root) if _here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")
     records = [record for folder in folders for record in folder.records()]
-    found = series(records, {f.id: f.info() for f in folders}, metric)
+    found = metric_histories(records, {f.id: f.info() for f in folders}, metric)
     found = [one for one in found if not wanted or any(word in one.cell for word in wanted)]
     about = [f"{metric} over {len(folders)} runs of this machine in {root}"]
     changed = sum(bool(one.changes) for one in found)
@@ -31,7 +31,7 @@ def history_command(metric: str, root: Path, output: Path | None, wanted: Sequen
         from bench.report.timeline import timeline
 
         path = (output or root) / f"history-{metric}.png"
-        with disk(f"cannot write to {path}"):
+        with storage_errors(f"cannot write to {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             timeline(drawable, metric, METRICS[metric]).savefig(path, metadata={"Software": None})
         print(path)
@@ -40,10 +40,12 @@ def history_command(metric: str, root: Path, output: Path | None, wanted: Sequen
 
 def _here(folder: RunFolder) -> bool:
     """Whether the run was made on this machine."""
-    return not machine.differences(folder.info().get("machine") or {}, machine.machine())
+    return not machine.machine_differences(
+        folder.info().get("machine") or {}, machine.describe_machine()
+    )
 
 
-def frame(found: Iterable[Series], metric: Metric) -> pd.DataFrame:
+def frame(found: Iterable[MetricHistory], metric: Metric) -> pd.DataFrame:
     """A row a series: its first and its last level, and the runs in which it changed."""
     rows = []
     for one in found:
@@ -52,16 +54,16 @@ def frame(found: Iterable[Series], metric: Metric) -> pd.DataFrame:
             {
                 "cell": one.cell,
                 "runs": str(len(one.points)),
-                f"first {metric.unit}".strip(): short(levels[0][2] * metric.scale),
-                f"now {metric.unit}".strip(): short(levels[-1][2] * metric.scale),
-                "last 95%": between(last.low, last.high, metric.scale) if last.low else NONE,
+                f"first {metric.unit}".strip(): format_number(levels[0][2] * metric.scale),
+                f"now {metric.unit}".strip(): format_number(levels[-1][2] * metric.scale),
+                "last 95%": between(last.low, last.high, metric.scale) if last.low else DASH,
                 "reason": "; ".join(_changes(one)) or "no change",
             }
         )
     return pd.DataFrame(rows, dtype=object)
 
 
-def _changes(one: Series) -> list[str]:
+def _changes(one: MetricHistory) -> list[str]:
     """`+12.3% at 2026-11-02T10-00 (commit abc, torch 2.13)`, a change each."""
     levels = one.levels()
     return [

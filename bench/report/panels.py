@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.records import Record
-from bench.report.rows import Row
-from bench.report.words import entries, short
+from bench.analysis.rows import Row
+from bench.records.folder import Record
+from bench.report.words import entries, format_number
 from bench.spec import Array
 
 WIDTH = 8.0
@@ -42,7 +42,7 @@ class Look:
     width: float
 
 
-def looks(backends: Iterable[str]) -> dict[str, Look]:
+def line_styles(backends: Iterable[str]) -> dict[str, Look]:
     """Later backends have thinner lines, so that they do not hide the earlier ones where
     results coincide, and other marks and strokes where the colours are used up."""
     names = sorted(set(backends))
@@ -166,7 +166,7 @@ def step_times(axes: Any, part: pd.DataFrame, seen: Mapping[str, Look]) -> None:
         middle = 1e3 * row.step_s
         axes.plot([middle, middle], [height - 0.3, height + 0.3], color=look.colour, lw=2.5)
         beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
-        axes.annotate(short(middle), (max(launches), height), color=GREY, **beside)
+        axes.annotate(format_number(middle), (max(launches), height), color=GREY, **beside)
     axes.set_yticks(range(len(found)), [row.backend + " *" * bool(row.flags) for row in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)

@@ -10,6 +10,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.analysis.rows import TABLE_KEYS, Row, deciding_metric, rows_by_table
+from bench.analysis.statistics import MIN_FOR_INTERVAL
+from bench.analysis.tables import Tables
 from bench.report.growth import growth
 from bench.report.panels import (
     GREY,
@@ -20,17 +23,14 @@ from bench.report.panels import (
     is_wide,
     legend,
     level,
+    line_styles,
     logarithmic,
-    looks,
     step_times,
     stroke,
     through_time,
 )
-from bench.report.rows import GROUP, Row, grouped, metric
 from bench.report.sections import part_of
-from bench.report.tables import Tables
 from bench.report.words import plain
-from bench.statistics import LEAST
 
 STYLE: Any = {
     "font.size": 10,
@@ -56,8 +56,8 @@ def plots(made: Tables, output: Path) -> dict[Place, list[Path]]:
     """Every figure that the tables' records give, as PNG files in an existing folder, by what
     it shows: run, task, device and dtype."""
     proven = [row for row in made.rows if not row.unproven]
-    seen = looks(row.backend for row in made.rows)
-    groups = grouped(proven)
+    seen = line_styles(row.backend for row in made.rows)
+    groups = rows_by_table(proven)
     written: dict[Place, list[Path]] = {}
     with rc_context(STYLE):
         for place, rows in groups.items():
@@ -76,9 +76,9 @@ def plots(made: Tables, output: Path) -> dict[Place, list[Path]]:
 def _figures(
     title: str, rows: Sequence[Row], times: pd.DataFrame, seen: Mapping[str, Look]
 ) -> Iterator[tuple[str, Figure]]:
-    if any(row.of("learning") for row in rows):
+    if any(row.measured("learning") for row in rows):
         yield "learning", learning(title, rows, seen)
-    if any(row.of("gradients") for row in rows):
+    if any(row.measured("gradients") for row in rows):
         yield "gradient", gradient(title, rows)
         yield "gradient-norm", gradient_norm(title, rows, seen)
     if times["step_s"].notna().any():
@@ -87,7 +87,7 @@ def _figures(
 
 def _title(place: Place, groups: Mapping[Place, Sequence[Row]]) -> str:
     """The task, and of run, device and dtype what differs between the groups."""
-    varied = [len({other[k] for other in groups}) > 1 for k in range(len(GROUP))]
+    varied = [len({other[k] for other in groups}) > 1 for k in range(len(TABLE_KEYS))]
     run, task, device, dtype = place
     parts = {"device": device, "dtype": dtype, "run": f"run {run}"}
     index = {"device": 2, "dtype": 3, "run": 0}
@@ -100,8 +100,8 @@ def _slug(title: str) -> str:
 
 def learning(title: str, rows: Sequence[Row], seen: Mapping[str, Look]) -> Figure:
     """The deciding score over training, with chance and the threshold."""
-    learned = [r for row in rows for r in row.of("learning")]
-    name, first = metric(learned) or "loss", learned[0].metrics
+    learned = [r for row in rows for r in row.measured("learning")]
+    name, first = deciding_metric(learned) or "loss", learned[0].metrics
     chance, threshold = first.get("chance"), first.get("threshold")
     figure = _over_training(
         rows,
@@ -139,7 +139,7 @@ def _over_training(
     figure, panels = by_cell(rows)
     values = [value for value, _ in levels.values() if value is not None]
     for row in rows:
-        values += curves(panels[row.cell], row.of(probe), sample, seen[row.backend])
+        values += curves(panels[row.cell], row.measured(probe), sample, seen[row.backend])
     for axes in panels.values():
         for value, style in levels.values():
             level(axes, value, style)
@@ -166,7 +166,7 @@ def gradient(title: str, rows: Sequence[Row]) -> Figure:
     for axes, moment in zip(grid, ("initial", "trained"), strict=True):
         name = f"hidden_gradient_norm.{moment}"
         for cell in dict.fromkeys(row.cell for row in rows):
-            found = [r for row in rows if row.cell == cell for r in row.of("gradients")]
+            found = [r for row in rows if row.cell == cell for r in row.measured("gradients")]
             if norms := [r.samples[name] for r in found if name in r.samples]:
                 through_time(axes, cell, norms)
         axes.set_title(f"{moment} weights")
@@ -203,7 +203,7 @@ def step_time(title: str, times: pd.DataFrame, seen: Mapping[str, Look]) -> Figu
     if not wide:
         axes.set_xlim(0, 1.12e3 * max(slowest))
     axes.set_xlabel("step time (ms), logarithmic axis" if wide else "step time (ms), from zero")
-    few = " (none below 3 launches)" if times["launches"].min() < LEAST else ""
+    few = " (none below 3 launches)" if times["launches"].min() < MIN_FOR_INTERVAL else ""
     care = "; * read with care, see the table" if times["flags"].any() else ""
     note = f"open mark: one launch; bar and number: median; band: 95% interval{few}{care}"
     figure.supxlabel(note, fontsize=9)

@@ -6,18 +6,18 @@ from typing import Any
 
 import pandas as pd
 
-from bench.report.rows import GROUP, Row, classical, grouped
-from bench.report.tables import Tables
-from bench.report.timing import FLAGS
+from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
+from bench.analysis.statistics import MIN_FOR_INTERVAL
+from bench.analysis.tables import Tables
+from bench.analysis.timing import FLAGS
 from bench.report.words import (
     entries,
+    format_number,
     learning_words,
     measure_words,
     plain,
-    short,
     speed_words,
 )
-from bench.statistics import LEAST
 
 INTERVALS = (
     "Intervals of medians: 95% percentile bootstrap. They stay within the values, whose range "
@@ -53,7 +53,7 @@ def sections(made: Tables) -> list[Section]:
     """One for each group of rows of which something was measured."""
     several = len({row.run for row in made.rows}) > 1
     found = []
-    for place, group in grouped(made.rows).items():
+    for place, group in rows_by_table(made.rows).items():
         learned, timed = part_of(made.learning, place), part_of(made.speed, place)
         if not len(learned) + len(timed):
             continue
@@ -81,7 +81,7 @@ def overall_lines(frame: pd.DataFrame) -> list[str]:
         if count < 2 or len(part) < 2:
             continue
         _, device, dtype, threads = place
-        means = ", ".join(f"{r.backend} {short(r.relative)}" for r in entries(part))
+        means = ", ".join(f"{r.backend} {format_number(r.relative)}" for r in entries(part))
         lines.append(
             f"Step time × fastest, geometric mean over the {count} models that all of these were "
             f"timed on ({device}, {dtype}, {threads} threads): {means}."
@@ -100,7 +100,7 @@ def notes(made: Tables) -> list[str]:
 def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
     """What the frame holds of a run, task, device and dtype."""
     here = pd.Series(True, index=frame.index)
-    for name, value in zip(GROUP, place, strict=True):
+    for name, value in zip(TABLE_KEYS, place, strict=True):
         here &= frame[name] == value
     return frame[here]
 
@@ -109,7 +109,7 @@ def _written(group: Sequence[Row]) -> dict[str, str]:
     """Of text: what each model wrote after training with its first seed."""
     found = {}
     for row in group:
-        learned = row.of("learning")
+        learned = row.measured("learning")
         if learned and (codes := learned[0].samples.get("written")):
             prompt = _text(learned[0].samples.get("prompt", ()))
             after = f", after {prompt[-PROMPT:]!r}" if prompt else ""
@@ -127,8 +127,8 @@ def _about_score(part: pd.DataFrame) -> str:
     if learned.empty:
         return ""
     first: Mapping[Any, Any] = learned.iloc[0].to_dict()
-    scores = classical(first, first["metric"])
-    baselines = [f"{name} {short(own[first['metric']])}" for name, own in scores.items()]
+    scores = classical_scores(first, first["metric"])
+    baselines = [f"{name} {format_number(own[first['metric']])}" for name, own in scores.items()]
     parts = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
         f"chance {plain(first['chance'])}, solved below {plain(first['threshold'])}",
@@ -144,9 +144,9 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
     ]
     if (frame["seeds"] > 0).any():
         lines.append(
-            f"Score: at the end of training, median over seeds; with fewer than {LEAST} seeds the "
-            "values themselves, and no interval. Solved: the seeds whose score was below the "
-            "threshold at any look during training, with the exact (Clopper-Pearson) 95% interval "
+            f"Score: at the end of training, median over seeds; with fewer than {MIN_FOR_INTERVAL} "
+            "seeds the values themselves, and no interval. Solved: the seeds whose score was below "
+            "the threshold at any look during training, with the exact (Clopper-Pearson) 95% interval "
             "of the share."
         )
     if frame["score_x2"].notna().any():
@@ -165,14 +165,14 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
 
 
 def _speed_notes(frame: pd.DataFrame) -> list[str]:
-    few = frame["launches"].min() < LEAST
+    few = frame["launches"].min() < MIN_FOR_INTERVAL
     threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
     return [
         f"Times: one call, on {threads} threads. In a launch (a fresh process; here "
         f"{_span(frame['launches'])}) the lower quartile of its samples on a CPU, the median on "
         "other devices; over launches the median. First calls: forward, gradients and step, "
         "compilation included.",
-        *([f"With fewer than {LEAST} launches no interval is shown."] if few else []),
+        *([f"With fewer than {MIN_FOR_INTERVAL} launches no interval is shown."] if few else []),
         *([PRODUCT] if frame["product_share"].notna().any() else []),
     ]
 

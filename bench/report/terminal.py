@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.records import Record, RunFolder
+from bench.analysis.tables import Tables, build_tables
+from bench.records.folder import Record, RunFolder
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, notes, overall_lines, sections
-from bench.report.tables import Tables, tables
-from bench.report.words import INTERVAL, NONE, TEXT, not_measured_words
+from bench.report.words import DASH, INTERVAL, TEXT, not_measured_words
 
 PLAIN_WIDTH = 120
 PLAIN = str.maketrans(dict(zip("–−─→×‖∞", ("-", "-", "-", ">", "x", "|", "inf"), strict=True)))
@@ -34,7 +34,7 @@ IN_TURN = (
 """Columns that are shown as far as there is room, the most needed first."""
 
 
-def show(folder: RunFolder, records: Sequence[Record]) -> None:
+def show_report(folder: RunFolder, records: Sequence[Record]) -> None:
     """Print what a run found: in colour on a terminal, as plain text of 120 columns elsewhere."""
     _print(render(folder.id, records, folder.info(), *_terminal()))
 
@@ -83,7 +83,7 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
     """The whole report as text, with escape codes for a terminal only."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
-    made = tables(records, {run: info})
+    made = build_tables(records, {run: info})
     for name, value in origin(run, info).items():
         console.print(Text.assemble((f"{name:<14}", "dim"), value))
     for section in sections(made):
@@ -136,7 +136,7 @@ def fitted(frame: pd.DataFrame, width: int) -> pd.DataFrame:
 
 def _roomy(frame: pd.DataFrame, width: int, spare: Sequence[str]) -> pd.DataFrame:
     """The columns that say something, less as many to spare as it takes to read the reasons."""
-    kept = frame.loc[:, ~frame.isin(("", NONE)).all()]
+    kept = frame.loc[:, ~frame.isin(("", DASH)).all()]
     for name in (name for name in spare if name in kept):
         others = kept.drop(columns="reason", errors="ignore")
         if _width(others) + (REASON if "reason" in kept else 0) <= width:

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from bench.history import Metric, Series
+from bench.analysis.history import Metric, MetricHistory
 from bench.report.panels import BACKENDS, GREY, WIDTH
 from bench.report.plots import STYLE
 
@@ -16,7 +16,7 @@ LETTERS = 52
 """In a line of a panel's title."""
 
 
-def timeline(found: Sequence[Series], metric: str, told: Metric) -> Figure:
+def timeline(found: Sequence[MetricHistory], metric: str, told: Metric) -> Figure:
     """Panels two in a row, each with an axis of its own."""
     lines = -(-len(found) // COLUMNS)
     with rc_context(STYLE):
@@ -31,7 +31,7 @@ def timeline(found: Sequence[Series], metric: str, told: Metric) -> Figure:
     return figure
 
 
-def _panel(axes: Any, one: Series, told: Metric) -> None:
+def _panel(axes: Any, one: MetricHistory, told: Metric) -> None:
     values = [told.scale * point.value for point in one.points]
     places = range(len(values))
     for place, point in zip(places, one.points, strict=True):

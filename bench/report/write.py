@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records import Record, RecordsError, RunFolder
+from bench.analysis.tables import Tables, build_tables
+from bench.records.folder import Record, RecordsError, RunFolder
 from bench.report.markup import latex_document, markdown_list, markdown_section, markdown_table
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, notes, overall_lines, sections
-from bench.report.tables import Tables, tables
 from bench.report.words import joined, not_measured_words
 from bench.spec import Unavailable
 
@@ -21,7 +21,7 @@ Infos = Mapping[str, Mapping[str, Any]]
 Named = list[tuple[str, pd.DataFrame]]
 
 
-def write(
+def write_report(
     folders: Sequence[RunFolder], records: Sequence[Record], formats: Sequence[str], output: Path
 ) -> list[Path]:
     """The files written below `output`. Raises `Unavailable` for an unknown format and
@@ -31,7 +31,7 @@ def write(
     if len({folder.path.resolve() for folder in folders}) > len({folder.id for folder in folders}):
         raise RecordsError("two of these runs bear the same name: rename the folder of one")
     infos = {folder.id: folder.info() for folder in folders}
-    made = tables(records, infos)
+    made = build_tables(records, infos)
     try:
         output.mkdir(parents=True, exist_ok=True)
         return _written(made, infos, records, formats, output)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.machine import cpus
+from bench.records.machine import cpus
 
 from .comparisons import FAMILIES, PARTS
 from .measure import ROOT, Settings, measure

@@ -14,8 +14,8 @@ from pathlib import Path
 from threading import Timer
 from typing import IO, Any
 
-from bench import machine
-from bench.worker import environment_variables
+from bench.records import machine
+from bench.run.worker import environment_variables
 
 from .comparisons import Comparison, comparisons, family
 
@@ -69,7 +69,7 @@ def measure(settings: Settings, file: Path) -> None:
 def environment(settings: Settings) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
-        "machine": machine.machine(),
+        "machine": machine.describe_machine(),
         "processors": machine.cpus()[: settings.threads],
         "python": sys.version.split()[0],
         "versions": machine.versions((*PACKAGES, "onnx", "onnxruntime")),

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from bench.probes.bench import Bench
+from bench.probes.bench import ProbeContext
 from bench.probes.speed import operations
 from bench.spec import Array, ModelSpec, Params, Training
-from bench.weights import initial
+from bench.weights import initial_weights
 
 CELLS = ("lstm", "gru", "rnn")
 OUTPUTS = 1
@@ -67,7 +67,9 @@ def problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, time, inputs), np.float32)
     y = rng.standard_normal((batch, OUTPUTS), np.float32)
-    return Problem(spec, initial(spec, rng), x, y, Training(epsilon=EPSILON), threads, device)
+    return Problem(
+        spec, initial_weights(spec, rng), x, y, Training(epsilon=EPSILON), threads, device
+    )
 
 
 def flops(given: Problem) -> int:
@@ -75,7 +77,7 @@ def flops(given: Problem) -> int:
     batch, time, _ = given.x.shape
     sizes = SimpleNamespace(batch=batch, time=time)
     return operations(
-        cast(Bench, SimpleNamespace(case=SimpleNamespace(model=given.spec), task=sizes))
+        cast(ProbeContext, SimpleNamespace(case=SimpleNamespace(model=given.spec), task=sizes))
     )
 
 

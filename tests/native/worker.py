@@ -10,7 +10,7 @@ from typing import Any
 def serve(parent: int, processors: set[int], device: str) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors)  # before NumPy starts its threads
-    from bench.worker import die_with, take_over_output
+    from bench.run.worker import die_with, take_over_output
 
     from .contestants import Ring, reason
 

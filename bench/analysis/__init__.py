@@ -1,0 +1,1 @@
+"""Tidy tables from records; knows nothing of how they are shown."""

@@ -1,0 +1,1 @@
+"""The parity gate: compares a backend with the reference before it is measured."""

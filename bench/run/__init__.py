@@ -1,0 +1,1 @@
+"""Runs units of work in worker processes and writes their records."""

@@ -1,0 +1,178 @@
+"""A worker process as its parent sees it: started, asked, watched, and its end explained."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, time
+from types import MappingProxyType
+from typing import Any
+
+import psutil
+
+from bench.plan.cases import Case
+from bench.records.folder import storage_errors
+from bench.run.worker import environment_variables
+
+LINE_LIMIT = 1 << 28
+WATCH_S = 0.2
+GRACE_S = 10.0
+"""Seconds a worker may take to end when it is told to, or when its output is closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a case may take: seconds, and bytes of resident memory of its worker."""
+
+    time_s: float
+    memory_bytes: float
+
+
+@dataclass
+class WorkerProcess:
+    """A running worker, and the file that takes what it prints."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+    limits: Limits
+    outgrown: float | None = None
+    """The size at which it was killed for memory."""
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        threads: int,
+        logs: Path,
+        name: str,
+        limits: Limits,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> "WorkerProcess":
+        with storage_errors(f"cannot write to {logs}"):
+            logs.mkdir(exist_ok=True)
+            log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
+            errors = log.open("wb")
+        with errors:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, **environment_variables(threads), **environment},
+                start_new_session=True,
+                limit=LINE_LIMIT,
+            )
+        return cls(process, log, limits)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.returncode is None
+
+    async def ask(self, case: Case) -> Mapping[str, Any]:
+        """The worker's answer, or a failure that says what became of it; then it is dead."""
+        began, started, kills = perf_counter(), time(), _out_of_memory_kills()
+        watch = asyncio.create_task(self._watch_memory())
+        try:
+            line = await asyncio.wait_for(self._exchange(case), self.limits.time_s)
+            if answer := _decoded(line):
+                return answer
+            reason = await self._fate(line, kills)
+        except TimeoutError:
+            reason = f"time-out: not done after {self.limits.time_s:g} s"
+        finally:
+            watch.cancel()
+        await self.kill()
+        wall = perf_counter() - began
+        return {**answer_without_numbers("failed", reason), "started": started, "wall_s": wall}
+
+    def move(self, processors: Sequence[int]) -> None:
+        """Every thread that it has to these processors, where threads can be moved."""
+        if hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):
+                for thread in os.listdir(f"/proc/{self.process.pid}/task"):
+                    os.sched_setaffinity(int(thread), processors)
+
+    async def kill(self) -> None:
+        """End it and whatever it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+
+    async def _exchange(self, case: Case) -> bytes:
+        assert self.process.stdin and self.process.stdout
+        try:
+            self.process.stdin.write(json.dumps(case.settings).encode() + b"\n")
+            await self.process.stdin.drain()
+            return await self.process.stdout.readline()
+        except ConnectionError:
+            return b""
+
+    async def _watch_memory(self) -> None:
+        """Kill the worker when it grows over its limit."""
+        while self.outgrown is None:
+            await asyncio.sleep(WATCH_S)
+            with suppress(psutil.Error, ProcessLookupError):
+                size = psutil.Process(self.process.pid).memory_info().rss
+                if size > self.limits.memory_bytes:
+                    self.process.kill()
+                    self.outgrown = size
+
+    async def _fate(self, line: bytes, kills: int | None) -> str:
+        """Why the worker gave this line, which is none of its answers, or none at all."""
+        if line.endswith(b"\n"):
+            return f"the worker sent no result, but {line!r:.200}"
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), GRACE_S)
+        code = self.process.returncode
+        if self.outgrown is not None:
+            limit = self.limits.memory_bytes / 2**30
+            return f"out of memory: {self.outgrown / 2**30:.2f} GiB, over the limit of {limit:.2f}"
+        if code == -signal.SIGKILL and kills is not None and _out_of_memory_kills() != kills:
+            return "out of memory: killed by the kernel"
+        return f"worker died: {_ending(code)}{self._last_words()}"
+
+    def _last_words(self) -> str:
+        with suppress(OSError):
+            if lines := self.log.read_text(errors="replace").strip().splitlines():
+                return f"; last words: {lines[-1][:300]}"
+        return ""
+
+
+def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
+    """An answer with no numbers, in the worker's place."""
+    return {
+        "status": status,
+        "reason": reason,
+        "metrics": {},
+        "samples": {},
+        "environment": {},
+        "started": time(),
+        "wall_s": 0.0,
+    }
+
+
+def _decoded(line: bytes) -> Mapping[str, Any] | None:
+    with suppress(ValueError):
+        answer = json.loads(line)
+        if isinstance(answer, dict) and answer.keys() == answer_without_numbers("", "").keys():
+            return answer
+    return None
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "it closed its output"
+    with suppress(ValueError):
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    return f"signal {-code}"
+
+
+def _out_of_memory_kills() -> int | None:
+    """How often this machine's kernel has killed for memory."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/vmstat").read_text().split("oom_kill ")[1].split()[0])
+    return None

@@ -1,0 +1,50 @@
+"""The vocabulary of the harness: frozen data and Protocols that everything else rests on.
+
+Adapters (`backends/`) and tasks (`tasks/`) import this package of `bench` and no other.
+"""
+
+from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
+from bench.spec.model import (
+    DTYPES,
+    LOSSES,
+    OPTIMISERS,
+    READOUTS,
+    Array,
+    ModelSpec,
+    Params,
+    Training,
+)
+from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
+from bench.spec.supports import (
+    NOT_WRITTEN,
+    WHOSE,
+    Limit,
+    Supports,
+    Unavailable,
+    Unsupported,
+)
+
+__all__ = [
+    "CELLS",
+    "DTYPES",
+    "GRU_VARIANTS",
+    "LOSSES",
+    "NOT_WRITTEN",
+    "OPTIMISERS",
+    "READOUTS",
+    "WHOSE",
+    "Array",
+    "Backend",
+    "Cell",
+    "Limit",
+    "ModelSpec",
+    "Params",
+    "RestartedSession",
+    "Session",
+    "Supports",
+    "Task",
+    "TimedSession",
+    "Training",
+    "Unavailable",
+    "Unsupported",
+]

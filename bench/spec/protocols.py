@@ -1,0 +1,160 @@
+"""The Protocols that adapters and tasks fulfil."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from bench.spec.model import Array, ModelSpec, Params, Training
+from bench.spec.supports import Supports
+
+
+class Session(Protocol):
+    """One model with its weights living inside one backend on one device.
+
+    `x` is `(batch, time, inputs)`; `lengths` `(batch,)` integers from 1 to time, the state held
+    beyond the end; `initial_state` h0 `(layers × directions, batch, hidden)`, for the lstm the
+    pair (h0, c0), in the order layer 0 forward, layer 0 backward, layer 1 forward, ….
+    Arrays may be NumPy arrays or what `put` returned.
+    """
+
+    def put(self, array: Array) -> Any:
+        """Move an array to the device; floats take the model's dtype, integers stay integers."""
+
+    def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        """The readout as NumPy: `(batch, outputs)` or `(batch, time, outputs)`."""
+
+    def hidden_states(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        """The last layer's h at every step: `(batch, time, hidden × directions)`."""
+
+    def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
+        """The loss, and its gradient by canonical parameter name, with `"x"` for dL/dx."""
+
+    def hidden_gradients(self, x: Any, y: Any) -> Array:
+        """The total derivative dL/dh_t of the mean loss, everything downstream included,
+        for every step of the last layer: `(batch, time, hidden × directions)`."""
+
+    def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
+        """One optimiser update. Returns the loss before it, on the device, without waiting."""
+
+    def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
+        """Go on from a state: the readout of every step, or of the last, as in `predict`, and
+        the state after x, to be handed to the next call. One direction, no decoder."""
+
+    def params(self) -> dict[str, Array]:
+        """The current weights by canonical name, as NumPy."""
+
+    def wait(self) -> None:
+        """Block until the device has finished all it was given."""
+
+    def executed_path(self) -> str:
+        """The kernel that really ran: `cudnn`, `onednn`, `aten`, `xla`, `while_loop`,
+        `python-loop`, …, read from the framework's profiler, graph or compiled text."""
+
+
+class TimedSession(Session, Protocol):
+    """What an adapter adds so that the clock sees the framework alone, not copies to NumPy.
+
+    Optional: where they are missing the speed probe times `predict` and `gradients` instead,
+    and the record says so.
+    """
+
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        """The readout, left on the device and not waited for."""
+
+    def backward(self, x: Any, y: Any, lengths: Any = None) -> Any:
+        """Loss and all parameter gradients, left on the device and not waited for."""
+
+
+class RestartedSession(Session, Protocol):
+    """What an adapter may add that compiles anew for each session."""
+
+    def restart(self, params: Params) -> None:
+        """Go on as a session just opened with these weights: nothing is left of the optimiser's
+        state, and what was compiled is kept."""
+
+
+class Backend(Protocol):
+    """A module-like object: a framework's implementation of the model.
+
+    Optional beside it: `unavailable(device) -> str | None`, which says without importing the
+    framework why this backend cannot run on that device; `settings(device) -> dict`, the
+    framework's own switches (precision, determinism) as they stand; `peak_memory(device)` and
+    `reset_peak_memory(device)`, the framework's allocator in bytes; and
+    `expected_path(spec, device) -> str`, what `executed_path` says where nothing fell back.
+    """
+
+    REQUIRES: Sequence[str]
+    SUPPORTS: Supports
+
+    def devices(self) -> Sequence[str]:
+        """Devices this backend can use now, such as `cpu`, `cuda:0`. Imports the framework."""
+
+    def open_session(
+        self, spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Session:
+        """Put the model with these weights on the device."""
+
+
+class Task(Protocol):
+    """One task at one size: a frozen dataclass whose fields are its settings.
+
+    A task file holds `REQUIRES` (pip names of packages its data ships in) and `PROFILES`, a
+    mapping from `smoke`, `standard` and `paper` to a task.
+
+    Optional beside what is here: `decoder`, the steps that a second network writes; `asks_next`,
+    whether it asks for the input that comes next, which a network that reads backwards has seen;
+    `unread`, names of settings that it does not read as it is, refused as options;
+    `longer(times) -> Task`, the same with sequences so many times as long, to be scored on;
+    `unavailable() -> str | None`, why its data cannot be read; and of text `alphabet`, what the
+    classes stand for, with `prompt` `(1, time)`, what a trained model goes on from.
+    """
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def steps(self) -> int:
+        """Updates of a training run."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def clip_norm(self) -> float | None: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def readout(self) -> str: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def time(self) -> int:
+        """Steps in a sequence."""
+
+    @property
+    def metric(self) -> str:
+        """The name of the score that decides: lower is better for all of them."""
+
+    @property
+    def chance(self) -> float:
+        """The score of the best answer that does not look at the sequence."""
+
+    @property
+    def threshold(self) -> float:
+        """The task counts as solved when the score is below this."""
+
+    @property
+    def baselines(self) -> Mapping[str, float]:
+        """Scores of classical methods to stand beside, by name; may be empty."""
+
+    def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """A training batch: x `(batch, time, inputs)` float64, and targets as in `ModelSpec`."""
+
+    def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Held-out sequences, more than a batch; tasks on a fixed series ignore the generator."""
+
+    def scores(self, predictions: Array, y: Array) -> dict[str, float]:
+        """Named scores of predictions for these targets; holds at least `metric`."""
