@@ -36,12 +36,12 @@ def test_cell(
     before = session.predict(x)
     call = dict(phases(session, x, y, training))[phase]
 
-    def cached() -> None:
+    def call_and_wait() -> None:
         call()
         session.wait()
 
     benchmark.group = f"{cell} {phase}"
     benchmark.extra_info.update(backend=backend, device=device, path=session.executed_path())
-    benchmark(once)
+    benchmark(call_and_wait)
     assert np.isfinite(before).all()
     assert np.array_equal(before, session.predict(x)) == (phase != "step")
