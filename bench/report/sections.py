@@ -144,9 +144,10 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
     ]
     if (frame["seeds"] > 0).any():
         lines.append(
-            f"Score: at the end of training, median over seeds; with fewer than {MIN_FOR_INTERVAL} "
-            "seeds the values themselves, and no interval. Solved: the seeds whose score was "
-            "below the threshold at any look during training, with the exact (Clopper-Pearson) 95% interval "
+            "Score: at the end of training, median over seeds; with fewer than "
+            f"{MIN_FOR_INTERVAL} seeds the values themselves, and no interval. Solved: the seeds "
+            "whose score was below the threshold at any look during training, with the exact "
+            "(Clopper-Pearson) 95% interval "
             "of the share."
         )
     if frame["score_x2"].notna().any():
