@@ -4,44 +4,42 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import backends
 import tasks
-from bench.plan.cases import PROBES, PROFILES
-from bench.spec import CELLS, DTYPES, GRU_VARIANTS, OPTIMISERS, Unavailable
-from bench.weights import SCHEMES
+from bench.options import (
+    RunOptions,
+    Settings,
+    WorkerOptions,
+    add_options,
+    check_words,
+    checked,
+    explicit,
+)
+from bench.plan.request import Request
+from bench.records.folder import RecordsError
+from bench.spec import Unavailable
 
 HERE = Path(__file__).parent
+ENTRY = HERE / "run_bench.py"
 RUNS = HERE / "results" / "runs"
 COMPARISONS = HERE / "results" / "comparisons"
 STUDIES = HERE / "results" / "studies"
-LISTS = ("backends", "tasks", "cells", "devices", "dtypes", "probes", "gru", "phases")
-WHOLE = ("seeds", "layers", "directions")
-"""Options that take lists, of words and of whole numbers."""
 FORMATS = ("markdown", "csv", "latex", "plots")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 all well, 1 a failed case, 2 wrong use, 3 nothing was measured; or, as
-    shells have it, 130 interrupted and 141 when nobody reads the output any more."""
-    from bench.records.folder import RecordsError
+    """Run a command; return the exit code.
 
-    commands = {
-        "run": run,
-        "list": show_list,
-        "report": report,
-        "compare": compare,
-        "history": history,
-        "study": study,
-        "plan": plan,
-        "worker": worker,
-    }
-    name = arguments[0] if arguments and arguments[0] in commands else "run"
+    0 all well, 1 a failed case or a regression, 2 wrong use, 3 nothing was measured; and, as in
+    a shell, 130 interrupted and 141 when nobody reads the output any more.
+    """
+    name = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
     try:
-        code = commands[name](arguments[1:] if arguments[:1] == [name] else arguments)
+        code = COMMANDS[name](arguments[1:] if arguments[:1] == [name] else arguments)
         sys.stdout.flush()
     except (Unavailable, RecordsError) as error:
         print(f"run_bench.py: {error}", file=sys.stderr)
@@ -49,12 +47,13 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:
-        return _without_output(error)
+        return _output_failed(error)
     return code
 
 
-def _without_output(error: OSError) -> int:
-    """Standard output takes no more: Python must not try again when it ends."""
+def _output_failed(error: OSError) -> int:
+    """The exit code where standard output takes no more. Python must not write to it again when
+    it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return 141
@@ -62,115 +61,112 @@ def _without_output(error: OSError) -> int:
     return 2
 
 
+# ---- the commands ----------------------------------------------------------------------------
+
+
 def run(arguments: Sequence[str]) -> int:
     given = run_parser().parse_args(arguments)
-    from bench.run.commands import run_command
+    from bench.run.run_command import run_command
 
     return run_command(
         _request(given),
+        checked(RunOptions, explicit(given, RunOptions)),
+        checked(WorkerOptions, explicit(given, WorkerOptions)),
         backends=backends,
         tasks=tasks,
-        entry=HERE / "run_bench.py",
+        entry=ENTRY,
         root=given.results_dir,
-        run_id=given.run_id,
-        resume=given.resume,
-        dry_run=given.dry_run,
-        time_limit=given.time_limit,
-        memory_limit=given.memory_limit,
-        jobs=given.jobs,
-        budget=given.budget,
     )
 
 
-def _request(given: argparse.Namespace) -> Any:
-    """The words of the command line as a `Request`."""
-    from bench.plan.selection import Request
-
-    words = {name: getattr(given, name, None) for name in Request.__dataclass_fields__}
-    for name in (*LISTS, *WHOLE):
-        words[name] = _split(name, words[name])
-    for name in WHOLE:
-        words[name] = words[name] and [_whole(name, word) for word in words[name]]
-    return Request(**words)
-
-
 def compare(arguments: Sequence[str]) -> int:
+    from bench.compare.options import CompareOptions
+
     given = compare_parser().parse_args(arguments)
     from bench.compare.command import compare_command
 
-    return compare_command(_request(given), given, HERE / "run_bench.py")
+    return compare_command(
+        _request(given),
+        given.runs,
+        checked(CompareOptions, explicit(given, CompareOptions)),
+        checked(WorkerOptions, explicit(given, WorkerOptions)),
+        backends=backends,
+        entry=ENTRY,
+        root=given.results_dir,
+    )
 
 
 def history(arguments: Sequence[str]) -> int:
     from bench.analysis.history import METRICS
     from bench.report.history import history_command
 
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py history",
-        description="A metric over the stored runs of this machine, and where it changed.",
-    )
+    parser = _parser("history", "A metric over the stored runs of this machine, and its changes.")
     parser.add_argument(
-        "cells", nargs="*", metavar="WORD", help="show series that have such a word in their name"
+        "words", nargs="*", metavar="WORD", help="show only series with such a word in their name"
     )
-    parser.add_argument("--metric", default="step", help=f"of {', '.join(METRICS)}")
+    parser.add_argument("--metric", default="step", help=f"one of {', '.join(METRICS)}")
     parser.add_argument(
-        "--output", type=Path, help="folder of the plot (default: that of the runs)"
+        "--output", type=Path, help="folder of the plot (default: the folder of the runs)"
     )
-    parser.add_argument("--results-dir", type=Path, default=RUNS)
+    _add_results_dir(parser, RUNS)
     given = parser.parse_args(arguments)
-    return history_command(given.metric, given.results_dir, given.output, given.cells)
+    return history_command(given.metric, given.results_dir, given.output, given.words)
 
 
 def study(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py study",
-        description="Many seeds of many settings, beside published figures. It goes on where it "
-        "was stopped, and uses all processors while no clock runs.",
+    parser = _parser(
+        "study",
+        "Many seeds of many settings, beside published figures. It goes on where it was stopped, "
+        "and uses all processors while no clock runs.",
     )
     parser.add_argument("study", nargs="?", help="its name (default: list them)")
     parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
-    parser.add_argument("--backends", nargs="+", metavar="NAME", help="only these of the study's")
+    parser.add_argument(
+        "--backends", nargs="+", metavar="NAME", help="only these backends of the study"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
-    parser.add_argument("--dry-run", action="store_true", help="say how long it takes, run nothing")
-    parser.add_argument("--again", action="store_true", help="what failed runs again, too")
-    parser.add_argument("--jobs", type=int, metavar="N", help="workers side by side")
-    parser.add_argument("--results-dir", type=Path, default=STUDIES)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show the time it takes, run nothing"
+    )
+    parser.add_argument("--again", action="store_true", help="run failed cases again")
+    add_options(parser, WorkerOptions, omit=("time_limit", "memory_limit"))
+    _add_results_dir(parser, STUDIES)
     given = parser.parse_intermixed_args(arguments)
     from studies.command import study_command
 
     return study_command(
         given.study,
         given.rows,
+        checked(WorkerOptions, explicit(given, WorkerOptions)),
         backends=backends,
         tasks=tasks,
-        entry=HERE / "run_bench.py",
+        entry=ENTRY,
         root=given.results_dir,
-        only=_split("backends", given.backends),
+        only=explicit(given, Settings).get("backends"),
         device=given.device,
-        jobs=given.jobs,
         again=given.again,
         dry_run=given.dry_run,
     )
 
 
 def plan(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="run_bench.py plan", description="For compare only.")
+    parser = _parser("plan", "What a run would do, as JSON; `compare` asks its sides.")
     parser.add_argument("request", help="as JSON")
     given = parser.parse_args(arguments)
-    from bench.run.commands import plan_command
+    from bench.run.run_command import plan_command
 
-    return plan_command(given.request, backends, tasks, HERE / "run_bench.py")
+    return plan_command(given.request, backends, tasks, ENTRY)
 
 
 def show_list(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py list",
-        description="Backends, tasks and devices, and why one is missing; of a task its sizes and "
+    parser = _parser(
+        "list",
+        "Backends, tasks and devices, and why one is missing; or one task with its sizes and "
         "their settings.",
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("task", nargs="?", help="its name, or a file")
-    what.add_argument(
+    subject = parser.add_mutually_exclusive_group()
+    subject.add_argument("task", nargs="?", help="its name, or a file")
+    subject.add_argument(
         "--limits", action="store_true", help="which models each backend expresses, and why not"
     )
     given = parser.parse_args(arguments)
@@ -182,31 +178,55 @@ def show_list(arguments: Sequence[str]) -> int:
 
 
 def report(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py report", description="Tables and plots from the records of runs."
-    )
+    parser = _parser("report", "Tables and plots from the records of runs.")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run ids, or folders of runs")
-    parser.add_argument("--format", nargs="+", default=FORMATS, help=f"of {', '.join(FORMATS)}")
+    parser.add_argument(
+        "--format", nargs="+", default=FORMATS, help=f"any of {', '.join(FORMATS)} (default: all)"
+    )
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
-    parser.add_argument("--results-dir", type=Path, default=RUNS)
+    _add_results_dir(parser, RUNS)
     given = parser.parse_args(arguments)
-    from bench.plan.selection import check_words
-    from bench.run.commands import report_command
+    words = [word for text in given.format for word in text.split(",") if word]
+    if not words:
+        raise Unavailable("--format is empty")
+    from bench.report.report_command import report_command
 
-    formats = check_words("format", _split("format", given.format) or (), FORMATS)
+    formats = check_words("format", words, FORMATS)
     return report_command(given.runs, formats, given.output, given.results_dir)
 
 
 def worker(arguments: Sequence[str]) -> int:
-    from bench.run.worker import serve
-
-    parser = argparse.ArgumentParser(prog="run_bench.py worker", description="For the runner only.")
+    parser = _parser("worker", "One worker process; a run starts it.")
     parser.add_argument("--backend", required=True)
     parser.add_argument("--processors", type=int, nargs="*", default=[])
     parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args(arguments)
-    serve(backends.load, tasks.load, given.backend, given.processors, given.parent)
+    from bench.run.worker import serve
+
+    serve(
+        backends.load,
+        tasks.load,
+        given.backend,
+        backends.REFERENCE,
+        given.processors,
+        given.parent,
+    )
     return 0
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "run": run,
+    "list": show_list,
+    "report": report,
+    "compare": compare,
+    "history": history,
+    "study": study,
+    "plan": plan,
+    "worker": worker,
+}
+
+
+# ---- the parsers -----------------------------------------------------------------------------
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -215,147 +235,62 @@ def run_parser() -> argparse.ArgumentParser:
         description="Compare recurrent networks across frameworks: the same model, weights and "
         "data everywhere, proven equal before anything is measured.",
         epilog="Other commands, each with --help: run_bench.py list, report, compare, history, "
-        "study. Lists are given by space or comma.",
+        "study. Separate the items of a list by spaces or commas.",
     )
-    what = _what(parser)
-    what.add_argument("--launches", type=int, metavar="N", help="fresh processes for speed")
-    _model(parser)
-    how = _how(parser, RUNS)
-    how.add_argument("--run-id", metavar="ID", help="name of the run (default: the time)")
-    how.add_argument("--resume", metavar="ID", help="go on with a run: what it has is kept")
-    how.add_argument("--dry-run", action="store_true", help="show the cases and the time, run none")
-    how.add_argument(
-        "--budget",
-        metavar="TIME",
-        help="such as 10m: spend what is left of it on launches where the intervals are widest",
-    )
+    add_options(parser, Settings, omit=("phases",))
+    add_options(parser, WorkerOptions)
+    add_options(parser, RunOptions)
+    _add_results_dir(parser, RUNS)
     return parser
 
 
 def compare_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py compare",
-        description="The guard: is the head worse than its base? Two commits, two interpreters or "
-        "two stored runs; correctness first, then learning, then speed in pairs of processes.",
+    from bench.compare.options import CompareOptions
+
+    parser = _parser(
+        "compare",
+        "The guard: is the head worse than its base? Two commits, two interpreters or two stored "
+        "runs; correctness first, then learning, then speed in pairs of processes.",
         epilog="Exit codes: 0 pass or improved; 1 regressed or missing; 2 wrong use; 3 nothing "
         "concluded. Files are written beside the records.",
     )
-    sides = parser.add_argument_group("the sides")
-    sides.add_argument("runs", nargs="*", metavar="RUN", help="two stored runs: base, then head")
-    sides.add_argument("--base", metavar="REV", help="a commit; the head is the checkout as it is")
-    sides.add_argument("--head", metavar="REV", help="a commit in the place of the checkout")
-    sides.add_argument("--base-python", metavar="PATH", help="interpreter of the base")
-    sides.add_argument("--head-python", metavar="PATH", help="interpreter of the head")
-    sides.add_argument(
-        "--aa", action="store_true", help="the head against itself: any red is false"
-    )
-    what = _what(
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="two stored runs: base, then head")
+    add_options(
         parser,
-        tasks="adding:short",
-        seeds="0 to 7",
-        probes=("parity", "learning", "gradients", "speed"),
+        Settings,
+        omit=("launches",),
+        defaults={
+            "tasks": "adding:short",
+            "seeds": "0 to 7",
+            "probes": "parity learning gradients speed",
+            "phases": "step",
+            "threads": "1",
+        },
     )
-    what.add_argument("--phases", nargs="+", metavar="NAME", help="timed phases (default: step)")
-    _model(parser)
-    how = _how(parser, COMPARISONS, threads="1")
-    how.add_argument("--run-id", metavar="ID", help="name of the comparison (default: the time)")
-    how.add_argument(
-        "--pairs", type=int, metavar="N", help="launches a side and round (default: 10)"
-    )
-    how.add_argument("--rounds", type=int, metavar="N", help="at most (default: 3)")
-    how.add_argument(
-        "--least", type=float, metavar="SHARE", help="change that is flagged (default: 0.05)"
-    )
-    how.add_argument(
-        "--excluded", type=float, metavar="SHARE", help="change that a pass excludes (default: 0.1)"
-    )
-    how.add_argument(
-        "--budget",
-        metavar="TIME",
-        help="such as 10m: after it no round begins but to confirm a regression",
-    )
+    add_options(parser, WorkerOptions)
+    add_options(parser, CompareOptions)
+    _add_results_dir(parser, COMPARISONS)
     return parser
 
 
-def _what(
-    parser: argparse.ArgumentParser,
-    tasks: str = "adding",
-    seeds: str = "by profile",
-    probes: Sequence[str] = PROBES,
-) -> Any:
-    """The selection, with what is chosen where nothing is said."""
-    what = parser.add_argument_group("what to run")
-    words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
-    what.add_argument(
-        "--tasks", **words, help=f"such as adding or adding:length=200 (default: {tasks})"
+def _parser(name: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"run_bench.py {name}", description=description, epilog=epilog
     )
-    what.add_argument(
-        "--backends", **words, help="names, ./file.py or all (default: one a framework)"
-    )
-    what.add_argument("--cells", **words, help=f"of {', '.join(CELLS)} (default: rnn lstm gru)")
-    what.add_argument("--devices", **words, help="cpu, cuda, cuda:1, …, auto (default: cpu)")
-    what.add_argument("--dtypes", **words, help=f"of {', '.join(DTYPES)} (default: float32)")
-    besides = " but lengths" if "lengths" in probes else ""
-    what.add_argument("--probes", **words, help=f"of {', '.join(probes)} (default: all{besides})")
-    what.add_argument("--seeds", nargs="+", metavar="N", help=f"whole numbers (default: {seeds})")
-    what.add_argument("--data", metavar="FILE", help="your own series, a CSV file, to forecast")
-    what.add_argument("--column", metavar="NAME", help="of that file, the values")
-    what.add_argument("--profile", help=f"sizes: {', '.join(PROFILES)} (default: standard)")
-    return what
 
 
-def _model(parser: argparse.ArgumentParser) -> None:
-    words: dict[str, Any] = {"nargs": "+", "metavar": "NAME"}
-    model = parser.add_argument_group("the model")
-    model.add_argument("--layers", nargs="+", metavar="N", help="stacked layers (default: 1)")
-    model.add_argument(
-        "--directions", nargs="+", metavar="N", help="1, or 2 for bidirectional layers (default: 1)"
+def _add_results_dir(parser: argparse.ArgumentParser, default: Path) -> None:
+    parser.add_argument(
+        "--results-dir", type=Path, default=default, help="the folder that holds the results"
     )
-    model.add_argument(
-        "--gru", **words, help=f"of {', '.join(GRU_VARIANTS)} (default: reset_after)"
-    )
-    model.add_argument(
-        "--init", help=f"initial weights: {', '.join(SCHEMES)} (default: orthogonal)"
-    )
-    model.add_argument(
-        "--forget-bias", type=float, metavar="B", help="of the lstm (default: the scheme's own)"
-    )
-    model.add_argument("--optimiser", help=f"{' or '.join(OPTIMISERS)} (default: adam)")
 
 
-def _how(parser: argparse.ArgumentParser, results: Path, threads: str = "all") -> Any:
-    how = parser.add_argument_group("how to run it")
-    how.add_argument(
-        "--threads", type=int, metavar="N", help=f"for the speed probe (default: {threads})"
-    )
-    how.add_argument(
-        "--jobs", type=int, metavar="N", help="workers side by side where no clock runs"
-    )
-    how.add_argument("--time-limit", type=float, metavar="S", help="seconds a case may take")
-    how.add_argument("--memory-limit", type=float, metavar="GIB", help="memory a worker may take")
-    how.add_argument("--results-dir", type=Path, default=results, help="where results are kept")
-    return how
-
-
-def _split(name: str, words: Sequence[str] | None) -> list[str] | None:
-    """`a b` and `a,b` alike; None where the option was not given."""
-    if words is None:
-        return None
-    parts = [part for word in words for part in word.split(",") if part]
-    if not parts:
-        raise Unavailable(f"--{name} is empty")
-    return parts
-
-
-def _whole(name: str, word: str) -> int:
-    try:
-        return int(word)
-    except ValueError:
-        raise Unavailable(f"{name} must be whole numbers, not {word!r}") from None
+def _request(given: argparse.Namespace) -> Request:
+    return Request(explicit(given, Settings))
 
 
 if __name__ == "__main__":
     streams: tuple[Any, Any] = (sys.stdout, sys.stderr)
     for stream in streams:
-        stream.reconfigure(errors="replace")  # where the terminal's encoding lacks a character
+        stream.reconfigure(errors="replace")  # the terminal's encoding may lack a character
     sys.exit(main(sys.argv[1:]))

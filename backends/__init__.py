@@ -11,6 +11,8 @@ from typing import Any
 from bench.spec import Unavailable
 
 GROUP = "recurrent_bench.backends"
+REFERENCE = "numpy"
+"""The backend that all others are compared with."""
 DEFAULT = ("numpy", "torch", "tensorflow", "jax")
 """One backend a framework: what runs where none are named."""
 

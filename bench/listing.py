@@ -9,7 +9,8 @@ from typing import Any
 
 from tabulate import tabulate  # type: ignore[import-untyped]
 
-from bench.plan.selection import Registry, why_unavailable
+from bench.plan.availability import why_unavailable
+from bench.plan.selection import Registry
 from bench.records import machine
 from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
 

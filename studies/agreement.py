@@ -16,7 +16,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.analysis.statistics import sign_test
 from bench.probes.learning import MAX_STORED_LOSSES
-from bench.records.folder import Record
+from bench.records.record import Record
 from bench.report.panels import WIDTH, line_styles
 from bench.report.plots import STYLE
 from bench.report.words import DASH, format_number

@@ -10,20 +10,19 @@ from typing import Any
 from matplotlib.figure import Figure
 from tabulate import tabulate  # type: ignore[import-untyped]
 
-from bench.plan.cases import TIMED_PROBES, Case, Selection, Unit, plan_cases
+from bench.options import WorkerOptions, check_words
+from bench.plan.case import Case
+from bench.plan.cases import Selection, plan_cases
 from bench.plan.estimate import estimate_total
-from bench.plan.selection import Registry, Request, check_words, select
+from bench.plan.probes import TIMED_PROBES
+from bench.plan.request import Request
+from bench.plan.selection import Registry, select
+from bench.plan.units import Unit
 from bench.records.folder import RunFolder, storage_errors
-from bench.run.commands import (
-    case_costs,
-    check_same_versions,
-    describe_environment,
-    job_count,
-    remaining_cases,
-    run_units,
-    worker_limits,
-)
 from bench.run.display import format_duration
+from bench.run.limits import job_count, worker_limits
+from bench.run.measure import Workers, case_costs, remaining_cases, run_units
+from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.agreement import agreement, curves, pairs, parted, solved
 from studies.claims import CLAIMS
@@ -47,6 +46,7 @@ Planned = Mapping[str, tuple[Case, Sequence[Experiment]]]
 def study_command(
     name: str | None,
     words: Sequence[str],
+    worker_options: WorkerOptions,
     *,
     backends: Registry,
     tasks: Registry,
@@ -54,7 +54,6 @@ def study_command(
     root: Path,
     only: Sequence[str] | None,
     device: str,
-    jobs: int | None,
     again: bool,
     dry_run: bool,
 ) -> int:
@@ -69,7 +68,7 @@ def study_command(
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise Unavailable(f"unknown device {device!r}. Known: cpu, cuda, cuda:1, …")
     device = device.removesuffix(":0")
-    study, slots, run_id = STUDIES[name], job_count(jobs), folder_name(name, device)
+    study, slots, run_id = STUDIES[name], job_count(worker_options), folder_name(name, device)
     planned, selections = plan(study, study.rows, backends, tasks, device)
     asked = [row for row in study.rows if not words or any(_named(row, w) for w in words)]
     if not asked:
@@ -87,7 +86,7 @@ def study_command(
         )
     if root.exists() and not root.is_dir():
         raise Unavailable(f"{root} is no folder")
-    there = (root / run_id / "records.jsonl").is_file()
+    there = RunFolder(root / run_id).has_records()
     folder = RunFolder.existing(root, run_id) if there else None
     if dry_run:
         left, costs, _ = _left(folder, chosen, selections, root, slots, again)
@@ -103,8 +102,10 @@ def study_command(
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
         left, costs, work = _left(folder, chosen, selections, root, slots, again)
-        limits = worker_limits(Request(), TIME_LIMIT_S, None)
-        took = run_units(folder, left, costs, work, entry, limits, slots)
+        limits = worker_limits(worker_options, TIME_LIMIT_S)
+        workers = Workers(entry=entry, backends=backends, limits=limits, jobs=slots)
+        took = run_units(folder, left, costs, work, workers)
+        folder.pack()
     _write(folder, study, planned)
     if took is None:
         print("stopped; the same command goes on with it", file=sys.stderr)
@@ -193,7 +194,7 @@ def _installed(
     there, gaps = [], []
     for name in names:
         try:
-            select(Request(backends=[name], devices=[device]), backends, tasks)
+            select(Request({"backends": [name], "devices": [device]}), backends, tasks)
             there.append(name)
         except Unavailable as error:
             gaps.append(" ".join(str(error).split()))

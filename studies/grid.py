@@ -9,7 +9,8 @@ from statsmodels.stats.multitest import multipletests  # type: ignore[import-unt
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.analysis.statistics import superiority
-from bench.records.folder import Record
+from bench.analysis.timing import launch_time
+from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.reading import kept, number, score, updates
 from studies.rows import SCORE, SOLVED, Claim, Experiment, Study
@@ -111,7 +112,7 @@ def _in_time(rows: Sequence[Experiment], row: Experiment, cell: str, own: Learne
 
 def step_seconds(timed: Sequence[Record]) -> float:
     """The median over launches of a step's time."""
-    return median([number(r, "step_s") for r in timed] or [math.inf])
+    return median([launch_time(r.samples["step"], r.case["device"]) for r in timed] or [math.inf])
 
 
 def score_at(record: Record, update: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench.analysis.statistics import share_interval
-from bench.records.folder import Record
+from bench.records.record import Record
 from bench.report.words import DASH, format_number
 
 

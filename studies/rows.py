@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.plan.selection import Request
+from bench.plan.request import Request
 
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
 """What a figure counts: sequences until solved, the score at the end, the share of seeds solved."""
@@ -72,23 +72,24 @@ class Experiment:
         """What is trained on a device, as it would be asked for on the command line."""
         for backends, chosen, seeds in self._trained(main, others, device):
             for task, cells in self._sizes(chosen) if backends and chosen else ():
-                yield Request(
-                    backends=backends,
-                    tasks=[task],
-                    cells=cells,
-                    devices=[device],
-                    dtypes=["float32"],
-                    probes=list(self.probes),
-                    seeds=list(range(self.first_seed, self.first_seed + seeds)),
-                    launches=LAUNCHES,
-                    phases=["step"],
-                    init=self.init,
-                    forget_bias=self.forget_bias,
-                    optimiser=self.optimiser,
-                    layers=None if self.layers is None else [self.layers],
-                    directions=None if self.directions is None else [self.directions],
-                    threads=1,
-                )
+                settings = {
+                    "backends": backends,
+                    "tasks": [task],
+                    "cells": cells,
+                    "devices": [device],
+                    "dtypes": ["float32"],
+                    "probes": list(self.probes),
+                    "seeds": list(range(self.first_seed, self.first_seed + seeds)),
+                    "launches": LAUNCHES,
+                    "phases": ["step"],
+                    "init": self.init,
+                    "forget_bias": self.forget_bias,
+                    "optimiser": self.optimiser,
+                    "layers": None if self.layers is None else [self.layers],
+                    "directions": None if self.directions is None else [self.directions],
+                    "threads": 1,
+                }
+                yield Request({k: v for k, v in settings.items() if v is not None})
 
     def _trained(
         self, main: str, others: Sequence[str], device: str

@@ -7,7 +7,7 @@ from statistics import median
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.analysis.rows import FINAL_PREFIX, classical_scores
-from bench.records.folder import Record
+from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.reading import counted, number, ranged, score
 from studies.rows import Experiment, Study

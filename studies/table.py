@@ -9,7 +9,7 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.analysis.rows import BASELINE_PREFIX
 from bench.analysis.statistics import share_interval
-from bench.records.folder import Record
+from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.grid import grids
 from studies.reading import counted, kept, number, updates

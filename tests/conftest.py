@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT))
 
 import backends  # noqa: E402
 import tasks  # noqa: E402
-from bench.plan.cases import Case, Selection, plan_cases  # noqa: E402
+from bench.plan.case import Case  # noqa: E402
+from bench.plan.cases import Selection, plan_cases  # noqa: E402
 from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
 
 LIMIT = "limit"

@@ -41,8 +41,11 @@ from bench.analysis.statistics import share_interval
 from bench.compare.command import PHASE_S, THREADS
 from bench.compare.decision import Rule, Verdict, decide, log_ratios
 from bench.compare.live import beside, launches
-from bench.plan.cases import Case, Unit, plan_cases
-from bench.plan.selection import Request, select
+from bench.plan.case import Case
+from bench.plan.cases import plan_cases
+from bench.plan.request import Request
+from bench.plan.selection import select
+from bench.plan.units import Unit
 from bench.records.folder import RunFolder
 from bench.records.machine import describe_machine, versions
 from bench.report.words import DASH

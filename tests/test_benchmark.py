@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import bench_for
 
-from bench.plan.cases import PHASES
+from bench.plan.probes import PHASES
 from bench.probes.speed import phases
 
 SMALL = {"batch": 64, "length": 100, "hidden": 128}

@@ -9,10 +9,10 @@ import pytest
 from conftest import bench_for
 from running import records, tiny_run
 
-from bench.plan.cases import Case
-from bench.records.folder import Record
+from bench.plan.case import Case
+from bench.records.record import Record
 from bench.run.budget import next_launch, widths
-from bench.run.commands import parse_duration
+from bench.run.limits import parse_duration
 from bench.spec import Unavailable
 
 

@@ -25,10 +25,13 @@ from running import (
 
 import backends
 import tasks
-from bench.plan.selection import Request, select, task_at_size, why_unavailable
+from bench.plan.availability import why_unavailable
+from bench.plan.request import Request
+from bench.plan.selection import select
+from bench.plan.task_words import task_at_size
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.commands import first_info
+from bench.run.run_info import first_info
 from bench.spec import Unavailable
 
 NO_GPU = machine.why_no_cuda("cuda") is not None

@@ -26,8 +26,8 @@ from bench.compare.write import (
     smaller_is_better,
     write,
 )
-from bench.plan.cases import Case
-from bench.records.folder import Record, parse
+from bench.plan.case import Case
+from bench.records.record import Record, parse_record
 
 INJECTED = "tests/plugins/injected.py"
 RULE = Rule()
@@ -512,7 +512,7 @@ def test_a_case_of_a_base_that_does_not_name_its_optimiser_is_timed_too() -> Non
     timed = record("speed", samples={"step": [1.0]})
     older = Case({k: v for k, v in timed.case.items() if k != "optimiser"})
     half = Half(side=None, run=None, control=None, cases=[older])  # type: ignore[arg-type]
-    read = parse(replace(timed, case=older.settings).to_json())
+    read = parse_record(replace(timed, case=older.settings).to_json())
     found = half.of({Case(read.case).model_key}, 3)
     assert [case.launch for cases in found.values() for case in cases] == [3]
     assert "optimiser" not in next(iter(found.values()))[0].settings
@@ -521,7 +521,7 @@ def test_a_case_of_a_base_that_does_not_name_its_optimiser_is_timed_too() -> Non
 def test_another_optimiser_cannot_be_compared_though_older_records_do_not_name_theirs() -> None:
     data = json.loads(proven().to_json())
     del data["case"]["optimiser"]
-    older, plain = parse(json.dumps(data)), proven(optimiser="sgd")
+    older, plain = parse_record(json.dumps(data)), proven(optimiser="sgd")
     found = said([older], [plain])
     assert found["settings"].verdict == Verdict.NOT_COMPARABLE
     assert found["settings"].reason == "optimiser adam → sgd"

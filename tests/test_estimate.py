@@ -9,8 +9,10 @@ import pytest
 from test_plan import CASE, SIZE, like, selection
 from test_records import record
 
-from bench.plan.cases import Case, Unit, plan_cases, plan_units
-from bench.plan.estimate import START_S, cost_group, estimate_seconds, estimate_total, past_seconds
+from bench.plan.case import Case
+from bench.plan.cases import plan_cases
+from bench.plan.estimate import START_S, cost_group, estimate_seconds, estimate_total, past_costs
+from bench.plan.units import Unit, plan_units
 from bench.records.folder import RunFolder
 from bench.run.display import LiveProgress, SilentProgress, format_duration
 from tasks.adding import Adding
@@ -33,14 +35,14 @@ def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) ->
     recorded(tmp_path, "b", like(seed=9), 60.0)
     recorded(tmp_path, "c", like(hidden=5), 1000.0)
     recorded(tmp_path, "d", CASE, 1000.0, status="failed")
-    assert one(CASE, past_seconds(tmp_path)) == 2.0
+    assert one(CASE, past_costs(tmp_path)) == 2.0
 
 
 def test_a_damaged_run_is_no_hindrance(tmp_path: Path) -> None:
     recorded(tmp_path, "a", CASE, 1.0)
     recorded(tmp_path, "b", CASE, 5.0).records_file.write_text("{\n")
-    assert past_seconds(tmp_path) == {cost_group(CASE): [1.0]}
-    assert past_seconds(tmp_path / "nowhere") == {}
+    assert past_costs(tmp_path) == {cost_group(CASE): [1.0]}
+    assert past_costs(tmp_path / "nowhere") == {}
 
 
 def test_without_a_past_more_work_is_expected_to_take_longer() -> None:

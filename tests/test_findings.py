@@ -10,8 +10,9 @@ import pytest
 import backends
 import tasks
 from bench.analysis.statistics import sign_test
-from bench.plan.cases import Case
-from bench.records.folder import Record, RunFolder
+from bench.plan.case import Case
+from bench.records.folder import RunFolder
+from bench.records.record import Record
 from studies import command
 from studies.agreement import LEVEL, Pair, Pairs, counted, pairs, parting
 from studies.grid import score_at, step_seconds

@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 
 import backends
 import tasks
-from bench.plan.cases import (
-    DEFAULT_PROBES,
-    PROBES,
-    Case,
-    Selection,
-    Unit,
-    case_limit,
-    plan_cases,
-    plan_units,
-)
+from bench.plan.case import Case
+from bench.plan.cases import Selection, case_limit, plan_cases
+from bench.plan.probes import DEFAULT_PROBES, PROBES
+from bench.plan.units import Unit, plan_units
 from bench.spec import CELLS, DTYPES, Limit, Supports
 from tasks.adding import Adding
 

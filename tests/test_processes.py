@@ -21,7 +21,8 @@ from running import (
     tiny_run,
 )
 
-from bench.plan.cases import Case, Unit
+from bench.plan.case import Case
+from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.process import Limits, answer_without_numbers

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.records.folder import SCHEMA, STATUSES, Record, RecordsError, RunFolder, parse
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import SCHEMA, STATUSES, Record, parse_record
 
 numbers = st.floats() | st.integers(-(2**60), 2**60)
 words = st.text(max_size=8)
@@ -57,7 +58,7 @@ def with_known(values: Any, instead: Any) -> Any:
 def test_a_record_read_back_is_the_one_written(written: Record) -> None:
     line = written.to_json()
     assert "\n" not in line
-    back = parse(line)
+    back = parse_record(line)
     assert back.metrics == dict(
         zip(written.metrics, with_known(written.metrics.values(), None), strict=True)
     )
@@ -113,16 +114,16 @@ def test_what_is_no_record_is_rejected_by_name(
     change: Callable[[dict[str, Any]], Any], message: str
 ) -> None:
     data = json.loads(record().to_json())
-    assert parse(json.dumps(data)) is not None
+    assert parse_record(json.dumps(data)) is not None
     with pytest.raises(ValueError, match=message):
-        parse(json.dumps(change(data)))
+        parse_record(json.dumps(change(data)))
 
 
 @given(st.data())
 def test_a_line_cut_anywhere_is_no_record(data: st.DataObject) -> None:
     line = record().to_json()
     with pytest.raises(ValueError, match=r"."):
-        parse(line[: data.draw(st.integers(0, len(line) - 1))])
+        parse_record(line[: data.draw(st.integers(0, len(line) - 1))])
 
 
 # ---- the folder -----------------------------------------------------------------------------

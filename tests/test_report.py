@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from bench.analysis.tables import Tables, build_tables
-from bench.records.folder import Record, RecordsError, RunFolder
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record
 from bench.report import terminal
 from bench.report.origin import harness_line, origin
 from bench.report.sections import sections

@@ -14,9 +14,12 @@ from running import bench_inside
 
 import backends
 import tasks
-from bench.plan.cases import Case, plan_cases
-from bench.plan.selection import Request, select
-from bench.records.folder import Record, RunFolder
+from bench.plan.case import Case
+from bench.plan.cases import plan_cases
+from bench.plan.request import Request
+from bench.plan.selection import select
+from bench.records.folder import RunFolder
+from bench.records.record import Record
 from bench.spec import ModelSpec
 from bench.weights import weight_shapes
 from studies import agreement as agreed

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis.rows import ROW_KEYS, row_label
 from bench.analysis.tables import Tables, build_tables
-from bench.records.folder import Record
+from bench.records.record import Record
 
 LEAST_RUNS = 2
 """Runs that make a level: one run alone may be an accident."""

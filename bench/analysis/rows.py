@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.plan.cases import PROBE_SETTINGS, PROBES
-from bench.records.folder import Record
+from bench.plan.case import PROBE_SETTINGS
+from bench.plan.probes import PROBES
+from bench.records.record import Record
 from bench.spec import CELLS
 
 TABLE_KEYS = ("run", "task", "device", "dtype")

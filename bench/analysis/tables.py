@@ -23,10 +23,10 @@ from bench.analysis.rows import (
 from bench.analysis.statistics import geometric_mean_ratio, interquartile_mean, median_interval
 from bench.analysis.statistics import share_interval as share
 from bench.analysis.timing import SPEED, fell_back, is_whole, timed
-from bench.plan.cases import UNPROVEN
+from bench.plan.probes import UNPROVEN
 from bench.probes.gradients import half_life
 from bench.probes.lengths import LENGTH_FACTORS
-from bench.records.folder import Record
+from bench.records.record import Record
 
 SEED = 0
 """Of the generator that resamples for the intervals: the same records, the same tables."""

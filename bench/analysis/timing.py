@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
-from bench.records.folder import Record
+from bench.records.record import Record
 
 PHASES = ("step", "forward", "gradients")
 SPREAD = 0.2

@@ -11,9 +11,9 @@ from bench.compare.decision import Rule, Verdict
 from bench.compare.learning import learning
 from bench.compare.pairs import Finding, Pair, Sides, outcome, paired
 from bench.compare.speed import decisions, speed
-from bench.plan.selection import ALL_BACKENDS
-from bench.records.folder import Record
+from bench.options import ALL_BACKENDS
 from bench.records.machine import machine_differences
+from bench.records.record import Record
 from bench.spec import Training
 
 AGREEMENT: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}

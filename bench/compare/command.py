@@ -8,18 +8,21 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from bench.compare.checks import findings
 from bench.compare.decision import Rule
 from bench.compare.live import Comparison
+from bench.compare.options import CompareOptions
 from bench.compare.pairs import Finding, Sides
 from bench.compare.sides import Plan, Side, checkout, files_moved, interpreter, plan, worktree
 from bench.compare.write import exit_code, show, summary, write
-from bench.plan.selection import Request
+from bench.options import WorkerOptions
+from bench.plan.probes import PROFILES
+from bench.plan.request import Request
+from bench.plan.selection import Registry
 from bench.records.folder import RecordsError, RunFolder, storage_errors
-from bench.run.commands import job_count, parse_duration, run_name, worker_limits
 from bench.run.display import status_line
+from bench.run.limits import job_count, parse_duration, run_name, worker_limits
 from bench.run.runner import run_to_completion
 from bench.spec import Unavailable
 
@@ -34,10 +37,19 @@ THREADS = 1
 busy process makes small kernels several times slower."""
 
 
-def compare_command(request: Request, given: Any, entry: Path) -> int:
+def compare_command(
+    request: Request,
+    runs: Sequence[str],
+    given: CompareOptions,
+    worker_options: WorkerOptions,
+    *,
+    backends: Registry,
+    entry: Path,
+    root: Path,
+) -> int:
     """Measure or read two sides, say what differs, write it down; the exit code."""
-    if given.runs:
-        return _stored(given)
+    if runs:
+        return _stored(runs, given, root)
     live = given.aa or given.base or given.base_python or given.head_python
     if not live:
         raise Unavailable(
@@ -45,33 +57,33 @@ def compare_command(request: Request, given: Any, entry: Path) -> int:
             "interpreters (--base-python PATH), or a side with itself (--aa)"
         )
     rule, budget = _rule(given), parse_duration(given.budget) if given.budget else inf
-    _new(given)
+    _new(given, root)
     request = _defaults(request)
     with _sides(given, request, entry) as sides:
-        return _live(sides, request, rule, budget, given, entry)
+        return _live(sides, request, rule, budget, given, worker_options, backends, entry, root)
 
 
-def _stored(given: Any) -> int:
-    if len(given.runs) != 2:
-        raise Unavailable(f"two stored runs make a comparison, not {len(given.runs)}")
+def _stored(runs: Sequence[str], given: CompareOptions, root: Path) -> int:
+    if len(runs) != 2:
+        raise Unavailable(f"two stored runs make a comparison, not {len(runs)}")
     clash = ("base", "head", "base_python", "head_python", "aa")
     if wrong := [name for name in clash if getattr(given, name)]:
         raise Unavailable(f"stored runs are compared as they are: --{wrong[0]} has no meaning")
     rule = _rule(given)
-    base, head = (_folder(given.results_dir, name) for name in given.runs)
+    base, head = (_folder(root, name) for name in runs)
     sides = Sides(base.records(), head.records(), base.info(), head.info(), live=False)
-    path = _new(given)
+    path = _new(given, root)
     with storage_errors(f"cannot write to {path}"):
         path.mkdir(parents=True)
     about = [f"base: run {base.id}", f"head: run {head.id}", "stored runs: the weaker comparison"]
     return _conclude(path, findings(sides, rule), about, sides, rule)
 
 
-def _new(given: Any) -> Path:
+def _new(given: CompareOptions, root: Path) -> Path:
     """The folder of a comparison that is not there yet."""
-    path: Path = given.results_dir / run_name(given.run_id)
+    path: Path = root / run_name(given.run_id)
     if path.exists():
-        raise RecordsError(f"comparison {path.name} exists in {given.results_dir}")
+        raise RecordsError(f"comparison {path.name} exists in {root}")
     return path
 
 
@@ -98,15 +110,19 @@ def _live(
     request: Request,
     rule: Rule,
     budget: float,
-    given: Any,
+    given: CompareOptions,
+    worker_options: WorkerOptions,
+    backends: Registry,
     entry: Path,
+    root: Path,
 ) -> int:
+    settings = request.settings()
     plans = (plan(sides[0], request), plan(sides[1], request))
     for side, planned in zip(sides, plans, strict=True):
         for gap in planned.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
     rule = rule.for_cells(_cells(plans, request))
-    path = _new(given)
+    path = _new(given, root)
     own = Side("control", "", sys.executable, entry)
     try:
         with TemporaryDirectory(prefix="recurrent-bench-") as compiled, status_line() as say:
@@ -115,12 +131,13 @@ def _live(
                 sides,
                 plans,
                 rule,
-                control=lambda unit, processors: own.worker("numpy", processors),
-                limits=worker_limits(request, given.time_limit, given.memory_limit),
+                control=own.starter(backends, "numpy"),
+                start=tuple(side.starter(backends) for side in sides),
+                limits=worker_limits(worker_options, PROFILES[settings.profile].time_limit_s),
                 budget_s=budget,
                 compiled=Path(compiled),
             )
-            run_to_completion(comparison.measure(job_count(given.jobs), say))
+            run_to_completion(comparison.measure(job_count(worker_options), say))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {path}", file=sys.stderr)
         return 130
@@ -133,39 +150,38 @@ def _live(
 def _cells(plans: tuple[Plan, Plan], request: Request) -> int:
     """How many decisions on speed there will be."""
     timed = [case for case in plans[0].cases if case.probe == "speed"]
-    return len(timed) * len(request.phases or ())
+    return len(timed) * len(request.get("phases") or ())
 
 
 def _defaults(request: Request) -> Request:
-    if wrong := [name for name in request.probes or () if name not in COMPARED]:
+    if wrong := [name for name in request.get("probes") or () if name not in COMPARED]:
         raise Unavailable(f"{wrong[0]!r} is not compared; of {', '.join(COMPARED)}")
-    return replace(
-        request,
-        tasks=request.tasks or [DEFAULT_TASK],
-        probes=request.probes or list(COMPARED),
-        seeds=request.seeds or list(SEEDS),
-        launches=1,
-        phases=request.phases or ["step"],
-        phase_s=PHASE_S,
-        threads=THREADS if request.threads is None else request.threads,
-    )
+    return request.with_defaults(
+        tasks=[DEFAULT_TASK],
+        probes=list(COMPARED),
+        seeds=list(SEEDS),
+        phases=["step"],
+        threads=THREADS,
+    ).replacing(launches=1, phase_s=PHASE_S)
 
 
-def _rule(given: Any) -> Rule:
-    changes = {n: v for n in ("pairs", "rounds") if (v := getattr(given, n)) is not None}
-    if wrong := [name for name, value in changes.items() if value < 1]:
-        raise Unavailable(f"--{wrong[0]} must be at least 1, not {changes[wrong[0]]}")
-    least = Rule.least if given.least is None else given.least
-    excluded = Rule.excluded if given.excluded is None else given.excluded
+def _rule(given: CompareOptions) -> Rule:
+    least, excluded = given.least, given.excluded
     if not ROOM <= least < inf:
         raise Unavailable(f"--least must be a share of at least {ROOM:g}, not {least:g}")
     if not least < excluded < inf:
         raise Unavailable(f"--excluded must be a share above {least:g}, not {excluded:g}")
-    return Rule(tolerated=round(least - ROOM, 9), least=least, excluded=excluded, **changes)
+    return Rule(
+        tolerated=round(least - ROOM, 9),
+        least=least,
+        excluded=excluded,
+        pairs=given.pairs,
+        rounds=given.rounds,
+    )
 
 
 @contextmanager
-def _sides(given: Any, request: Request, entry: Path) -> Iterator[tuple[Side, Side]]:
+def _sides(given: CompareOptions, request: Request, entry: Path) -> Iterator[tuple[Side, Side]]:
     """Base and head, their worktrees in place for as long as they are measured."""
     if given.aa and (given.base or given.base_python):
         raise Unavailable("--aa compares the head with itself: it takes no base")
@@ -192,7 +208,7 @@ def _side(
     with_python = "" if python == sys.executable else f" under {python}"
     if revision is None:
         return Side(name, f"the checkout{with_python}", python, entry)
-    files = [Path(b) for b in request.backends or () if b.endswith(".py")]
+    files = [Path(b) for b in request.get("backends") or () if b.endswith(".py")]
     own = {checkout(file) for file in files} or {checkout(entry)}
     if len(own) > 1:
         raise Unavailable(f"backends of several repositories have no common {revision!r}")
@@ -203,4 +219,6 @@ def _side(
         entry = tree / entry.resolve().relative_to(repository)
         if not entry.exists():
             raise Unavailable(f"the {name} ({label}) has no {entry.name}")
-    return Side(name, label, python, entry, files_moved(request.backends or (), repository, tree))
+    return Side(
+        name, label, python, entry, files_moved(request.get("backends") or (), repository, tree)
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from bench.analysis.statistics import sign_test
 from bench.compare.decision import Rule, Verdict, decide, log_ratios, sign_flip
 from bench.compare.pairs import Finding, Pair, decided_as, outcome, with_enough
-from bench.records.folder import Record
+from bench.records.record import Record
 
 LEARNING = Rule(tolerated=0.02, least=0.05, excluded=0.25, pairs=8, rounds=1)
 """For losses and gradient norms over seeds. The same seeds give the same curves, so that nothing

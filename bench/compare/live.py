@@ -8,7 +8,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -17,14 +17,14 @@ from bench.compare.checks import open_pairs, sound_pairs
 from bench.compare.decision import Rule
 from bench.compare.pairs import Pair, Sides
 from bench.compare.sides import Plan, Side
-from bench.plan.cases import TIMED_PROBES, Case, Unit, plan_units
+from bench.plan.case import Case, model_key
+from bench.plan.probes import TIMED_PROBES
+from bench.plan.units import Unit, plan_units
 from bench.records import machine
-from bench.records.folder import RunFolder, told, without_nonfinite
+from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
-from bench.run.process import Limits, WorkerProcess
-from bench.run.runner import Runner
-
-Command = Callable[[Unit, Sequence[int]], Sequence[str]]
+from bench.run.process import Limits, WorkerCommand, WorkerProcess
+from bench.run.runner import Runner, StartCommand
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Half:
         """The timed cases of some models at one launch, by what shares a process."""
         groups: dict[tuple[str, str, int], list[Case]] = {}
         for case in self.cases:
-            if case.probe in TIMED_PROBES and _recorded(case).model_key in keys:
-                own = Case({**case.settings, "launch": launch})
+            if case.probe in TIMED_PROBES and case.model_key in keys:
+                own = replace(case, launch=launch)
                 groups.setdefault((case.backend, case.device, case.threads), []).append(own)
         return groups
 
@@ -63,23 +63,23 @@ class Comparison:
         sides: tuple[Side, Side],
         plans: tuple[Plan, Plan],
         rule: Rule,
-        control: Command,
+        start: Sequence[StartCommand],
+        control: StartCommand,
         limits: Limits,
         budget_s: float,
         compiled: Path,
     ) -> "Comparison":
         """`compiled` is a folder for what a side's workers compile, of which there are many."""
         halves = []
-        for side, plan in zip(sides, plans, strict=True):
+        for side, plan, command in zip(sides, plans, start, strict=True):
             info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
             folder = RunFolder.create(path, side.name, info)
             run = Runner(
                 folder,
-                _starter(side),
+                _caching(command, compiled / side.name),
                 limits,
                 SilentProgress(),
                 dict(info),
-                environment=_cache(compiled / side.name),
             )
             beside = Runner(folder, control, limits, SilentProgress(), run.info)
             halves.append(Half(side, run, beside, plan.cases))
@@ -119,7 +119,7 @@ class Comparison:
             async with gate:
                 cases = [case for case in half.cases if case.probe not in TIMED_PROBES]
                 found = plan_units(cases, random.Random(0))
-                await half.run.all(found, max(1, jobs // ways), processors)
+                await half.run.run_all(found, max(1, jobs // ways), processors)
 
         async with asyncio.TaskGroup() as group:
             for k, half in enumerate(self.halves):
@@ -158,7 +158,7 @@ async def launches(work: Sequence[tuple[Runner, Unit]]) -> None:
     workers = await _ready(work, processors)
     try:
         for (run, unit), worker in zip(work, workers, strict=True):
-            await run.unit(unit, 0, processors[: unit.threads], worker)
+            await run.run_unit(unit, 0, processors[: unit.threads], worker)
     finally:
         for worker in filter(None, workers):
             await worker.kill()
@@ -166,7 +166,7 @@ async def launches(work: Sequence[tuple[Runner, Unit]]) -> None:
 
 def beside(control: Runner, unit: Unit) -> Unit:
     """The control kernel, right after the cases of a launch."""
-    case = Case({**unit.cases[0].settings, "probe": "control"})
+    case = replace(unit.cases[0], probe="control")
     control.gate_failures[case.model_key] = ""
     return Unit("numpy", "cpu", unit.threads, timed=True, cases=(case,))
 
@@ -199,17 +199,15 @@ def _cache(folder: Path) -> dict[str, str]:
     }
 
 
-def _starter(side: Side) -> Command:
-    def command(unit: Unit, processors: Sequence[int]) -> Sequence[str]:
-        return side.worker(unit.backend, processors)
+def _caching(command: StartCommand, folder: Path) -> StartCommand:
+    """The same, with a folder for what the worker compiles."""
 
-    return command
+    def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
+        worker = command(unit, processors)
+        return replace(worker, environment={**worker.environment, **_cache(folder)})
 
-
-def _recorded(case: Case) -> Case:
-    """As its record will have it."""
-    return Case(told(without_nonfinite(case.settings)))
+    return start
 
 
 def _key(row: Any) -> str:
-    return Case(row.records[0].case).model_key
+    return model_key(row.records[0].case)

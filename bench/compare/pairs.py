@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.analysis.rows import Row, row_label, rows_from_records
 from bench.compare.decision import Decision, Rule, Verdict
-from bench.records.folder import Record
+from bench.records.record import Record
 
 
 @dataclass(frozen=True)

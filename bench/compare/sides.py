@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.plan.cases import Case
-from bench.plan.selection import Request
+from bench.plan.case import Case
+from bench.plan.request import Request
+from bench.plan.selection import Registry
+from bench.plan.units import Unit
+from bench.run.environment import worker_environment
+from bench.run.process import WorkerCommand
+from bench.run.runner import StartCommand
 from bench.spec import Unavailable
 
 PLAN_LIMIT_S = 300
@@ -38,6 +43,16 @@ class Side:
         chosen = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
         return self.command("worker", "--backend", self.moved.get(backend, backend), *chosen)
 
+    def starter(self, backends: Registry, backend: str | None = None) -> StartCommand:
+        """What starts the worker of a unit on this side, or always of the one backend."""
+
+        def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
+            name = backend or unit.backend
+            environment = worker_environment(backends, name, len(processors))
+            return WorkerCommand(self.worker(name, processors), environment)
+
+        return start
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,7 +66,7 @@ class Plan:
 def plan(side: Side, request: Request) -> Plan:
     """Ask the side itself: sizes, settings and limits are part of what is compared. Raises
     `Unavailable` where the side cannot be measured."""
-    words = request.given()
+    words = dict(request.values)
     if "backends" in words:
         words["backends"] = [side.moved.get(name, name) for name in words["backends"]]
     try:
@@ -72,7 +87,8 @@ def plan(side: Side, request: Request) -> Plan:
         told = json.loads(done.stdout)
         names = {there: asked for asked, there in side.moved.items()}
         found = [
-            Case({**c, "backend": names.get(c["backend"], c["backend"])}) for c in told["cases"]
+            Case.from_flat({**c, "backend": names.get(c["backend"], c["backend"])})
+            for c in told["cases"]
         ]
         return Plan(found, told["missing"], told["info"])
     except (ValueError, KeyError, TypeError):

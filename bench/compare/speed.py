@@ -20,7 +20,7 @@ from bench.compare.pairs import (
     outcome,
     with_enough,
 )
-from bench.records.folder import Record
+from bench.records.record import Record
 
 Launch = tuple[int, int]
 """Its number, and its threads."""

@@ -19,7 +19,8 @@ import pandas as pd
 from bench.compare.decision import Rule, Verdict
 from bench.compare.pairs import Finding, Sides
 from bench.compare.speed import launch_times
-from bench.records.folder import storage_errors, without_nonfinite
+from bench.records.folder import storage_errors
+from bench.records.record import without_nonfinite
 from bench.report.markup import markdown_list, markdown_table
 from bench.report.terminal import print_frame
 from bench.report.words import DASH, format_number

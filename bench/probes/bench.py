@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.plan.cases import Case
+from bench.plan.case import Case
 from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
 from bench.weights import initial_weights
 
@@ -139,8 +139,8 @@ class ProbeContext:
         return initial_weights(
             model,
             self.rng("weights"),
-            case.init,
-            forget_bias=case.forget_bias,
+            case.initial.scheme,
+            forget_bias=case.initial.forget_bias,
             time=self.task.time,
         )
 

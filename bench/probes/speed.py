@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench.gate.tolerance import relative_error
-from bench.plan.cases import PHASES
+from bench.plan.case import SpeedSettings
+from bench.plan.probes import PHASES
 from bench.probes.bench import Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.records.machine import Moment, gpu_conditions
@@ -43,15 +44,14 @@ def speed(bench: ProbeContext) -> Outcome:
     x, y = (session.put(part) for part in batch)
     session.wait()
     samples: dict[str, list[float]] = {}
-    asked = case.settings.get("phases", " ".join(PHASES)).split()
+    timing = case.speed or SpeedSettings(phase_s=0.4, phases=PHASES)
     for name, call in phases(session, x, y, bool(bench.supports.training)):
-        if name not in asked and bench.supports.training:
+        if name not in timing.phases and bench.supports.training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
-        warmed, seconds, calls = _steady(call, session, case.phase_s)
+        warmed, seconds, calls = _steady(call, session, timing.phase_s)
         samples[name] = seconds
         metrics |= {f"{name}_calls_a_sample": calls, f"{name}_warmed_up": float(warmed)}
-        metrics[f"{name}_s"] = float(np.quantile(seconds, 0.25 if case.device == "cpu" else 0.5))
         if name == "gradients":
             metrics |= _proof(session, x, y)
     metrics["native_calls"] = float(hasattr(session, "forward"))

@@ -103,7 +103,7 @@ def _written(bench: ProbeContext, session: Session) -> tuple[str, str]:
     on."""
     task: Any = bench.task
     prompt = getattr(task, "prompt", None)
-    if prompt is None or bench.case.bidirectional or bench.supports.lacks("generation"):
+    if prompt is None or bench.case.model.bidirectional or bench.supports.lacks("generation"):
         return "", ""
     rng = bench.rng("writing")
     drawn = generate(session, prompt, WRITTEN, classes=task.outputs, rng=rng)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.analysis.history import METRICS, Metric, MetricHistory, metric_histories
-from bench.plan.selection import check_words
+from bench.options import check_words
 from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
 from bench.report.terminal import print_frame

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records.folder import Record
+from bench.records.record import Record
 
 
 def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:

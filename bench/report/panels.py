@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row
-from bench.records.folder import Record
+from bench.records.record import Record
 from bench.report.words import entries, format_number
 from bench.spec import Array
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.tables import Tables, build_tables
-from bench.records.folder import Record, RunFolder
+from bench.records.folder import RunFolder
+from bench.records.record import Record
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, notes, overall_lines, sections
 from bench.report.words import DASH, INTERVAL, TEXT, not_measured_words

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.tables import Tables, build_tables
-from bench.records.folder import Record, RecordsError, RunFolder
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record
 from bench.report.markup import latex_document, markdown_list, markdown_section, markdown_table
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, notes, overall_lines, sections

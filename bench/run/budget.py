@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.analysis.statistics import median_interval
 from bench.analysis.timing import launch_time
-from bench.plan.cases import TIMED_PROBES, Case, Unit
-from bench.records.folder import Record
+from bench.plan.case import Case, model_key
+from bench.plan.probes import TIMED_PROBES
+from bench.plan.units import Unit
+from bench.records.record import Record
 
 NARROW = 0.005
 """The width of an interval, over the median, that needs no more launches."""
@@ -44,8 +46,8 @@ def next_launch(
             return None
         chosen = [w for w in found if w.relative >= SHARE * _widest(found)]
         if start_s + sum(w.seconds for w in chosen) <= seconds_left:
-            launch = 1 + max(w.case.launch for w in found)
-            cases = [Case({**w.case.settings, "launch": launch}) for w in chosen]
+            launch = 1 + max(w.case.launch or 0 for w in found)
+            cases = [replace(w.case, launch=launch) for w in chosen]
             order = rng.permutation(len(cases))
             return Unit(*process, timed=True, cases=tuple(cases[k] for k in order))
     return None
@@ -57,7 +59,7 @@ def widths(records: Iterable[Record], rng: np.random.Generator) -> list[Width]:
     timed: dict[str, list[Record]] = {}
     for record in records:
         if record.probe in TIMED_PROBES:
-            key = f"{Case(record.case).model_key} {record.case['threads']}"
+            key = f"{model_key(record.case)} {record.case['threads']}"
             timed.setdefault(key, []).append(record)
     sound = [found for found in timed.values() if all(r.status == "ok" for r in found)]
     return [_width(launches, rng) for launches in sound]
@@ -67,7 +69,7 @@ def _width(launches: Sequence[Record], rng: np.random.Generator) -> Width:
     last = max(launches, key=lambda record: record.case["launch"])
     phases = [[r.samples.get(phase, ()) for r in launches] for phase in last.samples]
     widest = max((_relative(p, last.case["device"], rng) for p in phases), default=0.0)
-    return Width(Case(last.case), widest, last.wall_s)
+    return Width(Case.from_flat(last.case), widest, last.wall_s)
 
 
 def _relative(samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator) -> float:

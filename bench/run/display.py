@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from bench.plan.cases import Case
-from bench.records.folder import Record
+from bench.plan.case import Case
+from bench.records.record import Record
 
 
 class SilentProgress(AbstractContextManager["SilentProgress"]):

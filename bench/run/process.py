@@ -9,19 +9,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
-from types import MappingProxyType
 from typing import Any
 
 import psutil
 
-from bench.plan.cases import Case
+from bench.plan.case import Case
 from bench.records.folder import storage_errors
-from bench.run.worker import environment_variables
 
 LINE_LIMIT = 1 << 28
+"""Bytes that one answer may have."""
 WATCH_S = 0.2
+"""Seconds between two looks at a worker's memory."""
 GRACE_S = 10.0
-"""Seconds a worker may take to end when it is told to, or when its output is closed."""
+"""Seconds a worker may take to end when its output is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,14 @@ class Limits:
     memory_bytes: float
 
 
+@dataclass(frozen=True)
+class WorkerCommand:
+    """What starts a worker: the program with its arguments, and all environment variables."""
+
+    program: Sequence[str]
+    environment: Mapping[str, str]
+
+
 @dataclass
 class WorkerProcess:
     """A running worker, and the file that takes what it prints."""
@@ -39,30 +47,25 @@ class WorkerProcess:
     process: asyncio.subprocess.Process
     log: Path
     limits: Limits
-    outgrown: float | None = None
-    """The size at which it was killed for memory."""
+    killed_at_bytes: float | None = None
+    """The memory it had when it was killed for taking too much."""
 
     @classmethod
     async def start(
-        cls,
-        command: Sequence[str],
-        threads: int,
-        logs: Path,
-        name: str,
-        limits: Limits,
-        environment: Mapping[str, str] = MappingProxyType({}),
+        cls, command: WorkerCommand, logs: Path, name: str, limits: Limits
     ) -> "WorkerProcess":
+        """Start a worker in a process group of its own; `name` begins the name of its log."""
         with storage_errors(f"cannot write to {logs}"):
             logs.mkdir(exist_ok=True)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
             errors = log.open("wb")
         with errors:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                *command.program,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, **environment_variables(threads), **environment},
+                env=dict(command.environment),
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )
@@ -73,31 +76,32 @@ class WorkerProcess:
         return self.process.returncode is None
 
     async def ask(self, case: Case) -> Mapping[str, Any]:
-        """The worker's answer, or a failure that says what became of it; then it is dead."""
-        began, started, kills = perf_counter(), time(), _out_of_memory_kills()
+        """The worker's answer, or a failure that says why there is none; then the worker is
+        dead."""
+        start, started, kills = perf_counter(), time(), _out_of_memory_kills()
         watch = asyncio.create_task(self._watch_memory())
         try:
             line = await asyncio.wait_for(self._exchange(case), self.limits.time_s)
             if answer := _decoded(line):
                 return answer
-            reason = await self._fate(line, kills)
+            reason = await self._why_no_answer(line, kills)
         except TimeoutError:
             reason = f"time-out: not done after {self.limits.time_s:g} s"
         finally:
             watch.cancel()
         await self.kill()
-        wall = perf_counter() - began
-        return {**answer_without_numbers("failed", reason), "started": started, "wall_s": wall}
+        failure = answer_without_numbers("failed", reason)
+        return {**failure, "started": started, "wall_s": perf_counter() - start}
 
     def move(self, processors: Sequence[int]) -> None:
-        """Every thread that it has to these processors, where threads can be moved."""
+        """Move all its threads to these processors, where the system can."""
         if hasattr(os, "sched_setaffinity"):
             with suppress(OSError):
                 for thread in os.listdir(f"/proc/{self.process.pid}/task"):
                     os.sched_setaffinity(int(thread), processors)
 
     async def kill(self) -> None:
-        """End it and whatever it started."""
+        """End the worker and the processes that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
@@ -105,7 +109,7 @@ class WorkerProcess:
     async def _exchange(self, case: Case) -> bytes:
         assert self.process.stdin and self.process.stdout
         try:
-            self.process.stdin.write(json.dumps(case.settings).encode() + b"\n")
+            self.process.stdin.write(json.dumps(case.flat()).encode() + b"\n")
             await self.process.stdin.drain()
             return await self.process.stdout.readline()
         except ConnectionError:
@@ -113,29 +117,29 @@ class WorkerProcess:
 
     async def _watch_memory(self) -> None:
         """Kill the worker when it grows over its limit."""
-        while self.outgrown is None:
+        while self.killed_at_bytes is None:
             await asyncio.sleep(WATCH_S)
             with suppress(psutil.Error, ProcessLookupError):
                 size = psutil.Process(self.process.pid).memory_info().rss
                 if size > self.limits.memory_bytes:
                     self.process.kill()
-                    self.outgrown = size
+                    self.killed_at_bytes = size
 
-    async def _fate(self, line: bytes, kills: int | None) -> str:
-        """Why the worker gave this line, which is none of its answers, or none at all."""
+    async def _why_no_answer(self, line: bytes, kills: int | None) -> str:
+        """Why the worker sent this line, which is no answer, or nothing at all."""
         if line.endswith(b"\n"):
             return f"the worker sent no result, but {line!r:.200}"
         with suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), GRACE_S)
         code = self.process.returncode
-        if self.outgrown is not None:
-            limit = self.limits.memory_bytes / 2**30
-            return f"out of memory: {self.outgrown / 2**30:.2f} GiB, over the limit of {limit:.2f}"
+        if self.killed_at_bytes is not None:
+            size, limit = self.killed_at_bytes / 2**30, self.limits.memory_bytes / 2**30
+            return f"out of memory: {size:.2f} GiB, over the limit of {limit:.2f}"
         if code == -signal.SIGKILL and kills is not None and _out_of_memory_kills() != kills:
             return "out of memory: killed by the kernel"
-        return f"worker died: {_ending(code)}{self._last_words()}"
+        return f"worker died: {_exit_reason(code)}{self._last_line()}"
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         with suppress(OSError):
             if lines := self.log.read_text(errors="replace").strip().splitlines():
                 return f"; last words: {lines[-1][:300]}"
@@ -143,7 +147,7 @@ class WorkerProcess:
 
 
 def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
-    """An answer with no numbers, in the worker's place."""
+    """An answer in the place of a worker that gives none."""
     return {
         "status": status,
         "reason": reason,
@@ -163,7 +167,7 @@ def _decoded(line: bytes) -> Mapping[str, Any] | None:
     return None
 
 
-def _ending(code: int | None) -> str:
+def _exit_reason(code: int | None) -> str:
     if code is None:
         return "it closed its output"
     with suppress(ValueError):
@@ -172,7 +176,7 @@ def _ending(code: int | None) -> str:
 
 
 def _out_of_memory_kills() -> int | None:
-    """How often this machine's kernel has killed for memory."""
+    """How often this machine's kernel has killed for memory; None where it does not say."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/vmstat").read_text().split("oom_kill ")[1].split()[0])
     return None

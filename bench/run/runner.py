@@ -1,6 +1,6 @@
-"""Hands cases to worker processes, keeps the gate, and writes the records.
+"""Hands cases to worker processes, keeps the parity gate, and writes the records.
 
-Only this process writes. Whatever happens to a worker costs the case it had in hand: the case is
+Only this process writes. A worker that fails in any way costs the case in hand: the case is
 recorded as failed with what is known of the cause, and a fresh worker goes on with the rest.
 """
 
@@ -12,105 +12,116 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.plan.cases import GATE, IMPORT_PROBE, UNPROVEN, Case, Unit
+from bench.plan.case import Case, model_key
+from bench.plan.probes import GATE, IMPORT_PROBE, UNPROVEN
+from bench.plan.units import Unit
 from bench.records import machine
-from bench.records.folder import Record, RecordsError, RunFolder, check_record
-from bench.run.process import Limits, WorkerProcess, answer_without_numbers
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record, check_record
+from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
+
+StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
+"""What starts the worker of a unit on these processors."""
 
 
 class Progress(Protocol):
-    """Told what goes on."""
+    """What is told when a case begins and ends. `slot` numbers the workers side by side."""
 
     def began(self, slot: int, case: Case) -> None: ...
     def ended(self, slot: int, case: Case, record: Record) -> None: ...
 
 
 def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Run it. Of what units that ran side by side met with the disk, the first is raised."""
+    """Run it. Raise the first storage error; report it once, even if several units failed."""
     try:
         asyncio.run(work)
     except ExceptionGroup as group:
-        storage, other = group.split(RecordsError)
-        raise (other or storage.exceptions[0]) from None  # type: ignore[union-attr]
+        storage, others = group.split(RecordsError)
+        raise (others or storage.exceptions[0]) from None  # type: ignore[union-attr]
 
 
 @dataclass
 class Runner:
-    """One invocation: where it writes, how it starts a worker, and what is proven so far."""
+    """One invocation: where it writes, how it starts a worker, and which models are proven."""
 
     folder: RunFolder
-    command: Callable[[Unit, Sequence[int]], Sequence[str]]
+    command: StartCommand
     limits: Limits
     progress: Progress
     info: dict[str, Any]
+    """The contents of `run.json`."""
     gate_failures: dict[str, str] = field(default_factory=dict)
-    """Why the parity gate is shut, empty where it is open, by the case's model key."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Of its workers, beside what they inherit."""
+    """Why a model may not be measured, by its key; empty text for a model that is proven."""
 
     def note_parity(self, record: Record) -> None:
-        """Open or shut the gate according to a parity record."""
+        """Remember what a parity record says of its model."""
         if record.probe == GATE:
             reason = record.reason or record.status
-            why = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
-            self.gate_failures[Case(record.case).model_key] = why
+            failure = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
+            self.gate_failures[model_key(record.case)] = failure
 
-    async def all(
+    async def run_all(
         self, units: Sequence[Unit], jobs: int, processors: Sequence[int] | None = None
     ) -> None:
-        """Untimed units side by side, one processor each; then the timed ones, alone. Of one
-        backend and device the first unit goes ahead of those whose models it proves."""
+        """Run the untimed units side by side, one processor each; then the timed ones, alone."""
         processors = machine.cpus() if processors is None else processors
+        await self._run_untimed([unit for unit in units if not unit.timed], jobs, processors)
+        for unit in units:
+            if unit.timed:
+                await self.run_unit(unit, 0, processors[: unit.threads])
+
+    async def _run_untimed(
+        self, units: Sequence[Unit], jobs: int, processors: Sequence[int]
+    ) -> None:
+        """The first unit of a backend and device goes ahead of those whose models it proves.
+        A device other than the CPU has one worker at a time."""
         slots: asyncio.Queue[int] = asyncio.Queue()
         for slot in range(max(1, min(jobs, len(processors)))):
             slots.put_nowait(slot)
         chains: dict[tuple[str, str], list[Unit]] = {}
         for unit in units:
-            if not unit.timed:
-                chains.setdefault((unit.backend, unit.device), []).append(unit)
+            chains.setdefault((unit.backend, unit.device), []).append(unit)
         devices = {device: asyncio.Lock() for _, device in chains if device != "cpu"}
 
-        async def untimed(unit: Unit) -> None:
+        async def run_in_slot(unit: Unit) -> None:
             async with devices.get(unit.device, nullcontext()):
                 slot = await slots.get()
                 try:
-                    await self.unit(unit, slot, processors[slot : slot + 1])
+                    await self.run_unit(unit, slot, processors[slot : slot + 1])
                 finally:
                     slots.put_nowait(slot)
 
-        async def in_turn(first: Unit, *others: Unit) -> None:
-            proof = group.create_task(untimed(first))
+        async def run_chain(first: Unit, *others: Unit) -> None:
+            proof = group.create_task(run_in_slot(first))
             for unit in sorted(others, key=lambda unit: unit.waits_for(first)):
                 if unit.waits_for(first):
                     await proof
-                group.create_task(untimed(unit))
+                group.create_task(run_in_slot(unit))
 
         async with asyncio.TaskGroup() as group:
             for chain in chains.values():
-                group.create_task(in_turn(*chain))
-        for unit in units:
-            if unit.timed:
-                await self.unit(unit, 0, processors[: unit.threads])
+                group.create_task(run_chain(*chain))
 
     async def start_ready(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess | None:
-        """A worker for a unit, which has imported its framework; None where none could be
-        started. Of a worker too old to know what is asked, what it answers is of no account."""
+        """A worker for a unit that has imported its framework; None where none could be
+        started."""
         try:
             worker = await self._start(unit, processors)
         except OSError:
             return None
-        await worker.ask(Case({**unit.cases[0].settings, "probe": IMPORT_PROBE}))
+        # Ignore the answer: an older worker may not know the `import` probe.
+        await worker.ask(replace(unit.cases[0], probe=IMPORT_PROBE))
         return worker
 
-    async def unit(
+    async def run_unit(
         self, unit: Unit, slot: int, processors: Sequence[int], worker: WorkerProcess | None = None
     ) -> None:
-        """Every case of a unit, in as many worker processes as it takes, the first of which may
-        be there already."""
+        """Run every case of a unit, in as many worker processes as it takes; `worker` is the
+        first of them where it was started already."""
         try:
             for case in unit.cases:
-                if shut := self._gate(case):
-                    self.write(slot, case, answer_without_numbers("skipped", shut))
+                if failure := self._gate_failure(case):
+                    self.write(slot, case, answer_without_numbers("skipped", failure))
                     continue
                 self.progress.began(slot, case)
                 try:
@@ -118,23 +129,20 @@ class Runner:
                         worker = await self._start(unit, processors)
                     answer = await worker.ask(case)
                 except OSError as error:
-                    answer = answer_without_numbers(
-                        "failed", f"no worker could be started: {error}"
-                    )
+                    reason = f"no worker could be started: {error}"
+                    answer = answer_without_numbers("failed", reason)
                 self.write(slot, case, answer)
         finally:
             if worker:
-                await worker.kill()  # it has nothing to keep, and frameworks take long to end
+                await worker.kill()  # it has nothing to save, and frameworks take long to end
 
     async def _start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"
         command, logs = self.command(unit, processors), self.folder.path / "workers"
-        return await WorkerProcess.start(
-            command, len(processors), logs, name, self.limits, self.environment
-        )
+        return await WorkerProcess.start(command, logs, name, self.limits)
 
-    def _gate(self, case: Case) -> str:
-        """Why a case must not be measured: its model is not proven equal; or nothing."""
+    def _gate_failure(self, case: Case) -> str:
+        """Why a case must not be measured; empty where its model is proven equal."""
         if case.probe == GATE:
             return ""
         return self.gate_failures.get(case.model_key, UNPROVEN + "no parity record")
@@ -144,11 +152,11 @@ class Runner:
         started = datetime.fromtimestamp(answer["started"], UTC).isoformat(timespec="milliseconds")
         record = Record(
             run=self.folder.id,
-            case=dict(case.settings),
+            case=case.flat(),
             status=answer["status"],
             reason=answer["reason"],
             probe=case.probe,
-            environment=self._environment(answer["environment"]),
+            environment=self._environment_name(answer["environment"]),
             started=started,
             wall_s=answer["wall_s"],
             metrics=answer["metrics"],
@@ -163,12 +171,13 @@ class Runner:
         self.note_parity(record)
         self.progress.ended(slot, case, record)
 
-    def _environment(self, found: Mapping[str, Any]) -> str | None:
-        if not found:
+    def _environment_name(self, environment: Mapping[str, Any]) -> str | None:
+        """The name of an environment in `run.json`, where it is added if it is new."""
+        if not environment:
             return None
-        name = machine.identifier(found)
-        known = self.info.setdefault("environments", {})
-        if name not in known:
-            known[name] = found
+        name = machine.identifier(environment)
+        environments = self.info.setdefault("environments", {})
+        if name not in environments:
+            environments[name] = environment
             self.folder.write_info(self.info)
         return name

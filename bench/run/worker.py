@@ -1,7 +1,7 @@
-"""One process, one backend, one device: reads cases as JSON lines, answers with results.
+"""One process, one backend, one device: reads cases as JSON lines and answers with results.
 
-The parent owns the records; the worker only measures. Its standard output is taken away from
-the frameworks, which print to it, and belongs to the protocol alone.
+The parent owns the records; the worker only measures. Frameworks print to standard output: it is
+taken away from them and belongs to the protocol alone.
 """
 
 import ctypes
@@ -17,68 +17,66 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from bench.plan.cases import IMPORT_PROBE, Case, case_limit
+from bench.plan.case import Case
+from bench.plan.cases import case_limit
+from bench.plan.probes import IMPORT_PROBE
 from bench.probes.bench import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
-from bench.spec import ModelSpec, Session, Task, Unsupported
+from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
 
 Load = Callable[[str], Any]
 
 
-def environment_variables(threads: int) -> dict[str, str]:
-    """What a worker must find in its environment before any framework is imported."""
-    count = str(threads)
-    names = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
-    pinned = {n + ("_THREADS" if n.startswith("TF") else "_NUM_THREADS"): count for n in names}
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONUNBUFFERED": "1"}
-    device = {
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
-    return {**pinned, **quiet, **device}
-
-
 def serve(
-    load_backend: Load, load_task: Load, backend: str, processors: Sequence[int], parent: int
+    load_backend: Load,
+    load_task: Load,
+    backend: str,
+    reference: str,
+    processors: Sequence[int],
+    parent: int,
 ) -> None:
-    """Answer cases until the parent closes the pipe."""
+    """Answer cases until the parent closes the pipe. `backend` and `reference` are names for
+    `load_backend`, `parent` is the process whose end ends this one."""
     channel = take_over_output()
     die_with(parent)
     if processors and hasattr(os, "sched_setaffinity"):
-        for thread in os.listdir("/proc/self/task"):  # NumPy's pool of threads is there already
+        for thread in os.listdir("/proc/self/task"):  # NumPy's pool of threads exists already
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread), set(processors))
-    worker = Worker(load_backend, load_task, backend, len(processors))
+    worker = Worker(load_backend, load_task, backend, reference, len(processors))
     for line in sys.stdin:
-        case = Case(json.loads(line))
-        channel.write(json.dumps(worker.answer(case), default=_plain) + "\n")
+        case = Case.from_flat(json.loads(line))
+        channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
         channel.flush()
 
 
 @dataclass
 class Worker:
-    """What lives as long as the process: the last training run, and what parity has shown."""
+    """What lives as long as the process: the last training run, and results to be used again."""
 
     load_backend: Load
     load_task: Load
     name: str
+    reference: str
     threads: int
     cache: dict[str, Any] = field(default_factory=dict)
-    trained: tuple[str, Any] = ("", None)
+    last_training: tuple[str, Any] = ("", None)
+    """A training run, and the model and seed that it belongs to."""
     paths: dict[str, str] = field(default_factory=dict)
+    """The path that ran, by model key."""
 
     @cached_property
     def commit(self) -> dict[str, Any]:
         return machine.commit(Path(__file__).parent)
 
     @cached_property
-    def backend(self) -> Any:
-        return self.load_backend(self.name)
+    def backend(self) -> Backend:
+        backend: Backend = self.load_backend(self.name)
+        return backend
 
     def answer(self, case: Case) -> dict[str, Any]:
-        """The parts of a record that the worker knows."""
-        began, started = time.perf_counter(), time.time()
+        """The fields of a record that the worker knows."""
+        start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
         try:
@@ -86,10 +84,9 @@ class Worker:
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - a case may fail in any way, and alone
-            status, reason = _verdict(error)
-            with suppress(Exception):  # what failed may not know its versions either
+            status, reason = _status_of(error)
+            with suppress(Exception):  # a backend that failed may not know its versions either
                 environment = self._environment(case, opened)
-        wall = time.perf_counter() - began
         return {
             "status": status,
             "reason": reason,
@@ -97,7 +94,7 @@ class Worker:
             "samples": outcome.samples,
             "environment": environment,
             "started": started,
-            "wall_s": wall,
+            "wall_s": time.perf_counter() - start,
         }
 
     def _outcome(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Outcome:
@@ -105,22 +102,24 @@ class Worker:
             from bench.probes.control import control
 
             return control()
-        bench = self._bench(case, watch, opened)
+        context = self._context(case, watch, opened)
         if case.probe == IMPORT_PROBE:
-            bench.import_framework()
+            context.import_framework()
             return Outcome({})
-        return self._probe(bench)
+        return self._probe(context)
 
-    def _bench(
+    def _context(
         self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]
     ) -> ProbeContext:
         if reason := case_limit(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
-        task = case.with_task(_any_size(self.load_task(case.task)))
-        reference = self.load_backend("numpy")
-        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened)
+        template: Task = next(iter(self.load_task(case.task.name).PROFILES.values()))
+        reference = self.load_backend(self.reference)
+        return ProbeContext(
+            case, case.sized(template), self.backend, reference, watch, self.cache, opened
+        )
 
-    def _probe(self, bench: ProbeContext) -> Outcome:
+    def _probe(self, context: ProbeContext) -> Outcome:
         from bench.gate.parity import parity
         from bench.probes.gradients import gradients
         from bench.probes.learning import learning
@@ -128,23 +127,23 @@ class Worker:
         from bench.probes.memory import memory
         from bench.probes.speed import speed
 
-        trained = {"learning": learning, "gradients": gradients, "lengths": lengths}
-        if probe := trained.get(bench.case.probe):
-            return probe(bench, self._training(bench))
-        return {"parity": parity, "memory": memory, "speed": speed}[bench.case.probe](bench)
+        after_training = {"learning": learning, "gradients": gradients, "lengths": lengths}
+        if probe := after_training.get(context.case.probe):
+            return probe(context, self._training(context))
+        return {"parity": parity, "memory": memory, "speed": speed}[context.case.probe](context)
 
-    def _training(self, bench: ProbeContext) -> Any:
-        """Learning, gradients and lengths look at one and the same training run, where they follow
-        each other; it is run again where they do not."""
+    def _training(self, context: ProbeContext) -> Any:
+        """The training run of the case. Learning, gradients and lengths share it where they
+        follow each other; otherwise it is run again."""
         from bench.probes.training import train
 
-        key = f"{bench.case.model_key} seed {bench.case.seed}"
-        if self.trained[0] != key:
-            self.trained = (key, train(bench))
-        return self.trained[1]
+        key = f"{context.case.model_key} seed {context.case.seed}"
+        if self.last_training[0] != key:
+            self.last_training = (key, train(context))
+        return self.last_training[1]
 
     def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
-        """Library versions, switches and the path that ran, for this case's model."""
+        """Library versions, switches and the path that ran, for the model of this case."""
         key, settings = case.model_key, getattr(self.backend, "settings", None)
         expected = getattr(self.backend, "expected_path", None)
         if key not in self.paths and case.model in opened:
@@ -162,12 +161,8 @@ class Worker:
         }
 
 
-def _any_size(module: Any) -> Task:
-    task: Task = next(iter(module.PROFILES.values()))
-    return task
-
-
-def _verdict(error: Exception) -> tuple[str, str]:
+def _status_of(error: Exception) -> tuple[str, str]:
+    """The status and the reason of a case that ended with this error."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, Unsupported):
         return "skipped", str(error)
@@ -178,20 +173,20 @@ def _verdict(error: Exception) -> tuple[str, str]:
 
 
 def take_over_output() -> IO[str]:
-    """The pipe to the parent; from here on, what anything prints goes to standard error."""
-    own = os.fdopen(os.dup(1), "w")
+    """The pipe to the parent. From now on what anything prints goes to standard error."""
+    channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    return own
+    return channel
 
 
-def _plain(value: Any) -> Any:
-    """What JSON does not know: a framework's scalars as numbers, the rest by its name."""
+def _as_json(value: Any) -> Any:
+    """A value that JSON does not know: a framework's scalar as a number, others by their text."""
     return value.item() if hasattr(value, "item") else str(value)
 
 
 def die_with(parent: int) -> None:
-    """On Linux, a parent that is killed takes its workers along; and should memory run out,
-    the kernel is asked to take the worker rather than anything else."""
+    """On Linux, end this process when its parent is killed. If memory runs out, the kernel is
+    asked to end a worker rather than anything else."""
     if sys.platform != "linux":
         return
     pr_set_pdeathsig = 1

@@ -1,0 +1,50 @@
+"""The options of `compare` beside those of a run."""
+
+from dataclasses import dataclass
+
+from bench.options import EXECUTION, Kind, option
+
+SIDES = "the sides"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Which two sides are compared, and what counts as a change."""
+
+    base: str | None = option(
+        Kind.WORD, "a commit; the head is the checkout as it is", metavar="REV", group=SIDES
+    )
+    head: str | None = option(
+        Kind.WORD, "a commit in the place of the checkout", metavar="REV", group=SIDES
+    )
+    base_python: str | None = option(
+        Kind.WORD, "interpreter of the base", metavar="PATH", group=SIDES
+    )
+    head_python: str | None = option(
+        Kind.WORD, "interpreter of the head", metavar="PATH", group=SIDES
+    )
+    aa: bool = option(
+        Kind.FLAG,
+        "compare the head with itself: every red verdict is then a false one",
+        default=False,
+        group=SIDES,
+    )
+    run_id: str | None = option(
+        Kind.WORD, "name of the comparison", default_text="the time", metavar="ID", group=EXECUTION
+    )
+    pairs: int = option(
+        Kind.WHOLE, "launches of each side in a round", default=10, least=1, group=EXECUTION
+    )
+    rounds: int = option(Kind.WHOLE, "rounds at most", default=3, least=1, group=EXECUTION)
+    least: float = option(
+        Kind.NUMBER, "change that is flagged", default=0.05, metavar="SHARE", group=EXECUTION
+    )
+    excluded: float = option(
+        Kind.NUMBER, "change that a pass excludes", default=0.1, metavar="SHARE", group=EXECUTION
+    )
+    budget: str | None = option(
+        Kind.WORD,
+        "such as 10m: after it no round begins but to confirm a regression",
+        metavar="TIME",
+        group=EXECUTION,
+    )

@@ -1,0 +1,68 @@
+"""Whether a backend can run here, found out without importing its framework."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import util
+from typing import Any
+
+from bench.records import machine
+from bench.spec import Unavailable
+
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A backend that cannot run on a device on which it was asked to run."""
+
+    backend: str
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.backend} on {self.device}: {self.reason}"
+
+
+def why_unavailable(backend: Any, device: str) -> str | None:
+    """Why a backend cannot run on a device here; None where it can."""
+    versions = machine.versions(getattr(backend, "REQUIRES", ()))
+    missing = [n for n, version in versions.items() if not version and not _is_module(n)]
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    declared = getattr(backend, "unavailable", None)
+    reasons = [declared(device) if declared else None, machine.why_no_cuda(device)]
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
+def usable_devices(
+    backends: Mapping[str, Any], words: Sequence[str]
+) -> tuple[dict[str, list[str]], list[Gap]]:
+    """The devices that each backend can use, of those that the words name, and the gaps. `auto`
+    stands for the CPU and the first GPU. `Unavailable` for a word that is no device."""
+    devices = _named_devices(words)
+    usable: dict[str, list[str]] = {}
+    gaps = []
+    for name, backend in backends.items():
+        for device in devices:
+            if reason := why_unavailable(backend, device):
+                gaps.append(Gap(name, device, reason))
+            else:
+                usable.setdefault(name, []).append(device)
+    return usable, gaps
+
+
+def _named_devices(words: Sequence[str]) -> list[str]:
+    for word in words:
+        if word != "auto" and not DEVICE.fullmatch(word):
+            raise Unavailable(f"unknown device {word!r}. Known: cpu, cuda, cuda:1, …, auto")
+    expanded = [("cpu", "cuda") if word == "auto" else (word,) for word in words]
+    return list(dict.fromkeys(device for devices in expanded for device in devices))
+
+
+def _is_module(package: str) -> bool:
+    """Whether a module of the package's name exists: builds under other names bring it too."""
+    try:
+        return util.find_spec(package.replace("-", "_")) is not None
+    except (ImportError, ValueError):
+        return False

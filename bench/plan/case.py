@@ -1,0 +1,169 @@
+"""A case: backend × model × task × device × probe settings × seed, with typed parts.
+
+A case is flattened at two borders only: in its record, where `case` is one flat mapping, and on
+the pipe to a worker.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+from bench.plan.probes import PHASES
+from bench.records.record import without_nonfinite
+from bench.spec import ModelSpec, Task, Training
+
+MODEL_FIELDS = tuple(f.name for f in fields(ModelSpec))
+TRAINING_FIELDS = tuple(f.name for f in fields(Training))
+PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
+"""Settings that do not change the model, so that the parity gate need not prove it again."""
+CASE_FIELDS = ("backend", "device", "task", "metric", "init", "forget_bias", *PROBE_SETTINGS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings:
+    """A task at one size: its name, the score that decides, and its options by name.
+
+    Options that the model or the training hold as well, such as `hidden` and `learning_rate`, are
+    found there and not here.
+    """
+
+    name: str
+    metric: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def from_task(cls, name: str, task: Task) -> "TaskSettings":
+        options: dict[str, Any] = asdict(task)  # type: ignore[call-overload]
+        elsewhere = (*MODEL_FIELDS, *TRAINING_FIELDS)
+        options = {name: value for name, value in options.items() if name not in elsewhere}
+        return cls(name=name, metric=task.metric, options=options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialWeights:
+    """The scheme of the initial weights, and the bias of the lstm's forget gate (None: the
+    scheme's own). See `bench.weights`."""
+
+    scheme: str = "orthogonal"
+    forget_bias: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedSettings:
+    """Which phases are timed, and how many seconds one phase may take."""
+
+    phase_s: float
+    phases: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What one record answers. Two cases are the same case where their keys are equal."""
+
+    backend: str
+    device: str
+    task: TaskSettings
+    model: ModelSpec
+    training: Training
+    initial: InitialWeights
+    probe: str
+    seed: int
+    threads: int
+    launch: int | None = None
+    """The number of the fresh process, for the speed probe."""
+    speed: SpeedSettings | None = None
+
+    def flat(self) -> dict[str, Any]:
+        """All settings in one mapping, as a record holds them."""
+        settings = {
+            "backend": self.backend,
+            "device": self.device,
+            "task": self.task.name,
+            "metric": self.task.metric,
+            "init": self.initial.scheme,
+            "forget_bias": self.initial.forget_bias,
+            **self.task.options,
+            **asdict(self.model),
+            **asdict(self.training),
+            "probe": self.probe,
+            "seed": self.seed,
+            "launch": self.launch,
+            "threads": self.threads,
+        }
+        return settings | (_flat_speed(self.speed) if self.speed else {})
+
+    @classmethod
+    def from_flat(cls, settings: Mapping[str, Any]) -> "Case":
+        """The case that `flat` wrote; fields that are missing take their defaults. ValueError
+        where the settings are not those of a case."""
+        try:
+            return _from_flat(settings)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the settings of a case: {error!r}") from error
+
+    @cached_property
+    def key(self) -> str:
+        """The same text for the same case, whatever the order of its settings."""
+        return case_key(self.flat())
+
+    @cached_property
+    def model_key(self) -> str:
+        """What the parity gate proves: the case without its probe, seed and launch."""
+        return model_key(self.flat())
+
+    def sized(self, template: Task) -> Task:
+        """The task at the size of this case; `template` is any instance of the same task."""
+        settings = self.flat()
+        names = [f.name for f in fields(template)]  # type: ignore[arg-type]
+        return replace(template, **{name: settings[name] for name in names})  # type: ignore[type-var]
+
+    def __str__(self) -> str:
+        device = "" if self.device == "cpu" else f" on {self.device}"
+        number = f"seed {self.seed}" if self.launch is None else f"launch {self.launch}"
+        model = f"{self.model.cell} {self.task.name} {self.model.dtype}"
+        return f"{self.backend} {model}{device} {self.probe} {number}"
+
+
+def case_key(settings: Mapping[str, Any]) -> str:
+    """The identity of a flat case as it is recorded: JSON with sorted names."""
+    return json.dumps(without_nonfinite(settings), sort_keys=True)
+
+
+def model_key(settings: Mapping[str, Any]) -> str:
+    """The identity of what the parity gate proves in a flat case."""
+    return case_key({k: v for k, v in settings.items() if k not in PROBE_SETTINGS})
+
+
+def _flat_speed(speed: SpeedSettings) -> dict[str, Any]:
+    """`phases` is written only where it is not all of them."""
+    flat: dict[str, Any] = {"phase_s": speed.phase_s}
+    some = tuple(speed.phases) != PHASES
+    return flat | ({"phases": " ".join(speed.phases)} if some else {})
+
+
+def _from_flat(settings: Mapping[str, Any]) -> Case:
+    typed = (*CASE_FIELDS, *MODEL_FIELDS, *TRAINING_FIELDS)
+    options = {name: value for name, value in settings.items() if name not in typed}
+    speed = None
+    if "phase_s" in settings:
+        phases = settings["phases"].split() if "phases" in settings else PHASES
+        speed = SpeedSettings(phase_s=settings["phase_s"], phases=tuple(phases))
+    return Case(
+        backend=settings["backend"],
+        device=settings["device"],
+        task=TaskSettings(name=settings["task"], metric=settings["metric"], options=options),
+        model=ModelSpec(**_chosen(settings, MODEL_FIELDS)),
+        training=Training(**_chosen(settings, TRAINING_FIELDS)),
+        initial=InitialWeights(scheme=settings["init"], forget_bias=settings["forget_bias"]),
+        probe=settings["probe"],
+        seed=settings["seed"],
+        launch=settings["launch"],
+        threads=settings["threads"],
+        speed=speed,
+    )
+
+
+def _chosen(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: settings[name] for name in names if name in settings}

@@ -1,0 +1,120 @@
+"""From a word such as `adding:paper:length=200` to a task at its size."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from bench.options import Settings, check_words
+from bench.plan.probes import PROFILES
+from bench.spec import Task, Unavailable
+
+
+def user_series(settings: Settings) -> dict[str, str]:
+    """Task options that read the user's own file; empty where the user names none."""
+    data, column = settings.data, settings.column
+    if data is None and column is None:
+        return {}
+    if data is None or column is None:
+        raise Unavailable("--data FILE and --column NAME go together")
+    path = Path(data).expanduser().resolve()
+    if path.exists() and not path.is_file():
+        raise Unavailable(f"--data: {path} is no regular file")
+    try:
+        digest = sha256(path.read_bytes()).hexdigest()[:32]
+    except OSError as error:
+        raise Unavailable(f"--data: {path} cannot be read: {error.strerror or error}") from None
+    if settings.digest not in (None, digest):
+        raise Unavailable(f"--data: {path} has changed since the run began. Begin a new run")
+    return {"series": "csv", "data": str(path), "column": column, "digest": digest}
+
+
+def task_from_words(
+    text: str, module: Any, profile: str, series: Mapping[str, str]
+) -> tuple[str, Task]:
+    """The name and the task at its size, from `name[:size][:option=value…]`.
+
+    `module` is the task file, `profile` the size where the text names none, and `series` what
+    `user_series` gave. `Unavailable` says what is wrong with the text, or why the data of the
+    task cannot be read.
+    """
+    name, *words = text.split(":")
+    sizes = module.PROFILES
+    size = words[0] if words and words[0] in sizes else None
+    options = _option_texts(name, size, words[1:] if size else words, sizes)
+    if series:
+        _check_series(name, text, sizes[size or profile], size, options.keys() & series.keys())
+    task = task_at_size(name, module, size or profile, {**options, **series})
+    if reason := getattr(task, "unavailable", lambda: None)():
+        raise Unavailable(f"task {name}: {reason}")
+    return name, task
+
+
+def _check_series(
+    name: str, text: str, task: Task, size: str | None, clashes: Iterable[str]
+) -> None:
+    """Whether `--data` can go with this task."""
+    if not hasattr(task, "column"):
+        raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
+    if size not in (None, *PROFILES) or [*clashes]:
+        raise Unavailable(
+            f"task {name}: {text!r} names a series, and so does --data: give one of them"
+        )
+
+
+def _option_texts(
+    name: str, size: str | None, words: Sequence[str], sizes: Iterable[str]
+) -> dict[str, str]:
+    """The texts behind `option=`, each option once."""
+    for word in words:
+        if "=" not in word:
+            reason = _why_no_option(name, size, word, words[0], list(sizes))
+            raise Unavailable(f"task {name}: {word!r} {reason}")
+    pairs = [word.split("=", 1) for word in words]
+    names = [option for option, _ in pairs]
+    if repeated := [option for option in names if names.count(option) > 1]:
+        count = names.count(repeated[0])
+        raise Unavailable(f"task {name}: {repeated[0]} is given {count} times")
+    return dict(pairs)
+
+
+def _why_no_option(name: str, size: str | None, word: str, first: str, sizes: Sequence[str]) -> str:
+    if word in sizes and size:
+        return f"is a second size beside {size!r}"
+    if word in sizes:
+        return f"is a size, which comes first: {name}:{word}:{first}"
+    near = get_close_matches(word, sizes)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"is neither option=value nor a size ({', '.join(sizes)}){hint}"
+
+
+def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) -> Task:
+    """The task at a size of its file, with options changed to what the texts say. `Unavailable`
+    for an option that the task lacks or that changes nothing, and for a wrong value."""
+    task = module.PROFILES[size]
+    changes: dict[str, Any] = {}
+    for option, text in texts.items():
+        check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
+        changes[option] = _parsed(name, option, text, getattr(task, option))
+    try:
+        changed: Task = replace(task, **changes)
+    except (ValueError, TypeError) as error:
+        raise Unavailable(f"task {name}: {error}") from error
+    if idle := [option for option in texts if option in getattr(changed, "unread", ())]:
+        raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
+    return changed
+
+
+def _parsed(name: str, option: str, text: str, current: Any) -> Any:
+    """The text as a value of the same type as the current one."""
+    if isinstance(current, str):
+        return text
+    if text.lower() == "none":
+        return None
+    try:
+        return int(text) if isinstance(current, int) else float(text)
+    except ValueError:
+        noun = "a whole number" if isinstance(current, int) else "a number"
+        raise Unavailable(f"task {name}: {option} must be {noun}, not {text!r}") from None

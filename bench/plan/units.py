@@ -1,0 +1,59 @@
+"""From cases to units of work, each for one fresh worker process."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.plan.case import Case
+from bench.plan.probes import GATE, ISOLATED_PROBES, TIMED_PROBES
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Cases for one fresh worker process: one backend, one device, one number of threads."""
+
+    backend: str
+    device: str
+    threads: int
+    timed: bool
+    cases: tuple[Case, ...]
+
+    def waits_for(self, first: "Unit") -> bool:
+        """Whether `first` proves a model that this unit uses and does not prove itself."""
+        mine, theirs = ({c.model_key for c in u.cases if c.probe == GATE} for u in (self, first))
+        return any(case.model_key in theirs - mine for case in self.cases)
+
+
+def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
+    """The units that run these cases, in their order.
+
+    First the untimed cases, one unit for each backend and device. Then each memory case in a
+    process of its own, where nothing was allocated or compiled before. Last the timed cases,
+    launch by launch: backends and cases are shuffled anew for each launch, so that a drift of the
+    machine's speed falls on all of them alike.
+    """
+    cases = list(cases)
+    timed = [case for case in cases if case.probe in TIMED_PROBES]
+    isolated = [case for case in cases if case.probe in ISOLATED_PROBES]
+    others = [case for case in cases if case.probe not in (*TIMED_PROBES, *ISOLATED_PROBES)]
+    units = _grouped(others, timed=False)
+    for case in isolated:
+        units += _grouped([case], timed=False)
+    for launch in sorted({case.launch or 0 for case in timed}):
+        units += _shuffled([case for case in timed if (case.launch or 0) == launch], rng)
+    return units
+
+
+def _shuffled(cases: list[Case], rng: random.Random) -> list[Unit]:
+    """The units of one launch, in a random order, their cases too."""
+    rng.shuffle(cases)
+    units = _grouped(cases, timed=True)
+    rng.shuffle(units)
+    return units
+
+
+def _grouped(cases: Iterable[Case], timed: bool) -> list[Unit]:
+    groups: dict[tuple[str, str, int], list[Case]] = {}
+    for case in cases:
+        groups.setdefault((case.backend, case.device, case.threads), []).append(case)
+    return [Unit(*key, timed, tuple(group)) for key, group in groups.items()]

@@ -1,0 +1,31 @@
+"""The environment variables of a worker process, which it must find before it imports a
+framework."""
+
+import os
+from collections.abc import Mapping
+
+from bench.plan.selection import Registry
+
+
+def worker_environment(backends: Registry, backend: str, threads: int) -> dict[str, str]:
+    """This process's variables, the thread counts of the linear-algebra libraries that NumPy
+    uses, and what the adapter declares in `environment(threads)`."""
+    pinned = {
+        f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+    }
+    declare = getattr(backends.load(backend), "environment", None)
+    declared: Mapping[str, str] = declare(threads) if declare else {}
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **pinned, **_frameworks(threads), **declared}
+
+
+def _frameworks(threads: int) -> dict[str, str]:
+    """To be declared by the adapters."""
+    return {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
