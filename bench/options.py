@@ -276,8 +276,7 @@ def add_options(
         if entry.group not in groups:
             groups[entry.group] = parser.add_argument_group(entry.group)
         text = (defaults or {}).get(f.name) or _default_text(f)
-        flag = "--" + f.name.replace("_", "-")
-        groups[entry.group].add_argument(flag, **_argument(entry, text))
+        groups[entry.group].add_argument(flag_of(f.name), **_argument(entry, text))
 
 
 def _argument(entry: Option, default: str) -> dict[str, Any]:
@@ -316,11 +315,18 @@ def _split(name: str, entry: Option, words: Sequence[str]) -> list[Any]:
     """`a b` and `a,b` alike."""
     items = [item for word in words for item in word.split(",") if item]
     if not items:
-        raise Unavailable(f"--{name} is empty")
+        raise Unavailable(f"{flag_of(name)} is empty")
     try:
         return [entry.kind.type(item) for item in items]
     except ValueError:
-        raise Unavailable(f"{name} must be whole numbers, not {' '.join(items)!r}") from None
+        raise Unavailable(
+            f"{flag_of(name)} must be whole numbers, not {' '.join(items)!r}"
+        ) from None
+
+
+def flag_of(name: str) -> str:
+    """How an option is written on the command line."""
+    return "--" + name.replace("_", "-")
 
 
 # ---- checks ----------------------------------------------------------------------------------
@@ -335,10 +341,11 @@ def checked(options: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
 
 def _checked(name: str, entry: Option, value: Any) -> Any:
     values = list(dict.fromkeys(value)) if entry.kind.is_list else [value]
+    shown = flag_of(name) if entry.on_command_line else name
     if entry.kind in (Kind.WHOLE, Kind.WHOLES):
-        _check_whole(name, entry, values)
+        _check_whole(shown, entry, values)
     elif entry.kind is Kind.NUMBER:
-        _check_number(name, entry, value)
+        _check_number(shown, entry, value)
     elif entry.choices:
         check_words(entry.word or name, values, entry.choices)
     return values if entry.kind.is_list else value
@@ -356,10 +363,11 @@ def _check_whole(name: str, entry: Option, values: Sequence[int]) -> None:
 
 
 def _check_number(name: str, entry: Option, value: float) -> None:
-    if not isfinite(value):
-        raise Unavailable(f"{name} must be a number, not {value}")
-    if entry.above is not None and not value > entry.above:
-        raise Unavailable(f"{name} must be a number above {entry.above:g}, not {value:g}")
+    positive = entry.above == 0
+    if not isfinite(value) or (entry.above is not None and not value > entry.above):
+        bound = "" if positive or entry.above is None else f" above {entry.above:g}"
+        noun = "positive number" if positive else "number"
+        raise Unavailable(f"{name} must be a {noun}{bound}, not {value:g}")
 
 
 def check_words(word: str, values: Sequence[str], choices: Collection[str]) -> list[str]:

@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import backends  # noqa: E402
 import tasks  # noqa: E402
+from bench.options import Settings  # noqa: E402
 from bench.plan.case import Case  # noqa: E402
 from bench.plan.cases import Selection, plan_cases  # noqa: E402
 from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
@@ -119,11 +120,8 @@ def bench_for(
     name = backend if isinstance(backend, str) else "under-test"
     module = backends.load(backend) if isinstance(backend, str) else backend
     small = _small(task, size)
-    selection = Selection(
-        backends=[name],
-        tasks=[(task, small)],
+    settings = Settings(
         cells=[cell],
-        devices={name: [device]},
         dtypes=[dtype],
         probes=[probe],
         seeds=[seed],
@@ -133,6 +131,9 @@ def bench_for(
         optimiser=optimiser,
         forget_bias=forget_bias,
         threads=1,
+    )
+    selection = Selection(
+        settings=settings, backends=[name], tasks=[(task, small)], devices={name: [device]}
     )
     case: Case = next(c for c in plan_cases(selection) if c.probe == probe)
     return ProbeContext(case, small, module, backends.load("numpy"), Stopwatch(), {})

@@ -9,7 +9,6 @@ import pytest
 from conftest import bench_for
 from running import records, tiny_run
 
-from bench.plan.case import Case
 from bench.records.record import Record
 from bench.run.budget import next_launch, widths
 from bench.run.limits import parse_duration
@@ -17,7 +16,7 @@ from bench.spec import Unavailable
 
 
 def launches(cell: str, seconds: Sequence[float], backend: str = "numpy") -> list[Record]:
-    case = dict(bench_for("numpy", "speed", cell=cell).case.settings) | {"backend": backend}
+    case = bench_for("numpy", "speed", cell=cell).case.flat() | {"backend": backend}
     return [
         Record(
             run="r",
@@ -36,7 +35,7 @@ def launches(cell: str, seconds: Sequence[float], backend: str = "numpy") -> lis
 
 def chosen(found: list[Record], left: float = 1000.0) -> dict[str, int] | None:
     unit = next_launch(found, left, np.random.default_rng(0), start_s=4.0)
-    return unit and {case.cell: case.launch for case in unit.cases}
+    return unit and {case.model.cell: case.launch for case in unit.cases}
 
 
 NARROW, WIDE, WIDEST = [1.0] * 5, [1.0, 1.1, 0.9, 1.05, 1.0], [1.0, 2.0, 0.5, 1.5, 1.2]
@@ -75,7 +74,7 @@ def test_a_run_with_a_budget_goes_on_launching_and_one_without_does_not(tmp_path
         chosen = ("--probes", "speed", "--cells", "lstm", "--launches", "1", *budget)
         assert tiny_run(tmp_path, *chosen, run=run).returncode == 0
     counts = {
-        run: [Case(r["case"]).launch for r in records(tmp_path, run) if r["probe"] == "speed"]
+        run: [r["case"]["launch"] for r in records(tmp_path, run) if r["probe"] == "speed"]
         for run in ("without", "with")
     }
     assert counts["without"] == [0]

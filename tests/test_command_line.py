@@ -24,6 +24,7 @@ from running import (
 )
 
 import backends
+import run_bench
 import tasks
 from bench.plan.availability import why_unavailable
 from bench.plan.request import Request
@@ -43,18 +44,18 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks ADDING": ("there is no task 'ADDING'. Did you mean adding",),
     "--tasks forecasting:makey-glass": ("nor a size (smoke", "did you mean mackey-glass?"),
     "list ading:smoke": ("there is no task 'ading'. Did you mean adding",),
-    "study taks": ("unknown study 'taks'; did you mean tasks",),
+    "study taks": ("unknown study 'taks'; did you mean tasks?",),
     "--tasks adding:length": ("'length' is neither option=value nor a size (smoke, standard",),
     "--tasks adding:": ("task adding: '' is neither option=value nor a size",),
     "--tasks workload:fastrnn": ("'fastrnn' is neither option=value nor a size", "fastrnns"),
     "--layers 0": ("layers must be a whole number from 1 up, not 0",),
     "--layers two": ("layers must be whole numbers, not 'two'",),
-    "--directions 3": ("directions must be 1 or 2 (bidirectional), not 3",),
+    "--directions 3": ("--directions must be 1 or 2, not 3",),
     "--gru reset": ("unknown gru variant 'reset'", "reset_after, reset_before"),
-    "--forget-bias nan": ("forget bias must be a number, not nan",),
+    "--forget-bias nan": ("--forget-bias must be a number, not nan",),
     "--tasks seq2seq --cells feedforward": ("task seq2seq: the feedforward cell has no state",),
-    "--tasks char-lm:smoke --directions 1 2": ("task char-lm: directions must be 1, not 2: it",),
-    "--tasks long-lag:2b --directions 2": ("task long-lag: directions must be 1, not 2: it asks",),
+    "--tasks char-lm:smoke --directions 1 2": ("task char-lm: directions must be 1, not 2: the task asks",),
+    "--tasks long-lag:2b --directions 2": ("task long-lag: directions must be 1, not 2: the task asks",),
     "--tasks seq2seq --directions 2": ("task seq2seq: a decoder starts from the states of a",),
     "--tasks adding --data x.csv": ("--data FILE and --column NAME go together",),
     "--data x.csv --column y": ("x.csv cannot be read: No such file",),
@@ -101,9 +102,9 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--seeds 0,-1": ("seeds must be a whole number from 0 up, not -1",),
     "--launches 0": ("launches must be a whole number from 1 up, not 0",),
     "--launches x": ("argument --launches: invalid int value: 'x'",),
-    "--threads 0": ("threads must lie between 1 and the",),
-    "--threads 99999": ("threads must lie between 1 and the", "not 99999"),
-    "--jobs 0": ("--jobs must be at least 1, not 0",),
+    "--threads 0": ("--threads must be a whole number from 1 to",),
+    "--threads 99999": ("--threads must be a whole number from 1 to", "not 99999"),
+    "--jobs 0": ("--jobs must be a whole number from 1 up, not 0",),
     "--time-limit -1": ("--time-limit must be a positive number, not -1",),
     "--time-limit 0": ("--time-limit must be a positive number, not 0",),
     "--time-limit nan": ("--time-limit must be a positive number, not nan",),
@@ -233,7 +234,7 @@ def test_a_backend_that_nobody_named_is_left_out_and_that_is_said() -> None:
 
 def test_a_backend_that_was_named_must_be_there() -> None:
     with pytest.raises(Unavailable, match="absent on cpu: not installed: no-such-framework"):
-        select(Request(backends=["numpy", "absent"]), SOME, tasks)
+        select(Request({"backends": ["numpy", "absent"]}), SOME, tasks)
 
 
 def test_a_package_counts_as_installed_by_its_own_name_or_its_modules() -> None:
@@ -427,7 +428,7 @@ def test_an_interrupt_before_anything_runs_is_told_by_the_code(
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("run_bench.show_list", interrupted)
+    monkeypatch.setitem(run_bench.COMMANDS, "list", interrupted)
     done = bench_inside("list")
     assert (done.returncode, done.stderr) == (130, "")
 

@@ -1,7 +1,6 @@
 """The time that a run is said to take follows what was measured before."""
 
 import random
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,15 @@ from test_records import record
 
 from bench.plan.case import Case
 from bench.plan.cases import plan_cases
-from bench.plan.estimate import START_S, cost_group, estimate_seconds, estimate_total, past_costs
+from bench.plan.estimate import (
+    START_S,
+    Past,
+    PastCost,
+    cost_group,
+    estimate_seconds,
+    estimate_total,
+    past_costs,
+)
 from bench.plan.units import Unit, plan_units
 from bench.records.folder import RunFolder
 from bench.run.display import LiveProgress, SilentProgress, format_duration
@@ -20,14 +27,19 @@ from tasks.adding import Adding
 
 def recorded(root: Path, run: str, case: Case, *walls: float, **changes: Any) -> RunFolder:
     folder = RunFolder.create(root, run, {})
-    own = {"case": dict(case.settings), "probe": case.probe, **changes}
+    own = {"case": case.flat(), "probe": case.probe, **changes}
     for wall in walls:
         folder.append(record(wall_s=wall, **own))
     return folder
 
 
-def one(case: Case, known: Mapping[str, Sequence[float]], size: Adding = SIZE) -> float:
-    return estimate_seconds([case], {"adding": size}, known)[0]
+def costs(*pairs: tuple[Case, float]) -> Past:
+    """What each case took."""
+    return {cost_group(case.flat()): PastCost(case.flat(), [s]) for case, s in pairs}
+
+
+def one(case: Case, past: Past, size: Adding = SIZE) -> float:
+    return estimate_seconds([case], {"adding": size}, past)[0]
 
 
 def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) -> None:
@@ -41,7 +53,7 @@ def test_a_case_is_expected_to_take_what_its_like_took_before(tmp_path: Path) ->
 def test_a_damaged_run_is_no_hindrance(tmp_path: Path) -> None:
     recorded(tmp_path, "a", CASE, 1.0)
     recorded(tmp_path, "b", CASE, 5.0).records_file.write_text("{\n")
-    assert past_costs(tmp_path) == {cost_group(CASE): [1.0]}
+    assert past_costs(tmp_path) == costs((CASE, 1.0))
     assert past_costs(tmp_path / "nowhere") == {}
 
 
@@ -62,20 +74,20 @@ def test_what_a_backend_took_for_other_work_scales_the_rough_model() -> None:
     rough = one(CASE, {})
 
     def knowing(case: Case, factor: float) -> float:
-        return one(CASE, {cost_group(case): [factor * one(case, {})]})
+        return one(CASE, costs((case, factor * one(case, {}))))
 
     assert knowing(like(length=50), 3.0) == pytest.approx(3 * rough)
     for unlike in ({"backend": "other"}, {"device": "cuda"}, {"probe": "gradients"}):
         assert knowing(like(length=50, **unlike), 3.0) == rough
-    gone = Case({**other.settings, "task": "gone"})
-    assert one(CASE, {cost_group(gone): [1000.0]}) == rough
+    gone = Case.from_flat({**other.flat(), "task": "gone"})
+    assert one(CASE, costs((gone, 1000.0))) == rough
 
 
 def test_untimed_backends_share_the_workers_and_timed_ones_do_not() -> None:
-    learning = like(probe="learning", length=CASE.length)
+    learning = like(probe="learning", length=SIZE.length)
 
-    def unit(backend: str, timed: bool, *plan_cases: Case) -> Unit:
-        return Unit(backend, "cpu", 1, timed, plan_cases or (learning,))
+    def unit(backend: str, timed: bool, *cases: Case) -> Unit:
+        return Unit(backend, "cpu", 1, timed, cases or (learning,))
 
     cost, alone = {CASE.key: 10.0, learning.key: 10.0}, START_S + 10
     a, b = unit("a", False), unit("b", False)

@@ -1,6 +1,7 @@
 """What was asked for becomes cases that keep their identity, and units that keep them apart."""
 
 import json
+import math
 import random
 from collections import Counter
 from typing import Any
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 import backends
 import tasks
-from bench.plan.case import Case
+from bench.options import Settings
+from bench.plan.case import Case, case_key, model_key
 from bench.plan.cases import Selection, case_limit, plan_cases
 from bench.plan.probes import DEFAULT_PROBES, PROBES
 from bench.plan.units import Unit, plan_units
+from bench.records.record import without_nonfinite
 from bench.spec import CELLS, DTYPES, Limit, Supports
 from tasks.adding import Adding
 
@@ -22,11 +25,9 @@ SIZE = Adding(length=5, steps=2)
 
 
 def selection(**changes: Any) -> Selection:
+    """Two backends on this task, but for the changes: settings, or names resolved."""
     settings: dict[str, Any] = {
-        "backends": ["numpy", "other"],
-        "tasks": [("adding", SIZE)],
         "cells": ["rnn", "lstm"],
-        "devices": {"numpy": ["cpu"], "other": ["cpu", "cuda"]},
         "dtypes": ["float32"],
         "probes": PROBES,
         "seeds": [3, 4],
@@ -35,7 +36,14 @@ def selection(**changes: Any) -> Selection:
         "init": "orthogonal",
         "threads": 2,
     }
-    return Selection(**{**settings, **changes})
+    resolved: dict[str, Any] = {
+        "backends": ["numpy", "other"],
+        "tasks": [("adding", SIZE)],
+        "devices": {"numpy": ["cpu"], "other": ["cpu", "cuda"]},
+    }
+    settings |= {name: value for name, value in changes.items() if name not in resolved}
+    resolved |= {name: value for name, value in changes.items() if name in resolved}
+    return Selection(settings=Settings(**settings), **resolved)
 
 
 def subsets(choices: Any) -> Any:
@@ -57,29 +65,48 @@ CASE = plan_cases(selection())[0]
 # ---- cases ----------------------------------------------------------------------------------
 
 
-@given(st.permutations(list(CASE.settings)))
+@given(st.permutations(list(CASE.flat())))
 def test_a_case_is_the_same_in_whatever_order_its_settings_come(order: list[str]) -> None:
-    again = Case({name: CASE.settings[name] for name in order})
+    again = Case.from_flat({name: CASE.flat()[name] for name in order})
     assert again.key == CASE.key
     assert again.model_key == CASE.model_key
 
 
-@given(st.sampled_from(sorted(CASE.settings)))
+@given(st.sampled_from(sorted(CASE.flat())))
 def test_a_case_with_another_setting_is_another_case(name: str) -> None:
-    assert Case({**CASE.settings, name: "else"}).key != CASE.key
+    assert case_key({**CASE.flat(), name: "else"}) != CASE.key
 
 
 @given(selections)
 def test_a_case_written_as_json_and_read_back_is_the_same(chosen: Selection) -> None:
     sizes = dict(chosen.tasks)
     for case in plan_cases(chosen):
-        back = Case(json.loads(json.dumps(case.settings)))
-        assert back.key == case.key
-        assert back.model_key == case.model_key
-        assert back.model == case.model
-        assert back.training == case.training
-        template = next(iter(tasks.load(case.task).PROFILES.values()))
-        assert back.with_task(template) == sizes[case.task]
+        again = Case.from_flat(json.loads(json.dumps(case.flat())))
+        assert again == case
+        template = next(iter(tasks.load(case.task.name).PROFILES.values()))
+        assert again.sized(template) == sizes[case.task.name]
+
+
+@given(selections)
+def test_case_of_another_version_keeps_the_settings_it_does_not_know(chosen: Selection) -> None:
+    case = plan_cases(chosen)[0]
+    newer = {**case.flat(), "colour": "red"}
+    assert Case.from_flat(newer).flat() == newer
+    older = {name: value for name, value in case.flat().items() if name != "optimiser"}
+    assert Case.from_flat(older) == case
+
+
+@pytest.mark.parametrize("name", ["backend", "task", "hidden", "seed", "init", "metric"])
+def test_settings_that_lack_a_part_of_a_case_are_refused(name: str) -> None:
+    lacking = {key: value for key, value in CASE.flat().items() if key != name}
+    with pytest.raises(ValueError, match="not the settings of a case"):
+        Case.from_flat(lacking)
+
+
+def test_numbers_that_json_lacks_do_not_change_what_is_recorded() -> None:
+    case = like(length=math.inf)
+    recorded = without_nonfinite(case.flat())
+    assert case_key(recorded) == case.key and model_key(recorded) == case.model_key
 
 
 @given(selections)
@@ -91,23 +118,25 @@ def test_every_case_comes_once_and_every_model_is_proven_first(chosen: Selection
         if case.probe == "parity":
             proven.add(case.model_key)
         assert case.model_key in proven
-    models = 3 * len(chosen.cells) * len(chosen.dtypes) * len(chosen.tasks)
+    models = 3 * len(chosen.settings.cells) * len(chosen.settings.dtypes) * len(chosen.tasks)
     repeated = {
         "parity": 1,
         "memory": 1,
-        "learning": len(chosen.seeds),
-        "gradients": len(chosen.seeds),
-        "lengths": len(chosen.seeds),
-        "speed": chosen.launches,
+        "learning": len(chosen.settings.seeds),
+        "gradients": len(chosen.settings.seeds),
+        "lengths": len(chosen.settings.seeds),
+        "speed": chosen.settings.launches,
     }
-    wanted = {p: models * n for p, n in repeated.items() if p == "parity" or p in chosen.probes}
+    wanted = {
+        p: models * n for p, n in repeated.items() if p == "parity" or p in chosen.settings.probes
+    }
     assert Counter(case.probe for case in found) == wanted
 
 
 def test_longer_sequences_are_scored_where_a_task_has_them_and_only_when_asked_for() -> None:
     both = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
     found = plan_cases(selection(tasks=both, probes=["lengths"]))
-    assert {case.task for case in found if case.probe == "lengths"} == {"adding"}
+    assert {case.task.name for case in found if case.probe == "lengths"} == {"adding"}
     assert "lengths" not in DEFAULT_PROBES and set(DEFAULT_PROBES) < set(PROBES)
 
 
@@ -120,17 +149,12 @@ def test_the_same_size_asked_for_twice_is_one_case_and_two_sizes_are_two() -> No
 
 @pytest.mark.parametrize("setting", ["length", "hidden", "cell", "dtype", "init", "device"])
 def test_what_is_proven_of_one_model_is_not_of_another(setting: str) -> None:
-    assert Case({**CASE.settings, setting: "else"}).model_key != CASE.model_key
+    assert model_key({**CASE.flat(), setting: "else"}) != CASE.model_key
 
 
 @pytest.mark.parametrize("setting", ["probe", "seed", "launch", "threads"])
 def test_what_is_proven_holds_for_every_probe_and_repetition(setting: str) -> None:
-    assert Case({**CASE.settings, setting: "else"}).model_key == CASE.model_key
-
-
-def test_a_case_knows_no_setting_that_it_does_not_have() -> None:
-    with pytest.raises(AttributeError, match="a case has no setting 'colour'"):
-        _ = CASE.colour
+    assert model_key({**CASE.flat(), setting: "else"}) == CASE.model_key
 
 
 # ---- units ----------------------------------------------------------------------------------
@@ -179,7 +203,7 @@ def test_timed_units_take_turns_launch_by_launch() -> None:
 def test_the_order_of_timing_changes_from_launch_to_launch_and_is_given_by_the_seed() -> None:
     found = plan_cases(selection(launches=8))
     order = [
-        (unit.backend, unit.device, unit.cases[0].cell)
+        (unit.backend, unit.device, unit.cases[0].model.cell)
         for unit in timed(plan_units(found, random.Random(0)))
     ]
     blocks = [tuple(order[k : k + 3]) for k in range(0, len(order), 3)]
@@ -211,7 +235,7 @@ class Stub:
 
 
 def like(**changes: Any) -> Case:
-    return Case({**CASE.settings, **changes})
+    return Case.from_flat({**CASE.flat(), **changes})
 
 
 @pytest.mark.parametrize(

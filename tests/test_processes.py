@@ -25,7 +25,7 @@ from bench.plan.case import Case
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.process import Limits, answer_without_numbers
+from bench.run.process import Limits, WorkerCommand, answer_without_numbers
 from bench.run.runner import Runner
 
 PLUGIN = ("--backends", MISBEHAVING)
@@ -177,13 +177,15 @@ class Silent:
 def run_in(tmp_path: Path, command: list[str]) -> tuple[Runner, Case]:
     folder = RunFolder.create(tmp_path, "r", {})
     limits = Limits(time_s=5, memory_bytes=2**40)
-    run = Runner(folder, lambda unit, processors: command, limits, Silent(), {})
+    run = Runner(
+        folder, lambda unit, processors: WorkerCommand(command, os.environ), limits, Silent(), {}
+    )
     return run, bench_for(probe="parity").case
 
 
 def test_a_worker_that_does_not_start_costs_its_case(tmp_path: Path) -> None:
     run, case = run_in(tmp_path, [str(tmp_path / "no-such-python")])
-    asyncio.run(run.all([Unit("numpy", "cpu", 1, False, (case, case))], 1))
+    asyncio.run(run.run_all([Unit("numpy", "cpu", 1, False, (case, case))], 1))
     reasons = [record.reason for record in run.folder.records()]
     assert len(reasons) == 2
     assert all(r and r.startswith("no worker could be started: ") for r in reasons)
@@ -202,7 +204,7 @@ def test_an_answer_that_is_none_is_told_from_a_death(
     code: str, reason: str, tmp_path: Path
 ) -> None:
     run, case = run_in(tmp_path, [sys.executable, "-c", code])
-    asyncio.run(run.all([Unit("numpy", "cpu", 1, False, (case,))], 1))
+    asyncio.run(run.run_all([Unit("numpy", "cpu", 1, False, (case,))], 1))
     found = run.folder.records()[0].reason
     assert found
     assert found.startswith(reason)
@@ -234,7 +236,7 @@ def test_a_worker_that_is_ready_takes_the_cases_and_one_that_died_is_replaced(
         worker = await run.start_ready(unit, machine.cpus()[:1])
         assert worker is not None and worker.alive == imports
         worker.move(machine.cpus()[:1])
-        await run.unit(unit, 0, machine.cpus()[:1], worker)
+        await run.run_unit(unit, 0, machine.cpus()[:1], worker)
         found = [record.metrics["process"] for record in run.folder.records()]
         assert found[0] == found[1] and not worker.alive
         return found[0] == worker.process.pid
@@ -267,7 +269,7 @@ class Watched(Runner):
     under_way: list[Unit] = field(default_factory=list)
     together: set[frozenset[str]] = field(default_factory=set)
 
-    async def unit(self, unit: Unit, *_: Any, **__: Any) -> None:
+    async def run_unit(self, unit: Unit, *_: Any, **__: Any) -> None:
         self.under_way.append(unit)
         for _turn in range(10):
             await asyncio.sleep(0)
@@ -289,7 +291,7 @@ def test_units_run_side_by_side_but_for_what_waits_for_its_models_to_be_proven(
         kept = run_in(tmp_path / str(uuid4()), [])[0]
         run = Watched(kept.folder, kept.command, kept.limits, kept.progress, {})
         todo = [Unit(backend, "cpu", 1, False, cases) for backend, cases in units]
-        asyncio.run(run.all(todo, jobs, [0, 1]))
+        asyncio.run(run.run_all(todo, jobs, [0, 1]))
         return {names for names in run.together if len(names) > 1}
 
     proof = ("a", (gate,))

@@ -45,7 +45,7 @@ def open_session(spec: Any, params: Any, device: str, *training: Any) -> Any:
 def misdeed(case: Any) -> str:
     for rule in os.environ.get("MISBEHAVE", "nothing * * *").split(";"):
         what, *whom = rule.split()
-        own = (case.cell, case.probe, str(case.seed))
+        own = (case.model.cell, case.probe, str(case.seed))
         if all(wanted in ("*", found) for wanted, found in zip(whom, own, strict=True)):
             return what
     return "nothing"
