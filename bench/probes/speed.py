@@ -16,7 +16,7 @@ from bench.plan.case import SpeedSettings
 from bench.plan.probes import PHASES
 from bench.probes.bench import Outcome, ProbeContext
 from bench.probes.training import norm
-from bench.records.machine import Moment, gpu_conditions
+from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.weights import weight_shapes
 
 SAMPLES = 12
@@ -37,7 +37,7 @@ def speed(bench: ProbeContext) -> Outcome:
     wide = replace(model, dtype="float64")
     weights, batch = bench.weights(model), bench.task.sample(bench.rng("batches"))
     bench.watch.timed(bench.import_framework)()
-    imported, before, start = bench.watch.seconds, Moment.now(), time.perf_counter()
+    imported, before, start = bench.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = bench.open_native(model, weights, case.training)
     session.wait()
     metrics: dict[str, float | None] = {"open_s": time.perf_counter() - start}
