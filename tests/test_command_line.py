@@ -54,8 +54,12 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--gru reset": ("unknown gru variant 'reset'", "reset_after, reset_before"),
     "--forget-bias nan": ("--forget-bias must be a number, not nan",),
     "--tasks seq2seq --cells feedforward": ("task seq2seq: the feedforward cell has no state",),
-    "--tasks char-lm:smoke --directions 1 2": ("task char-lm: directions must be 1, not 2: the task asks",),
-    "--tasks long-lag:2b --directions 2": ("task long-lag: directions must be 1, not 2: the task asks",),
+    "--tasks char-lm:smoke --directions 1 2": (
+        "task char-lm: directions must be 1, not 2: the task asks",
+    ),
+    "--tasks long-lag:2b --directions 2": (
+        "task long-lag: directions must be 1, not 2: the task asks",
+    ),
     "--tasks seq2seq --directions 2": ("task seq2seq: a decoder starts from the states of a",),
     "--tasks adding --data x.csv": ("--data FILE and --column NAME go together",),
     "--data x.csv --column y": ("x.csv cannot be read: No such file",),

@@ -270,7 +270,7 @@ def test_a_run_on_a_file_that_has_changed_is_not_resumed(tmp_path: Path) -> None
     recorded = (tmp_path / "r" / "records.jsonl").read_text()
     file.write_text(file.read_text() + "3\n")
     done = bench_inside("--resume", "r", "--results-dir", tmp_path)
-    assert done.returncode == 2 and "mine.csv has changed since the run was begun" in done.stderr
+    assert done.returncode == 2 and "mine.csv has changed since the run began" in done.stderr
     assert (tmp_path / "r" / "records.jsonl").read_text() == recorded
 
 
