@@ -1,12 +1,12 @@
 """Times from raw samples: one figure a launch, then the median over launches."""
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
 
+from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
 from bench.records.folder import Record
@@ -39,14 +39,6 @@ FLAGS: Mapping[str, str] = {
     "f": "fell back: the kernel that ran is not the one that the backend stands for",
     "i": "inference only: outputs and states are proven equal, and there are no gradients",
 }
-
-
-def launch_time(samples: Sequence[float], device: str) -> float:
-    """Seconds a call in one launch: the lower quartile on a CPU, whose disturbances only add;
-    the median on other devices. NaN without samples."""
-    if not len(samples):
-        return math.nan
-    return float(np.quantile(samples, 0.25 if device == "cpu" else 0.5))
 
 
 def spread(samples: Sequence[float]) -> float:
@@ -83,7 +75,7 @@ def _entry(
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"launches": len(launches)}
     for phase in PHASES:
-        figures = [launch_time(r.samples.get(phase, ()), row.device) for r in launches]
+        figures = [launch_time(r.samples.get(phase, ()), rule_for(row.device)) for r in launches]
         known = np.isfinite(figures).all()
         low, high = (median_interval(figures, rng) if known else None) or (None, None)
         entry |= {f"{phase}_s": median(figures), f"{phase}_low_s": low, f"{phase}_high_s": high}

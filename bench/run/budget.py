@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.statistics import median_interval
-from bench.analysis.timing import launch_time
+from bench.analysis.launch import launch_time, rule_for
 from bench.plan.cases import TIMED_PROBES, Case, Unit
 from bench.records.folder import Record
 
@@ -71,7 +71,7 @@ def _width(launches: Sequence[Record], rng: np.random.Generator) -> Width:
 
 
 def _relative(samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator) -> float:
-    figures = [launch_time(launch, device) for launch in samples]
+    figures = [launch_time(launch, rule_for(device)) for launch in samples]
     interval = median_interval(figures, rng)
     if interval is None:
         return math.inf
