@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,7 @@ def identifier(environment: Any) -> str:
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@cache
 def _version(name: str) -> str | None:
     with suppress(metadata.PackageNotFoundError, ValueError):
         return metadata.version(name)
