@@ -103,7 +103,7 @@ def compare(arguments: Sequence[str]) -> int:
 
 def history(arguments: Sequence[str]) -> int:
     from bench.analysis.history import METRICS
-    from bench.report.history import history_command
+    from bench.report.history_command import history_command
 
     parser = argparse.ArgumentParser(
         prog="run_bench.py history",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.statistics import median_interval
 from bench.analysis.launch import launch_time, rule_for
+from bench.analysis.statistics import median_interval
 from bench.plan.cases import TIMED_PROBES, Case, Unit
 from bench.records.folder import Record
 

@@ -20,6 +20,7 @@ from bench.plan.estimate import START_S, cost_group, estimate_seconds, estimate_
 from bench.plan.selection import Registry, Request, select, user_series
 from bench.records import machine
 from bench.records.folder import Record, RecordsError, RunFolder
+from bench.report.report_command import report_command as report_command
 from bench.run.budget import next_launch
 from bench.run.display import LiveProgress, SilentProgress, format_duration
 from bench.run.process import Limits
@@ -153,19 +154,6 @@ def _conclude(folder: RunFolder, records: Sequence[Record], took: float) -> int:
 def _measured(records: Sequence[Record]) -> int:
     """The exit code of records without failures."""
     return 0 if any(record.status == "ok" for record in records) else 3
-
-
-def report_command(
-    runs: Sequence[str], formats: Sequence[str], output: Path | None, root: Path
-) -> int:
-    """Write tables and plots; a damaged record is found before anything is written."""
-    folders = [RunFolder.existing(root, run) for run in runs]
-    records = [record for folder in folders for record in folder.records()]
-    from bench.report.write import write_report
-
-    for path in write_report(folders, records, formats, output or folders[0].path / "report"):
-        print(path)
-    return _measured(records)
 
 
 def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path) -> int:
