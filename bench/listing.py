@@ -66,8 +66,8 @@ def settings_table(sizes: Mapping[str, Any]) -> str:
     from tabulate import tabulate  # type: ignore[import-untyped]
 
     settings = {name: _settings(size) for name, size in sizes.items()}
-    options = dict.fromkeys(option for of_size in settings.values() for option in of_size)
-    columns = {o: [of_size.get(o, "") for of_size in settings.values()] for o in options}
+    options = dict.fromkeys(option for values in settings.values() for option in values)
+    columns = {o: [values.get(o, "") for values in settings.values()] for o in options}
     varied = {option: column for option, column in columns.items() if len(set(column)) > 1}
     rows = zip(settings, *varied.values(), strict=True)
     table = str(tabulate(list(rows), ["size", *varied], disable_numparse=True))

@@ -30,18 +30,18 @@ def test_list_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_list_looks_up_the_version_of_each_package_once(monkeypatch: pytest.MonkeyPatch) -> None:
     machine._version.cache_clear()
-    asked: Counter[str] = Counter()
+    lookups: Counter[str] = Counter()
 
     def version(name: str) -> str:
-        asked[name] += 1
+        lookups[name] += 1
         return metadata.version(name)
 
     error = metadata.PackageNotFoundError
     counted = SimpleNamespace(version=version, PackageNotFoundError=error)
     monkeypatch.setattr(machine, "metadata", counted)
     assert bench_inside("list").returncode == 0
-    assert {"numpy", "torch", "jax"} <= set(asked)
-    assert set(asked.values()) == {1}
+    assert {"numpy", "torch", "jax"} <= set(lookups)
+    assert set(lookups.values()) == {1}
 
 
 def test_list_reads_only_the_metadata_of_packages_that_a_backend_requires(

@@ -99,7 +99,7 @@ def test_figures_are_drawn_from_numbers_that_are_missing_or_zero(tmp_path: Path)
     assert len(write_report([run_folder(tmp_path)], records, ["plots"], tmp_path)) == 4
 
 
-def test_growth_is_drawn_where_one_size_takes_three_values_and_all_else_stays() -> None:
+def test_growth_is_drawn_where_single_size_takes_three_values_and_all_else_stays() -> None:
     sizes = [{"length": n, "batch": 16} for n in (10, 20, 40)] + [{"length": 10, "batch": 32}]
     tables = tables_of([r for size in sizes for r in all_probes(size["length"] / 10, **size)])
     (series,) = growth_series(tables.rows, tables.speed)
@@ -109,5 +109,5 @@ def test_growth_is_drawn_where_one_size_takes_three_values_and_all_else_stays() 
     assert [seconds / first for _, seconds in series.points] == pytest.approx([1, 2, 4])
     styles = line_styles(["torch"])
     assert growth_figure(tables.rows, tables.speed, styles) is not None
-    one_size = tables_of(all_probes())
-    assert growth_figure(one_size.rows, one_size.speed, styles) is None
+    single_size = tables_of(all_probes())
+    assert growth_figure(single_size.rows, single_size.speed, styles) is None

@@ -52,8 +52,8 @@ def test_models_with_several_scores_are_listed_with_all_of_them() -> None:
     assert all_scores.columns.tolist() == ["by", "other", "mse"]
     assert all_scores.iloc[-1].tolist() == ["persistence", "–", "0.500"]
     learned = learning_record()
-    one = {name: value for name, value in learned.metrics.items() if name != "final.other"}
-    tables = tables_of([parity_record(), replace(learned, metrics=one)])
+    metrics = {name: value for name, value in learned.metrics.items() if name != "final.other"}
+    tables = tables_of([parity_record(), replace(learned, metrics=metrics)])
     assert sections(tables)[0].all_scores.empty
 
 

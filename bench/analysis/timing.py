@@ -73,16 +73,16 @@ def _times(launches: Sequence[Record], device: str, rng: np.random.Generator) ->
         if phase == "step":
             entry["step_launches_s"] = tuple(times)
     first_calls = (f"first_{phase}_s" for phase in _timed_phases(launches))
-    entry["first_call_s"] = _median_of_sums(launches, *first_calls)
-    entry["open_s"] = _median_of_sums(launches, "open_s")
+    entry["first_call_s"] = _median_sum(launches, *first_calls)
+    entry["open_s"] = _median_sum(launches, "open_s")
     return entry
 
 
 def _rates(step_s: float, launches: Sequence[Record], batch: int | None) -> dict[str, float | None]:
     """Work a second at this step time: sequences, GFLOP, and the share of the GFLOP/s that one
     product of two large matrices reaches in the same launches."""
-    operations = _median_of_sums(launches, "flop_step")
-    product = _median_of_sums(launches, "product_gflops")
+    operations = _median_sum(launches, "flop_step")
+    product = _median_sum(launches, "product_gflops")
     gflops = None if operations is None else operations / step_s / 1e9
     return {
         "sequences_per_s": None if batch is None else batch / step_s,
@@ -114,7 +114,7 @@ def _timed_phases(launches: Sequence[Record]) -> list[str]:
     return [phase for phase in PHASES if phase in launches[0].samples]
 
 
-def _median_of_sums(launches: Sequence[Record], *names: str) -> float | None:
+def _median_sum(launches: Sequence[Record], *names: str) -> float | None:
     """The median over launches of the sum of these metrics; None if a launch lacks one."""
     sums = []
     for launch in launches:

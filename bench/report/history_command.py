@@ -16,7 +16,7 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     """Print a metric's levels and changes and plot them, for the series whose label holds one of
     the words (without words, for all). The exit code is 3 where there is no such series."""
     check_words("metric", [metric], list(METRICS))
-    folders = [folder for folder in RunFolder.all(root) if _is_of_this_machine(folder)]
+    folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")
     records = [record for folder in folders for record in folder.records()]
@@ -37,7 +37,7 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     return 0 if histories else 3
 
 
-def _is_of_this_machine(folder: RunFolder) -> bool:
+def _ran_here(folder: RunFolder) -> bool:
     recorded = folder.info().get("machine") or {}
     return not machine.machine_differences(recorded, machine.describe_machine())
 

@@ -74,8 +74,8 @@ def _score(row: Any) -> str:
         return DASH
     if row.seeds < MIN_FOR_INTERVAL:
         return ", ".join(map(_one_score, row.scores))
-    some_diverged = 0 < row.diverged < row.seeds
-    return _one_score(row.score) + (f" ({row.diverged:.0f} diverged)" if some_diverged else "")
+    partly_diverged = 0 < row.diverged < row.seeds
+    return _one_score(row.score) + (f" ({row.diverged:.0f} diverged)" if partly_diverged else "")
 
 
 def _one_score(score: float) -> str:
