@@ -98,7 +98,7 @@ def compare(arguments: Sequence[str]) -> int:
 
 def history(arguments: Sequence[str]) -> int:
     from bench.analysis.history import METRICS
-    from bench.report.history import history_command
+    from bench.report.history_command import history_command
 
     parser = _parser("history", "A metric over the stored runs of this machine, and its changes.")
     parser.add_argument(

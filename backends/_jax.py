@@ -7,11 +7,13 @@ function that `jax.jit` compiled for these shapes.
 """
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata, util
+from importlib import util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,8 +65,8 @@ def unavailable(device: str, requires: Sequence[str] = REQUIRES) -> str | None:
         return f"{' and '.join(missing)} not installed"
     if not device.startswith("cuda"):
         return None if device == "cpu" else f"JAX has no device {device!r} here"
-    installed = {d.name.lower() for d in metadata.distributions(name=None) if d.name}
-    if not any(name.startswith("jax-cuda") and "plugin" in name for name in installed):
+    # Parsing the metadata of every distribution to read its name takes 0.1 s; the folders have it.
+    if not any(any(Path(folder).glob("jax_cuda*plugin*.dist-info")) for folder in sys.path):
         return "JAX has no CUDA plug-in installed (jax-cuda13-plugin or jax-cuda12-plugin)"
     return None
 

@@ -8,8 +8,8 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 from tabulate import tabulate  # type: ignore[import-untyped]
 
+from bench.analysis.launch import launch_time
 from bench.analysis.statistics import superiority
-from bench.analysis.timing import launch_time
 from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.reading import kept, number, score, updates

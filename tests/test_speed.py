@@ -17,7 +17,7 @@ from backends import numpy_backend
 from bench.probes.memory import memory
 from bench.probes.speed import _steady, operations, speed
 from bench.probes.training import norm
-from bench.records.machine import Moment, frequency_mhz, gpu_conditions
+from bench.records.conditions import frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
 
 
@@ -135,22 +135,22 @@ def test_operations_are_those_of_the_matrix_products() -> None:
 
 
 def test_work_of_others_is_told_from_our_own() -> None:
-    since = Moment.now()
+    since = LoadCounters.now()
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
-    assert Moment.now().own - since.own > 0.05
-    since = Moment.now()
+    assert LoadCounters.now().own_s - since.own_s > 0.05
+    since = LoadCounters.now()
     loop = "import time; end = time.time() + 0.7\nwhile time.time() < end: pass"
     subprocess.run([sys.executable, "-c", loop], check=True)
     assert (since.since()["others_busy"] or 0.0) > 0.5
 
 
 def test_what_held_the_processors_back_is_the_difference_of_the_counters() -> None:
-    then = replace(Moment.now(), stolen=-1000.0, throttled=-3)
+    then = replace(LoadCounters.now(), stolen_s=-1000.0, throttled=-3)
     found = then.since()
     assert found["stolen"] is not None and found["stolen"] > 100
-    known = Moment.now().throttled
+    known = LoadCounters.now().throttled
     assert replace(then, throttled=None).since()["throttled"] is None
     assert found["throttled"] == (None if known is None else known + 3)
     assert frequency_mhz() is None or frequency_mhz() > 100  # type: ignore[operator]

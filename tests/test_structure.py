@@ -51,7 +51,7 @@ def test_an_import_against_the_grain_is_found() -> None:
         "import run_bench; run_bench.main(['list'])",
         "import backends; [backends.load(n) for n in backends.names()]",
         "import tasks; [tasks.load(n) for n in tasks.names()]",
-        "import bench.run.run_command, bench.run.worker, bench.report.write, bench.report.terminal",
+        "import bench.run.run_command, bench.run.worker, bench.report.files, bench.report.terminal",
     ],
 )
 def test_no_framework_is_imported_by(what: str) -> None:

@@ -9,6 +9,7 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def identifier(environment: Any) -> str:
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
 
 
+@cache
 def _version(name: str) -> str | None:
     with suppress(metadata.PackageNotFoundError, ValueError):
         return metadata.version(name)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.statistics import median_interval
-from bench.analysis.timing import launch_time
 from bench.plan.case import Case, model_key
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit
@@ -73,7 +73,7 @@ def _width(launches: Sequence[Record], rng: np.random.Generator) -> Width:
 
 
 def _relative(samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator) -> float:
-    figures = [launch_time(launch, device) for launch in samples]
+    figures = [launch_time(launch, rule_for(device)) for launch in samples]
     interval = median_interval(figures, rng)
     if interval is None:
         return math.inf
