@@ -17,7 +17,7 @@ from backends import numpy_backend
 from bench.probes.memory import memory
 from bench.probes.speed import _steady, operations, speed
 from bench.probes.training import norm
-from bench.records.conditions import frequency_mhz, gpu_conditions
+from bench.records.conditions import LoadCounters, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
 
 
