@@ -41,7 +41,7 @@ def _index(table: Table, column: str) -> int:
         if len(headings) > MOST_SHOWN:
             headings = f"{headings[:MOST_SHOWN]} …"
         problem = "has two columns" if column in table.headings else "has no column"
-        advice = "Rename one of them" if column in table.headings else "Name one that it has"
+        advice = "Rename one of the two" if column in table.headings else "Name one with --column"
         raise Unavailable(f"{table.file} {problem} {column!r}. It has: {headings}. {advice}")
     return table.headings.index(column)
 

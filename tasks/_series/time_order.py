@@ -59,8 +59,8 @@ def rising_fault(times: Array, clock: Clock) -> Disorder | None:
     if not len(late):
         return None
     problem = (
-        f"is more than a step after the {clock.noun} before it: a gap. Fill the gap, or leave the "
-        "column out"
+        f"is more than a step after the {clock.noun} before it: a gap. Fill the gap, or remove the "
+        "column"
     )
     return Disorder(int(late[0]) + 1, problem)
 
@@ -84,7 +84,5 @@ def are_regular(places: Array, count: int) -> bool:
 
 
 def _backwards(step: int, clock: Clock) -> Disorder:
-    problem = (
-        f"does not come after the {clock.noun} before it. Sort the rows, or leave the column out"
-    )
+    problem = f"does not come after the {clock.noun} before it. Sort the rows, or remove the column"
     return Disorder(step + 1, problem)
