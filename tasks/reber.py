@@ -84,7 +84,7 @@ def legal_successors(string: str) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Reber:
-    """`strings` strings to train on, evaluated on them and on as many others.
+    """Trained on `strings` strings, evaluated on these and on as many others.
 
     A string is right if, after each of its symbols, all symbols that may follow are more active
     than all that may not. The task is solved when no string of the two sets is wrong, as in the

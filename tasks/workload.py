@@ -24,7 +24,7 @@ REQUIRES: tuple[str, ...] = ()
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Standard normal inputs of `width` channels and targets; `shape` is the name of the sizes."""
+    """Inputs of `width` channels and targets, all standard normal; `shape` names the sizes."""
 
     shape: str
     batch: int
