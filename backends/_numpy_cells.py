@@ -78,15 +78,15 @@ class Workspace:
 class Direction:
     """One direction of one layer: its cell, weights and their gradients by name. `w`
     `(G·H, D + 1)` has the bias as its last column. `space` is its own, `scratch` everyone's.
-    `in_order`: gradients are summed as by `outer`, those of biases `one_by_one`."""
+    Its parameters' names begin with `prefix`."""
 
+    prefix: str
     cell: Any
     reverse: bool
     weights: Mapping[str, Array]
     grads: Mapping[str, Array]
     space: Workspace
     scratch: Workspace
-    in_order: bool
 
 
 class Tape(NamedTuple):
@@ -104,6 +104,25 @@ class Tape(NamedTuple):
         return (self.hidden[-1],) if self.cells is None else (self.hidden[-1], self.cells[-1])
 
 
+class Product(NamedTuple):
+    """The gradient of some rows of a weight array: Σ over all columns of `derivatives`
+    `(rows, T, B)` times `inputs` `(T, N, B)` transposed. Without inputs, as for a bias, it is the
+    sum of the derivatives. The array is called `name` in `Direction.grads`."""
+
+    name: str
+    derivatives: Array
+    inputs: Array | None
+    rows: slice = slice(None)
+
+
+class Derivatives(NamedTuple):
+    """What `backward` returns: the derivatives of the preactivations of the input side
+    `(G·H, T, B)`, and the weight gradients that the recurrence adds, still to be multiplied."""
+
+    preactivations: Array
+    products: tuple[Product, ...] = ()
+
+
 class Rnn:
     """h' = tanh(a + U h) (Elman 1990)."""
 
@@ -118,7 +137,7 @@ class Rnn:
         return Tape(a, h)
 
     @staticmethod
-    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Array:
+    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Derivatives:
         h, (time, size, batch) = tape.hidden, tape.hidden[1:].shape
         ut, da = p.scratch.copy("ut", p.weights["u"].T), p.scratch("da", size, time, batch)
         at, product = p.scratch("at", size, batch), p.scratch("product", size, batch)
@@ -130,8 +149,7 @@ class Rnn:
                 da[:, t] = at
                 d_hidden[t] += np.matmul(ut, at, out=product)
                 _pass_by(d_hidden, t, ended)
-        outer(da, p.scratch.columns("before", h[:-1]), p.grads["u"], p.in_order)
-        return da
+        return Derivatives(da, (Product("u", da, h[:-1]),))
 
 
 class Feedforward:
@@ -146,13 +164,13 @@ class Feedforward:
         return Tape(a, h)
 
     @staticmethod
-    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Array:
+    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Derivatives:
         for t in reversed(range(len(tape.gates))):
             _pass_by(d_hidden, t, ended)
         a = _one_minus_square(tape.hidden[1:], tape.gates)
         a *= d_hidden[1:]
         _zero(a, slice(None), ended)
-        return p.scratch.copy("da", a.swapaxes(0, 1))
+        return Derivatives(p.scratch.copy("da", a.swapaxes(0, 1)))
 
 
 class Lstm:
@@ -182,7 +200,9 @@ class Lstm:
         return Tape(gates, h, c, squashed)
 
     @staticmethod
-    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Array, ended: Any) -> Array:
+    def backward(
+        p: Direction, tape: Tape, d_hidden: Array, d_cell: Array, ended: Any
+    ) -> Derivatives:
         time, _, size, batch = tape.gates.shape
         ut, da = p.scratch.copy("ut", p.weights["u"].T), p.scratch("da", 4 * size, time, batch)
         at, product = p.scratch("at", 5, size, batch), p.scratch("product", size, batch)
@@ -196,8 +216,7 @@ class Lstm:
                 da[:, t] = rows
                 d_hidden[t] += np.matmul(ut, rows, out=product)
                 _pass_by(d_hidden, t, ended)
-        outer(da, p.scratch.columns("before", tape.hidden[:-1]), p.grads["u"], p.in_order)
-        return da
+        return Derivatives(da, (Product("u", da, tape.hidden[:-1]),))
 
     @staticmethod
     def factors(p: Direction, tape: Tape, steps: slice, ended: Any) -> Array:
@@ -248,7 +267,7 @@ class Gru:
         return Tape(gates, h, None, inner)
 
     @staticmethod
-    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Array:
+    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Derivatives:
         time, _, size, batch = tape.gates.shape
         ut, da = p.scratch.copy("ut", p.weights["u"].T), p.scratch("da", 4 * size, time, batch)
         at, product = p.scratch("at", 5, size, batch), p.scratch("product", size, batch)
@@ -259,13 +278,8 @@ class Gru:
                 da[:, t] = rows
                 d_hidden[t] += at[0]
                 d_hidden[t] += np.matmul(ut, rows[size:], out=product)
-        before = p.scratch.columns("before", tape.hidden[:-1])
-        outer(da[size:], before, p.grads["u"], p.in_order)
-        if p.in_order:
-            p.grads["b_hn"][:] = one_by_one(flat(da[3 * size :]))
-        else:
-            np.sum(da[3 * size :], axis=(1, 2), out=p.grads["b_hn"])
-        return da[: 3 * size]
+        recurrent = Product("u", da[size:], tape.hidden[:-1])
+        return Derivatives(da[: 3 * size], (recurrent, Product("b_hn", da[3 * size :], None)))
 
     @staticmethod
     def factors(p: Direction, tape: Tape, steps: slice, ended: Any) -> Array:
@@ -305,7 +319,7 @@ class GruResetBefore:
         return Tape(gates, h, None, reset)
 
     @staticmethod
-    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Array:
+    def backward(p: Direction, tape: Tape, d_hidden: Array, d_cell: Any, ended: Any) -> Derivatives:
         time, _, size, batch = tape.gates.shape
         ut, da = p.scratch.copy("ut", p.weights["u"].T), p.scratch("da", 3 * size, time, batch)
         at, product = p.scratch("at", 4, size, batch), p.scratch("product", size, batch)
@@ -320,10 +334,8 @@ class GruResetBefore:
                 d_hidden[t] += d_reset * tape.gates[t, 0]
                 d_hidden[t] += np.matmul(ut[:, : 2 * size], rows[: 2 * size], out=product)
         gates, new = slice(2 * size), slice(2 * size, None)
-        for rows, state in ((gates, tape.hidden[:-1]), (new, tape.extra)):
-            before = p.scratch.columns("before", state)
-            outer(da[rows], before, p.grads["u"][rows], p.in_order)
-        return da
+        of_gates = Product("u", da[gates], tape.hidden[:-1], gates)
+        return Derivatives(da, (of_gates, Product("u", da[new], tape.extra, new)))
 
     @staticmethod
     def factors(p: Direction, tape: Tape, steps: slice, ended: Any) -> Array:

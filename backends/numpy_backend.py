@@ -3,12 +3,22 @@
 The cells are in `_numpy_cells.py`. Inside, sequences run `(T, features, B)`.
 """
 
+from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends._numpy_cells import CELLS, Direction, Tape, Workspace, flat, one_by_one, outer
+from backends._numpy_cells import (
+    CELLS,
+    Direction,
+    Product,
+    Tape,
+    Workspace,
+    flat,
+    one_by_one,
+    outer,
+)
 from bench.spec import Array, Limit, ModelSpec, Params, Supports, Training, Unsupported
 
 REQUIRES = ("numpy",)
@@ -89,6 +99,24 @@ class NumpySession:
     def backward(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, Array]:
         return self._backward(x, y, lengths)[0], self.grads.flat
 
+    def gradient_terms(
+        self, x: Any, y: Any, lengths: Any = None
+    ) -> dict[str, list["GradientTerms"]]:
+        """The operands of every weight gradient by canonical name, in arrays of the caller's own.
+
+        A parameter has one entry; the `u` of a reset_before gru has two, one below the other: its
+        rows for r and z, then those for n. The sum over the columns of `derivatives` times
+        `inputs` transposed is the gradient, in the canonical order of rows.
+        """
+        terms: dict[str, list[GradientTerms]] = {name: [] for name in self.weights.names}
+
+        def record(prefix: str, product: Product) -> None:
+            for name, entry in _terms(self.weights, prefix, product):
+                terms[name].append(entry)
+
+        self._backward(x, y, lengths, consume=record)
+        return terms
+
     def hidden_gradients(self, x: Any, y: Any) -> Array:
         return _batch_major(np.concatenate(self._backward(x, y)[1].top, axis=1))
 
@@ -119,7 +147,7 @@ class NumpySession:
     def _direction(self, cell: Any, prefix: str, reverse: bool) -> Direction:
         own, grads = self.weights.below(prefix), self.grads.below(prefix)
         space = Workspace(self.dtype)
-        return Direction(cell, reverse, own, grads, space, self.space, self.in_order)
+        return Direction(prefix, cell, reverse, own, grads, space, self.space)
 
     def _encode(self, x: Any, lengths: Any = None, initial_state: Any = None) -> "Run":
         x = self.put(x)
@@ -173,34 +201,74 @@ class NumpySession:
         return given
 
     def _backward(
-        self, x: Any, y: Any, lengths: Any = None, need_input: bool = False
+        self,
+        x: Any,
+        y: Any,
+        lengths: Any = None,
+        need_input: bool = False,
+        consume: "Consume | None" = None,
     ) -> tuple[float, "Back"]:
+        """The loss and its derivatives. Weight gradients are summed into `grads`, unless `consume`
+        takes their operands instead."""
+        consume = consume or self._sum
         run, y = self._encode(x, lengths), np.asarray(y)
         if not self.spec.decoder:
-            loss, d_top, d_finals = self._read_back(run, y)
-            return loss, _run_back(run, d_top, d_finals, need_input)
+            loss, d_top, d_finals = self._read_back(run, y, consume)
+            return loss, _run_back(run, d_top, d_finals, need_input, consume)
         written = _run(self.decoder, self._taught(y), run.finals, None)
-        loss, d_top, d_finals = self._read_back(written, y)
-        d_finals = _run_back(written, d_top, d_finals, need_input=False).initial
-        return loss, _run_back(run, None, d_finals, need_input)
+        loss, d_top, d_finals = self._read_back(written, y, consume)
+        d_finals = _run_back(written, d_top, d_finals, False, consume).initial
+        return loss, _run_back(run, None, d_finals, need_input, consume)
 
-    def _read_back(self, run: "Run", y: Array) -> tuple[float, Array | None, list[Any]]:
+    def _read_back(
+        self, run: "Run", y: Array, consume: "Consume"
+    ) -> tuple[float, Array | None, list[Any]]:
         """The loss, and its derivative with respect to the last layer's states of every step,
         or to the final ones of each direction."""
         features, prediction = self._read(run)
         loss, d_logits = LOSSES[self.spec.loss](prediction, y)
         every, w = self.spec.readout == "every", self.weights.parts["readout.w"]
         d_logits = d_logits.transpose(1, 2, 0) if every else d_logits.T[None]
-        columns = self.space.columns("features", features)
-        d_readout = d_logits.swapaxes(0, 1)
-        outer(d_readout, columns, self.grads.parts["readout.w"], self.in_order)
-        if self.in_order:
-            self.grads.parts["readout.w"][:, -1] = one_by_one(flat(d_readout))
+        consume("readout.", Product("w", d_logits.swapaxes(0, 1), features))
         d_features = np.matmul(w[:, :-1].T, d_logits)
         if every:
             return loss, d_features, [()] * len(run.finals)
         last = [(d,) for d in np.split(d_features[0], self.spec.directions)]
         return loss, None, [()] * (len(run.finals) - len(last)) + last
+
+    def _sum(self, prefix: str, product: Product) -> None:
+        """Write one weight gradient: one product over all steps."""
+        name, d, inputs, rows = product
+        out = self.grads.parts[prefix + name][rows]
+        if inputs is None:
+            np.sum(d, axis=(1, 2), out=out)
+        else:
+            outer(d, self.space.columns("inputs", inputs), out, self.in_order)
+        if self.in_order and name != "u":
+            bias = out if inputs is None else out[:, -1]
+            bias[:] = one_by_one(flat(d))
+
+
+class GradientTerms(NamedTuple):
+    """One weight gradient before it is summed: `derivatives` `(rows, T, B)` of the loss with
+    respect to what the weights give at each step, and the `inputs` `(N, T·B)` that they were
+    multiplied by; None for a bias. Steps are in the order in which the direction runs. The inputs
+    of a `w` end with a row of ones, because the reference keeps the bias as its last column."""
+
+    derivatives: Array
+    inputs: Array | None
+
+
+def _terms(weights: "Weights", prefix: str, product: Product) -> list[tuple[str, GradientTerms]]:
+    """A product as copies in the canonical order of rows; a `w` comes with its bias."""
+    name = prefix + product.name
+    d = np.roll(product.derivatives, -weights.rolled_by(name), axis=0)
+    if product.inputs is None:
+        return [(name, GradientTerms(d, None))]
+    # Sums differ in the last bit between memory layouts: the operands keep theirs.
+    inputs = Workspace(d.dtype).columns("inputs", product.inputs).copy(order="K")
+    entry = GradientTerms(d, inputs)
+    return [(name, entry), *([(prefix + "b", GradientTerms(d, None))] * (product.name == "w"))]
 
 
 def _reset_before(spec: ModelSpec) -> bool:
@@ -293,7 +361,13 @@ def _above(layer: list[tuple[Direction, Tape]]) -> Array:
     return above
 
 
-def _run_back(run: Run, d_top: Array | None, d_finals: States, need_input: bool) -> Back:
+Consume = Callable[[str, Product], None]
+"""What takes the operands of a weight gradient, with the prefix of its name."""
+
+
+def _run_back(
+    run: Run, d_top: Array | None, d_finals: States, need_input: bool, consume: Consume
+) -> Back:
     """From the derivatives with respect to the last layer's states, and to the final states: an
     empty tuple where there is none."""
     d_above, top, initial = d_top, list[Array](), States()
@@ -302,7 +376,7 @@ def _run_back(run: Run, d_top: Array | None, d_finals: States, need_input: bool)
         above = [None] * count if d_above is None else np.split(d_above, count, axis=1)
         finals = d_finals[k * count : (k + 1) * count]
         ones = [
-            _back_one(*layer[d], below, above[d], finals[d], run.ended, wanted)
+            _back_one(*layer[d], below, above[d], finals[d], run.ended, wanted, consume)
             for d in range(count)
         ]
         top = top or [one.top[0] for one in ones]
@@ -319,6 +393,7 @@ def _back_one(
     d_final: tuple[Array, ...],
     ended: Array | None,
     need_input: bool,
+    consume: Consume,
 ) -> Back:
     d_hidden = p.space("d_hidden", *tape.hidden.shape)
     d_hidden[0], d_hidden[1:] = 0, 0 if d_above is None else _in_time(p, d_above)
@@ -327,10 +402,9 @@ def _back_one(
     d_cell = None if tape.cells is None else np.zeros_like(d_hidden[0])
     if d_cell is not None and len(d_final) > 1:
         d_cell += d_final[1]
-    da = p.cell.backward(p, tape, d_hidden, d_cell, _in_time(p, ended))
-    outer(da, p.scratch.columns("below", _in_time(p, below)), p.grads["w"], p.in_order)
-    if p.in_order:
-        p.grads["w"][:, -1] = one_by_one(flat(da))
+    da, products = p.cell.backward(p, tape, d_hidden, d_cell, _in_time(p, ended))
+    for product in (*products, Product("w", da, _in_time(p, below))):
+        consume(p.prefix, product)
     d_below = None
     if need_input:
         d_below = p.space("d_below", len(below), below.shape[1] - 1, below.shape[2])
@@ -365,7 +439,7 @@ class Weights:
         }
         self.names = tuple(params)
         for name, value in params.items():
-            self._view(name)[...] = np.roll(value, self._rolled_by(name), axis=0)
+            self._view(name)[...] = np.roll(value, self.rolled_by(name), axis=0)
 
     def below(self, prefix: str) -> dict[str, Array]:
         return {
@@ -377,7 +451,7 @@ class Weights:
     def canonical(self) -> dict[str, Array]:
         """New arrays by canonical name."""
         return {
-            name: np.roll(self._view(name), -self._rolled_by(name), axis=0) for name in self.names
+            name: np.roll(self._view(name), -self.rolled_by(name), axis=0) for name in self.names
         }
 
     def _view(self, name: str) -> Array:
@@ -385,7 +459,7 @@ class Weights:
             return self.parts[name][:, :-1]
         return self.parts[name[:-1] + "w"][:, -1] if name.endswith(".b") else self.parts[name]
 
-    def _rolled_by(self, name: str) -> int:
+    def rolled_by(self, name: str) -> int:
         kinds = {"lstm": "wub", "gru": "" if _reset_before(self.spec) else "wb"}
         kind = name.rsplit(".", 1)[1]
         rolled = kind in kinds.get(self.spec.cell, "") and not name.startswith("readout")
