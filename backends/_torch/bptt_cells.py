@@ -56,8 +56,8 @@ class Rnn:
             da.mul_(mask)
         dh, from_above = last_and_previous(d_hidden, d_final[0], da)
         for da_t, above, padding in in_reverse(da, from_above, padding_of(mask, da)):
-            held = None if padding is None else dh * padding
-            step_back(dh, da_t.mul_(dh), above, held)
+            d_held = None if padding is None else dh * padding
+            step_back(dh, da_t.mul_(dh), above, d_held)
         return Derivatives(da, (dh,))
 
 
@@ -118,12 +118,12 @@ class Lstm:
             padding_of(mask, da),
         )
         for da_t, da_o, da_ifg, dc_factor, f, above, padding in steps:
-            held = None if padding is None else dh * padding
+            d_held = None if padding is None else dh * padding
             dc.addcmul_(dh, dc_factor)
             da_o.mul_(dh)
             da_ifg.mul_(dc_of_gates)
             dc.mul_(f)
-            step_back(dh, da_t, above, held)
+            step_back(dh, da_t, above, d_held)
         pool.give_back(forget)
         return Derivatives(da, (dh, dc))
 

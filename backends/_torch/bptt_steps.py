@@ -50,13 +50,13 @@ def step_back_with(u: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor
     """A function that turns dh' into dh, in place: Uᵀ da, plus what comes from above, plus what a
     held state passes on."""
 
-    def step_back(dh: Tensor, da: Tensor, above: Tensor | None, held: Tensor | None) -> None:
+    def step_back(dh: Tensor, da: Tensor, above: Tensor | None, d_held: Tensor | None) -> None:
         if above is None:
             torch.mm(da, u, out=dh)
         else:
             torch.addmm(above, da, u, out=dh)
-        if held is not None:
-            dh.add_(held)
+        if d_held is not None:
+            dh.add_(d_held)
 
     return step_back
 

@@ -81,13 +81,15 @@ class FusedLayers:
         packed, final = self._run(packed, state)
         states, _ = pad_packed_sequence(packed, batch_first=True, total_length=x.shape[1])
         h = final[0] if isinstance(final, tuple) else final
-        held = [h[-self.spec.directions]]
+        held_states = [h[-self.spec.directions]]
         if self.spec.bidirectional:
             # The backward direction reads padding first: it holds its initial state there.
             initial = state[0] if isinstance(state, tuple) else state
-            held.append(torch.zeros_like(h[-1]) if initial is None else initial[-1].to(h.dtype))
+            held_states.append(
+                torch.zeros_like(h[-1]) if initial is None else initial[-1].to(h.dtype)
+            )
         padding = (torch.arange(x.shape[1]) >= lengths[:, None])[:, :, None].to(x.device)
-        return torch.where(padding, torch.cat(held, 1)[:, None], states), final
+        return torch.where(padding, torch.cat(held_states, 1)[:, None], states), final
 
 
 @contextmanager
