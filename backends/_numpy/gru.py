@@ -134,8 +134,9 @@ class GruResetBefore:
 
     @staticmethod
     def factors(scratch: Workspace, tape: Tape, block: slice, padding: Array | None) -> Array:
-        """Factors `(n, 4, H, B)` of a block of steps: dh/dh' past U; da_r/d(r∘h); da_z/dh' and
-        da_n/dh'."""
+        """Factors `(n, 4, H, B)` of a block of steps. The first times dh' is its share of dh that
+        does not pass through U; the second times d(r∘h) is da_r; the others times dh' are da_z and
+        da_n."""
         gates, h = tape.gates[block], tape.hidden[:-1][block]
         r, z, n = gates.swapaxes(0, 1)
         factors = scratch("factors", len(gates), 4, *r.shape[1:])

@@ -69,8 +69,8 @@ class Lstm:
 
     @staticmethod
     def factors(scratch: Workspace, tape: Tape, block: slice, padding: Array | None) -> Array:
-        """Factors `(n, 5, H, B)` of a block of steps: dc'/dh' and da_o/dh', by which dh' is
-        multiplied; da_i/dc', da_f/dc' and da_g/dc', by which dc' is."""
+        """Factors `(n, 5, H, B)` of a block of steps. The first two times dh' are its share of dc'
+        and da_o; the last three times dc' are da_i, da_f and da_g."""
         gates, tanh_c = tape.gates[block], tape.extra[block]
         o, i, f, g = gates.swapaxes(0, 1)
         factors = scratch("factors", len(gates), 5, *o.shape[1:])

@@ -49,7 +49,7 @@ def bptt_scan(cell: Any) -> Scan:
         def backward(ctx: Any, d_hidden: Tensor | None, *d_final: Tensor | None) -> Any:
             mask, x, w, u, *tape = ctx.saved_tensors
             derivatives = cell.backward(pool, tape, u, mask, d_hidden, d_final)
-            d_u = _weight_gradient(derivatives.recurrent, tape[0][:-1])
+            d_u = _summed_product(derivatives.recurrent, tape[0][:-1])
             d_preactivations, d_second_bias = derivatives.recurrent, ()
             if derivatives.candidate is not None:
                 block = d_preactivations[:, :, -u.shape[1] :]
@@ -57,7 +57,7 @@ def bptt_scan(cell: Any) -> Scan:
                 block.copy_(derivatives.candidate)
             flat = _flat(d_preactivations)
             dx = (flat @ w).view(x.shape) if ctx.needs_input_grad[1] else None
-            d_w = _weight_gradient(x, d_preactivations).t()
+            d_w = _summed_product(x, d_preactivations).t()
             d_b = flat.sum(0)
             pool.give_back(*tape[1:])
             return None, dx, d_w, d_u, d_b, *d_second_bias, *derivatives.initial_state
@@ -75,6 +75,6 @@ def _flat(sequence: Tensor) -> Tensor:
     return sequence.reshape(-1, sequence.shape[-1])
 
 
-def _weight_gradient(d: Tensor, inputs: Tensor) -> Tensor:
-    """The sum over steps and batch of d inputsᵀ: one product."""
-    return _flat(d).t() @ _flat(inputs)
+def _summed_product(a: Tensor, b: Tensor) -> Tensor:
+    """The sum over steps and batch of a bᵀ, as one product."""
+    return _flat(a).t() @ _flat(b)

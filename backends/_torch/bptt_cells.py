@@ -129,9 +129,9 @@ class Lstm:
 
     @staticmethod
     def factors(pool: BufferPool, tape: Tape, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """The factors of all steps, and f. In place of the gates: da_o/dh', by which dh' is
-        multiplied, and da_i/dc', da_f/dc' and da_g/dc', by which dc' is. In place of tanh(c'):
-        dc'/dh'."""
+        """The factors of all steps, and f. In place of the gates: what makes da_o of dh', and da_i,
+        da_f and da_g of dc', by multiplication. In place of tanh(c'): what makes of dh' its share
+        of dc'."""
         hidden, cell_states, gates, tanh_c = tape
         o, i, f, g = gates.chunk(4, 2)
         h, forget = hidden[1:], pool.take(f, *f.shape).copy_(f)
