@@ -1,5 +1,6 @@
 """`jax-autodiff`: the cells written out, `lax.scan` over time, differentiated by JAX."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,12 +8,12 @@ from jax import lax
 from jax.nn import sigmoid
 
 from backends._jax.layers import (
+    add_perturbation,
     by_layer,
     by_name,
     feedforward,
-    held,
+    hold_ended,
     input_products,
-    perturbed,
     run_layers,
     step_mask,
 )
@@ -34,11 +35,10 @@ def run(
 ) -> Any:
     """See `RunStack`."""
 
-    def run_direction(
-        name: str, x: Any, initial_state: Any, perturbation: Any, reverse: bool
-    ) -> Any:
-        arguments = (weights[name], x, initial_state, lengths, perturbation, reverse)
-        return (scan if CELLS[spec.cell].recurrent else feedforward)(spec, *arguments)
+    run_layer = scan if CELLS[spec.cell].recurrent else feedforward
+
+    def run_direction(name: str, x: Any, initial: Any, perturbation: Any, reverse: bool) -> Any:
+        return run_layer(spec, weights[name], x, initial, lengths, perturbation, reverse)
 
     return run_layers(spec, run_direction, x, initial_state, perturbation)
 
@@ -47,7 +47,7 @@ def scan(
     spec: ModelSpec,
     weights: Any,
     x: Any,
-    initial_state: Any,
+    initial: Any,
     lengths: Any,
     perturbation: Any,
     reverse: bool,
@@ -59,14 +59,14 @@ def scan(
     def step(state: Any, inputs: Any) -> Any:
         a, perturbation, mask = inputs
         rounded = {name: value.astype(spec.dtype) for name, value in recurrent.items()}
-        new = perturbed(cell(a, *state, **rounded), perturbation)
-        new = held(tuple(array.astype(spec.dtype) for array in new), state, mask)
+        new = add_perturbation(cell(a, *state, **rounded), perturbation)
+        new = hold_ended(tuple(array.astype(spec.dtype) for array in new), state, mask)
         return new, new[0]
 
     a = input_products(x, weights, spec.dtype) + weights["b"]
     inputs = (a, perturbation, step_mask(lengths, len(x)))
-    initial_state = tuple(state.astype(spec.dtype) for state in initial_state)
-    return lax.scan(step, initial_state, inputs, reverse=reverse)
+    initial = tuple(state.astype(spec.dtype) for state in initial)
+    return lax.scan(step, initial, inputs, reverse=reverse)
 
 
 # Each function takes a = W x + b `(B, G·H)` and the state `(B, H)`, and returns the new state.
@@ -105,5 +105,10 @@ def gru_reset_before(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
     return ((1 - z) * n + z * h,)
 
 
-STEPS = {"rnn": rnn, "lstm": lstm, "reset_after": gru, "reset_before": gru_reset_before}
+STEPS: Mapping[str, Callable[..., tuple[Any, ...]]] = {
+    "rnn": rnn,
+    "lstm": lstm,
+    "reset_after": gru,
+    "reset_before": gru_reset_before,
+}
 STACK = Stack(by_layer, to_canonical, run, time_major=True)

@@ -21,18 +21,15 @@ class CellSteps(Protocol):
     tape_widths: tuple[int, ...]
     """The width of each array on the tape, in units of H. Empty: the tape is W x alone."""
 
-    @staticmethod
-    def forward(wx: Any, state: Any, weights: Any) -> tuple[Any, Any]:
+    def forward(self, wx: Any, state: Any, weights: Any) -> tuple[Any, Any]:
         """Return the state after a step, and what it saves on the tape. Keep that small: what a
         loop writes costs as much time as what it computes."""
 
-    @staticmethod
-    def backward(d_state: Any, hidden: Any, tape: Any, weights: Any) -> tuple[Any, Any]:
+    def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> tuple[Any, Any]:
         """Return what replaces the first arrays on the tape, and the derivative of the state
-        before the step. `d_state` is that after the step, `hidden` the h that the step made."""
+        before the step. `d_state` is the derivative of the state after it, `hidden` its h."""
 
-    @staticmethod
-    def weight_gradients(tape: Any, operands: Any, size: int, dtype: str) -> tuple[Any, Any]:
+    def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> tuple[Any, Any]:
         """Return the derivative of W x and the derivatives of the weights by name. `operands`
         are [h before the step, x, 1], `size` is the width of h."""
 
@@ -40,20 +37,17 @@ class CellSteps(Protocol):
 class Rnn:
     """h' = tanh(a) with a = W x + b + U h (Elman 1990); da = dh (1 − h'²)."""
 
-    tape_widths = ()
+    tape_widths: tuple[int, ...] = ()
 
-    @staticmethod
-    def forward(wx: Any, state: Any, weights: Any) -> Any:
+    def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         hidden = jnp.tanh(wx + weights["b"] + matmul(state[0], weights["u"].T))
         return (hidden,), ()
 
-    @staticmethod
-    def backward(d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
+    def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
         da = d_state[0] * (1 - hidden * hidden)
         return (da,), (matmul(da, weights["u"]),)
 
-    @staticmethod
-    def weight_gradients(tape: Any, operands: Any, size: int, dtype: str) -> Any:
+    def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> Any:
         da = tape[0]
         sums = sum_outer_products(operands, da, dtype)
         return da, split_gradients(sums[:size], sums[size:])
@@ -67,10 +61,9 @@ class Lstm:
     f = ∂c'/∂c.
     """
 
-    tape_widths = (4, 1, 1)
+    tape_widths: tuple[int, ...] = (4, 1, 1)
 
-    @staticmethod
-    def forward(wx: Any, state: Any, weights: Any) -> Any:
+    def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         (h, c), size = state, state[0].shape[1]
         a = wx + weights["b"] + matmul(h, weights["u"].T)
         # Gates are cut by slices: with jnp.split, jax 0.10.2 is reported to compile wrong gradients
@@ -83,8 +76,7 @@ class Lstm:
         factors = jnp.concatenate([*factors_ifg, tanh_c * o * (1 - o)], axis=1)
         return (o * tanh_c, new_c), (factors, o * (1 - tanh_c * tanh_c), f)
 
-    @staticmethod
-    def backward(d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
+    def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
         (dh, dc), (factors, h_by_c, f) = d_state, tape
         dc = dc + dh * h_by_c
         da = factors * jnp.concatenate([dc, dc, dc, dh], axis=1)
@@ -101,10 +93,9 @@ class Gru:
     are the same for r and z, and differ by the factor r for n.
     """
 
-    tape_widths = (3, 1, 1)
+    tape_widths: tuple[int, ...] = (3, 1, 1)
 
-    @staticmethod
-    def forward(wx: Any, state: Any, weights: Any) -> Any:
+    def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         h, size = state[0], state[0].shape[1]
         a, v = wx + weights["b"], matmul(h, weights["u"].T)
         q = v[:, 2 * size :] + weights["b_hn"]
@@ -116,14 +107,12 @@ class Gru:
         factors = jnp.concatenate([*factors_rz, factor_n * r], axis=1)
         return (n + z * (h - n),), (factors, factor_n, z)
 
-    @staticmethod
-    def backward(d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
+    def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
         dh, (factors, factor_n, z) = d_state[0], tape
         dv = factors * jnp.concatenate([dh, dh, dh], axis=1)
         return (dv, factor_n * dh), (matmul(dv, weights["u"]) + dh * z,)
 
-    @staticmethod
-    def weight_gradients(tape: Any, operands: Any, size: int, dtype: str) -> Any:
+    def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> Any:
         dv, da_n, _ = tape
         sums = sum_outer_products(operands, dv, dtype)
         sums_n = sum_outer_products(operands[:, size:], da_n, dtype)
@@ -140,10 +129,9 @@ class GruResetBefore:
     The tape holds ∂(r∘h)/∂a of r with ∂h'/∂a of z `(2 H)`, ∂h'/∂a_n = (1 − z)(1 − n²), r, and z.
     """
 
-    tape_widths = (2, 1, 1, 1)
+    tape_widths: tuple[int, ...] = (2, 1, 1, 1)
 
-    @staticmethod
-    def forward(wx: Any, state: Any, weights: Any) -> Any:
+    def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         h, size, u, b = state[0], state[0].shape[1], weights["u"], weights["b"]
         a = wx[:, : 2 * size] + b[: 2 * size] + matmul(h, u[: 2 * size].T)
         r, z = sigmoid(a[:, :size]), sigmoid(a[:, size:])
@@ -151,8 +139,7 @@ class GruResetBefore:
         factors_rz = jnp.concatenate([h * r * (1 - r), (h - n) * z * (1 - z)], axis=1)
         return (n + z * (h - n),), (factors_rz, (1 - z) * (1 - n * n), r, z)
 
-    @staticmethod
-    def backward(d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
+    def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
         dh, (factors_rz, factor_n, r, z) = d_state[0], tape
         u, size = weights["u"], dh.shape[1]
         da_n = factor_n * dh
@@ -161,8 +148,7 @@ class GruResetBefore:
         dh_before = matmul(da_rz, u[: 2 * size]) + d_reset_hidden * r + dh * z
         return (da_rz, da_n), (dh_before,)
 
-    @staticmethod
-    def weight_gradients(tape: Any, operands: Any, size: int, dtype: str) -> Any:
+    def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> Any:
         da_rz, da_n, r, _ = tape
         reset = jnp.concatenate([r * operands[:, :size], operands[:, size:]], axis=1)
         sums_rz = sum_outer_products(operands, da_rz, dtype)
@@ -172,9 +158,9 @@ class GruResetBefore:
         return da, split_gradients(sums[:size], sums[size:])
 
 
-STEPS: Mapping[str, type[CellSteps]] = {
-    "rnn": Rnn,
-    "lstm": Lstm,
-    "reset_after": Gru,
-    "reset_before": GruResetBefore,
+STEPS: Mapping[str, CellSteps] = {
+    "rnn": Rnn(),
+    "lstm": Lstm(),
+    "reset_after": Gru(),
+    "reset_before": GruResetBefore(),
 }

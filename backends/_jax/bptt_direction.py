@@ -26,7 +26,7 @@ from backends._jax.bptt_arrays import (
     write_tape,
 )
 from backends._jax.bptt_cells import CellSteps
-from backends._jax.layers import held, input_products, perturbed
+from backends._jax.layers import add_perturbation, hold_ended, input_products
 
 
 class Saved(NamedTuple):
@@ -41,7 +41,7 @@ class Saved(NamedTuple):
 
 
 @cache
-def differentiable(cell: type[CellSteps], dtype: str, reverse: bool) -> Callable[..., Any]:
+def differentiable(cell: CellSteps, dtype: str, reverse: bool) -> Callable[..., Any]:
     """Return the function of weights, x, initial state, mask and perturbation that JAX
     differentiates by `Direction.backward`; it returns the final state and h of every step."""
     direction = Direction(cell, dtype, reverse)
@@ -54,7 +54,7 @@ def differentiable(cell: type[CellSteps], dtype: str, reverse: bool) -> Callable
 class Direction:
     """The passes of one cell over one direction of one layer (`backends._bptt.CellPasses`)."""
 
-    cell: type[CellSteps]
+    cell: CellSteps
     dtype: str
     reverse: bool
 
@@ -65,7 +65,7 @@ class Direction:
         def step(state: Any, inputs: Any) -> Any:
             x_or_wx, mask, perturbation = inputs
             new, _ = self.cell.forward(self._wx(x_or_wx, matrices), state, matrices)
-            new = held(perturbed(new, perturbation), state, mask)
+            new = hold_ended(add_perturbation(new, perturbation), state, mask)
             return new, new[0]
 
         inputs = (self._inputs_of_loop(weights, x), mask, perturbation)
@@ -81,7 +81,8 @@ class Direction:
             t = steps - 1 - k if self.reverse else k
             new, factors = self.cell.forward(self._wx(inputs[t], matrices), state, matrices)
             operands = lax.dynamic_update_slice(operands, state[0][None], (t, 0, 0))
-            new = held(perturbed(new, at_step(perturbation, t)), state, at_step(mask, t))
+            new = add_perturbation(new, at_step(perturbation, t))
+            new = hold_ended(new, state, at_step(mask, t))
             return new, operands, write_tape(tape, factors, t)
 
         operands, tape = self._buffers(x, initial[0].shape[1], inputs)
@@ -104,9 +105,9 @@ class Direction:
         return d_weights, dx, d_initial, None, d_perturbation
 
     def _loop_back(self, saved: Saved, matrices: Any, d_final: Any, d_hidden: Any) -> Any:
-        """Overwrite the tape with the derivatives of the preactivations, from those of the final
-        state and of h of every step: return that of the initial state, the tape, and that of the
-        perturbation."""
+        """Overwrite the tape with the derivatives of the preactivations; `d_final` and `d_hidden`
+        are the derivatives of what `forward` returns. Return the derivative of the initial state,
+        the tape, and the derivative of the perturbation."""
         _, operands, final_hidden, tape, mask, perturbation = saved
         steps = len(operands)
 
@@ -123,7 +124,7 @@ class Direction:
             d_added = d_new[0]
             if (real := at_step(mask, t)) is not None:
                 d_added, *derivatives = (jnp.where(real, d, 0) for d in (d_added, *derivatives))
-                d_old = held(d_old, d_new, real)
+                d_old = hold_ended(d_old, d_new, real)
             tape = write_tape(tape, derivatives, t)
             if perturbation is not None:
                 d_perturbation = write_step(d_perturbation, d_added, t)
@@ -133,11 +134,9 @@ class Direction:
         return lax.fori_loop(0, steps, step, (d_final, tape, zeros))
 
     def _buffers(self, x: Any, size: int, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The operands before h is written into them, and the tape.
-
-        The backward loop overwrites the tape, so that there are few buffers: the system maps a
-        large one anew, page by page, at every call.
-        """
+        """The operands before h is written into them, and the tape."""
+        # The backward loop overwrites the tape instead of filling a second one: the operating
+        # system maps a large buffer anew, page by page, at every call.
         steps, batch, _ = x.shape
         empty = jnp.full((steps, batch, size), 0, x.dtype)
         ones = jnp.full((steps, batch, 1), 1, x.dtype)
@@ -147,15 +146,16 @@ class Direction:
         return operands, tape or (inputs,)
 
     def _hidden_of_steps(self, operands: Any, final_hidden: Any) -> Any:
-        """h after every step `(T, B, H)`: that before the next step, and at last the final h."""
+        """h after every step `(T, B, H)`: the operands hold it at the next step, except the final
+        h."""
         before, last = operands[:, :, : final_hidden.shape[1]], final_hidden[None]
         return jnp.concatenate([last, before[:-1]] if self.reverse else [before[1:], last])
 
     def _inputs_of_loop(self, weights: Any, x: Any) -> Any:
         """W x of all steps in one product for a cell without factors, whose backward pass
-        overwrites it; x itself for the other cells."""
-        # XLA does not vectorise on the CPU a kernel that reads one step of a sequence: gates
-        # computed from a step of W x are slow, so the loop multiplies x by itself.
+        overwrites it; x for the other cells, which make W x inside the loop."""
+        # XLA does not vectorise, on the CPU, a kernel that reads one step of a sequence. Gates
+        # computed directly from a step of W x would be such a kernel.
         return x if self.cell.tape_widths else input_products(x, weights, self.dtype)
 
     def _wx(self, x_or_wx: Any, weights: Any) -> Any:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jax import lax
 
-from backends._jax.layers import by_layer, held, perturbed, run_layers, step_mask
+from backends._jax.layers import add_perturbation, by_layer, hold_ended, run_layers, step_mask
 from backends._jax.stack import Stack
 from bench.spec import ModelSpec, Params
 
@@ -66,7 +66,7 @@ def scan(cell: Any, reverse: bool, x: Any, initial: Any, perturbation: Any, mask
         x, perturbation, mask = inputs
         # The state of Equinox's lstm is (h, c), that of its gru h alone.
         new = cell(x, state) if len(state) == 2 else (cell(x, state[0]),)
-        new = held(perturbed(new, perturbation), state, mask)
+        new = hold_ended(add_perturbation(new, perturbation), state, mask)
         return new, new[0]
 
     return lax.scan(step, initial, (x, perturbation, mask), reverse=reverse)

@@ -13,7 +13,7 @@ class RunDirection(Protocol):
     """Run one direction of one layer."""
 
     def __call__(
-        self, name: str, x: Any, initial_state: Any, perturbation: Any, reverse: bool
+        self, name: str, x: Any, initial_state: Any, perturbation: Any, reverse: bool, /
     ) -> tuple[Any, Any]:
         """Return the final states, a tuple of `(B, H)`, and h of every step `(T, B, H)`.
 
@@ -25,9 +25,10 @@ class RunDirection(Protocol):
 def run_layers(
     spec: ModelSpec, run_direction: RunDirection, x: Any, initial_state: Any, perturbation: Any
 ) -> Any:
-    """Run all layers on x `(B, T, D)`, as a `RunStack` that is time first does: return the states
-    of the last layer `(T, B, H × directions)` and the final states."""
-    hidden, final = x.transpose(1, 0, 2), []
+    """Run all layers on x `(B, T, D)`: return the states of the last layer
+    `(T, B, H × directions)`, and the final states as in `RunStack`."""
+    final: list[tuple[Any, ...]] = []
+    hidden = x.transpose(1, 0, 2)
     zero = jnp.zeros((spec.layers * spec.directions, x.shape[0], spec.hidden), x.dtype)
     initial_state = initial_state or (zero,) * len(CELLS[spec.cell].states)
     for layer in range(spec.layers):
@@ -35,9 +36,8 @@ def run_layers(
         for index, direction in enumerate(DIRECTIONS[: spec.directions]):
             start = tuple(state[len(final)] for state in initial_state)
             added = _perturbation_of(spec, perturbation, layer, index)
-            end, output = run_direction(
-                f"layers.{layer}.{direction}", below, start, added, reverse=direction == "backward"
-            )
+            name, reverse = f"layers.{layer}.{direction}", direction == "backward"
+            end, output = run_direction(name, below, start, added, reverse)
             final.append(end)
             outputs.append(output)
         hidden = jnp.concatenate(outputs, axis=2) if spec.bidirectional else outputs[0]
@@ -80,7 +80,7 @@ def feedforward(
     spec: ModelSpec,
     weights: Any,
     x: Any,
-    initial_state: Any,
+    initial: Any,
     lengths: Any,
     perturbation: Any,
     reverse: bool,
@@ -88,7 +88,7 @@ def feedforward(
     """h' = tanh(W x + b) for all steps at once: the final state, and h of every step."""
     hidden = jnp.tanh(input_products(x, weights, spec.dtype) + weights["b"])
     hidden = hidden if perturbation is None else hidden + perturbation
-    hidden = hold_beyond_end(hidden, initial_state[0], lengths, reverse)
+    hidden = hold_beyond_end(hidden, initial[0], lengths, reverse)
     return (hidden[0 if reverse else -1],), hidden
 
 
@@ -106,12 +106,12 @@ def hold_beyond_end(hidden: Any, initial: Any, lengths: Any, reverse: bool) -> A
     return jnp.where(step_mask(lengths, hidden.shape[0]), hidden, fill)
 
 
-def perturbed(state: Any, perturbation: Any) -> Any:
+def add_perturbation(state: Any, perturbation: Any) -> Any:
     """The state after a step with the perturbation added to h."""
     return state if perturbation is None else (state[0] + perturbation, *state[1:])
 
 
-def held(new: Any, old: Any, mask: Any) -> Any:
+def hold_ended(new: Any, old: Any, mask: Any) -> Any:
     """The state after a step, or the state before it where the sequence has ended."""
     if mask is None:
         return new

@@ -31,7 +31,9 @@ class JaxSession:
         with self._precision():
             arrays = {name: np.asarray(value, self.dtype) for name, value in params.items()}
             self.weights = jax.device_put(to_native(stack, spec, arrays), self.device)
-            self.state = jax.device_put(optimiser(training).init(self.weights), self.device)
+            self.optimiser_state = jax.device_put(
+                optimiser(training).init(self.weights), self.device
+            )
         self._pending: Any = self.weights
         self._last_shape, self._ran_without_jit = (1, 2, spec.inputs), False
 
@@ -61,8 +63,8 @@ class JaxSession:
     def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
         x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
         with self._precision():
-            self.weights, self.state, self._pending = self._update(
-                self.weights, self.state, x, y, lengths
+            self.weights, self.optimiser_state, self._pending = self._update(
+                self.weights, self.optimiser_state, x, y, lengths
             )
         self._note_call(x)
         return self._pending
