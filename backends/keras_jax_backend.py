@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from backends import _jax, _keras_layers
+from backends._jax.stack import Stack
 from backends._keras import to_canonical, to_keras
-from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
+from bench.spec import Array, ModelSpec, Params, Session, Supports, Training, Unsupported
 
 REQUIRES = (*_jax.REQUIRES, "keras")
 SUPPORTS = Supports(
     dtypes=_keras_layers.DTYPES, decoder=True, generation=True, limits=_keras_layers.LIMITS
 )
 
+environment = _jax.environment
 devices, peak_memory, settings = _jax.devices, _jax.peak_memory, _jax.settings
 expected_path = _jax.expected_path
 
@@ -25,12 +27,14 @@ def unavailable(device: str) -> str | None:
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> _jax.JaxSession:
+) -> Session:
     SUPPORTS.check(spec)
     if reason := unavailable(device):
         raise Unsupported(reason)
     _keras_layers.keras_on("jax")
-    return _jax.JaxSession(STACK, spec, params, device, training)
+    from backends._jax.session import JaxSession
+
+    return JaxSession(STACK, spec, params, device, training)
 
 
 def native(spec: ModelSpec, params: Params) -> list[Array]:
@@ -54,7 +58,7 @@ def run(
     initial: Any = None,
     delta: Any = None,
 ) -> tuple[Any, tuple[Any, ...]]:
-    """See `_jax.Stack`. Runs only when traced. Keras takes cuDNN for its lstm wherever the
+    """See `RunStack`. Runs only when traced. Keras takes cuDNN for its lstm wherever the
     process sees a GPU, for a model on the CPU as well; its gru has a path for all devices."""
     shapes = canonical(spec, [np.zeros(array.shape) for array in weights])
     network = _keras_layers.layers(spec, shapes, cudnn=spec.cell == "gru")
@@ -64,4 +68,4 @@ def run(
     return _keras_layers.run(network, owned, x, lengths, initial, delta)
 
 
-STACK = _jax.Stack(native, canonical, run)
+STACK = Stack(native, canonical, run)

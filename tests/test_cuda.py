@@ -76,9 +76,9 @@ def with_tf32(name: str, bench: ProbeContext, monkeypatch: pytest.MonkeyPatch) -
         return dataclasses.replace(bench, backend=coarse)
     import jax
 
-    from backends import _jax
+    from backends._jax import session
 
-    monkeypatch.setattr(_jax, "compiled", _jax.compiled.__wrapped__)  # nothing of it is kept
+    monkeypatch.setattr(session, "compiled", session.compiled.__wrapped__)  # nothing is cached
     usual = jax.default_matmul_precision
     monkeypatch.setattr(jax, "default_matmul_precision", lambda _: usual("tensorfloat32"))
     return bench
