@@ -1,20 +1,23 @@
 """TensorFlow under XLA: Keras' own recurrent layers and optimisers, with jit_compile=True."""
 
-from backends._keras import Choices
-from backends._tensorflow import (
-    TensorFlowSession,
+from backends._keras.options import LayerOptions
+from backends._tensorflow.framework import (
+    REQUIRES,
     devices,
+    environment,
     peak_memory,
+    require,
     reset_peak_memory,
     settings,
     unavailable,
 )
-from bench.spec import DTYPES, ModelSpec, Params, Supports, Training
+from bench.spec import DTYPES, ModelSpec, Params, Session, Supports, Training
 
 __all__ = [
     "REQUIRES",
     "SUPPORTS",
     "devices",
+    "environment",
     "expected_path",
     "open_session",
     "peak_memory",
@@ -23,7 +26,6 @@ __all__ = [
     "unavailable",
 ]
 
-REQUIRES = ("tensorflow", "keras")
 SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 
 
@@ -33,6 +35,9 @@ def expected_path(spec: ModelSpec, device: str) -> str:
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> TensorFlowSession:
+) -> Session:
     SUPPORTS.check(spec)
-    return TensorFlowSession(spec, params, device, training, Choices(), jit=True)
+    require(device)
+    from backends._tensorflow.session import TensorFlowSession
+
+    return TensorFlowSession(spec, params, device, training, LayerOptions(), jit=True)
