@@ -109,8 +109,8 @@ class Network:
         if initial is None:
             zeros = ops.zeros((x.shape[0], self.spec.hidden), self.spec.storage)
             return [[zeros] * len(CELLS[self.spec.cell].states)] * count
-        kinds = initial if isinstance(initial, tuple | list) else (initial,)
-        return [[states[k] for states in kinds] for k in range(count)]
+        arrays = initial if isinstance(initial, tuple | list) else (initial,)
+        return [[array[k] for array in arrays] for k in range(count)]
 
     def _run_layer(
         self,
@@ -171,9 +171,11 @@ class Network:
 
     def _stack_states(self, final: list[Any]) -> Any:
         """h `(layers × directions, batch, hidden)` or, for the lstm, the pair (h, c)."""
-        kinds = zip(*final, strict=True)
-        stacked = [ops.cast(ops.stack(list(states)), self.spec.storage) for states in kinds]
-        return tuple(stacked) if len(stacked) > 1 else stacked[0]
+        arrays = [
+            ops.cast(ops.stack(list(states)), self.spec.storage)
+            for states in zip(*final, strict=True)
+        ]
+        return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
 def _sequence_mask(lengths: Any, time: int) -> Any:

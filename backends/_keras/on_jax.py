@@ -28,7 +28,7 @@ def run(
     weights: list[Any],
     x: Any,
     lengths: Any = None,
-    initial: Any = None,
+    initial_state: Any = None,
     perturbation: Any = None,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Run the layers; called only while JAX traces. See `backends._jax` for the arguments."""
@@ -37,6 +37,5 @@ def run(
     # well. The fast path of its gru is the same on all devices.
     network = build_layers(spec, shapes, cudnn=spec.cell == "gru")
     # The second bias of r and z takes part as a constant, and so stays zero.
-    return run_layers(
-        network, network.without_untrained(weights), x, lengths, initial, perturbation
-    )
+    arrays = network.without_untrained(weights)
+    return run_layers(network, arrays, x, lengths, initial_state, perturbation)

@@ -29,7 +29,7 @@ def run_layers(
     arrays: Sequence[Any],
     x: Any,
     lengths: Any = None,
-    initial: Any = None,
+    initial_state: Any = None,
     perturbation: Any = None,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Run the layers with these arrays as the values of their variables.
@@ -39,9 +39,9 @@ def run_layers(
     last layer's h inside the loop over time.
     """
     with keras.StatelessScope(list(zip(network.variables, arrays, strict=False))):
-        states = network.states(x, initial)
-        h, final = network.run(network.layers, x, states, lengths, perturbation, every=True)
-        return h, tuple(keras.ops.stack(kind) for kind in zip(*final, strict=True))
+        start = network.states(x, initial_state)
+        h, final = network.run(network.layers, x, start, lengths, perturbation, every=True)
+        return h, tuple(keras.ops.stack(states) for states in zip(*final, strict=True))
 
 
 def readout_zeros(spec: ModelSpec) -> dict[str, Array]:

@@ -23,8 +23,8 @@ class Encoded(NamedTuple):
     """What a stack of layers computes.
 
     `top` is the last layer's h at every step, `(time, directions, batch, hidden)`, for the
-    feedforward cell `(batch, time, directions × hidden)`. `final` has for each kind of state, h
-    and c, the final states of each layer, `(directions, batch, hidden)`.
+    feedforward cell `(batch, time, directions × hidden)`. `final` has for h, and for the lstm
+    for c, the final states of each layer, `(directions, batch, hidden)`.
     """
 
     top: str
@@ -40,18 +40,24 @@ def recurrent_layers(
     initial: Sequence[str],
     prefix: str = "",
 ) -> Encoded:
-    """The recurrent layers on `below` `(time, batch, inputs)`, from the initial states of each
-    kind, or from zeros if there are none; `lengths` is empty if all sequences are whole."""
-    kinds = len(CELLS[spec.cell].states)
+    """The recurrent layers on `below` `(time, batch, inputs)`, from the initial h and, for
+    the lstm, c, or from zeros if there are none; `lengths` is empty if all sequences are whole."""
+    state_count = len(CELLS[spec.cell].states)
     initial_by_layer = [_split_layers(graph, spec, name) for name in initial]
-    final: list[list[str]] = [[] for _ in range(kinds)]
+    final: list[list[str]] = [[] for _ in range(state_count)]
     top = ""
     for layer in range(spec.layers):
         below = _time_major(graph, spec, top) if layer else below
-        arrays = [_operator_weights(spec, weights, f"{prefix}layers.{layer}.", k) for k in "wub"]
+        arrays = [_operator_weights(spec, weights, f"{prefix}layers.{layer}.", n) for n in "wub"]
         states = [by_layer[layer] for by_layer in initial_by_layer]
         top, *final_states = graph.add_many(
-            OPERATORS[spec.cell], 1 + kinds, below, *arrays, lengths, *states, **_attributes(spec)
+            OPERATORS[spec.cell],
+            1 + state_count,
+            below,
+            *arrays,
+            lengths,
+            *states,
+            **_attributes(spec),
         )
         for layers, name in zip(final, final_states, strict=True):
             layers.append(name)

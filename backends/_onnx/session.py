@@ -95,7 +95,7 @@ class OnnxSession:
             feeds["lengths"] = self._on_device(lengths)
             initial = self._zero_states(self._shape[0]) if initial is None else initial
         if initial is not None:
-            states = map(self._on_device, self._states_by_kind(initial))
+            states = map(self._on_device, self._state_arrays(initial))
             feeds |= zip(("h0", "c0"), states, strict=False)
         session = self._inference(output, tuple(feeds))
         binding = session.io_binding()
@@ -123,10 +123,10 @@ class OnnxSession:
     def _on_device(self, value: Any) -> Any:
         return value if isinstance(value, onnxruntime.OrtValue) else self.put(value)
 
-    def _states_by_kind(self, state: Any) -> tuple[Any, ...]:
+    def _state_arrays(self, state: Any) -> tuple[Any, ...]:
         """(h,) or, for the lstm, (h, c)."""
-        kinds = tuple(state) if isinstance(state, tuple | list) else (state,)
-        return kinds[: len(CELLS[self._spec.cell].states)]
+        arrays = tuple(state) if isinstance(state, tuple | list) else (state,)
+        return arrays[: len(CELLS[self._spec.cell].states)]
 
     def _zero_states(self, batch: int) -> tuple[Any, ...]:
         shape = (self._spec.layers * self._spec.directions, batch, self._spec.hidden)

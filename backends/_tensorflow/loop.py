@@ -63,39 +63,52 @@ class Passes:
     ) -> tuple[Any, ...]:
         """h `(time, batch, hidden)`, or the final one, and the final states; TensorFlow takes
         their gradients by `backward`."""
-        cell, mask = self.cell, self.mask
+        perturbed = perturbation is not None
 
         @tf.custom_gradient
         def passes(
-            input_side: Any, added: Any, weights: list[Any], initial: list[Any]
+            input_side: Any, perturbation_or_zero: Any, weights: list[Any], initial: list[Any]
         ) -> tuple[Any, Any]:
-            added = None if perturbation is None else added
+            added = perturbation_or_zero if perturbed else None
             states, tape = self.forward(input_side, weights, initial, added)
             final = [state[-1] for state in states]
 
             def gradient(*d_outputs: Any) -> list[Any]:
-                before = [
-                    tf.concat([first[None], state[:-1]], 0)
-                    for first, state in zip(initial, states, strict=True)
-                ]
-                factors = cell.factors(tape, before, states)
                 d_above, d_final = (d_outputs[0], d_outputs[1:]) if every else (None, d_outputs)
-                d_state_side, d_hidden, d_initial = self.backward(
-                    factors, weights, input_side.shape[-1], d_above, d_final
+                d_input_side, d_hidden, d_weights, d_initial = self.gradients(
+                    weights, initial, states, tape, d_above, d_final
                 )
-                d_real = d_hidden
-                if mask is not None:
-                    d_real = tf.where(mask, d_hidden, tf.zeros_like(d_hidden))
-                d_input_side, *d_weights = cell.gradients(d_state_side, d_real, factors, before[0])
-                d_perturbation = None if perturbation is None else d_hidden
-                return [d_input_side, d_perturbation, *d_weights, *d_initial]
+                return [d_input_side, d_hidden if perturbed else None, *d_weights, *d_initial]
 
             return (states[0], *final) if every else tuple(final), gradient
 
         # A custom gradient takes tensors alone: a zero stands for a perturbation that is None.
-        added = tf.zeros((), input_side.dtype) if perturbation is None else perturbation
-        outputs = passes(input_side, added, weights, initial)
+        perturbation_or_zero = perturbation if perturbed else tf.zeros((), input_side.dtype)
+        outputs = passes(input_side, perturbation_or_zero, weights, initial)
         return outputs if every else (outputs[0], *outputs)
+
+    def gradients(
+        self,
+        weights: list[Any],
+        initial: list[Any],
+        states: list[Any],
+        tape: list[Any],
+        d_above: Any,
+        d_final: Sequence[Any],
+    ) -> tuple[Any, Any, list[Any], list[Any]]:
+        """The derivatives of the input side, of h at every step, of the weights and of the initial
+        states, from what `forward` returned and the derivatives of the outputs."""
+        before = [
+            tf.concat([first[None], state[:-1]], 0)
+            for first, state in zip(initial, states, strict=True)
+        ]
+        factors = self.cell.factors(tape, before, states)
+        d_state_side, d_hidden, d_initial = self.backward(factors, weights, d_above, d_final)
+        d_real = d_hidden
+        if self.mask is not None:
+            d_real = tf.where(self.mask, d_hidden, tf.zeros_like(d_hidden))
+        d_input_side, *d_weights = self.cell.gradients(d_state_side, d_real, factors, before[0])
+        return d_input_side, d_hidden, d_weights, d_initial
 
     def forward(
         self, input_side: Any, weights: list[Any], initial: list[Any], perturbation: Any
@@ -121,11 +134,10 @@ class Passes:
         self,
         factors: list[Any],
         weights: list[Any],
-        width: int,
         d_above: Any,
         d_final: Sequence[Any],
     ) -> tuple[Any, Any, list[Any]]:
-        """The derivatives of the state side `(time, batch, width)`, of h at every step, and of
+        """The derivatives of the state side `(time, batch, G·H)`, of h at every step, and of
         the initial states.
 
         `d_above` is dL/dh_t from above, or None where only the final states were returned.
@@ -151,7 +163,8 @@ class Passes:
             return d_before, [d_state_side, d_hidden]
 
         times, hidden = range(factors[0].shape[0])[::-1], d_final[0].shape[-1]
-        d_initial, (d_state_side, d_hidden) = _while_loop(times, step, d_final, [width, hidden])
+        widths = [self.cell.gate_count * hidden, hidden]
+        d_initial, (d_state_side, d_hidden) = _while_loop(times, step, d_final, widths)
         return d_state_side, d_hidden, d_initial
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 class LoopCell(Protocol):
     """One cell; `weights` are the recurrent weights and, for the gru, the second bias."""
 
+    gate_count: int
     tape_widths: tuple[int, ...]
     """The widths of what `step` saves, in units of hidden."""
 
@@ -37,6 +38,7 @@ class LoopCell(Protocol):
 class Rnn:
     """h' = tanh(a + U h), a = W x + b (Elman 1990)."""
 
+    gate_count = 1
     tape_widths: tuple[int, ...] = ()
 
     def recurrent_weights(self, u: Any) -> list[Any]:
@@ -62,6 +64,7 @@ class Lstm:
     """c' = f∘c + i∘g, h' = o∘tanh(c'), with i, f, o = σ(a + U h) and g = tanh(a + U h), each gate
     with its own block of a = W x + b (Gers, Schmidhuber & Cummins 2000)."""
 
+    gate_count = 4
     tape_widths: tuple[int, ...] = (4,)  # the preactivations
 
     def recurrent_weights(self, u: Any) -> list[Any]:
@@ -98,6 +101,7 @@ class GruResetAfter:
     Keras' second bias has blocks for z and r too, which stay zero.
     """
 
+    gate_count = 3
     tape_widths: tuple[int, ...] = (2, 1, 1)  # z and r, n, q
 
     def recurrent_weights(self, u: Any) -> list[Any]:
@@ -136,6 +140,7 @@ class GruResetAfter:
 class GruResetBefore:
     """h' = n + z∘(h − n), z, r = σ(a + U h), n = tanh(a + U_n (r∘h)) (Cho et al. 2014)."""
 
+    gate_count = 3
     tape_widths: tuple[int, ...] = (2, 1)  # z and r, n
 
     def recurrent_weights(self, u: Any) -> list[Any]:
