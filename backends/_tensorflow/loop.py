@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from backends._tensorflow.loop_cells import CELL_OF_KERAS, LoopCell
+from backends._tensorflow.loop_cells import CELL_OF_KERAS, CellSteps
 
 
 def loop_scan(
@@ -50,7 +50,7 @@ class Passes:
     `mask` `(time, batch, 1)` is true where a step is real, or None where all are.
     """
 
-    cell: LoopCell
+    cell: CellSteps
     mask: Any
 
     def run(
@@ -62,7 +62,7 @@ class Passes:
         every: bool,
     ) -> tuple[Any, ...]:
         """h `(time, batch, hidden)`, or the final one, and the final states; TensorFlow takes
-        their gradients by `backward`."""
+        their gradients by `derivatives`."""
         perturbed = perturbation is not None
 
         @tf.custom_gradient
@@ -75,7 +75,7 @@ class Passes:
 
             def gradient(*d_outputs: Any) -> list[Any]:
                 d_above, d_final = (d_outputs[0], d_outputs[1:]) if every else (None, d_outputs)
-                d_input_side, d_hidden, d_weights, d_initial = self.gradients(
+                d_input_side, d_hidden, d_weights, d_initial = self.derivatives(
                     weights, initial, states, tape, d_above, d_final
                 )
                 return [d_input_side, d_hidden if perturbed else None, *d_weights, *d_initial]
@@ -87,7 +87,7 @@ class Passes:
         outputs = passes(input_side, perturbation_or_zero, weights, initial)
         return outputs if every else (outputs[0], *outputs)
 
-    def gradients(
+    def derivatives(
         self,
         weights: list[Any],
         initial: list[Any],
@@ -107,7 +107,9 @@ class Passes:
         d_real = d_hidden
         if self.mask is not None:
             d_real = tf.where(self.mask, d_hidden, tf.zeros_like(d_hidden))
-        d_input_side, *d_weights = self.cell.gradients(d_state_side, d_real, factors, before[0])
+        d_input_side, *d_weights = self.cell.weight_gradients(
+            d_state_side, d_real, factors, before[0]
+        )
         return d_input_side, d_hidden, d_weights, d_initial
 
     def forward(
@@ -120,7 +122,7 @@ class Passes:
         )
 
         def step(t: Any, states: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-            (h, *others), tape = self.cell.step(input_at(t), weights, states)
+            (h, *others), tape = self.cell.forward(input_at(t), weights, states)
             new = [h if perturbation is None else h + perturbation_at(t), *others]
             if self.mask is not None:
                 new = [tf.where(is_real(t), n, s) for n, s in zip(new, states, strict=True)]
@@ -154,7 +156,7 @@ class Passes:
             if self.mask is not None:
                 d_real = [tf.where(is_real(t), d, 0 * d) for d in d_after]
             factors_now = [read(t) for read in readers]
-            d_state_side, d_before = self.cell.step_back(factors_now, transposed, d_real)
+            d_state_side, d_before = self.cell.backward(factors_now, transposed, d_real)
             if self.mask is not None:  # beyond the end the derivative of a held state goes on
                 d_before = [
                     before + (after - real)
@@ -171,8 +173,8 @@ class Passes:
 def _while_loop(
     times: range, step: Callable[..., Any], initial: Sequence[Any], widths: Sequence[int]
 ) -> tuple[list[Any], list[Any]]:
-    """The final states, and the arrays `(time, batch, width)` that `step(t, states)` returns, one
-    line of each, beside the new states."""
+    """The states after the last of these times, and the arrays `(time, batch, width)` of what
+    `step(t, states)` returns beside the new states."""
     batch, dtype, count = initial[0].shape[0], initial[0].dtype, len(initial)
     arrays = [tf.TensorArray(dtype, len(times), element_shape=(batch, width)) for width in widths]
 
