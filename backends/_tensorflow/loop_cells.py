@@ -158,8 +158,8 @@ class GruResetBefore:
     """h' = n + z∘(h − n), with z, r = σ(a + U h) and n = tanh(a + U_n (r∘h)) (Cho et al. 2014).
 
     With p = U_nᵀ (dh' (1 − z) (1 − n²)), the derivative of r∘h, da has the blocks
-    dh' (h − n) z (1 − z), p h r (1 − r) and dh' (1 − z) (1 − n²); dh = Uᵀ da + p r + dh' z, with the
-    first two blocks of da.
+    dh' (h − n) z (1 − z), p h r (1 − r) and dh' (1 − z) (1 − n²); dq has the first two of them;
+    dh = Uᵀ dq + p r + dh' z.
     """
 
     gate_count = 3
