@@ -175,7 +175,7 @@ def test_seeds_share_one_session_and_learn_as_in_workers_of_their_own() -> None:
     for seed in (0, 1):
         context = bench_for("tensorflow", "learning", cell="gru", seed=seed)
         runs.append(train(context))
-        again = train(replace(context, known=shared, opened={}))
+        again = train(replace(context, cache=shared, opened={}))
         assert again.losses == runs[-1].losses
         assert [checkpoint.scores for checkpoint in again.checkpoints] == [
             checkpoint.scores for checkpoint in runs[-1].checkpoints
