@@ -1,19 +1,10 @@
 """ONNX Runtime: inference of the same weights by its RNN, LSTM and GRU operators."""
 
-from backends._onnx.runtime import PATHS, REQUIRES, devices, providers, settings, unavailable
+from backends._onnx import runtime
 from bench.spec import Limit, ModelSpec, Params, Session, Supports, Training, Unsupported
 
-__all__ = [
-    "REQUIRES",
-    "SUPPORTS",
-    "devices",
-    "expected_path",
-    "open_session",
-    "settings",
-    "unavailable",
-]
-
 _FLOAT32_KERNELS = Limit("theirs", "ONNX Runtime's recurrent kernels compute in float32")
+REQUIRES = runtime.REQUIRES
 SUPPORTS = Supports(
     dtypes=("float32",),
     training=Limit("theirs", "ONNX Runtime runs models, it does not train them"),
@@ -23,9 +14,11 @@ SUPPORTS = Supports(
     limits={"float64": _FLOAT32_KERNELS, "bfloat16": _FLOAT32_KERNELS},
 )
 
+devices, unavailable, settings = runtime.devices, runtime.unavailable, runtime.settings
+
 
 def expected_path(spec: ModelSpec, device: str) -> str:
-    return PATHS[providers(device)[0][0]]
+    return runtime.PATHS[runtime.providers(device)[0][0]]
 
 
 def open_session(

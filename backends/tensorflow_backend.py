@@ -1,32 +1,15 @@
 """TensorFlow: Keras' own recurrent layers and optimisers, compiled whole by tf.function."""
 
 from backends._keras.options import LayerOptions, keras_has_cudnn
-from backends._tensorflow.framework import (
-    REQUIRES,
-    devices,
-    environment,
-    peak_memory,
-    require,
-    reset_peak_memory,
-    settings,
-    unavailable,
-)
+from backends._tensorflow import framework
 from bench.spec import CELLS, DTYPES, ModelSpec, Params, Session, Supports, Training
 
-__all__ = [
-    "REQUIRES",
-    "SUPPORTS",
-    "devices",
-    "environment",
-    "expected_path",
-    "open_session",
-    "peak_memory",
-    "reset_peak_memory",
-    "settings",
-    "unavailable",
-]
-
+REQUIRES = framework.REQUIRES
 SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
+
+environment, devices = framework.environment, framework.devices
+unavailable, settings = framework.unavailable, framework.settings
+peak_memory, reset_peak_memory = framework.peak_memory, framework.reset_peak_memory
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:
@@ -42,7 +25,7 @@ def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
 ) -> Session:
     SUPPORTS.check(spec)
-    require(device)
+    framework.require(device)
     from backends._tensorflow.session import TensorFlowSession
 
     # Keras takes cuDNN wherever the process sees a GPU, for a model on the CPU as well.

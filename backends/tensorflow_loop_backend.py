@@ -5,32 +5,15 @@ Keras' cells.
 """
 
 from backends._keras.options import LayerOptions
-from backends._tensorflow.framework import (
-    REQUIRES,
-    devices,
-    environment,
-    peak_memory,
-    require,
-    reset_peak_memory,
-    settings,
-    unavailable,
-)
+from backends._tensorflow import framework
 from bench.spec import CELLS, DTYPES, ModelSpec, Params, Session, Supports, Training
 
-__all__ = [
-    "REQUIRES",
-    "SUPPORTS",
-    "devices",
-    "environment",
-    "expected_path",
-    "open_session",
-    "peak_memory",
-    "reset_peak_memory",
-    "settings",
-    "unavailable",
-]
-
+REQUIRES = framework.REQUIRES
 SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
+
+environment, devices = framework.environment, framework.devices
+unavailable, settings = framework.unavailable, framework.settings
+peak_memory, reset_peak_memory = framework.peak_memory, framework.reset_peak_memory
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:
@@ -41,7 +24,7 @@ def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
 ) -> Session:
     SUPPORTS.check(spec)
-    require(device)
+    framework.require(device)
     from backends._tensorflow.loop import loop_scan
     from backends._tensorflow.session import TensorFlowSession
 

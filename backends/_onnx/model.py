@@ -78,7 +78,7 @@ def _states_of_every_step(graph: Graph, spec: ModelSpec, encoded: Encoded, lengt
         states = graph.add("Reshape", transposed, np.array([0, 0, -1]))
     if not lengths:
         return states
-    # ONNX leaves zeros beyond the end. Backwards it begins there, so the initial state is held.
+    # ONNX leaves zeros beyond the end. The backward direction holds its initial state there.
     edges = [graph.at(encoded.final[0][-1], 0, 0)]
     if spec.bidirectional:
         edges.append(graph.at("h0", -1, 0))
