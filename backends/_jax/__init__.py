@@ -11,6 +11,7 @@ This file imports no framework. A function that needs JAX imports it when it is 
 - `runtime.py` reads JAX's devices, switches and memory.
 """
 
+import sys
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
