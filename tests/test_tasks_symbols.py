@@ -123,8 +123,9 @@ def test_whole_sequences_are_right_with_the_right_beginning_or_without() -> None
         session.step(*task.sample(batches))
         own = session.predict(x)
         wrong = task.scores(own, y)["wrong"]
-    run = numpy_backend._run(session.decoder, session._taught(y), session._encode(x).finals, None)
-    taught = session._read(run)[1]
+    network = session.network
+    decoded = network.decode(network.encode(x).final_states, y)
+    taught = network.read_out(decoded)[1]
     assert not np.allclose(taught, own)
     assert task.scores(taught, y)["wrong"] == wrong > 0.2
 

@@ -6,7 +6,7 @@ from conftest import bench_for
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.numpy_backend import OPTIMISERS
+from backends._numpy.optimiser import OPTIMISERS
 from bench.gate.parity import compare
 from bench.gate.tolerance import (
     Difference,
