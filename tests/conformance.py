@@ -3,7 +3,7 @@
 `check` asks an adapter and the NumPy reference the same questions about one `Problem` and returns
 a `Verdict`: every array's distance from the reference, and every declaration that did not hold.
 
-- each array must be as near to the truth as `bench.probes.tolerance` says;
+- each array must be as near to the truth as `bench.gate.rounding` says;
 - whatever `SUPPORTS` declares impossible must be refused with `Unsupported`, and nothing else.
 
 An adapter outside this repository is checked by `pytest tests/test_conformance.py --backends
@@ -20,15 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import numpy_backend
-from bench.gate.tolerance import (
-    FLOAT64,
-    Difference,
-    allowed,
-    movement,
-    relative_error,
-    rounded,
-    slack,
-)
+from bench.gate.difference import Difference, relative_error
+from bench.gate.drift import update_tolerance
+from bench.gate.rounding import FLOAT64, device_factor, rounded_inputs, rounding_tolerance
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial_weights
 
@@ -273,7 +267,7 @@ def check(
         except Exception as error:
             error.add_note(f"asked for {name} of {p}")
             raise
-    more = slack(p.spec.dtype, device)
+    more = device_factor(p.spec.dtype, device)
     differences = list(_differences(p, answers, reference, more))
     return Verdict(differences, limits, broken + _another_dtype(p.spec.dtype, differences))
 
@@ -330,13 +324,13 @@ def _answers(reference: Any, p: Problem, asked: Sequence[str], dtype: str) -> Fo
 
 
 def _tolerances(p: Problem, truth: Found, asked: Sequence[str], reference: Any) -> dict[str, float]:
-    """By array, as in `bench.probes.tolerance`; given weights come back to the bit."""
+    """By array, as in `bench.gate.rounding`; given weights come back to the bit."""
     if p.spec.dtype == "float64":
         found = dict.fromkeys(truth, FLOAT64)
     else:
         runs = [
             _answers(reference, dataclasses.replace(p, weights=weights, x=x), asked, "float32")
-            for weights, x in rounded(p.spec.dtype, p.weights, p.x)
+            for weights, x in rounded_inputs(p.spec.dtype, p.weights, p.x)
         ]
         found = {name: _tolerance(p, name, truth[name], [r[name] for r in runs]) for name in truth}
     return found | {name: 0.0 for name in truth if name.endswith(GIVEN)}
@@ -345,7 +339,7 @@ def _tolerances(p: Problem, truth: Found, asked: Sequence[str], reference: Any) 
 def _tolerance(p: Problem, name: str, truth: Array, runs: Sequence[Array]) -> float:
     """What Adam moved may differ by what it loses that computes 1 − β₂ᵗ in float32."""
     terms = p.x.shape[0] * p.x.shape[1] * name.startswith("d ")
-    near = allowed(p.spec.dtype, runs, truth, terms)
+    near = rounding_tolerance(p.spec.dtype, runs, truth, terms)
     if TRAINED not in name:
         return near
-    return near + movement(p.weights[name.split(TRAINED)[0]], truth, p.training)
+    return near + update_tolerance(p.weights[name.split(TRAINED)[0]], truth, p.training)

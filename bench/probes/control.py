@@ -1,11 +1,11 @@
-"""The control: a fixed kernel that no backend can change, timed beside the launches of a
-comparison. Where it moves between the sides, the machine moved."""
+"""The control probe: a fixed kernel that no backend can change, timed beside the launches of a
+comparison. If its time changes between the sides, the machine changed."""
 
 import time
 
 import numpy as np
 
-from bench.probes.bench import Outcome
+from bench.probes.context import Outcome
 
 BATCH, HIDDEN, STEPS = 64, 128, 100
 SAMPLES, WARM_UP = 15, 3

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import Trained
 from bench.spec import Array
 

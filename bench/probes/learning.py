@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import Trained
 
 MAX_STORED_LOSSES = 1000

@@ -1,6 +1,6 @@
 """The probe of generalisation over length: trained on short sequences, scored on longer ones."""
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import AT_ONCE, Trained, predictions
 
 LENGTH_FACTORS = (1, 2, 4)

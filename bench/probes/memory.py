@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 
 
 def memory(bench: ProbeContext) -> Outcome:

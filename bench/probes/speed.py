@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.gate.tolerance import relative_error
+from bench.gate.difference import relative_error
 from bench.plan.case import SpeedSettings
 from bench.plan.probes import PHASES
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.records.machine import Moment, gpu_conditions
 from bench.weights import weight_shapes

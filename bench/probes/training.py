@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.probes.bench import ProbeContext
+from bench.probes.context import ProbeContext
 from bench.probes.generation import generate
 from bench.spec import Array, Session
 
