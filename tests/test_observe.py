@@ -10,7 +10,10 @@ LIMIT = Limit("theirs", "it runs models only")
 WEIGHTS = [f"layers.0.forward.{name}" for name in ("w", "u", "b")] + ["readout.w", "readout.b"]
 
 
-def observed(scope: Scope = Scope(), trajectory: bool = False) -> Observation:
+EVERYTHING = Scope()
+
+
+def observed(scope: Scope = EVERYTHING, trajectory: bool = False) -> Observation:
     context = bench_for("numpy", cell="rnn")
     session = context.open_reference(
         context.case.model, context.weights(context.case.model), context.case.training
