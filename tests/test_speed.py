@@ -13,8 +13,8 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
-from bench.probes.memory import memory
 from bench.probes.clock import steady_samples
+from bench.probes.memory import memory
 from bench.probes.speed import operations, speed
 from bench.probes.training import norm
 from bench.records.machine import Moment, frequency_mhz, gpu_conditions
