@@ -3,7 +3,7 @@
 `check` asks an adapter and the NumPy reference the same questions about one `Problem` and returns
 a `Verdict`: how far every array is from the reference, and every declaration that does not hold.
 
-- Each array must be as near to the reference in float64 as `bench.gate.tolerance` says.
+- Each array must be as near to the reference in float64 as `bench.gate.rounding` says.
 - An adapter must refuse with `Unsupported` what its `SUPPORTS` excludes, and nothing else.
 
 Check an adapter outside this repository with `pytest tests/test_conformance.py --backends
@@ -20,15 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backends import numpy_backend
-from bench.gate.tolerance import (
-    FLOAT64,
-    Difference,
-    allowed,
-    movement,
-    relative_error,
-    rounded,
-    slack,
-)
+from bench.gate.difference import Difference, relative_error
+from bench.gate.drift import update_tolerance
+from bench.gate.rounding import FLOAT64, device_factor, rounded_inputs, rounding_tolerance
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial_weights
 
@@ -289,7 +283,7 @@ def check(
         except Exception as error:
             error.add_note(f"asked for {name} of {p}")
             raise
-    factor = slack(p.spec.dtype, device)
+    factor = device_factor(p.spec.dtype, device)
     differences = list(_differences(p, answers, reference, factor))
     return Verdict(differences, limits, broken + _wider_dtype(p.spec.dtype, differences))
 
@@ -350,13 +344,13 @@ def _answers(reference: Any, p: Problem, questions: Sequence[str], dtype: str) -
 def _tolerances(
     p: Problem, exact: Arrays, questions: Sequence[str], reference: Any
 ) -> dict[str, float]:
-    """The tolerance of each array by `bench.gate.tolerance`; it is 0 for weights as given."""
+    """The tolerance of each array by `bench.gate.rounding`; it is 0 for weights as given."""
     if p.spec.dtype == "float64":
         tolerances = dict.fromkeys(exact, FLOAT64)
     else:
         runs = [
             _answers(reference, dataclasses.replace(p, weights=weights, x=x), questions, "float32")
-            for weights, x in rounded(p.spec.dtype, p.weights, p.x)
+            for weights, x in rounded_inputs(p.spec.dtype, p.weights, p.x)
         ]
         tolerances = {
             name: _tolerance(p, name, array, [run[name] for run in runs])
@@ -369,7 +363,7 @@ def _tolerance(p: Problem, name: str, exact: Array, runs: Sequence[Array]) -> fl
     """The tolerance of one array from runs in float32. Weights that Adam has trained may differ by
     the error of 1 − β₂ᵗ in float32 besides."""
     terms = p.x.shape[0] * p.x.shape[1] * name.startswith("d ")
-    tolerance = allowed(p.spec.dtype, runs, exact, terms)
+    tolerance = rounding_tolerance(p.spec.dtype, runs, exact, terms)
     if TRAINED not in name:
         return tolerance
-    return tolerance + movement(p.weights[name.split(TRAINED)[0]], exact, p.training)
+    return tolerance + update_tolerance(p.weights[name.split(TRAINED)[0]], exact, p.training)

@@ -30,7 +30,7 @@ import tasks  # noqa: E402
 from bench.options import Settings  # noqa: E402
 from bench.plan.case import Case  # noqa: E402
 from bench.plan.cases import Selection, plan_cases  # noqa: E402
-from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
+from bench.probes.context import ProbeContext, Stopwatch  # noqa: E402
 
 LIMIT = "limit"
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")

@@ -12,7 +12,7 @@ from conftest import bench_for
 import backends
 from bench.gate.parity import parity
 from bench.plan.availability import why_unavailable
-from bench.probes.bench import ProbeContext
+from bench.probes.context import ProbeContext
 from bench.probes.memory import memory
 from bench.probes.speed import speed
 

@@ -20,7 +20,7 @@ from typing import IO, Any
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
-from bench.probes.bench import Outcome, ProbeContext, Stopwatch
+from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
 from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
 
