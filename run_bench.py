@@ -83,7 +83,7 @@ def compare(arguments: Sequence[str]) -> int:
     from bench.compare.options import CompareOptions
 
     given = compare_parser().parse_args(arguments)
-    from bench.compare.command import compare_command
+    from bench.compare.compare_command import compare_command
 
     return compare_command(
         _request(given),

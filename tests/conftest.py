@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "--thorough" not in sys.argv:
     # Compiling takes most of the suite's time: half as long without LLVM's optimiser. The gate
@@ -19,14 +19,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # read when NumPy and the frameworks ar
         os.environ.setdefault(f"{name}_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+hypothesis_settings.register_profile("shared machine", deadline=None)
+hypothesis_settings.load_profile("shared machine")
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import backends  # noqa: E402
 import tasks  # noqa: E402
+from bench.options import Settings  # noqa: E402
 from bench.plan.case import Case  # noqa: E402
 from bench.plan.cases import Selection, plan_cases  # noqa: E402
 from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
@@ -119,11 +120,8 @@ def bench_for(
     name = backend if isinstance(backend, str) else "under-test"
     module = backends.load(backend) if isinstance(backend, str) else backend
     small = _small(task, size)
-    selection = Selection(
-        backends=[name],
-        tasks=[(task, small)],
+    settings = Settings(
         cells=[cell],
-        devices={name: [device]},
         dtypes=[dtype],
         probes=[probe],
         seeds=[seed],
@@ -133,6 +131,12 @@ def bench_for(
         optimiser=optimiser,
         forget_bias=forget_bias,
         threads=1,
+    )
+    selection = Selection(
+        settings=settings,
+        backends=[name],
+        tasks=[(task, small)],
+        devices={name: [device]},
     )
     case: Case = next(c for c in plan_cases(selection) if c.probe == probe)
     return ProbeContext(case, small, module, backends.load("numpy"), Stopwatch(), {})
