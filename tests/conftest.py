@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 import backends  # noqa: E402
 import tasks  # noqa: E402
+from bench.options import Settings  # noqa: E402
 from bench.plan.case import Case  # noqa: E402
 from bench.plan.cases import Selection, plan_cases  # noqa: E402
 from bench.probes.bench import ProbeContext, Stopwatch  # noqa: E402
@@ -120,19 +121,21 @@ def bench_for(
     module = backends.load(backend) if isinstance(backend, str) else backend
     small = _small(task, size)
     selection = Selection(
+        settings=Settings(
+            cells=[cell],
+            dtypes=[dtype],
+            probes=[probe],
+            seeds=[seed],
+            launches=1,
+            phase_s=0.02,
+            init="orthogonal",
+            optimiser=optimiser,
+            forget_bias=forget_bias,
+            threads=1,
+        ),
         backends=[name],
         tasks=[(task, small)],
-        cells=[cell],
         devices={name: [device]},
-        dtypes=[dtype],
-        probes=[probe],
-        seeds=[seed],
-        launches=1,
-        phase_s=0.02,
-        init="orthogonal",
-        optimiser=optimiser,
-        forget_bias=forget_bias,
-        threads=1,
     )
     case: Case = next(c for c in plan_cases(selection) if c.probe == probe)
     return ProbeContext(case, small, module, backends.load("numpy"), Stopwatch(), {})

@@ -17,13 +17,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import broken
 from conftest import ROOT, bench_for
 from tabulate import tabulate
 
 from bench.analysis.statistics import share_interval
 from bench.gate.parity import AT_ODD_SIZES, compare
 from bench.records.machine import describe_machine, versions
+from studies import faults
 
 SIZES: Mapping[str, Mapping[str, Any]] = {
     "workload 4 × 7 × 2 → 5": {
@@ -56,16 +56,16 @@ LARGE, STEEP = "workload 256 × 100 × 2 → 128", "long-lag 10 × 100 × 101 �
 CELLS = ("rnn", "lstm", "gru")
 RIGHT = ("numpy", "torch", "torch-loop", "torch-scan", "tensorflow", "jax")
 FAULTS: Mapping[str, Any] = {
-    "two gates swapped": broken.with_weights(broken.swapped_gates),
-    "recurrent weights transposed": broken.with_weights(broken.transposed_recurrence),
-    "gradient of u off by 0.1%": broken.wrong_gradient("layers.0.forward.u", 1.001),
-    "dL/dh_t one step late": broken.shifted_hidden_gradients(),
-    "learning rate off by 1%": broken.with_rate(1.01),
-    "a second trained bias": broken.second_bias(),
-    "Adam's β₁ 0.8": broken.with_training(beta1=0.8),
-    "Adam's β₂ 0.99": broken.with_training(beta2=0.99),
-    "Adam's ε 1e-6": broken.with_training(epsilon=1e-6),
-    "clipping left out": broken.with_training(clip_norm=None),
+    "two gates swapped": faults.with_weights(faults.swapped_gates),
+    "recurrent weights transposed": faults.with_weights(faults.transposed_recurrence),
+    "gradient of u off by 0.1%": faults.wrong_gradient("layers.0.forward.u", 1.001),
+    "dL/dh_t one step late": faults.shifted_hidden_gradients(),
+    "learning rate off by 1%": faults.with_rate(1.01),
+    "a second trained bias": faults.second_bias(),
+    "Adam's β₁ 0.8": faults.with_training(beta1=0.8),
+    "Adam's β₂ 0.99": faults.with_training(beta2=0.99),
+    "Adam's ε 1e-6": faults.with_training(epsilon=1e-6),
+    "clipping left out": faults.with_training(clip_norm=None),
 }
 
 
