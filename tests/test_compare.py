@@ -29,7 +29,7 @@ from bench.compare.write import (
 from bench.plan.case import Case
 from bench.records.record import Record, parse_record
 
-INJECTED = "tests/plugins/injected.py"
+INJECTED = "studies/guard_rates/injected_backend.py"
 RULE = Rule()
 BEFORE_THE_CLOCK = ("--probes", "learning", "gradients")
 

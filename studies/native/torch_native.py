@@ -1,22 +1,22 @@
-"""PyTorch by hand: nn.LSTM, nn.GRU or nn.RNN, nn.Linear and fused Adam."""
+"""Hand-written PyTorch: nn.LSTM, nn.GRU or nn.RNN, nn.Linear and fused Adam."""
 
 from typing import Any
 
 import numpy as np
 
-from .problem import Call, Problem
+from studies.native.problem import Call, Problem
 
 
-def step(given: Problem) -> Call:
+def step(problem: Problem) -> Call:
     import torch
     from torch import nn
 
-    spec, training = given.spec, given.training
-    kind = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[spec.cell]
-    layer = kind(spec.inputs, spec.hidden, batch_first=True)
+    spec, training = problem.spec, problem.training
+    layer_class = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[spec.cell]
+    layer = layer_class(spec.inputs, spec.hidden, batch_first=True)
     readout = nn.Linear(spec.hidden, spec.outputs)
-    load(given, layer, readout)
-    layer, readout = layer.to(given.device), readout.to(given.device)
+    load(problem, layer, readout)
+    layer, readout = layer.to(problem.device), readout.to(problem.device)
     optimiser = torch.optim.Adam(
         [p for p in (*layer.parameters(), *readout.parameters()) if p.requires_grad],
         lr=training.learning_rate,
@@ -24,8 +24,8 @@ def step(given: Problem) -> Call:
         eps=training.epsilon,
         fused=True,
     )
-    x, y = (torch.tensor(part, device=given.device) for part in (given.x, given.y))
-    on_gpu = given.device.startswith("cuda")
+    x, y = (torch.tensor(array, device=problem.device) for array in (problem.x, problem.y))
+    on_gpu = problem.device.startswith("cuda")
     if on_gpu:
         torch.backends.cudnn.allow_tf32 = False  # float32, as the adapter has it
 
@@ -41,21 +41,22 @@ def step(given: Problem) -> Call:
     return Call(run, wait, lambda: run().item())
 
 
-def load(given: Problem, layer: Any, readout: Any) -> None:
-    """The weights, with one trained bias: the second stays zero, but for `b_hn` of the gru."""
+def load(problem: Problem, layer: Any, readout: Any) -> None:
+    """Copy the weights into the modules. Only one bias is trained: the second stays zero, except
+    for `b_hn` of the gru."""
     import torch
 
-    own, hidden = given.layer, given.spec.hidden
-    values = [own["w"], own["u"], own["b"], np.zeros_like(own["b"])]
-    if given.spec.cell == "gru":
-        values[3][-hidden:] = own["b_hn"]
+    weights, hidden = problem.layer, problem.spec.hidden
+    values = [weights["w"], weights["u"], weights["b"], np.zeros_like(weights["b"])]
+    if problem.spec.cell == "gru":
+        values[3][-hidden:] = weights["b_hn"]
         layer.bias_hh_l0.register_post_accumulate_grad_hook(_zeroing(2 * hidden))
     else:
         layer.bias_hh_l0.requires_grad_(False)
     with torch.no_grad():
         for parameter, value in zip(layer.parameters(), values, strict=True):
             parameter.copy_(torch.tensor(value))
-        for parameter, value in zip(readout.parameters(), given.readout, strict=True):
+        for parameter, value in zip(readout.parameters(), problem.readout, strict=True):
             parameter.copy_(torch.tensor(value))
 
 

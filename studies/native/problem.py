@@ -1,4 +1,4 @@
-"""What is run: the shapes, a model with its weights and batch, and the call that is timed."""
+"""The models that are timed, with their weights and batch, and the call of a candidate."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from bench.weights import initial_weights
 CELLS = ("lstm", "gru", "rnn")
 OUTPUTS = 1
 EPSILON = 1e-12
-"""Of Adam: so small that it does not matter that Keras adds it inside the bias correction."""
+"""Adam's ε, so small that it does not matter that Keras adds it inside the bias correction."""
 
 
 class Shape(NamedTuple):
@@ -39,8 +39,11 @@ SHAPES: Mapping[str, Shape] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One layer and a readout of its last state under mse, in float32: canonical weights, a batch
-    x `(batch, time, inputs)`, y `(batch, outputs)`, and Adam's settings."""
+    """One layer and a readout of its last state, with the loss mse, in float32.
+
+    It holds the canonical weights, a batch x `(batch, time, inputs)`, y `(batch, outputs)`, and the
+    settings of Adam.
+    """
 
     spec: ModelSpec
     weights: Params
@@ -52,16 +55,16 @@ class Problem:
 
     @property
     def layer(self) -> dict[str, Array]:
-        """The arrays of the layer by their last names: w, u, b and, for the gru, b_hn."""
-        own = {name: value for name, value in self.weights.items() if name.startswith("layers.")}
-        return {name.rsplit(".", 1)[1]: value for name, value in own.items()}
+        """The arrays of the layer: w, u, b and, for the gru, b_hn."""
+        layer = {name: value for name, value in self.weights.items() if name.startswith("layers.")}
+        return {name.rsplit(".", 1)[1]: value for name, value in layer.items()}
 
     @property
     def readout(self) -> tuple[Array, Array]:
         return self.weights["readout.w"], self.weights["readout.b"]
 
 
-def problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem:
+def build_problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem:
     batch, time, inputs, hidden = SHAPES[shape]
     spec = ModelSpec(cell=cell, inputs=inputs, hidden=hidden, outputs=OUTPUTS)
     rng = np.random.default_rng(0)
@@ -72,21 +75,25 @@ def problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem
     )
 
 
-def flops(given: Problem) -> int:
-    """Of the matrix products of one step, as the speed probe counts them."""
-    batch, time, _ = given.x.shape
+def flops(problem: Problem) -> int:
+    """Floating-point operations of the matrix products in one step, as the speed probe counts
+    them."""
+    batch, time, _ = problem.x.shape
     sizes = SimpleNamespace(batch=batch, time=time)
     return operations(
-        cast(ProbeContext, SimpleNamespace(case=SimpleNamespace(model=given.spec), task=sizes))
+        cast(ProbeContext, SimpleNamespace(case=SimpleNamespace(model=problem.spec), task=sizes))
     )
 
 
 class Call(NamedTuple):
-    """What is timed. `run` leaves its result on the device, `wait` blocks until it is there;
-    `loss` is one step more, or one look at the model, for the proof that it is the same."""
+    """What is timed: `run` leaves its result on the device, and `wait` blocks until it is there.
+
+    `loss` makes one more step and returns its loss, or evaluates the model: the proof that it is
+    the same model. It is None where there is nothing to prove.
+    """
 
     run: Callable[[], Any]
     wait: Callable[[], Any]
     loss: Callable[[], float] | None
     steps: int = 1
-    """Training steps that one `run` makes."""
+    """Training steps in one `run`."""

@@ -1,4 +1,4 @@
-"""The ratio of two sides from paired samples: pure functions of numbers and a generator."""
+"""The ratio of two sides from paired samples; pure functions of numbers and a generator."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,12 @@ import numpy as np
 
 from bench.spec import Array
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 RESAMPLES = 2000
-LEAST = 3
-"""Pairs below which no interval is given."""
-AGREE = 1e-4
+FEWEST_PAIRS = 3
+"""Fewer pairs have no interval."""
+LOSS_TOLERANCE = 1e-4
+"""The relative difference of losses up to which two sides train the same model."""
 
 
 class Ratio(NamedTuple):
@@ -21,14 +22,15 @@ class Ratio(NamedTuple):
 
 
 def paired_ratio(logs: Sequence[Array], rng: np.random.Generator) -> Ratio:
-    """exp of the median of log-ratios, an array of them for each launch, and its interval.
+    """The exponential of the median log-ratio, with its interval; `logs` has an array for each
+    launch.
 
     The interval is a percentile bootstrap in two stages (Davison & Hinkley 1997, section 3.8):
-    launches are drawn with replacement, then pairs within each, since the pairs of a launch are
-    not independent of each other. With one launch it knows nothing of what differs between them.
+    launches are drawn with replacement, then pairs within each launch, since the pairs of a launch
+    are not independent. With one launch the interval leaves out the differences between launches.
     """
     pooled = np.concatenate(logs)
-    if len(pooled) < LEAST:
+    if len(pooled) < FEWEST_PAIRS:
         return Ratio(float(np.exp(np.median(pooled))), None, None)
     sizes = np.array([len(launch) for launch in logs])
     table = np.full((len(logs), sizes.max()), np.nan)
@@ -39,13 +41,13 @@ def paired_ratio(logs: Sequence[Array], rng: np.random.Generator) -> Ratio:
     values = table[drawn[..., None], within.astype(int)]
     values[np.arange(sizes.max()) >= sizes[drawn][..., None]] = np.nan
     medians = np.nanmedian(values.reshape(RESAMPLES, -1), axis=1)
-    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Ratio(*(float(np.exp(v)) for v in (np.median(pooled), low, high)))
 
 
 def verdict(ratio: Ratio, target: float | None, at_least: bool = False) -> str:
-    """`PASS` where the ratio meets the target, `MISSED` where all of its interval does not, and
-    between them `unclear`."""
+    """`PASS` where the ratio meets the target, `MISSED` where its whole interval misses it, and
+    `unclear` in between."""
     if target is None:
         return "—"
     if ratio.value >= target if at_least else ratio.value <= target:
@@ -56,7 +58,8 @@ def verdict(ratio: Ratio, target: float | None, at_least: bool = False) -> str:
 
 
 def loss_error(ours: Sequence[float], base: Sequence[float]) -> float:
-    """The largest relative difference of losses; 0 of none, infinite where one is not finite."""
+    """The largest relative difference of two sequences of losses; 0 without losses, infinite where
+    a loss is not finite."""
     pairs = np.array(list(zip(ours, base, strict=False)), float).reshape(-1, 2)
     if not np.isfinite(pairs).all():
         return float("inf")

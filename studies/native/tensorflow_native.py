@@ -1,16 +1,16 @@
-"""TensorFlow by hand: Keras' layers and Adam, one training step in one tf.function."""
+"""Hand-written TensorFlow: Keras' layers and Adam, one training step in one tf.function."""
 
 from typing import Any
 
-from .keras_native import adam, sequential
-from .problem import Call, Problem
+from studies.native.keras_native import adam, sequential
+from studies.native.problem import Call, Problem
 
 
-def step(given: Problem) -> Call:
+def step(problem: Problem) -> Call:
     import tensorflow as tf
 
-    model, optimiser = sequential(given), adam(given)
-    x, y = tf.constant(given.x), tf.constant(given.y)
+    model, optimiser = sequential(problem), adam(problem)
+    x, y = tf.constant(problem.x), tf.constant(problem.y)
 
     @tf.function(autograph=False)
     def update(x: Any, y: Any) -> Any:

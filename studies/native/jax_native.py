@@ -1,29 +1,29 @@
-"""JAX by hand: `lax.scan` alone, Flax' nnx layers, Equinox' cells; each with Optax, in one jit
-whose weights and optimiser state are donated."""
+"""Hand-written JAX: a plain `lax.scan`, Flax' nnx layers, Equinox' cells; each with Optax in one
+jitted update whose weights and optimiser state are donated."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .problem import Call, Problem
+from studies.native.problem import Call, Problem
 
 
-def plain(given: Problem) -> Call:
-    """The cell written out; W x + b for all steps in one product before the scan."""
+def plain(problem: Problem) -> Call:
+    """The cell written out; W x + b of all steps is one product before the scan."""
     import jax.numpy as jnp
     from jax import lax
 
-    cell = CELLS[given.spec.cell]
+    cell = CELLS[problem.spec.cell]
 
     def predict(weights: Any, x: Any) -> Any:
         layer, (readout_w, readout_b) = weights
         a = x.swapaxes(0, 1) @ layer["w"].T + layer["b"]
-        zero = jnp.zeros((x.shape[0], given.spec.hidden), x.dtype)
-        start = (zero, zero) if given.spec.cell == "lstm" else (zero,)
+        zero = jnp.zeros((x.shape[0], problem.spec.hidden), x.dtype)
+        start = (zero, zero) if problem.spec.cell == "lstm" else (zero,)
         (h, *_), _ = lax.scan(lambda state, at: (cell(layer, at, *state), None), start, a)
         return h @ readout_w.T + readout_b
 
-    return trained(given, predict, (given.layer, given.readout))
+    return training_call(problem, predict, (problem.layer, problem.readout))
 
 
 def rnn(layer: Any, a: Any, h: Any) -> tuple[Any, ...]:
@@ -54,20 +54,19 @@ def gru(layer: Any, a: Any, h: Any) -> tuple[Any, ...]:
 CELLS = {"rnn": rnn, "lstm": lstm, "gru": gru}
 
 
-def flax(given: Problem) -> Call:
-    """nnx.RNN over OptimizedLSTMCell or SimpleCell, and nnx.Linear. The weights are a dictionary,
-    which `jit` takes apart in less time than Flax' own state; nnx' gru has no `b_hn`."""
+def flax(problem: Problem) -> Call:
+    """nnx.RNN over OptimizedLSTMCell or SimpleCell, and nnx.Linear. nnx' gru has no `b_hn`."""
     from flax import nnx
 
-    spec, rngs = given.spec, nnx.Rngs(0)
-    kind = {"lstm": nnx.OptimizedLSTMCell, "rnn": nnx.SimpleCell}[spec.cell]
-    cell = kind(spec.inputs, spec.hidden, rngs=rngs)
+    spec, rngs = problem.spec, nnx.Rngs(0)
+    cell_class = {"lstm": nnx.OptimizedLSTMCell, "rnn": nnx.SimpleCell}[spec.cell]
+    cell = cell_class(spec.inputs, spec.hidden, rngs=rngs)
     layer = nnx.RNN(cell, return_carry=True, time_major=True, rngs=False)
     readout = nnx.Linear(spec.hidden, spec.outputs, rngs=rngs)
     biased = cell.dense_h if spec.cell == "lstm" else cell.dense_i
-    cell.dense_i.kernel[...], cell.dense_h.kernel[...] = given.layer["w"].T, given.layer["u"].T
-    biased.bias[...] = given.layer["b"]
-    readout.kernel[...], readout.bias[...] = given.readout[0].T, given.readout[1]
+    cell.dense_i.kernel[...], cell.dense_h.kernel[...] = problem.layer["w"].T, problem.layer["u"].T
+    biased.bias[...] = problem.layer["b"]
+    readout.kernel[...], readout.bias[...] = problem.readout[0].T, problem.readout[1]
     graph, weights = nnx.split((layer, readout))
 
     def predict(weights: Any, x: Any) -> Any:
@@ -75,22 +74,24 @@ def flax(given: Problem) -> Call:
         carry, _ = layer(x.swapaxes(0, 1), rngs=nnx.Rngs(0))
         return readout(carry[1] if spec.cell == "lstm" else carry)
 
-    return trained(given, predict, nnx.to_pure_dict(weights))
+    # A dictionary: `jit` flattens it in less time than Flax' own state.
+    return training_call(problem, predict, nnx.to_pure_dict(weights))
 
 
-def equinox(given: Problem) -> Call:
+def equinox(problem: Problem) -> Call:
     """eqx.nn.LSTMCell or GRUCell in a scan and eqx.nn.Linear, mapped over the batch."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
 
-    spec, own, key = given.spec, given.layer, jax.random.key(0)
-    kind = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}[spec.cell]
+    spec, layer, key = problem.spec, problem.layer, jax.random.key(0)
+    cell_class = {"lstm": eqx.nn.LSTMCell, "gru": eqx.nn.GRUCell}[spec.cell]
     names = {"w": "weight_ih", "u": "weight_hh", "b": "bias", "b_hn": "bias_n"}
-    cell = kind(spec.inputs, spec.hidden, key=key)
-    cell = eqx.tree_at(lambda c: [getattr(c, names[n]) for n in own], cell, list(own.values()))
+    cell = cell_class(spec.inputs, spec.hidden, key=key)
+    fields = [names[name] for name in layer]
+    cell = eqx.tree_at(lambda c: [getattr(c, f) for f in fields], cell, list(layer.values()))
     readout = eqx.nn.Linear(spec.hidden, spec.outputs, key=key)
-    readout = eqx.tree_at(lambda r: (r.weight, r.bias), readout, given.readout)
+    readout = eqx.tree_at(lambda r: (r.weight, r.bias), readout, problem.readout)
     weights, fixed = eqx.partition((cell, readout), eqx.is_array_like)
 
     def predict(weights: Any, x: Any) -> Any:
@@ -104,21 +105,21 @@ def equinox(given: Problem) -> Call:
 
         return jax.vmap(sequence)(x)
 
-    return trained(given, predict, weights)
+    return training_call(problem, predict, weights)
 
 
-def trained(given: Problem, predict: Callable[[Any, Any], Any], weights: Any) -> Call:
-    """`predict(weights, x)` under mse and Optax' Adam."""
+def training_call(problem: Problem, predict: Callable[[Any, Any], Any], weights: Any) -> Call:
+    """One update of `predict(weights, x)` with the loss mse and Optax' Adam."""
     import jax
     import jax.numpy as jnp
     import optax
 
-    training = given.training
+    training = problem.training
     adam = optax.adam(training.learning_rate, training.beta1, training.beta2, training.epsilon)
-    jax.config.update("jax_default_device", jax.devices(given.device)[0])
+    jax.config.update("jax_default_device", jax.devices(problem.device)[0])
     weights = jax.tree.map(jnp.array, weights)
-    held: list[Any] = [weights, adam.init(weights), None]
-    x, y = jnp.array(given.x), jnp.array(given.y)
+    buffers: list[Any] = [weights, adam.init(weights), None]  # donated to the next update
+    x, y = jnp.array(problem.x), jnp.array(problem.y)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def update(weights: Any, state: Any, x: Any, y: Any) -> tuple[Any, Any, Any]:
@@ -131,7 +132,7 @@ def trained(given: Problem, predict: Callable[[Any, Any], Any], weights: Any) ->
         return optax.apply_updates(weights, updates), state, loss
 
     def run() -> Any:
-        held[:] = update(held[0], held[1], x, y)
-        return held[2]
+        buffers[:] = update(buffers[0], buffers[1], x, y)
+        return buffers[2]
 
-    return Call(run, lambda: jax.block_until_ready(held), lambda: float(run()))
+    return Call(run, lambda: jax.block_until_ready(buffers), lambda: float(run()))

@@ -1,4 +1,4 @@
-"""Who is compared with whom, where, in what, and to what end."""
+"""Which candidates are compared, at which models, in which phase, and with which target."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,9 +32,9 @@ FAMILIES: Mapping[str, Sequence[str]] = {
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
     "numpy": ("numpy", "np.matmul"),
 }
-"""What shares a process, so that its samples alternate there."""
+"""The candidates that share a process, where their samples alternate."""
 
-ADAPTERS = {
+NATIVE_PHASES = {
     "torch": "step",
     "tensorflow": "step",
     "jax-autodiff": "step",
@@ -42,10 +42,10 @@ ADAPTERS = {
     "equinox": "step",
     "onnxruntime": "forward",
 }
-"""Adapters that have a hand-written counterpart, and what both of them do."""
+"""The adapters with a hand-written counterpart, and the phase that is compared."""
 
 LACKING = {("flax", "gru"), ("equinox", "rnn")}
-"""Cells that a framework has not, or not with these equations."""
+"""Cells that a framework does not have, or not with these equations."""
 
 TENSORFLOW = ("tensorflow", "tensorflow-xla", "tensorflow-loop")
 FASTEST = ("torch", "torch-scan", *TENSORFLOW, "jax", "jax-autodiff")
@@ -54,10 +54,11 @@ SHORT = ("tiny", "small")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The time of `ours` over that of `base`, at most `target`; of several names, the fastest.
+    """The time of `ours` over the time of `base`, which should be at most `target`.
 
-    With `rate` it is the rate of operations of `ours` over that of `base`, at least `target`.
-    Without a target it is for information.
+    Where a side names several candidates, the fastest stands for it. With `rate`, the rates of
+    operations are compared, and `ours` over `base` should be at least `target`. Without a target
+    the ratio is only reported.
     """
 
     part: str
@@ -69,33 +70,36 @@ class Comparison:
 
 
 def family(name: str) -> str:
+    """The family of a candidate."""
     return next(family for family, names in FAMILIES.items() if name in names)
 
 
 def comparisons(
     shape: str, cell: str, parts: Sequence[str], families: Sequence[str]
 ) -> Iterator[Comparison]:
-    """Those of the parts whose every side has someone of these families."""
-    for found in _all(shape, cell):
+    """The comparisons of these parts, with the candidates of these families; a comparison needs a
+    candidate on each side."""
+    for comparison in _all_comparisons(shape, cell):
         ours, base = (
             tuple(n for n in side if family(n) in families and (n, cell) not in LACKING)
-            for side in (found.ours, found.base)
+            for side in (comparison.ours, comparison.base)
         )
-        if found.part in parts and ours and base:
-            yield replace(found, ours=ours, base=base)
+        if comparison.part in parts and ours and base:
+            yield replace(comparison, ours=ours, base=base)
 
 
-def _all(shape: str, cell: str) -> Iterator[Comparison]:
+def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     if shape == "products":
-        yield from _products() if cell == "lstm" else ()
+        yield from _product_rates() if cell == "lstm" else ()
         return
-    for name, phase in ADAPTERS.items():
+    for name, phase in NATIVE_PHASES.items():
         yield Comparison(part="a", ours=[name], base=[f"native {name}"], phase=phase, target=1.02)
     for phase in ("gradients", "step"):
         for rival in ("jax-autodiff", "flax", "equinox", "keras-jax"):
             yield Comparison(part="b", ours=["jax"], base=[rival], phase=phase, target=1.0)
-    slow = shape in SHORT and cell in ("gru", "rnn")
-    yield Comparison(part="c", ours=["torch-scan"], base=["torch"], target=1.0 if slow else 1.1)
+    torch_is_slow = shape in SHORT and cell in ("gru", "rnn")
+    target = 1.0 if torch_is_slow else 1.1
+    yield Comparison(part="c", ours=["torch-scan"], base=["torch"], target=target)
     for name in ("torch-loop", "torch-compile") if shape == "tiny" else ():
         yield Comparison(part="c", ours=[name], base=["torch"])
     for name in TENSORFLOW:
@@ -105,8 +109,8 @@ def _all(shape: str, cell: str) -> Iterator[Comparison]:
         yield Comparison(part="e", ours=["numpy"], base=FASTEST, target=1.3)
 
 
-def _products() -> Iterator[Comparison]:
-    """The share of the rate of np.matmul that our own implementations of the lstm reach."""
+def _product_rates() -> Iterator[Comparison]:
+    """The share of np.matmul's rate that this project's own implementations of the lstm reach."""
     for name in ("numpy", "jax", "torch-scan", "tensorflow-loop"):
         target = 0.6 if name == "numpy" else None
         yield Comparison(part="e", ours=[name], base=["np.matmul"], target=target, rate=True)
