@@ -7,7 +7,7 @@ from typing import Any
 
 from running import bench
 
-INJECTED = "tests/plugins/injected.py"
+INJECTED = "studies/guard_rates/injected_backend.py"
 
 
 def python_with(folder: Path, **variables: str) -> Path:

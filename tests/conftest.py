@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
+from hypothesis import settings
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "--thorough" not in sys.argv:
     # Compiling takes most of the suite's time: half as long without LLVM's optimiser. The gate
@@ -19,8 +19,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # read when NumPy and the frameworks ar
         os.environ.setdefault(f"{name}_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-hypothesis_settings.register_profile("shared machine", deadline=None)
-hypothesis_settings.load_profile("shared machine")
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -120,20 +120,19 @@ def bench_for(
     name = backend if isinstance(backend, str) else "under-test"
     module = backends.load(backend) if isinstance(backend, str) else backend
     small = _small(task, size)
-    settings = Settings(
-        cells=[cell],
-        dtypes=[dtype],
-        probes=[probe],
-        seeds=[seed],
-        launches=1,
-        phase_s=0.02,
-        init="orthogonal",
-        optimiser=optimiser,
-        forget_bias=forget_bias,
-        threads=1,
-    )
     selection = Selection(
-        settings=settings,
+        settings=Settings(
+            cells=[cell],
+            dtypes=[dtype],
+            probes=[probe],
+            seeds=[seed],
+            launches=1,
+            phase_s=0.02,
+            init="orthogonal",
+            optimiser=optimiser,
+            forget_bias=forget_bias,
+            threads=1,
+        ),
         backends=[name],
         tasks=[(task, small)],
         devices={name: [device]},

@@ -5,17 +5,18 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import broken
 import conformance
 import definition
+import faulty_definition
 import numpy as np
 import pytest
-from broken import reading, with_gradients_of, with_methods, with_rules
 from conformance import check, problem
+from faulty_definition import reading, with_gradients_of, with_methods, with_rules
 from test_conformance import Combination, decoders, matrix
 
 from backends import numpy_backend
 from bench.spec import Limit, ModelSpec, Supports, Unsupported
+from studies import faults
 
 REFERENCE = [c for c in (*matrix(None), *decoders(None)) if c.spec.dtype == "float64"]
 
@@ -49,81 +50,81 @@ W, U, B = (f"d layers.0.forward.{name}" for name in "wub")
 
 FAULTS = {
     "the first two gates swapped": Fault(
-        reading(broken.first_two_gates_swapped),
+        reading(faulty_definition.first_two_gates_swapped),
         (*OUTPUT, *RAGGED, *STATES, W, U, B, "d x"),
         ("layers.0.forward.w as given",),
     ),
     "the gates of the gru swapped": Fault(
-        reading(broken.first_two_gates_swapped), (*OUTPUT, W, U, B), (), GRU
+        reading(faulty_definition.first_two_gates_swapped), (*OUTPUT, W, U, B), (), GRU
     ),
     "the update gate the other way round": Fault(
-        with_rules(cell=broken.update_gate_the_other_way), (*OUTPUT, W, U, B), (), GRU
+        with_rules(cell=faulty_definition.update_gate_reversed), (*OUTPUT, W, U, B), (), GRU
     ),
     "recurrent weights transposed": Fault(
-        reading(broken.recurrence_transposed), (*OUTPUT, W, U, B)
+        reading(faulty_definition.recurrence_transposed), (*OUTPUT, W, U, B)
     ),
-    "no bias": Fault(reading(broken.without("b")), (*OUTPUT, B)),
+    "no bias": Fault(reading(faulty_definition.without("b")), (*OUTPUT, B)),
     "no recurrent bias b_hn": Fault(
-        reading(broken.without("b_hn")), (*OUTPUT, "d layers.0.forward.b_hn"), (), GRU
+        reading(faulty_definition.without("b_hn")), (*OUTPUT, "d layers.0.forward.b_hn"), (), GRU
     ),
     "reset before in place of after": Fault(
-        with_rules(cell=broken.reset_the_other_way),
+        with_rules(cell=faulty_definition.other_gru_variant),
         (*OUTPUT, U, "d layers.0.forward.b_hn"),
         (),
         GRU,
     ),
     "reset after in place of before": Fault(
-        with_rules(cell=broken.reset_the_other_way),
+        with_rules(cell=faulty_definition.other_gru_variant),
         (*OUTPUT, U),
         (),
         GRU | {"gru": "reset_before"},
     ),
     "the state not held beyond the end": Fault(
-        with_rules(hold=broken.never_held), (*RAGGED, f"{W}, ragged"), OUTPUT
+        with_rules(hold=faulty_definition.state_never_held), (*RAGGED, f"{W}, ragged"), OUTPUT
     ),
     "one step read beyond the end": Fault(
-        with_rules(running=broken.one_step_too_far), RAGGED, (*OUTPUT, *STATES)
+        with_rules(running=faulty_definition.one_step_too_far), RAGGED, (*OUTPUT, *STATES)
     ),
     "the backward direction started at the padded end": Fault(
-        with_rules(running=broken.backward_from_the_padded_end),
+        with_rules(running=faulty_definition.backward_from_the_padded_end),
         (*RAGGED, "d layers.0.backward.w, ragged"),
         (*OUTPUT[:4], "d layers.0.backward.w"),
         BOTH,
     ),
     "only the lstm's h held": Fault(
-        with_rules(hold=broken.only_h_held), ("output, ragged",), ("output",), WRITES
+        with_rules(hold=faulty_definition.only_h_held), ("output, ragged",), ("output",), WRITES
     ),
     "the decoder started at the padded end": Fault(
-        with_rules(hold=broken.never_held),
+        with_rules(hold=faulty_definition.state_never_held),
         ("output, ragged", "loss, ragged", "d decoder.layers.0.forward.w, ragged"),
         ("output", "loss"),
         WRITES,
     ),
     "given states ignored": Fault(
-        with_rules(start=broken.states_ignored),
+        with_rules(start=faulty_definition.states_ignored),
         (*STATES, "output, ragged, from given states", "output of advance from given states"),
         ("output", "loss", *RAGGED),
     ),
     "given states by direction first": Fault(
-        with_rules(start=broken.states_by_direction_first),
+        with_rules(start=faulty_definition.states_by_direction_first),
         STATES,
         (*OUTPUT[:4], *RAGGED),
         BOTH | TWO,
     ),
     "the directions handed to the second layer in the wrong order": Fault(
-        with_rules(below=broken.backward_handed_over_first),
+        with_rules(below=faulty_definition.backward_handed_over_first),
         (*OUTPUT[:4], "d layers.1.forward.w"),
         (),
         BOTH | TWO,
     ),
     "the backward state read at the wrong end": Fault(
-        with_rules(final=broken.last_step_for_both_directions),
+        with_rules(final=faulty_definition.last_step_for_both_directions),
         ("output", "loss", "d readout.w", "d hidden states", "output, ragged"),
         ("hidden states", "hidden states, ragged"),
         BOTH,
     ),
     "gradients that come from padding": Fault(
-        with_gradients_of(hold=broken.never_held),
+        with_gradients_of(hold=faulty_definition.state_never_held),
         (f"{W}, ragged", f"{U}, ragged", "d x, ragged"),
         ("loss, ragged", "output, ragged", W, U, "d x"),
     ),
@@ -149,49 +150,53 @@ FAULTS = {
         WRITES | {"loss": "mse"},
     ),
     "a missing label fed as the last class": Fault(
-        with_rules(taught=broken.a_missing_label_is_the_last_class),
+        with_rules(taught=faulty_definition.missing_label_is_last_class),
         ("loss", "d decoder.layers.0.forward.w"),
         ("output",),
         WRITES,
     ),
     "a mean over what is missing too": Fault(
-        with_rules(loss=broken.mean_over_what_is_missing_too),
+        with_rules(loss=faulty_definition.mean_includes_missing_targets),
         ("loss", "d readout.w", "d hidden states"),
         ("output", "hidden states"),
         EVERY,
     ),
     "a mean over missing numbers too": Fault(
-        with_rules(loss=broken.mean_over_what_is_missing_too),
+        with_rules(loss=faulty_definition.mean_includes_missing_targets),
         ("loss", "d readout.w"),
         ("output",),
         EVERY | {"loss": "mse"},
     ),
     "the hidden gradients of the readout alone": Fault(
-        with_methods(hidden_gradients=broken.last_step_only), ("d hidden states",), ("d x", U)
+        with_methods(hidden_gradients=faulty_definition.last_step_only),
+        ("d hidden states",),
+        ("d x", U),
     ),
     "dL/dh_t one step late": Fault(
-        broken.shifted_hidden_gradients(), ("d hidden states",), ("loss", W)
+        faults.shifted_hidden_gradients(), ("d hidden states",), ("loss", W)
     ),
     "a gradient off by a millionth": Fault(
-        with_methods(gradients=broken.off_by_a_millionth), (U,), (W, "d x", "loss")
+        with_methods(gradients=faulty_definition.off_by_a_millionth), (U,), (W, "d x", "loss")
     ),
     "ε inside the root": Fault(
-        with_rules(adam=broken.epsilon_inside_the_root), TRAINED, ("loss", W)
+        with_rules(adam=faulty_definition.epsilon_inside_the_root), TRAINED, ("loss", W)
     ),
     "ε inside the bias correction": Fault(
-        with_rules(adam=broken.epsilon_inside_the_correction), TRAINED, ("loss", W)
+        with_rules(adam=faulty_definition.epsilon_inside_the_correction), TRAINED, ("loss", W)
     ),
     "a second trained bias": Fault(
-        with_rules(adam=broken.biases_learn_twice_as_fast),
+        with_rules(adam=faulty_definition.biases_learn_twice_as_fast),
         ("losses", "layers.0.forward.b trained"),
         ("loss", B),
     ),
-    "clipping by value": Fault(with_rules(clip=broken.clipped_by_value), TRAINED, ("loss", W)),
+    "clipping by value": Fault(
+        with_rules(clip=faulty_definition.clipped_by_value), TRAINED, ("loss", W)
+    ),
     "clipping each array by its own norm": Fault(
-        with_rules(clip=broken.clipped_one_by_one), TRAINED, ("loss", W)
+        with_rules(clip=faulty_definition.clipped_by_each_norm), TRAINED, ("loss", W)
     ),
     "clipping by the norm and a millionth": Fault(
-        with_rules(clip=broken.clipped_by_a_norm_and_a_little), TRAINED, ("loss", W)
+        with_rules(clip=faulty_definition.clipped_by_norm_plus_epsilon), TRAINED, ("loss", W)
     ),
     "no clipping": Fault(with_rules(clip=lambda g, limit: g), TRAINED, ("loss", W)),
     "outputs rounded to float32": Fault(
@@ -249,12 +254,12 @@ def test_gates_swapped_are_rejected_at_less_precision(dtype: str) -> None:
     """The reference in float32 stands for an adapter that computes in either."""
     p = problem(ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5, dtype=dtype))
     right = in_float32(lambda spec, params: params)
-    swapped = in_float32(broken.swapped_gates)
+    swapped = in_float32(faults.swapped_gates)
     assert check(right, p).rejected == []
     assert {"output", "hidden states", U} <= {d.array for d in check(swapped, p).rejected}
 
 
-def in_float32(change: broken.Change) -> Any:
+def in_float32(change: faults.ChangeWeights) -> Any:
     def open_session(spec: ModelSpec, params: Any, device: str, training: Any) -> Any:
         narrow = replace(spec, dtype="float32")
         weights = change(spec, dict(params))

@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
-import broken
 import numpy as np
 import pytest
 from conformance import QUESTIONS, TRAINING, Problem, Verdict, assert_conforms, check, problem
@@ -30,6 +29,7 @@ from bench.spec import (
     Unsupported,
 )
 from bench.weights import initial_weights
+from studies import faults
 
 MODELS = ("rnn", "lstm", "gru", "gru-reset-before", "feedforward")
 KINDS = [("last", "mse"), ("every", "cross_entropy"), ("last", "cross_entropy"), ("every", "mse")]
@@ -213,7 +213,7 @@ def test_plain_gradient_descent(checked: Checked) -> None:
 
 
 def test_adam_is_no_plain_gradient_descent() -> None:
-    adam = broken.with_training(optimiser="adam")
+    adam = faults.with_training(optimiser="adam")
     assert not check(adam, PLAIN, ask=("training",)).conforms
 
 

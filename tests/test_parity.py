@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import broken
 import numpy as np
 import pytest
 from conftest import bench_for
@@ -15,20 +14,21 @@ from bench.gate.parity import at_odd_sizes, compare, parity
 from bench.gate.tolerance import Difference, relative_error, to_bfloat16
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial_weights
+from studies import faults
 
 REJECTED = {
-    "swapped gates": broken.with_weights(broken.swapped_gates),
-    "dropped bias": broken.with_weights(broken.dropped_bias),
-    "transposed recurrence": broken.with_weights(broken.transposed_recurrence),
-    "zeros": broken.zeros(),
-    "gradient of u off by 1%": broken.wrong_gradient("layers.0.forward.u", 1.01),
-    "gradient of u off by a millionth": broken.wrong_gradient("layers.0.forward.u", 1 + 1e-6),
-    "dL/dx missing": broken.missing_gradient("x"),
-    "outputs not a number": broken.not_a_number(),
-    "dL/dh_t one step late": broken.shifted_hidden_gradients(),
-    "Adam with another epsilon": broken.with_training(epsilon=1e-6),
-    "no clipping": broken.with_training(clip_norm=None),
-    "another learning rate": broken.with_training(learning_rate=1.01e-2),
+    "swapped gates": faults.with_weights(faults.swapped_gates),
+    "dropped bias": faults.with_weights(faults.dropped_bias),
+    "transposed recurrence": faults.with_weights(faults.transposed_recurrence),
+    "zeros": faults.zeros(),
+    "gradient of u off by 1%": faults.wrong_gradient("layers.0.forward.u", 1.01),
+    "gradient of u off by a millionth": faults.wrong_gradient("layers.0.forward.u", 1 + 1e-6),
+    "dL/dx missing": faults.missing_gradient("x"),
+    "outputs not a number": faults.not_a_number(),
+    "dL/dh_t one step late": faults.shifted_hidden_gradients(),
+    "Adam with another epsilon": faults.with_training(epsilon=1e-6),
+    "no clipping": faults.with_training(clip_norm=None),
+    "another learning rate": faults.with_training(learning_rate=1.01e-2),
 }
 
 
@@ -59,7 +59,7 @@ def test_the_gate_rejects_in_float32_too(fault: str) -> None:
 
 
 def test_a_rejection_says_which_array_differs_and_by_how_much() -> None:
-    outcome = parity(bench_for(broken.wrong_gradient("readout.w", 1.5)))
+    outcome = parity(bench_for(faults.wrong_gradient("readout.w", 1.5)))
     assert outcome.failure is not None
     assert "d readout.w" in outcome.failure
     assert "0.5" in outcome.failure
@@ -73,7 +73,7 @@ def test_small_gradients_of_early_steps_are_proven_in_float64_whatever_the_dtype
         return found
 
     bench = bench_for(
-        broken.with_results(hidden_gradients=early_steps_off),
+        faults.with_results(hidden_gradients=early_steps_off),
         cell="gru",
         dtype="float32",
         length=40,
@@ -87,7 +87,7 @@ def test_a_fault_at_odd_sizes_alone_is_found_and_named() -> None:
     def only_hidden_5(found: np.ndarray) -> np.ndarray:
         return found * (1.5 if found.shape[2] == 5 else 1)
 
-    outcome = parity(bench_for(broken.with_results(hidden_states=only_hidden_5), hidden=8))
+    outcome = parity(bench_for(faults.with_results(hidden_states=only_hidden_5), hidden=8))
     assert outcome.failure is not None
     assert "at batch 4, T 7, hidden 5" in outcome.failure
 
@@ -102,7 +102,7 @@ def test_a_miscompilation_of_input_side_gradients_at_one_size_is_found() -> None
         wrong = ("layers.0.forward.w", "layers.0.forward.b", "x")
         return loss, {k: v + 0.33 * abs(v).max() * (k in wrong) for k, v in gradients.items()}
 
-    outcome = parity(bench_for(broken.with_results(gradients=miscompiled), cell="gru"))
+    outcome = parity(bench_for(faults.with_results(gradients=miscompiled), cell="gru"))
     assert outcome.failure is not None
     assert outcome.metrics["arrays_rejected"] == 3
     assert "d layers.0.forward.w at batch 4, T 7, hidden 5 differs by 0.33" in outcome.failure
@@ -164,15 +164,15 @@ def test_sums_of_long_still_sequences_may_be_added_up_one_after_another(backend:
 
 
 def test_what_is_wrong_with_such_sums_is_still_found() -> None:
-    in_order = broken.backend(partial(numpy_backend.open_session, in_order=True))
+    in_order = faults.backend(partial(numpy_backend.open_session, in_order=True))
     assert parity(long_and_still(in_order)).failure is None
     for name in ("layers.0.forward.b", "readout.w"):
-        rejected, _ = judged(long_and_still(broken.wrong_gradient(name, 1.002)))
+        rejected, _ = judged(long_and_still(faults.wrong_gradient(name, 1.002)))
         assert {f"d {name}", f"d {name} in float64"} <= rejected
 
 
 def test_what_such_sums_hide_in_float32_is_found_in_float64() -> None:
-    rejected, _ = judged(long_and_still(broken.wrong_gradient("readout.w", 1.0002)))
+    rejected, _ = judged(long_and_still(faults.wrong_gradient("readout.w", 1.0002)))
     assert "d readout.w in float64" in rejected
     assert all(array.endswith(" in float64") for array in rejected)
 
@@ -210,7 +210,7 @@ def test_a_backward_pass_may_begin_with_its_largest_terms(backend: str) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("task", ["adding", "memory", "temporal-order", "seq2seq"])
 def test_a_wrong_optimiser_is_found_at_odd_sizes(task: str, cell: str, fault: Any) -> None:
-    bench = bench_for(broken.with_training(**fault), task=task, cell=cell, dtype="float32")
+    bench = bench_for(faults.with_training(**fault), task=task, cell=cell, dtype="float32")
     found = at_odd_sizes(bench, bench.case.model)
     assert any("five steps" in d.array for d in found if not d.accepted)
 
@@ -227,11 +227,11 @@ def inference_only(change: Any = None) -> Any:
     def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
         session = numpy_backend.open_session(spec, params, device, training)
         own = {"predict": change} if change else {}
-        altered: Any = broken.Altered(session, own)
+        altered: Any = faults.AlteredSession(session, own)
         altered.gradients = altered.hidden_gradients = altered.step = refuse
         return altered
 
-    made = broken.backend(open_session)
+    made = faults.backend(open_session)
     made.SUPPORTS = Supports(training=Limit("theirs", "it runs models only"))
     return made
 
@@ -249,7 +249,7 @@ def test_a_backend_that_does_not_train_is_proven_by_outputs_and_states() -> None
 def narrow(change: Any = lambda params: params) -> Any:
     """Mixed precision as far as NumPy goes: float32 on weights and inputs that were rounded."""
 
-    class Rounded(broken.Altered):
+    class Rounded(faults.AlteredSession):
         def put(self, array: Any) -> Any:
             floats = np.asarray(array).dtype.kind == "f"
             return to_bfloat16(array) if floats else np.asarray(array)
@@ -260,7 +260,7 @@ def narrow(change: Any = lambda params: params) -> Any:
         own = rounded if spec.dtype == "bfloat16" else change(dict(params))
         return Rounded(numpy_backend.open_session(wide, own, device, training), {})
 
-    made = broken.backend(open_session)
+    made = faults.backend(open_session)
     made.SUPPORTS = Supports(dtypes=("bfloat16", "float32"))
     return made
 
@@ -268,8 +268,8 @@ def narrow(change: Any = lambda params: params) -> Any:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_bfloat16_is_held_to_what_rounding_costs(cell: str) -> None:
     assert parity(bench_for(narrow(), cell=cell, dtype="bfloat16")).failure is None
-    swap = partial(broken.swapped_gates, ModelSpec(cell=cell, inputs=2, hidden=8, outputs=1))
-    drop = partial(broken.transposed_recurrence, swap.args[0])
+    swap = partial(faults.swapped_gates, ModelSpec(cell=cell, inputs=2, hidden=8, outputs=1))
+    drop = partial(faults.transposed_recurrence, swap.args[0])
     for fault in (drop,) if cell == "rnn" else (swap, drop):
         faulty = bench_for(narrow(fault), cell=cell, dtype="bfloat16")
         x, y = faulty.task.sample(faulty.rng("batches"))

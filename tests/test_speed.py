@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import broken
 import numpy as np
 import pytest
 from conftest import bench_for
@@ -19,6 +18,7 @@ from bench.probes.speed import _steady, operations, speed
 from bench.probes.training import norm
 from bench.records.machine import Moment, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
+from studies import faults
 
 
 class Delayed:
@@ -102,7 +102,7 @@ def test_a_session_that_computes_otherwise_on_all_its_threads_is_not_ranked() ->
     def off(found: Any) -> Any:
         return found[0], {k: v * (1 + 1e-3) for k, v in found[1].items()}
 
-    outcome = speed(bench_for(broken.with_results(gradients=off), "speed"))
+    outcome = speed(bench_for(faults.with_results(gradients=off), "speed"))
     assert outcome.failure is not None
     assert "first_gradient_norm differs by 0.001" in outcome.failure
 

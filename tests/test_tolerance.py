@@ -1,6 +1,5 @@
 """What arithmetic may cost is allowed, element by element, and no more."""
 
-import broken
 import numpy as np
 import pytest
 from conftest import bench_for
@@ -21,6 +20,7 @@ from bench.gate.tolerance import (
     to_bfloat16,
 )
 from bench.spec import Training
+from studies import faults
 
 STEPS = 5
 trainings = st.builds(
@@ -116,7 +116,7 @@ def test_steps_that_overshoot_carry_adam_s_rounding_far_and_are_no_fault() -> No
     found = judged("jax", **size)
     assert all(d.accepted for d in found)
     assert next(d.error for d in found if d.array.startswith("losses")) > 1e-4
-    longer = judged(broken.with_training(learning_rate=1.01e-2), **size)
+    longer = judged(faults.with_training(learning_rate=1.01e-2), **size)
     assert "losses of five steps" in [d.array for d in longer if not d.accepted]
 
 
@@ -127,7 +127,7 @@ def test_large_gradients_make_much_of_what_the_weights_may_differ_by(form: str, 
     size: dict[str, object] = {"task": "long-lag", "form": form, "symbols": 100, "held_out": 100}
     size |= {"batch": 10, "hidden": 32, "learning_rate": 3e-3, "forget_bias": 5.0, "seed": seed}
     assert all(d.accepted for d in judged("jax", **size))
-    fault = broken.wrong_gradient("layers.0.forward.u", 1.001)
+    fault = faults.wrong_gradient("layers.0.forward.u", 1.001)
     assert "d layers.0.forward.u" in [d.array for d in judged(fault, **size) if not d.accepted]
 
 
@@ -179,14 +179,14 @@ def test_plain_gradient_descent_is_no_fault(adapter: str) -> None:
     "wrong", [{"optimiser": "adam"}, {"learning_rate": 0.0505}, {"clip_norm": 0.1}]
 )
 def test_plain_gradient_descent_is_told_from_another_update(wrong: dict[str, object]) -> None:
-    found = judged(broken.with_training(**wrong), **PLAIN)
+    found = judged(faults.with_training(**wrong), **PLAIN)
     assert any(not d.accepted and d.array.endswith("five steps") for d in found)
 
 
 def test_plain_gradient_descent_has_no_rounding_of_adam_s_to_be_forgiven() -> None:
     """A rate that was rounded to float32, in float64."""
     rate = float(np.float32(0.05))
-    found = judged(broken.with_training(learning_rate=rate), dtype="float64", **PLAIN)
+    found = judged(faults.with_training(learning_rate=rate), dtype="float64", **PLAIN)
     assert any(not d.accepted for d in found)
     assert all(d.accepted for d in judged("numpy", dtype="float64", **PLAIN))
 
@@ -201,11 +201,11 @@ def test_the_sums_of_a_large_batch_are_no_fault() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        broken.with_training(learning_rate=1.01e-3),
-        broken.with_training(beta1=0.8),
-        broken.with_training(beta2=0.99),
-        broken.with_training(epsilon=1e-6),
-        broken.second_bias(),
+        faults.with_training(learning_rate=1.01e-3),
+        faults.with_training(beta1=0.8),
+        faults.with_training(beta2=0.99),
+        faults.with_training(epsilon=1e-6),
+        faults.second_bias(),
     ],
     ids=["learning rate", "beta1", "beta2", "epsilon", "second bias"],
 )
@@ -226,7 +226,7 @@ def test_one_weight_that_misses_a_fifth_of_one_step_is_found() -> None:
 
     size = {"task": "workload", "cell": "lstm", "batch": 16, "length": 30, "hidden": 64}
     assert all(d.accepted for d in judged("numpy", learning_rate=1e-3, **size))
-    found = judged(broken.with_results(params=short), learning_rate=1e-3, **size)
+    found = judged(faults.with_results(params=short), learning_rate=1e-3, **size)
     assert [d.array for d in found if not d.accepted] == ["layers.0.forward.u after five steps"]
 
 

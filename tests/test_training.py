@@ -4,7 +4,6 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
-import broken
 import numpy as np
 import pytest
 from conftest import bench_for
@@ -14,6 +13,7 @@ from bench.probes.gradients import gradients, half_life, through_time
 from bench.probes.learning import learning, thinned
 from bench.probes.lengths import lengths
 from bench.probes.training import WRITTEN, norm, train
+from studies import faults
 
 STEPS = 100
 
@@ -43,7 +43,7 @@ def test_loss_curves_agree_over_a_hundred_steps(
 def test_loss_curves_of_another_optimiser_formula_do_not_agree(
     curves: dict[tuple[str, str], list[float]],
 ) -> None:
-    wrong = broken.with_training(epsilon=1e-4)
+    wrong = faults.with_training(epsilon=1e-4)
     bench = bench_for(wrong, "learning", cell="gru", length=12, hidden=6, steps=STEPS, held_out=16)
     assert not np.allclose(train(bench).losses, curves["numpy", "gru"], rtol=1e-6, atol=0)
 
@@ -78,7 +78,7 @@ def test_a_model_without_memory_does_not_solve_it() -> None:
 
 def test_a_diverging_run_stops_and_is_no_success() -> None:
     calls = iter(range(10**9))
-    blown = broken.with_results(step=lambda loss: math.nan if next(calls) >= 12 else loss)
+    blown = faults.with_results(step=lambda loss: math.nan if next(calls) >= 12 else loss)
     trained = train(bench_for(blown, "learning", steps=100, held_out=16))
     assert trained.diverged_at == 12
     assert len(trained.losses) < 100
@@ -90,7 +90,7 @@ def test_gradients_that_are_not_numbers_are_counted() -> None:
     def spoil(found: Any) -> Any:
         return found[0], {**found[1], "readout.b": np.array([np.nan])}
 
-    bench = bench_for(broken.with_results(gradients=spoil), "gradients", steps=3, held_out=8)
+    bench = bench_for(faults.with_results(gradients=spoil), "gradients", steps=3, held_out=8)
     metrics = gradients(bench, train(bench)).metrics
     assert metrics["gradient_nan"] == 4
     assert metrics["gradient_inf"] == 0
