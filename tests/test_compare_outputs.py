@@ -1,5 +1,6 @@
 """The exit code of a comparison, and the verdict in every format."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from compare_records import RULE, judged, noisy_times, parity_record, speed_records
+from conftest import ROOT
 
 from bench.compare.both_sides import Sides
 from bench.compare.conclusion import ComparisonResult, conclusion, exit_code
@@ -101,3 +103,11 @@ def test_pytest_benchmark_compares_the_files_of_two_sides(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("step[numpy lstm adding]") == 2
     assert "(1.3" in done.stdout
+
+
+def test_only_the_outputs_import_the_room_of_reports() -> None:
+    for file in (ROOT / "bench" / "compare").glob("*.py"):
+        imports = [
+            n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)
+        ]
+        assert not [n.module for n in imports if (n.module or "").startswith("bench.report")], file

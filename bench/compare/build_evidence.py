@@ -30,15 +30,14 @@ def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
     request = sides.head.info.get("request") or {}
+    times = control_times if live else product_times
     return Evidence(
         live=live,
         rows=[_matched_row(label, row) for label, row in rows],
         absences=absent_rows + _absent_backends(sides),
         other_machine="" if live else _other_machine(sides.map(lambda side: side.info)),
         speed_requested=live and "speed" in (request.get("probes") or ()),
-        control=in_common(
-            sides.map(lambda side: (control_times if live else product_times)(side.records))
-        ),
+        control=in_common(sides.map(lambda side: times(side.records))),
     )
 
 

@@ -41,17 +41,17 @@ async def _ready_workers(work: Work, processors: Sequence[int]) -> list[WorkerPr
     and no clock runs yet. Then all move to the same processors and wait for their turn.
     """
     threads = work[0][1].threads
-    places = [processors[k : k + threads] for k in range(0, len(processors), threads)]
-    places = [place for place in places if len(place) == threads]
-    if len(places) < 2:
+    slots = [processors[k : k + threads] for k in range(0, len(processors), threads)]
+    slots = [slot for slot in slots if len(slot) == threads]
+    if len(slots) < 2:
         return [None] * len(work)
-    # A side has two units, its own and the control: both import in one place.
+    # Each side has two units, its own and the control, which import in the same slot.
     workers = await asyncio.gather(
         *(
-            runner.start_ready(unit, places[index // 2 % len(places)])
+            runner.start_ready(unit, slots[index // 2 % len(slots)])
             for index, (runner, unit) in enumerate(work)
         )
     )
     for worker in filter(None, workers):
-        worker.move(places[0])
+        worker.move(slots[0])
     return workers
