@@ -83,7 +83,7 @@ def compare(arguments: Sequence[str]) -> int:
     from bench.compare.options import CompareOptions
 
     given = compare_parser().parse_args(arguments)
-    from bench.compare.command import compare_command
+    from bench.compare.compare_command import compare_command
 
     return compare_command(
         _request(given),
@@ -132,14 +132,13 @@ def study(arguments: Sequence[str]) -> int:
     add_options(parser, WorkerOptions, omit=("time_limit", "memory_limit"))
     _add_results_dir(parser, STUDIES)
     given = parser.parse_intermixed_args(arguments)
-    from studies.command import study_command
+    from studies.study_command import study_command
 
     return study_command(
         given.study,
         given.rows,
         checked(WorkerOptions, explicit(given, WorkerOptions)),
         backends=backends,
-        tasks=tasks,
         entry=ENTRY,
         root=given.results_dir,
         only=explicit(given, Settings).get("backends"),

@@ -1,1 +1,1 @@
-"""Studies of learning: many seeds of many settings, beside published figures."""
+"""Published experiments on top of the harness."""

@@ -1,0 +1,88 @@
+"""Seeds that two backends have trained from the same weights on the same batches."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.records.record import Record
+from studies.tables.seeds import updates_to_solve
+
+Model = tuple[str, str]
+"""The name of an experiment, and the cell."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One seed of one model, trained in another backend and in the main one."""
+
+    experiment: str
+    cell: str
+    seed: int
+    other: Record
+    main: Record
+
+    @property
+    def model(self) -> Model:
+        return self.experiment, self.cell
+
+    @property
+    def updates(self) -> tuple[float, float]:
+        """Updates until solved, in the other backend and in the main one; infinite where the seed
+        is never solved."""
+        return updates_to_solve(self.other), updates_to_solve(self.main)
+
+    def swapped_at_random(self, rng: np.random.Generator) -> "Pair":
+        """This pair, with its records swapped with probability 1/2, as if both backends learned
+        alike."""
+        if rng.random() < 0.5:
+            return self
+        return replace(self, other=self.main, main=self.other)
+
+    def slowed_down(self, factor: float, position: float) -> tuple[float, float]:
+        """The updates until solved if the other backend needed `factor` times as many.
+
+        The seed is taken to be solved at `position`, from 0 to 1, between the last checkpoint at
+        which it was not and the first at which it was. A later update counts from the next
+        checkpoint on.
+        """
+        checkpoints, (updates, main_updates) = self.other.samples["checkpoint_step"], self.updates
+        if math.isinf(updates):
+            return updates, main_updates
+        before = checkpoints[max(0, bisect_left(checkpoints, updates) - 1)]
+        solved = (before + position * (updates - before)) * factor
+        number = bisect_left(checkpoints, solved)
+        later = checkpoints[number] if number < len(checkpoints) else math.inf
+        return later, main_updates
+
+
+Pairs = Mapping[str, Sequence[Pair]]
+"""By backend, the seeds that both it and the main backend have trained."""
+
+
+def find_pairs(records: Mapping[str, Sequence[Record]], names: Sequence[str], main: str) -> Pairs:
+    """The pairs of each backend that shares seeds with the main one; `records` by experiment."""
+    seeds: dict[tuple[str, str, int], dict[str, Record]] = {}
+    for experiment, group in records.items():
+        for r in group:
+            if r.probe == "learning":
+                key = experiment, r.case["cell"], r.case["seed"]
+                seeds.setdefault(key, {})[r.case["backend"]] = r
+    pairs = {
+        name: [Pair(*key, r[name], r[main]) for key, r in seeds.items() if {name, main} <= {*r}]
+        for name in names
+        if name != main
+    }
+    return {name: group for name, group in pairs.items() if group}
+
+
+def models(pairs: Pairs) -> list[Model]:
+    """Every model of the pairs, once."""
+    return list(dict.fromkeys(pair.model for group in pairs.values() for pair in group))
+
+
+def of_model(pairs: Sequence[Pair], model: Model) -> list[Pair]:
+    """The pairs of one model."""
+    return [pair for pair in pairs if pair.model == model]

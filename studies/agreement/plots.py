@@ -1,0 +1,108 @@
+"""Plots of the backends: how far apart their losses are, and the share of seeds solved."""
+
+import math
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from bench.report.panels import WIDTH, Look, line_styles
+from bench.report.plots import STYLE
+from studies.agreement.divergence import DIVERGED, last_update, loss_differences
+from studies.agreement.pairs import Model, Pairs, models, of_model
+
+COLUMNS, TITLE_WIDTH = 3, 42
+"""Panels side by side, and characters in a line of a panel's title."""
+ENOUGH_SEEDS = 10
+"""A model with fewer seeds has no curve of the share solved."""
+
+
+def divergence_plot(pairs: Pairs, main: str) -> Figure:
+    """How far each backend's loss is from the main one's, for the first seed of each model."""
+    styles = line_styles([main, *pairs])
+    with rc_context(STYLE):
+        figure, panels = _panels(models(pairs))
+        for axes, model in zip(panels, models(pairs), strict=True):
+            for name, own in pairs.items():
+                for pair in of_model(own, model)[:1]:
+                    steps, differences = loss_differences(pair.other, pair.main)
+                    colour = styles[name].colour
+                    axes.plot(steps, differences, color=colour, linewidth=1.0, label=name)
+            axes.set_yscale("log")
+            axes.axhline(DIVERGED, color="#555555", linewidth=0.8, linestyle=":", label="diverged")
+        title = f"Difference of losses from {main}, float32, the first seed of each model"
+        _add_legend(figure, panels, title, "|a − b| / max(a, b)")
+    return figure
+
+
+def solved_plot(pairs: Pairs, main: str) -> Figure | None:
+    """The share of seeds solved by the number of updates, over the seeds that all backends share;
+    None where no model has enough seeds."""
+    shown = [
+        model
+        for model in models(pairs)
+        if min(len(of_model(own, model)) for own in pairs.values()) >= ENOUGH_SEEDS
+    ]
+    if not shown:
+        return None
+    styles = line_styles([main, *pairs])
+    with rc_context(STYLE):
+        figure, panels = _panels(shown)
+        for axes, model in zip(panels, shown, strict=True):
+            _draw_solved(axes, pairs, model, main, styles)
+        _add_legend(figure, panels, "Seeds solved, the same seeds in each backend", "share")
+    return figure
+
+
+def _draw_solved(axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, Look]) -> None:
+    updates = {
+        name: [pair.updates[0] for pair in of_model(own, model)] for name, own in pairs.items()
+    }
+    first = next(iter(pairs.values()))
+    updates[main] = [pair.updates[1] for pair in of_model(first, model)]
+    for name in (main, *pairs):
+        steps, shares = _solved_curve(updates[name], _longest_run(pairs, model))
+        colour = styles[name].colour
+        axes.plot(steps, shares, color=colour, linewidth=1.0, label=name, drawstyle="steps-post")
+    axes.set_ylim(0, 1.02)
+
+
+def _solved_curve(updates: Sequence[float], end: float) -> tuple[list[float], list[float]]:
+    """Updates from 0 to the end, and the share of all seeds that is solved from there on."""
+    finite = sorted(filter(math.isfinite, updates))
+    counts = [0, *range(1, len(finite) + 1), len(finite)]
+    return [0.0, *finite, end], [count / len(updates) for count in counts]
+
+
+def _longest_run(pairs: Pairs, model: Model) -> float:
+    """The updates of the longest run of a model."""
+    own = [pair for group in pairs.values() for pair in of_model(group, model)]
+    return max(last_update(record) for pair in own for record in (pair.main, pair.other))
+
+
+def _panels(shown: Sequence[Model]) -> tuple[Figure, list[Any]]:
+    """A figure with a panel for each model, named above it."""
+    rows = -(-len(shown) // COLUMNS)
+    figure = Figure(figsize=(WIDTH, 1.7 * rows + 0.6))
+    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+    for axes in grid[len(shown) :]:
+        axes.remove()
+    for axes, (experiment, cell) in zip(grid, shown, strict=False):
+        axes.set_title(fill(f"{experiment}, {cell}", TITLE_WIDTH), fontsize=7)
+    return figure, list(grid[: len(shown)])
+
+
+def _add_legend(figure: Figure, panels: Sequence[Any], title: str, y_label: str) -> None:
+    """One legend for all panels, above them, with the title; and the names of the axes."""
+    lines = {
+        name: line
+        for axes in panels
+        for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    text: Any = {"title": title, "title_fontsize": 10, "fontsize": 8}
+    position: Any = {"loc": "outside upper center", "ncols": len(lines), "frameon": False}
+    figure.legend(lines.values(), lines.keys(), **text, **position)
+    figure.supxlabel("updates", fontsize=9)
+    figure.supylabel(y_label, fontsize=9)

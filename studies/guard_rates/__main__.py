@@ -1,0 +1,61 @@
+"""The command line of `python -m studies.guard_rates`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.records.machine import describe_machine, versions
+from studies import guard_rates
+from studies.guard_rates.collect import HEADS, collect
+from studies.guard_rates.compare_faults import compare_faults
+from studies.guard_rates.tables import pack, report
+
+ORIGIN = "origin.txt"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run one of the commands."""
+    options = _parser().parse_args(arguments)
+    folder: Path = options.folder
+    source = folder / ORIGIN
+    if options.command != "table" and not source.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        source.write_text(origin() + "\n")
+    if options.command == "collect":
+        collect(folder, options.head, options.blocks, options.busy)
+    elif options.command == "faults":
+        compare_faults(folder, options.backends)
+    else:
+        pack(folder)
+        text = report(folder)
+        (folder / "table.md").write_text(text)
+        print(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m studies.guard_rates",
+        description=guard_rates.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["collect", "faults", "table"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
+    parser.add_argument("--blocks", type=int, default=110, help="how many, those recorded included")
+    parser.add_argument("--busy", action="store_true", help="beside a second, busy process")
+    parser.add_argument("--backends", nargs="+", default=["numpy", "torch"], help="for the faults")
+    return parser
+
+
+def origin() -> str:
+    """The day, the machine and the versions."""
+    installed = ", ".join(f"{name} {v}" for name, v in versions(("numpy", "torch")).items() if v)
+    machine = describe_machine()
+    today = time.strftime("%Y-%m-%d")
+    return f"{today}; {machine['processor']}, {machine['cores']} cores; {installed}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

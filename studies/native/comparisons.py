@@ -1,0 +1,116 @@
+"""Which candidates are compared, at which models, in which phase, and with which target."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+PARTS: Mapping[str, str] = {
+    "a": "an adapter costs nothing over the same model hand-written",
+    "b": "`jax` with its own backward pass is the fastest of JAX",
+    "c": "`torch-scan` is faster than torch.nn where that is slow, and never far behind",
+    "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
+    "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
+}
+FAMILIES: Mapping[str, Sequence[str]] = {
+    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch"),
+    "tensorflow": (
+        "tensorflow",
+        "tensorflow-xla",
+        "tensorflow-loop",
+        "native tensorflow",
+        "Keras fit",
+    ),
+    "jax": (
+        "jax",
+        "jax-autodiff",
+        "flax",
+        "equinox",
+        "keras-jax",
+        "native jax-autodiff",
+        "native flax",
+        "native equinox",
+    ),
+    "onnxruntime": ("onnxruntime", "native onnxruntime"),
+    "numpy": ("numpy", "np.matmul"),
+}
+"""The candidates that share a process, where their samples alternate."""
+
+NATIVE_PHASES = {
+    "torch": "step",
+    "tensorflow": "step",
+    "jax-autodiff": "step",
+    "flax": "step",
+    "equinox": "step",
+    "onnxruntime": "forward",
+}
+"""The adapters with a hand-written counterpart, and the phase that is compared."""
+
+LACKING = {("flax", "gru"), ("equinox", "rnn")}
+"""Cells that a framework does not have, or not with these equations."""
+
+TENSORFLOW = ("tensorflow", "tensorflow-xla", "tensorflow-loop")
+FASTEST = ("torch", "torch-scan", *TENSORFLOW, "jax", "jax-autodiff")
+SHORT = ("tiny", "small")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The time of `ours` over the time of `base`, which should be at most `target`.
+
+    Where a side names several candidates, the fastest stands for it. With `rate`, the rates of
+    operations are compared, and `ours` over `base` should be at least `target`. Without a target
+    the ratio is only reported.
+    """
+
+    part: str
+    ours: Sequence[str]
+    base: Sequence[str]
+    phase: str = "step"
+    target: float | None = None
+    rate: bool = False
+
+
+def family(name: str) -> str:
+    """The family of a candidate."""
+    return next(family for family, names in FAMILIES.items() if name in names)
+
+
+def comparisons(
+    shape: str, cell: str, parts: Sequence[str], families: Sequence[str]
+) -> Iterator[Comparison]:
+    """The comparisons of these parts, with the candidates of these families; a comparison needs a
+    candidate on each side."""
+    for comparison in _all_comparisons(shape, cell):
+        ours, base = (
+            tuple(n for n in side if family(n) in families and (n, cell) not in LACKING)
+            for side in (comparison.ours, comparison.base)
+        )
+        if comparison.part in parts and ours and base:
+            yield replace(comparison, ours=ours, base=base)
+
+
+def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
+    if shape == "products":
+        yield from _product_rates() if cell == "lstm" else ()
+        return
+    for name, phase in NATIVE_PHASES.items():
+        yield Comparison(part="a", ours=[name], base=[f"native {name}"], phase=phase, target=1.02)
+    for phase in ("gradients", "step"):
+        for rival in ("jax-autodiff", "flax", "equinox", "keras-jax"):
+            yield Comparison(part="b", ours=["jax"], base=[rival], phase=phase, target=1.0)
+    torch_is_slow = shape in SHORT and cell in ("gru", "rnn")
+    target = 1.0 if torch_is_slow else 1.1
+    yield Comparison(part="c", ours=["torch-scan"], base=["torch"], target=target)
+    for name in ("torch-loop", "torch-compile") if shape == "tiny" else ():
+        yield Comparison(part="c", ours=[name], base=["torch"])
+    for name in TENSORFLOW:
+        yield Comparison(part="d", ours=[name], base=["Keras fit"])
+    yield Comparison(part="d", ours=TENSORFLOW, base=["Keras fit"], target=1.0)
+    if shape == "fastrnns":
+        yield Comparison(part="e", ours=["numpy"], base=FASTEST, target=1.3)
+
+
+def _product_rates() -> Iterator[Comparison]:
+    """The share of np.matmul's rate that this project's own implementations of the lstm reach."""
+    for name in ("numpy", "jax", "torch-scan", "tensorflow-loop"):
+        target = 0.6 if name == "numpy" else None
+        yield Comparison(part="e", ours=[name], base=["np.matmul"], target=target, rate=True)

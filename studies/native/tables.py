@@ -1,0 +1,159 @@
+"""The table of the samples in a folder, as Markdown."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate  # type: ignore[import-untyped]
+
+from studies.native.comparisons import PARTS, Comparison, comparisons
+from studies.native.problem import SHAPES
+from studies.native.ratio import LOSS_TOLERANCE, loss_error, paired_ratio, verdict
+
+NUMBERS = ("ours, ms", "base, ms", "ratio", "interval", "target", "losses apart")
+COLUMNS = ("shape", "cell", "phase", "ours", "base", *NUMBERS, "verdict")
+VERDICTS = ("PASS", "MISSED", "unclear", "not comparable")
+NO_TARGET = "—"
+Record = Mapping[str, Any]
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A candidate at one model: its record of each launch."""
+
+    name: str
+    records: Mapping[int, Record]
+
+    @property
+    def timed(self) -> Mapping[int, Record]:
+        """The launches in which it was timed."""
+        return {n: r for n, r in self.records.items() if r["seconds"] and not r["error"]}
+
+    @property
+    def error(self) -> str:
+        """Why it was not timed."""
+        errors = [record["error"] for record in self.records.values() if record["error"]]
+        return errors[0] if errors else "not measured"
+
+    @property
+    def seconds(self) -> float:
+        """The median of its samples in all launches."""
+        return float(np.median(np.concatenate([r["seconds"] for r in self.timed.values()])))
+
+
+def comparison_rows(
+    environment: Record, records: Sequence[Record], rng: np.random.Generator
+) -> list[Row]:
+    """A row for each comparison, in the order of the parts."""
+    settings = environment["settings"]
+    by_candidate: dict[tuple[str, ...], dict[int, Record]] = {}
+    for record in records:
+        key = tuple(record[name] for name in ("shape", "cell", "phase", "name"))
+        by_candidate.setdefault(key, {})[record["launch"]] = record
+    rows = []
+    for shape in settings["shapes"]:
+        for cell in settings["cells"]:
+            for one in comparisons(shape, cell, settings["parts"], settings["frameworks"]):
+                ours, base = (
+                    [
+                        Side(name, by_candidate.get((shape, cell, one.phase, name), {}))
+                        for name in names
+                    ]
+                    for names in (one.ours, one.base)
+                )
+                model = {"part": one.part, "shape": f"{shape} {SHAPES[shape]}", "cell": cell}
+                rows.append(model | _row(one, ours, base, rng))
+    return sorted(rows, key=lambda row: row["part"])
+
+
+def _row(
+    one: Comparison, ours: Sequence[Side], base: Sequence[Side], rng: np.random.Generator
+) -> Row:
+    row = {"phase": one.phase, "ours": _names(ours), "base": _names(base), **_target(one)}
+    untimed = [side for group in (ours, base) if not any(s.timed for s in group) for side in group]
+    if untimed:
+        return row | {"verdict": "; ".join(f"{side.name}: {side.error}" for side in untimed)}
+    fast, slow = (min((s for s in g if s.timed), key=lambda s: s.seconds) for g in (ours, base))
+    row |= {"ours": _fastest(fast, ours), "base": _fastest(slow, base)}
+    row |= {"ours, ms": f"{fast.seconds * 1e3:.2f}", "base, ms": f"{slow.seconds * 1e3:.2f}"}
+    pairs = [(fast.timed[n], slow.timed[n]) for n in fast.timed if n in slow.timed]
+    if not pairs:
+        return row | {"verdict": "never timed in the same launch"}
+    return row | _compared(one, pairs, rng)
+
+
+def _compared(
+    one: Comparison, pairs: Sequence[tuple[Record, Record]], rng: np.random.Generator
+) -> Row:
+    """The ratio with its verdict, where the losses of both sides agree; `pairs` has both sides of
+    each launch."""
+    row = {}
+    difference = max(loss_error(a["losses"], b["losses"]) for a, b in pairs)
+    if all(record["losses"] for record in pairs[0]):
+        row["losses apart"] = f"{difference:.0e}"
+    if difference > LOSS_TOLERANCE:
+        return row | {"verdict": "not comparable"}
+    ratio = paired_ratio([_log_ratios(a, b, one.rate) for a, b in pairs], rng)
+    row["ratio"] = f"{ratio.value:.3f}"
+    if ratio.low is not None:
+        row["interval"] = f"{ratio.low:.3f}–{ratio.high:.3f}"
+    return row | {"verdict": verdict(ratio, one.target, one.rate)}
+
+
+def _log_ratios(ours: Record, base: Record, rate: bool) -> Any:
+    """Log-ratios, round by round, of the times or of the rates of operations."""
+    logs = np.array([np.log(a / b) for a, b in zip(ours["seconds"], base["seconds"], strict=False)])
+    return np.log(ours["flop"] / base["flop"]) - logs if rate else logs
+
+
+def _target(one: Comparison) -> Row:
+    sign = "≥" if one.rate else "≤"
+    return {"target": NO_TARGET if one.target is None else f"{sign} {one.target:g}"}
+
+
+def _names(sides: Sequence[Side]) -> str:
+    return " or ".join(side.name for side in sides)
+
+
+def _fastest(side: Side, sides: Sequence[Side]) -> str:
+    timed = sum(bool(other.timed) for other in sides)
+    return side.name if len(sides) == 1 else f"{side.name} (fastest of {timed})"
+
+
+def markdown(environment: Record, rows: Sequence[Row]) -> str:
+    """The environment, then each part with the number of its verdicts."""
+    parts = [_origin(environment)]
+    for part, claim in PARTS.items():
+        if of_part := [row for row in rows if row["part"] == part]:
+            parts += [f"## {part}: {claim}", _verdict_counts(of_part), _table(of_part)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _origin(environment: Record) -> str:
+    settings, host = environment["settings"], environment["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in environment["versions"].items() if v)
+    return (
+        f"{host['processor']}, {settings['threads']} threads; Python {environment['python']}, "
+        f"{versions}. {settings['launches']} launches. The ratio is the median of the paired "
+        "ratios, ours over base, round by round, with its 95% bootstrap interval; at `products` it "
+        "is a ratio of rates of operations. The losses of both sides over the first steps agree "
+        f"within {LOSS_TOLERANCE:g}, or the pair is not comparable."
+    )
+
+
+def _verdict_counts(rows: Sequence[Row]) -> str:
+    counts = Counter(
+        row["verdict"] if row["verdict"] in VERDICTS else "not measured"
+        for row in rows
+        if row["verdict"] != NO_TARGET
+    )
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no targets"
+
+
+def _table(rows: Sequence[Row]) -> str:
+    lines = [[row.get(name, "").replace("|", "\\|") for name in COLUMNS] for row in rows]
+    alignment = ["right" if name in NUMBERS else "left" for name in COLUMNS]
+    return str(tabulate(lines, COLUMNS, "pipe", disable_numparse=True, colalign=alignment))

@@ -1,0 +1,137 @@
+"""The table of published figures: a row for each figure, with ours beside it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.analysis.rows import BASELINE_PREFIX
+from bench.records.record import Record
+from bench.report.words import DASH, format_number
+from studies.experiment import SCORE, SEQUENCES, Experiment, PublishedFigure, Study
+from studies.tables.pipe_table import pipe_table
+from studies.tables.seeds import is_solved, share_text, still_solved_text, updates_to_solve
+from studies.tables.verdicts import (
+    OUTSIDE,
+    figure_text,
+    our_figure,
+    published_text,
+    spread_text,
+    verdict,
+)
+
+COLUMNS = (
+    *("experiment", "cell", "figure", "published", "ours", "updates", "solved", "others"),
+    "verdict",
+)
+ALIGNMENT = (*["left"] * 3, *["right"] * 4, "left", "left")
+ONLY_WITH_PUBLISHED = ("published", "verdict")
+"""Columns that a table without any published figure leaves out."""
+BASELINES = ("seasonal", "autoregression", "perceptron", "nearest neighbour")
+"""Classical methods whose scores stand beside ours."""
+
+
+@dataclass(frozen=True)
+class ExperimentRows:
+    """The rows of one experiment; each has the columns in `COLUMNS`."""
+
+    experiment: Experiment
+    rows: Sequence[Sequence[str]]
+
+
+def published_tables(
+    study: Study, experiments: Sequence[Experiment], learning: Mapping[str, Sequence[Record]]
+) -> list[str]:
+    """The table of a group of experiments and, below it, the notes."""
+    shown = [
+        ExperimentRows(experiment, list(_rows(study, experiment, learning[experiment.name])))
+        for experiment in experiments
+    ]
+    notes = _notes(shown)
+    return [_table([row for entry in shown for row in entry.rows]), *([notes] if notes else [])]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    compared = any(row[COLUMNS.index("published")] != DASH for row in rows)
+    kept = [k for k, name in enumerate(COLUMNS) if compared or name not in ONLY_WITH_PUBLISHED]
+    columns, alignment, *body = ([line[k] for k in kept] for line in (COLUMNS, ALIGNMENT, *rows))
+    return pipe_table(body, columns, alignment)
+
+
+def _notes(shown: Sequence[ExperimentRows]) -> str:
+    """A line for each note: how settings differ, and why figures outside the range are outside."""
+    names_by_note: dict[str, list[str]] = {}
+    for entry in shown:
+        experiment = entry.experiment
+        is_outside = any(row[-1].startswith(OUTSIDE) for row in entry.rows)
+        explanations = experiment.explanations if is_outside else ()
+        for note in (*experiment.differences, *explanations):
+            names_by_note.setdefault(note, []).append(experiment.name)
+    return "\n".join(f"- {'; '.join(names)}: {note}" for note, names in names_by_note.items())
+
+
+def _rows(
+    study: Study, experiment: Experiment, records: Sequence[Record]
+) -> Iterator[Sequence[str]]:
+    """A row for each published figure, and one for each cell without any."""
+    for cell in experiment.cells:
+        of_cell = [record for record in records if record.case["cell"] == cell]
+        if of_cell:
+            figures = [figure for figure in experiment.published if figure.cell == cell]
+            for figure in figures or [_unpublished(cell, of_cell)]:
+                yield [experiment.name, cell, *_columns(study, figure, of_cell)]
+
+
+def _unpublished(cell: str, records: Sequence[Record]) -> PublishedFigure:
+    """A figure without a published value: sequences where any seed is solved, else the score."""
+    quantity = SEQUENCES if any(map(is_solved, records)) else SCORE
+    return PublishedFigure(cell, quantity, math.nan, math.nan, math.nan)
+
+
+def _columns(study: Study, figure: PublishedFigure, records: Sequence[Record]) -> list[str]:
+    """The columns of a row after the experiment and the cell."""
+    by_backend: dict[str, list[Record]] = {}
+    for record in records:
+        by_backend.setdefault(record.case["backend"], []).append(record)
+    main = by_backend.pop(study.main_backend, [])
+    quantity, ours = figure.quantity, our_figure(figure.quantity, main)
+    updates = float(median(map(updates_to_solve, main))) if main else math.nan
+    return [
+        _score_name(records[0]) if quantity == SCORE else quantity,
+        published_text(figure),
+        f"{figure_text(quantity, ours)}{spread_text(quantity, main)}",
+        figure_text(SEQUENCES, updates),
+        share_text(sum(map(is_solved, main)), len(main)) + still_solved_text(main),
+        _other_backends(quantity, study.main_backend, main, by_backend) or DASH,
+        verdict(figure, ours, main),
+    ]
+
+
+def _other_backends(
+    quantity: str,
+    main_name: str,
+    main: Sequence[Record],
+    others: Mapping[str, Sequence[Record]],
+) -> str:
+    """`numpy 3,000 (3 of 3), torch 3,500 (2 of 3); jax 8,000 (3 of 3)`: the other backends and,
+    where the main backend has more seeds than they, its figure for their seeds."""
+    if not others:
+        return ""
+    seeds = {record.case["seed"] for records in others.values() for record in records}
+    same_seeds = [record for record in main if record.case["seed"] in seeds]
+    text = ", ".join(_backend_text(quantity, name, records) for name, records in others.items())
+    if 0 < len(same_seeds) < len(main):
+        text += f"; {_backend_text(quantity, main_name, same_seeds)}"
+    return text
+
+
+def _backend_text(quantity: str, name: str, records: Sequence[Record]) -> str:
+    ours = figure_text(quantity, our_figure(quantity, records))
+    return f"{name} {ours} ({sum(map(is_solved, records))} of {len(records)})"
+
+
+def _score_name(record: Record) -> str:
+    """`nmse; autoregression 0.123, perceptron 0.155`: the score, and the classical methods."""
+    values = {name: record.metrics.get(f"{BASELINE_PREFIX}{name}") for name in BASELINES}
+    texts = [f"{name} {format_number(v)}" for name, v in values.items() if v is not None]
+    return "; ".join([str(record.case["metric"]), *([", ".join(texts)] if texts else [])])
