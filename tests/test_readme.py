@@ -15,7 +15,7 @@ from conftest import ROOT
 import backends
 import tasks
 from bench.records.folder import RunFolder
-from studies.command import STUDIES, plan, report
+from studies.catalogue import STUDIES
 
 README = (ROOT / "README.md").read_text()
 DOCS = list((ROOT / "docs").glob("*.md"))
