@@ -41,7 +41,8 @@ def published(name: str) -> PublishedStudy:
         plan = plan_study(study, backends, device or "cpu")
     folder = RunFolder(ROOT / "results/studies" / name)
     records = folder.records()
-    by_experiment = records_by_experiment(plan.experiments_by_key, records)
+    grouped = records_by_experiment(plan.experiments_by_key, records)
+    by_experiment = {e.name: grouped[e.name] for e in study.experiments if e.name in grouped}
     return PublishedStudy(study, plan, folder, records, by_experiment)
 
 
