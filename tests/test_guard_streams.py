@@ -1,63 +1,63 @@
-"""The decision replayed on launches that a real machine gave: log-ratios of a minimum a launch."""
+"""The guard's decision, replayed on recorded launches: log-ratios of the minimum of each launch."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log1p
 
 import pytest
-from guard_rates import STREAMS, guard
+from conftest import ROOT
 
 from bench.compare.decision import Rule, Verdict
+from studies.guard_rates.rules import guard
+from studies.guard_rates.streams import read_streams, stream_ratios
 
-RECORDED: Mapping[str, Mapping[str, Sequence[float]]]
-RECORDED = json.loads(STREAMS.read_text())["log_ratios"]
+RECORDED = {
+    head: stream_ratios(stream) for head, stream in read_streams(ROOT / "results/guard-cpu").items()
+}
 SAME = [name for name in RECORDED if name.startswith("same")]
 RULE = Rule()
 EAGER = Rule(tolerated=0.0, least=0.0, level=0.4, rounds=1)
 
 
-def verdicts(stream: Mapping[str, Sequence[float]], rule: Rule = RULE) -> Counter[str]:
-    return Counter(verdict for verdict, _ in guard(stream, rule))
+def verdicts(ratios: Mapping[str, Sequence[float]], rule: Rule = RULE) -> Counter[str]:
+    return Counter(verdict for verdict, _ in guard(ratios, rule))
 
 
-def test_quiet_and_busy_launches_of_the_same_code_are_there() -> None:
+def test_launches_of_the_same_code_were_recorded_on_a_quiet_and_on_a_busy_machine() -> None:
     assert SAME == ["same", "same, busy"]
     assert all(sum(verdicts(RECORDED[name]).values()) >= 300 for name in SAME)
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_the_same_code_is_never_slower_nor_faster(name: str) -> None:
-    found = verdicts(RECORDED[name])
-    assert not found[Verdict.REGRESSED] and not found[Verdict.IMPROVED]
+def test_same_code_is_never_slower_nor_faster(name: str) -> None:
+    counts = verdicts(RECORDED[name])
+    assert not counts[Verdict.REGRESSED] and not counts[Verdict.IMPROVED]
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_a_rule_that_is_too_eager_would_have_been_wrong_on_them(name: str) -> None:
-    found = verdicts(RECORDED[name], EAGER)
-    assert found[Verdict.REGRESSED] > 0 and found[Verdict.REGRESSED] + found[Verdict.IMPROVED] > 10
+def test_rule_that_is_too_eager_is_wrong_about_the_same_code(name: str) -> None:
+    counts = verdicts(RECORDED[name], EAGER)
+    assert counts[Verdict.REGRESSED] > 0
+    assert counts[Verdict.REGRESSED] + counts[Verdict.IMPROVED] > 10
 
 
 @pytest.mark.parametrize(("name", "least"), [("10%", 0.8), ("20%", 0.95)])
-def test_real_extra_work_is_found_and_called_an_improvement_the_other_way_round(
-    name: str, least: float
-) -> None:
-    found = verdicts(RECORDED[name])
-    assert found[Verdict.REGRESSED] >= least * sum(found.values())
-    mirrored = {cell: [-d for d in ratios] for cell, ratios in RECORDED[name].items()}
-    assert verdicts(mirrored)[Verdict.IMPROVED] == found[Verdict.REGRESSED]
+def test_extra_work_regresses_and_less_work_improves(name: str, least: float) -> None:
+    counts = verdicts(RECORDED[name])
+    assert counts[Verdict.REGRESSED] >= least * sum(counts.values())
+    mirrored = {model: [-ratio for ratio in ratios] for model, ratios in RECORDED[name].items()}
+    assert verdicts(mirrored)[Verdict.IMPROVED] == counts[Verdict.REGRESSED]
 
 
 @pytest.mark.parametrize("name", list(RECORDED))
-def test_where_the_machine_itself_moved_nothing_is_concluded(name: str) -> None:
-    moved = {**RECORDED[name]}
-    moved["control"] = [d + log1p(0.25) for d in moved["control"]]
-    found = verdicts(moved)
-    assert found[Verdict.INCONCLUSIVE] == sum(found.values())
+def test_nothing_is_concluded_where_the_machine_itself_changed(name: str) -> None:
+    control = [ratio + log1p(0.25) for ratio in RECORDED[name]["control"]]
+    counts = verdicts({**RECORDED[name], "control": control})
+    assert counts[Verdict.INCONCLUSIVE] == sum(counts.values())
 
 
 def test_noise_ten_times_as_large_is_not_called_a_change() -> None:
-    noisy = {cell: [10 * d for d in ratios] for cell, ratios in RECORDED["same"].items()}
-    found = verdicts({**noisy, "control": RECORDED["same"]["control"]})
-    assert found[Verdict.REGRESSED] + found[Verdict.IMPROVED] <= 0.01 * sum(found.values())
-    assert found[Verdict.INCONCLUSIVE] > found[Verdict.PASS]
+    noisy = {model: [10 * ratio for ratio in ratios] for model, ratios in RECORDED["same"].items()}
+    counts = verdicts({**noisy, "control": RECORDED["same"]["control"]})
+    assert counts[Verdict.REGRESSED] + counts[Verdict.IMPROVED] <= 0.01 * sum(counts.values())
+    assert counts[Verdict.INCONCLUSIVE] > counts[Verdict.PASS]

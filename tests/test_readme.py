@@ -1,6 +1,5 @@
 """What the documents say is what the code does."""
 
-import json
 import re
 import subprocess
 import sys
@@ -8,15 +7,10 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
-import gate
-import guard_rates
 import pytest
 from conftest import ROOT
 
-import backends
 import tasks
-from bench.records.folder import RunFolder
-from studies.command import STUDIES, plan, report
 
 README = (ROOT / "README.md").read_text()
 DOCS = list((ROOT / "docs").glob("*.md"))
@@ -53,10 +47,10 @@ def test_every_option_and_file_that_is_named_exists(page: str) -> None:
 
 @cache
 def options() -> set[str]:
-    """All of all commands, and of the programs in `tests`."""
+    """All of all commands, and of the programs in `studies`."""
     commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
     commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
-    commands += ["tests/gate.py", "tests/guard_rates.py", "-m tests.native"]
+    commands += [f"-m studies.{name}" for name in ("gate_rates", "guard_rates", "native")]
     told = [
         subprocess.run(
             [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True
@@ -110,14 +104,6 @@ def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> Non
     assert listed == set(backends.names())
 
 
-def test_the_table_of_the_guard_s_errors_is_the_one_that_its_records_give() -> None:
-    shown = (ROOT / "docs/guard.md").read_text()
-    shown = shown.split("<!-- rates -->")[1].split("<!-- end of rates -->")[0]
-    assert shown.strip() == guard_rates.report(ROOT / "results/guard-cpu").strip()
-    kept = json.loads(guard_rates.STREAMS.read_text())
-    assert kept == guard_rates.kept(ROOT / "results/guard-cpu")
-
-
 def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() -> None:
     shown = (ROOT / "docs/tasks.md").read_text()
     shown = shown.split("<!-- tasks -->")[1].split("<!-- end of tasks -->")[0]
@@ -128,37 +114,3 @@ def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() 
         for name, task in standard.items()
     }
     assert set(rows) == made
-
-
-def test_the_table_of_the_gate_s_errors_is_the_one_that_its_records_give() -> None:
-    shown = (ROOT / "docs/architecture.md").read_text()
-    shown = shown.split("<!-- gate -->")[1].split("<!-- end of gate -->")[0]
-    folder = ROOT / "results/gate-cpu"
-    models = [json.loads(line) for line in (folder / "models.jsonl").read_text().splitlines()]
-    made = gate.table(models)
-    assert shown.strip().endswith(made)
-    assert (folder / "table.md").read_text().strip() == shown.strip()
-    assert {m["adapter"] for m in models} == {*gate.RIGHT, *gate.FAULTS}
-    wrong = [m for m in models if m["rejected"] != m["faulty"]]
-    assert [m["adapter"] for m in wrong] == ["Adam's β₂ 0.99"], "as the text says"
-    assert wrong[0]["size"] != "workload 4 × 7 × 2 → 5"
-
-
-LEARNING = (ROOT / "docs/learning.md").read_text()
-
-
-@pytest.mark.parametrize("name", re.findall(r"<!-- end of ([\w-]+) -->", LEARNING))
-def test_the_tables_of_a_study_are_those_that_its_records_give(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, (own, _, gpu) = RunFolder(ROOT / "results/studies" / name), name.partition("-")
-    if gpu:
-        monkeypatch.setattr("bench.plan.availability.why_unavailable", lambda backend, device: None)
-    study = STUDIES[own]
-    planned, _ = plan(study, study.rows, backends, tasks, gpu or "cpu")
-    made, drawn = report(folder, study, planned)
-    shown = LEARNING.split(f"<!-- {name} -->")[1].split(f"<!-- end of {name} -->")[0]
-    assert shown.strip() == made.strip() == (folder.path / "table.md").read_text().strip()
-    for key, figure in drawn.items():
-        assert (figure is not None) == (folder.path / f"{key}.png").exists()
-    assert all(record.key in planned for record in folder.records())

@@ -13,7 +13,7 @@ ALLOWED = {
     "backends": {"backends", "bench.spec"},
     "tasks": {"tasks", "bench.spec"},
     "bench": {"bench"},
-    "studies": {"studies", "bench", "backends"},
+    "studies": {"studies", "bench", "tasks", "backends"},
 }
 HEAVY = {"torch", "tensorflow", "keras", "jax", "optax", "flax", "equinox", "onnx", "onnxruntime"}
 

@@ -1,0 +1,79 @@
+"""The published tables of the gate's and the guard's error rates follow from their records."""
+
+from collections.abc import Iterable
+
+import pytest
+from conftest import ROOT
+
+from studies import gate_rates
+from studies.guard_rates.collect import timed_cases
+from studies.guard_rates.compare_faults import FAULT_LINES
+from studies.guard_rates.rules import all_rules
+from studies.guard_rates.streams import read_streams
+from studies.guard_rates.tables import faults_table, rules_table
+from studies.json_lines import JsonLines
+
+GATE, GUARD = ROOT / "results/gate-cpu", ROOT / "results/guard-cpu"
+QUICK_RULES = (
+    "this guard",
+    "20 pairs, nothing confirmed",
+    "pytest-benchmark mean:5%, 1 launch",
+    "pytest-benchmark min:5%, 20 launches",
+)
+"""A sample of the rules: the replay of all of them takes a minute, and runs with `--thorough`."""
+
+
+def rows(text: str) -> list[list[str]]:
+    """The texts in the rows of Markdown tables, without their headings."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    texts = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    rules = [k for k, cells in enumerate(texts) if set("".join(cells)) <= set(":-")]
+    return [cells for k, cells in enumerate(texts) if k not in rules and k + 1 not in rules]
+
+
+def test_table_of_the_gate_is_the_one_that_its_records_give() -> None:
+    models = JsonLines(GATE / gate_rates.MODELS).read()
+    shown = (GATE / gate_rates.TABLE).read_text()
+    assert shown.strip().endswith(gate_rates.table(models))
+    assert {model["adapter"] for model in models} == {*gate_rates.CORRECT, *gate_rates.FAULTS}
+
+
+def test_gate_was_wrong_about_one_model_only() -> None:
+    """The architecture page says which one."""
+    models = JsonLines(GATE / gate_rates.MODELS).read()
+    wrong = [model for model in models if model["rejected"] != model["faulty"]]
+    assert [model["adapter"] for model in wrong] == ["Adam's β₂ 0.99"]
+    assert wrong[0]["size"] != "workload 4 × 7 × 2 → 5"
+
+
+def test_gate_is_run_again_on_a_published_model_with_the_same_result() -> None:
+    published = next(
+        model
+        for model in JsonLines(GATE / gate_rates.MODELS).read()
+        if (model["adapter"], model["size"]) == ("clipping left out", "workload 4 × 7 × 2 → 5")
+    )
+    result = gate_rates.run_gate(published)
+    assert result["rejected"] == published["rejected"]
+    assert result["array"] == published["array"]
+
+
+def test_table_of_the_guard_is_the_one_that_its_records_give(
+    request: pytest.FixtureRequest,
+) -> None:
+    names: Iterable[str] = all_rules() if request.config.getoption("--thorough") else QUICK_RULES
+    made = rows(rules_table(read_streams(GUARD), list(names)))
+    made += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
+    shown = rows((GUARD / "table.md").read_text())
+    assert len(made) == len(list(names)) + 13
+    assert not [row for row in made if row not in shown]
+    if request.config.getoption("--thorough"):
+        assert made == shown
+    assert {row[0] for row in shown} >= set(all_rules())
+
+
+def test_published_streams_have_the_models_that_would_be_timed_today() -> None:
+    from studies.guard_rates.collect import model_name
+
+    names = {model_name(case) for case in timed_cases()}
+    for base, head in read_streams(GUARD).values():
+        assert {*base} == {*head} == {*names, "control"}

@@ -1,0 +1,94 @@
+"""Every figure that the page on performance quotes follows from the published samples."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from quotes import Page
+
+from studies.json_lines import JsonLines
+from studies.native.comparisons import PARTS, comparisons
+from studies.native.problem import CELLS, SHAPES
+from studies.native.tables import Row, comparison_rows
+
+FOLDER = ROOT / "results/native-cpu"
+TEXT = (ROOT / "docs/performance.md").read_text()
+DEFINITIONS = (
+    "above 32 MiB",
+    "Each 4 KiB",
+    "(Werbos 1990)",
+    "within the 2% of part a",
+    "lstm with 32 units",
+)
+"""Constants of glibc and of the definition of the parts."""
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    environment, *records = JsonLines(FOLDER / "samples.jsonl").read()
+    rng = np.random.default_rng(environment["settings"]["seed"])
+    return comparison_rows(environment, records, rng)
+
+
+def claimed_parts() -> dict[str, list[str]]:
+    """The rows of the page's table: part → claim, target, met, unclear."""
+    lines = [line for line in TEXT.splitlines() if re.match(r"\| [a-e] \|", line)]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return {part: texts for part, *texts in cells}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_verdicts_of_a_part_are_those_of_its_samples(part: str, rows: list[Row]) -> None:
+    verdicts = Counter(row["verdict"] for row in rows if row["part"] == part)
+    _, _, met, unclear = claimed_parts()[part]
+    assert (met, unclear) == (str(verdicts["PASS"]), str(verdicts["unclear"]))
+    assert not verdicts["MISSED"] and not verdicts["not comparable"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_targets_of_a_part_are_those_of_its_comparisons(part: str) -> None:
+    targets = {
+        f"≥ {100 * c.target:.0f}%" if c.rate else f"≤ {c.target:g}"
+        for shape in SHAPES
+        for cell in CELLS
+        for c in comparisons(shape, cell, [part], ["torch", "tensorflow", "jax", "numpy"])
+        if c.target is not None
+    }
+    assert {*claimed_parts()[part][1].split("; ")} == targets
+
+
+def test_page_has_no_unchecked_figure(rows: list[Row]) -> None:
+    verdicts = Counter(row["verdict"] for row in rows)
+    page = Page(ROOT / "docs/performance.md")
+    assert page.quotes(
+        "{} comparisons meet their target, {} are unclear, none misses it",
+        verdicts["PASS"],
+        verdicts["unclear"],
+    )
+    for part, (claim, target, met, unclear) in claimed_parts().items():
+        claim = " ".join(re.sub(r"`[^`]*`", " ", claim).split())
+        assert page.quotes("| {} | {} | {} | {} | {} |", part, claim, target, met, unclear)
+    assert page.unchecked_figures((), DEFINITIONS) == []
+
+
+def test_machine_is_the_one_that_the_page_names() -> None:
+    environment, *_ = JsonLines(FOLDER / "samples.jsonl").read()
+    assert environment["machine"]["processor"] == "AMD EPYC"
+    assert environment["settings"]["threads"] == 2
+    assert "an AMD EPYC with two threads" in " ".join(TEXT.split())
+
+
+def test_tiny_shape_has_the_units_that_the_page_names() -> None:
+    assert SHAPES["tiny"].hidden == 32
+
+
+def test_rnn_of_jax_is_as_fast_as_those_of_flax_and_keras(rows: list[Row]) -> None:
+    ratios = [
+        float(row["ratio"])
+        for row in rows
+        if (row["part"], row["cell"], row["phase"]) == ("b", "rnn", "step")
+        and row["base"] in ("flax", "keras-jax")
+    ]
+    assert len(ratios) == 6 and min(ratios) > 0.85 and max(ratios) < 1.05

@@ -1,0 +1,204 @@
+"""The tables of published figures and of forecasts follow from the records."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from published_studies import NAMES, published
+from study_records import experiment, grouped, learning_record
+
+from bench.records.record import Record
+from studies.experiment import (
+    SCORE,
+    SEQUENCES,
+    SOLVED,
+    Experiment,
+    PublishedFigure,
+    Study,
+    single_value,
+    value_range,
+)
+from studies.study_report import study_report
+from studies.tables.markdown import failures_text, markdown
+from studies.tables.verdicts import verdict
+
+
+def study(*experiments: Experiment, **settings: Any) -> Study:
+    """A study whose main backend is `a`."""
+    chosen: dict[str, Any] = {"main_backend": "a", "other_backends": (), **settings}
+    return Study(about="", experiments=experiments, **chosen)
+
+
+def cells(line: str) -> list[str]:
+    """The texts in a row of a Markdown table."""
+    return [cell.strip() for cell in line.split("|")[1:-1]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_published_tables_are_those_that_the_records_give(name: str) -> None:
+    source = published(name)
+    report = study_report(source.study, source.plan, source.records)
+    assert report.tables == (source.folder.path / "table.md").read_text()
+    for file, figure in report.figures.items():
+        assert (figure is not None) == (source.folder.path / f"{file}.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("figure", "ours", "expected"),
+    [
+        (single_value("lstm", SEQUENCES, 1000), 1000, "within"),
+        (single_value("lstm", SEQUENCES, 1000), 500, "within"),
+        (single_value("lstm", SEQUENCES, 1000), 499, "outside: fewer"),
+        (single_value("lstm", SEQUENCES, 1000), 2001, "outside: more"),
+        (single_value("lstm", SEQUENCES, 1000), math.inf, "outside: no more than half solved"),
+        (single_value("lstm", SCORE, 0.1), 0.04, "outside: lower"),
+        (value_range("lstm", SEQUENCES, 10, 20), 21, "outside: more"),
+        (PublishedFigure("rnn", SOLVED, 0.0, 0.0, 0.0), 0.0, "within"),
+        (PublishedFigure("rnn", SOLVED, 0.0, 0.0, 0.0), 1.0, "outside: higher"),
+        (PublishedFigure("rnn", SOLVED, 1.0, 1.0, 1.0), 0.5, "outside: lower"),
+        (PublishedFigure("lstm", SOLVED, 0.985, 0.97, 1.0), 0.9, "within"),
+        (PublishedFigure("lstm", SCORE, math.nan, math.nan, math.nan), 0.1, "–"),
+    ],
+)
+def test_verdict_says_on_which_side_of_the_published_range_our_figure_lies(
+    figure: PublishedFigure, ours: float, expected: str
+) -> None:
+    assert verdict(figure, ours, [learning_record(k, 1.0) for k in range(10)]) == expected
+
+
+def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() -> None:
+    one = experiment(published=(single_value("lstm", SEQUENCES, 900),))
+    main = [
+        learning_record(k, count, steps_to_solve=count and count / 10)
+        for k, count in enumerate([400, 800, 1200, None])
+    ]
+    other = [learning_record(k, count, backend="b") for k, count in enumerate([500, 700, 600])]
+    text = markdown(study(one, other_backends=("b",)), grouped([*main, *other], one))
+    assert cells(text.splitlines()[-1]) == [
+        *("it", "lstm", "sequences", "900", "1,000 (400–∞)", "100", "3 of 4 (19–99%)"),
+        *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
+    ]
+
+
+def test_seeds_that_are_no_longer_solved_at_the_end_are_counted() -> None:
+    one = experiment(cells=("lstm",))
+    solved = [learning_record(k, 5, steps_to_solve=5, score=k, threshold=1.5) for k in range(3)]
+    others = [
+        learning_record(3, 5, steps_to_solve=5, score=None, threshold=1.5),
+        learning_record(4, None, score=9),
+    ]
+    records = grouped([*solved, *others], one)
+    assert "| 4 of 5 (28–99%), 2 at the end |" in markdown(study(one), records)
+    assert "| 4 of 5, 2 at the end, 5 " in markdown(study(one, grid=True), records)
+    assert "at the end" not in markdown(study(one), grouped(solved[:2], one))
+
+
+def test_median_lies_in_the_range_beside_it() -> None:
+    one = experiment()
+    solved = [learning_record(k, s) for k, s in enumerate([187_240, 182_000, 187_200])]
+    assert "187,200 (182,000–187,240)" in markdown(study(one), grouped(solved, one))
+    unsolved = [learning_record(k, None, score=s) for k, s in enumerate([0.1, None, 0.2])]
+    assert "0.200 (0.100–∞)" in markdown(study(one), grouped(unsolved, one))
+
+
+def test_median_is_missing_where_most_seeds_are_not_solved() -> None:
+    one = experiment(published=(single_value("lstm", SEQUENCES, 900),))
+    records = [learning_record(k, count) for k, count in enumerate([400, None, None])]
+    text = markdown(study(one), grouped(records, one))
+    assert "– (400–∞)" in text and "outside: no more than half solved" in text
+
+
+def test_table_without_published_figures_has_no_columns_for_them() -> None:
+    one = experiment()
+    text = markdown(study(one), grouped([learning_record(0, 500)], one))
+    assert "published" not in text and "verdict" not in text
+    assert "| it | lstm | sequences | 500 |" in re.sub(" +", " ", text)
+
+
+def test_explanation_is_shown_only_where_our_figure_is_outside() -> None:
+    one = experiment(
+        published=(single_value("lstm", SEQUENCES, 900),),
+        explanations=("Because of that.",),
+        differences=("Ours is shorter.",),
+    )
+    for sequences, is_shown in ((800, False), (100, True)):
+        records = [learning_record(k, sequences) for k in range(3)]
+        text = markdown(study(one), grouped(records, one))
+        assert ("Because of that." in text) == is_shown
+        assert "- it: Ours is shorter." in text
+
+
+def test_case_that_two_experiments_share_counts_in_both() -> None:
+    both = tuple(experiment(name, cells=("lstm",)) for name in ("one", "two"))
+    records = [learning_record(k, k, steps_to_solve=k) for k in (1, 2, 3)]
+    text = markdown(study(*both, grid=True), grouped(records, *both))
+    assert text.count("3 of 3, 2") == 2
+
+
+def test_failed_case_is_listed_with_its_reason() -> None:
+    failed = replace(learning_record(3, None), status="failed", reason="time-out")
+    failed = replace(failed, case={**failed.case, "task": "adding"})
+    text = failures_text([learning_record(0, 1.0), failed])
+    assert text.strip().endswith("learning, seed 3: time-out")
+    assert failures_text([learning_record(0, 1.0)]) == ""
+
+
+def test_forecasts_have_a_row_for_each_series_with_classical_methods_and_all_cells() -> None:
+    rise = experiment("rise", series="rise")
+    window = experiment("rise at once", series="rise", cells=("feedforward",))
+    fall = experiment("fall", series="fall")
+
+    def scores(cell: str, values: Sequence[float | None], backend: str = "a") -> list[Record]:
+        return [
+            learning_record(seed, None, cell=cell, backend=backend, score=value)
+            for seed, value in enumerate(values)
+        ]
+
+    def rising(cell: str, values: Sequence[float | None], backend: str = "a") -> list[Record]:
+        baselines = {"baseline.persistence": 2.0, "baseline.persistence.far": 20.0}
+        return [
+            replace(r, metrics={**r.metrics, **baselines, "final.far": 10 * r.metrics["score"]})
+            for r in scores(cell, values, backend)
+        ]
+
+    def falling(cell: str, values: Sequence[float | None], backend: str = "a") -> list[Record]:
+        return [
+            replace(r, metrics={**r.metrics, "baseline.flat": 4.0})
+            for r in scores(cell, values, backend)
+        ]
+
+    records = {
+        "rise": [*rising("rnn", [1.0, 3.0, 2.0]), *rising("rnn", [1.5, 3.3], "b")],
+        "rise at once": rising("feedforward", [9.0]),
+        "fall": [*falling("gru", [0.0, None, 0.5]), *falling("gru", [0.0, None, 0.5], "b")],
+    }
+    text = markdown(study(rise, window, fall, other_backends=("b",)), records)
+    rows = [cells(line) for line in text.splitlines() if "|" in line]
+    heads, _, first, second, other_heads, _, measures = rows
+    assert heads == [
+        "series",
+        "persistence",
+        "flat",
+        *("rnn", "lstm", "gru"),
+        "feedforward",
+        "others",
+    ]
+    once = "9.00 (9.00–9.00)"
+    assert first == ["rise", "2.00", "–", "2.00 (1.00–3.00)", "–", "–", once, "b 30.0% (2)"]
+    assert second == ["fall", "–", "4.00", "–", "–", "0.500 (0–∞)", "–", "b 0.0% (3)"]
+    assert other_heads == ["series", "measure", *heads[1:-1]]
+    assert measures == ["rise", "far", "20.0", "–", "20.0", "–", "–", "90.0"]
+
+
+def test_seeds_that_beat_the_autoregression_at_the_end_are_counted() -> None:
+    one = experiment("rise", series="rise", cells=("gru", "lstm"))
+    baseline = {"baseline.autoregression": 0.2}
+    records = [
+        learning_record(k, 5, cell="gru", score=score, **baseline)
+        for k, score in enumerate([0.1, 0.2, None])
+    ]
+    text = markdown(study(one), grouped(records, one))
+    assert "| rise | 1 of 3 (1–91%) | – |" in re.sub(" +", " ", text)
