@@ -85,7 +85,7 @@ def _model_errors(
         try:
             case = Case.from_flat(cost.settings)
             rough = _rough_seconds(case, case.sized(templates[case.task.name]))
-        except (Unavailable, ValueError, KeyError):
+        except (Unavailable, ValueError, KeyError, TypeError):
             continue  # a task whose data are gone, or a case of an older version
         key = (case.backend, case.device, case.probe)
         errors.setdefault(key, []).append(median(cost.seconds) / rough)
