@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from conftest import bench_for
 from runners import parity_case, runner
-from running import MISBEHAVING, PLUGIN, bench, bench_inside, keep_lines, records, tiny_run
+from running import MISBEHAVING, PLUGIN, bench_inside, keep_lines, records, tiny_run
 
 from bench.plan.case import Case
 from bench.plan.units import Unit
@@ -125,19 +125,24 @@ def test_run_in_which_everything_is_skipped_has_exit_code_3(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("named", "variable", "expected"),
-    [("torch-compile", "TORCH_COMPILE_DISABLE", "inductor"), ("jax", "JAX_DISABLE_JIT", "xla")],
+    ("named", "switch", "expected"),
+    [
+        ("tests/plugins/falling_back.py", "UNUSED", "fused"),
+        ("torch-compile", "TORCH_COMPILE_DISABLE", "inductor"),
+        ("jax", "JAX_DISABLE_JIT", "xla"),
+    ],
 )
 def test_fallback_to_a_slow_path_is_flagged_in_the_run_and_in_the_tables(
-    named: str, variable: str, expected: str, tmp_path: Path
+    named: str, switch: str, expected: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The framework's own switch disables its compiler; the results stay right."""
+    if named == "jax" and not request.config.getoption("--thorough"):
+        pytest.skip("a minute for JAX without its compiler; run it with --thorough")
     words = ("--backends", named, "--cells", "rnn", "--probes", "parity", "speed")
-    done = tiny_run(tmp_path, *words, environment={variable: "1", "COLUMNS": "200"})
+    done = tiny_run(tmp_path, *words, environment={switch: "1", "COLUMNS": "200"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "fell back" in " ".join(done.stdout.split())
-    written = bench("report", tmp_path / "r")
-    assert written.returncode == 0
+    assert bench_inside("report", tmp_path / "r").returncode == 0
     tables = (tmp_path / "r" / "report" / "tables.md").read_text()
     assert f"python-loop, not {expected}" in tables
     learning, speed = (line for line in tables.splitlines() if line.startswith("| rnn"))
