@@ -11,6 +11,7 @@ from typing import Any
 import backends
 import tasks
 from bench.options import (
+    AnyOptions,
     RunOptions,
     Settings,
     WorkerOptions,
@@ -70,8 +71,8 @@ def run(arguments: Sequence[str]) -> int:
 
     return run_command(
         _request(parsed),
-        checked(RunOptions, explicit(parsed, RunOptions)),
-        checked(WorkerOptions, explicit(parsed, WorkerOptions)),
+        _values(parsed, RunOptions),
+        _values(parsed, WorkerOptions),
         backends=backends,
         tasks=tasks,
         entry=ENTRY,
@@ -88,8 +89,8 @@ def compare(arguments: Sequence[str]) -> int:
     return compare_command(
         _request(parsed),
         parsed.runs,
-        checked(CompareOptions, explicit(parsed, CompareOptions)),
-        checked(WorkerOptions, explicit(parsed, WorkerOptions)),
+        _values(parsed, CompareOptions),
+        _values(parsed, WorkerOptions),
         backends=backends,
         entry=ENTRY,
         root=parsed.results_dir,
@@ -139,7 +140,7 @@ def study(arguments: Sequence[str]) -> int:
     return study_command(
         parsed.study,
         parsed.rows,
-        checked(WorkerOptions, explicit(parsed, WorkerOptions)),
+        _values(parsed, WorkerOptions),
         backends=backends,
         tasks=tasks,
         entry=ENTRY,
@@ -283,6 +284,11 @@ def _add_results_dir(parser: argparse.ArgumentParser, default: Path) -> None:
     parser.add_argument(
         "--results-dir", type=Path, default=default, help="the folder that holds the results"
     )
+
+
+def _values(parsed: argparse.Namespace, options: type[AnyOptions]) -> AnyOptions:
+    """The options of one table, with defaults for those that the user left open."""
+    return checked(options, explicit(parsed, options))
 
 
 def _request(parsed: argparse.Namespace) -> Request:

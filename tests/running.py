@@ -100,10 +100,10 @@ def case_keys(records: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(record["case"], sort_keys=True) for record in records]
 
 
-def keep_lines(root: Path, count: int, rest: bytes = b"") -> None:
-    """Cut the records of the run `r` back to their first lines, followed by `rest`."""
+def keep_lines(root: Path, count: int, tail: bytes = b"") -> None:
+    """Cut the records of the run `r` back to their first lines, followed by `tail`."""
     file = root / "r" / "records.jsonl"
-    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:count]) + rest)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:count]) + tail)
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 30) -> Any:

@@ -42,8 +42,8 @@ def test_every_case_comes_once_and_every_model_is_proven_first(selection: Select
 
 
 def test_longer_sequences_are_scored_only_on_request_and_only_where_a_task_has_them() -> None:
-    both = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
-    cases = plan_cases(selection(tasks=both, probes=["lengths"]))
+    two_tasks = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
+    cases = plan_cases(selection(tasks=two_tasks, probes=["lengths"]))
     assert {case.task.name for case in cases if case.probe == "lengths"} == {"adding"}
     assert "lengths" not in DEFAULT_PROBES and set(DEFAULT_PROBES) < set(PROBES)
 

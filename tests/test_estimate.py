@@ -94,19 +94,19 @@ def test_untimed_units_share_the_workers_and_timed_units_do_not() -> None:
     def unit(backend: str, timed: bool, *cases: Case) -> Unit:
         return Unit(backend, "cpu", 1, timed, cases or (learning,))
 
-    cost, alone = {CASE.key: 10.0, learning.key: 10.0}, START_S + 10
+    cost, one_unit = {CASE.key: 10.0, learning.key: 10.0}, START_S + 10
     a, b = unit("a", False), unit("b", False)
     assert estimate_total([], cost, 2) == 0
-    assert estimate_total([a], cost, 2) == alone
-    assert estimate_total([a, b], cost, 1) == 2 * alone
-    assert estimate_total([a, b], cost, 2) == alone
-    assert estimate_total([a, unit("a", False)], cost, 2) == alone
+    assert estimate_total([a], cost, 2) == one_unit
+    assert estimate_total([a, b], cost, 1) == 2 * one_unit
+    assert estimate_total([a, b], cost, 2) == one_unit
+    assert estimate_total([a, unit("a", False)], cost, 2) == one_unit
     proof = unit("a", False, CASE)
-    assert estimate_total([proof, a], cost, 2) == 2 * alone
-    assert estimate_total([proof, b], cost, 2) == alone
+    assert estimate_total([proof, a], cost, 2) == 2 * one_unit
+    assert estimate_total([proof, b], cost, 2) == one_unit
     assert estimate_total([proof, unit("a", False, CASE, learning)], cost, 2) == START_S + 20
-    assert estimate_total([proof] + 4 * [a], cost, 2) == 2.5 * alone
-    assert estimate_total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * alone
+    assert estimate_total([proof] + 4 * [a], cost, 2) == 2.5 * one_unit
+    assert estimate_total([a, b, unit("a", True), unit("b", True)], cost, 2) == 3 * one_unit
 
 
 def test_total_with_one_worker_is_the_sum_of_cases_and_starts() -> None:

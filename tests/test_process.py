@@ -133,13 +133,13 @@ def test_ready_worker_takes_the_cases_and_one_that_died_is_replaced(
     imports: bool, tmp_path: Path
 ) -> None:
     run, case = runner(tmp_path, [sys.executable, "-c", answering(imports=imports)]), parity_case()
-    both, processors = unit(case, case, timed=True), machine.cpus()[:1]
+    two_cases, processors = unit(case, case, timed=True), machine.cpus()[:1]
 
     async def ready_worker_answered() -> bool:
-        worker = await run.start_ready(both, processors)
+        worker = await run.start_ready(two_cases, processors)
         assert worker is not None and worker.alive == imports
         worker.move(processors)
-        await run.run_unit(both, 0, processors, worker)
+        await run.run_unit(two_cases, 0, processors, worker)
         processes = [record.metrics["process"] for record in run.folder.records()]
         assert processes[0] == processes[1] and not worker.alive
         return processes[0] == worker.process.pid

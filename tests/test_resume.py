@@ -31,8 +31,8 @@ def test_damaged_line_in_the_middle_stops_every_command_and_is_left_alone(
 ) -> None:
     file = copy_run(finished_run, tmp_path)
     second = file.read_bytes().splitlines(keepends=True)[1]
-    for rest in (b"", b'{"schema": 1, "run'):
-        keep_lines(tmp_path, 1, b'{"schema": 1\n' + second + rest)
+    for tail in (b"", b'{"schema": 1, "run'):
+        keep_lines(tmp_path, 1, b'{"schema": 1\n' + second + tail)
         before = file.read_bytes()
         for command in (("report", "r"), ("--resume", "r")):
             done = bench_inside(*command, "--results-dir", tmp_path)

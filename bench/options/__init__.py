@@ -5,7 +5,7 @@ one entry in its dataclass and the line of code that uses its value.
 """
 
 from bench.options.arguments import add_options, explicit
-from bench.options.checks import check_words, checked, is_of_kind
+from bench.options.checks import AnyOptions, check_words, checked, is_of_kind
 from bench.options.settings import (
     ALL_BACKENDS,
     EXECUTION,
@@ -21,6 +21,7 @@ __all__ = [
     "ALL_BACKENDS",
     "EXECUTION",
     "MODEL",
+    "AnyOptions",
     "Kind",
     "Option",
     "Options",

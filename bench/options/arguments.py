@@ -35,22 +35,22 @@ def add_options(
 
 def _argument(entry: Option, default: str) -> dict[str, Any]:
     """The keyword arguments of `add_argument`; `default` is how the help describes the default."""
-    choices = ", ".join(map(str, entry.choices)) if entry.kind.type is str else ""
+    choices = ", ".join(map(str, entry.choices)) if entry.value_kind.type is str else ""
     text = ": ".join(filter(None, (entry.help, choices)))
     text += f" (default: {default})" if default else ""
-    if entry.kind is Kind.FLAG:
+    if entry.value_kind is Kind.FLAG:
         return {"action": "store_true", "default": None, "help": text}
-    metavar = entry.metavar or ("NAME" if entry.kind.type is str else "N")
-    if entry.kind.is_list:
+    metavar = entry.metavar or ("NAME" if entry.value_kind.type is str else "N")
+    if entry.value_kind.is_list:
         return {"nargs": "+", "metavar": metavar, "help": text}
-    return {"type": entry.kind.type, "metavar": metavar, "help": text}
+    return {"type": entry.value_kind.type, "metavar": metavar, "help": text}
 
 
 def _default_text(field: "Field[Any]", entry: Option) -> str:
     """How the help describes the default; empty where there is nothing to say."""
     if entry.default_text is not None or field.default in (None, MISSING, False):
         return entry.default_text or ""
-    values = field.default if entry.kind.is_list else (field.default,)
+    values = field.default if entry.value_kind.is_list else (field.default,)
     return " ".join(map(str, values))
 
 
@@ -63,7 +63,7 @@ def explicit(arguments: argparse.Namespace, options: type[Options]) -> dict[str,
     for name, entry in table(options).items():
         value = getattr(arguments, name, None)
         if value is not None:
-            values[name] = _split(name, entry, value) if entry.kind.is_list else value
+            values[name] = _split(name, entry, value) if entry.value_kind.is_list else value
     return values
 
 
@@ -73,7 +73,7 @@ def _split(name: str, entry: Option, words: Sequence[str]) -> list[Any]:
     if not items:
         raise Unavailable(f"{flag_of(name)} is empty")
     try:
-        return [entry.kind.type(item) for item in items]
+        return [entry.value_kind.type(item) for item in items]
     except ValueError:
         raise Unavailable(
             f"{flag_of(name)} must be whole numbers, not {' '.join(items)!r}"

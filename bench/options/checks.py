@@ -21,15 +21,15 @@ def checked(options: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
 
 
 def _checked(name: str, entry: Option, value: Any) -> Any:
-    values = list(dict.fromkeys(value)) if entry.kind.is_list else [value]
+    values = list(dict.fromkeys(value)) if entry.value_kind.is_list else [value]
     label = flag_of(name) if entry.on_command_line else name
-    if entry.kind in (Kind.WHOLE, Kind.WHOLES):
+    if entry.value_kind in (Kind.WHOLE, Kind.WHOLES):
         _check_whole(label, entry, values)
-    elif entry.kind is Kind.NUMBER:
+    elif entry.value_kind is Kind.NUMBER:
         _check_number(label, entry, value)
     elif entry.choices:
         check_words(entry.noun or name, values, entry.choices)
-    return values if entry.kind.is_list else value
+    return values if entry.value_kind.is_list else value
 
 
 def _check_whole(label: str, entry: Option, values: Sequence[int]) -> None:
@@ -72,6 +72,6 @@ def is_of_kind(options: type[Options], name: str, value: Any) -> bool:
     entry = table(options).get(name)
     if entry is None:
         return False
-    types = (int, float) if entry.kind is Kind.NUMBER else (entry.kind.type,)
-    values = value if entry.kind.is_list else [value]
+    types = (int, float) if entry.value_kind is Kind.NUMBER else (entry.value_kind.type,)
+    values = value if entry.value_kind.is_list else [value]
     return isinstance(values, list) and bool(values) and all(type(v) in types for v in values)

@@ -32,7 +32,7 @@ class Kind(Enum):
 class Option:
     """One entry of the table."""
 
-    kind: Kind
+    value_kind: Kind
     help: str
     group: str = "what to run"
     """The heading in the help under which the option stands."""
@@ -53,7 +53,7 @@ class Option:
 
 
 def option(
-    kind: Kind,
+    value_kind: Kind,
     help: str = "",  # noqa: A002 - argparse has the same name
     *,
     default: Any = None,
@@ -61,7 +61,7 @@ def option(
     **details: Any,
 ) -> Any:
     """Declare a dataclass field that is an option; `details` are the other fields of `Option`."""
-    metadata = {"option": Option(kind, help, **details)}
+    metadata = {"option": Option(value_kind, help, **details)}
     if default_factory is not None:
         return field(default_factory=default_factory, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -6,7 +6,6 @@ record says why, and a fresh worker continues with the next case.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record, check_record
 from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
+from bench.run.side_by_side import run_side_by_side
 
 StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
 """Returns the command that starts the worker of a unit on these processors."""
@@ -65,45 +65,11 @@ class Runner:
     ) -> None:
         """Run the untimed units side by side, one processor each; then the timed ones in turn."""
         processors = machine.cpus() if processors is None else processors
-        await self._run_untimed([unit for unit in units if not unit.timed], jobs, processors)
+        untimed = [unit for unit in units if not unit.timed]
+        await run_side_by_side(untimed, jobs, processors, self.run_unit)
         for unit in units:
             if unit.timed:
                 await self.run_unit(unit, 0, processors[: unit.threads])
-
-    async def _run_untimed(
-        self, units: Sequence[Unit], jobs: int, processors: Sequence[int]
-    ) -> None:
-        """Run units side by side, at most one for each processor and `jobs` in all.
-
-        A unit waits for the first unit of its backend and device if that one proves its models.
-        A device other than the CPU has one worker at a time.
-        """
-        slots: asyncio.Queue[int] = asyncio.Queue()
-        for slot in range(max(1, min(jobs, len(processors)))):
-            slots.put_nowait(slot)
-        chains: dict[tuple[str, str], list[Unit]] = {}
-        for unit in units:
-            chains.setdefault((unit.backend, unit.device), []).append(unit)
-        devices = {device: asyncio.Lock() for _, device in chains if device != "cpu"}
-
-        async def run_in_slot(unit: Unit) -> None:
-            async with devices.get(unit.device, nullcontext()):
-                slot = await slots.get()
-                try:
-                    await self.run_unit(unit, slot, processors[slot : slot + 1])
-                finally:
-                    slots.put_nowait(slot)
-
-        async def run_chain(first: Unit, *others: Unit) -> None:
-            proof = group.create_task(run_in_slot(first))
-            for unit in sorted(others, key=lambda unit: unit.waits_for(first)):
-                if unit.waits_for(first):
-                    await proof
-                group.create_task(run_in_slot(unit))
-
-        async with asyncio.TaskGroup() as group:
-            for chain in chains.values():
-                group.create_task(run_chain(*chain))
 
     async def start_ready(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess | None:
         """Start a worker for a unit and let it import its framework; None if it does not start."""
