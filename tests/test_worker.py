@@ -2,16 +2,24 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from conftest import bench_for
 from running import PLUGIN, bench, records, tiny_run
 from test_selection import Registry
 
 import backends
+import tasks
+from bench.probes import training
+from bench.probes.training import train
 from bench.records.folder import RunFolder
 from bench.run.environment import worker_environment
+from bench.run.worker import Worker
+from bench.spec import Unsupported
 
 THREAD_VARIABLES = [f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")]
 
@@ -29,6 +37,48 @@ def test_prints_of_a_framework_and_its_own_types_do_not_damage_the_records(tmp_p
     assert "not JSON" not in done.stdout + done.stderr
     logs = (tmp_path / "r" / "workers").iterdir()
     assert "not JSON" in "".join(file.read_text(errors="replace") for file in logs)
+
+
+def test_cases_of_one_model_and_seed_share_one_training_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds = []
+
+    def counted(context: Any) -> Any:
+        seeds.append(context.case.seed)
+        return train(context)
+
+    monkeypatch.setattr(training, "train", counted)
+    worker = Worker(backends.load, tasks.load, "numpy", "numpy", threads=1)
+    learning = bench_for(probe="learning", steps=2, length=5, held_out=10).case
+    for seed in (0, 1, 0):
+        for probe in ("learning", "gradients"):
+            answer = worker.answer(replace(learning, seed=seed, probe=probe))
+            assert (answer["status"], answer["reason"]) == ("ok", None)
+    assert seeds == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (Unsupported("no gru"), "skipped", "no gru"),
+        (MemoryError(), "failed", "out of memory: MemoryError:"),
+        (RuntimeError("RESOURCE_EXHAUSTED: 2\nGiB"), "failed", "out of memory: RuntimeError: RESO"),
+        (ValueError("a\n  b"), "failed", "ValueError: a b"),
+    ],
+)
+def test_error_of_a_backend_is_an_answer_with_its_reason(
+    error: Exception, status: str, reason: str
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise error
+
+    broken = Registry(broken=SimpleNamespace(open_session=failing), numpy=backends.load("numpy"))
+    worker = Worker(broken.load, tasks.load, "broken", "numpy", threads=1)
+    answer = worker.answer(bench_for(probe="parity").case)
+    assert answer["status"] == status
+    assert answer["reason"].startswith(reason)
+    assert answer["environment"]["versions"].keys() == {"numpy"}
 
 
 def declaring(environment: Any) -> Registry:
