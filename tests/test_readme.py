@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+import backends
 import tasks
 
 README = (ROOT / "README.md").read_text()

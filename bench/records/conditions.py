@@ -14,9 +14,10 @@ import psutil
 class LoadCounters:
     """Counters of the machine at one moment.
 
-    `busy_s`, `own_s` and `stolen_s` are the seconds that all processors have worked, that this
-    process has worked, and that the host of a virtual machine took away; `throttled` counts how
-    often a processor was throttled for heat (None where the system does not say).
+    `busy_s` and `own_s` are the seconds that all processors have worked, and that they have worked
+    for this process; `stolen_s` are the seconds that the host of a virtual machine took away.
+    `throttled` counts how often a processor was throttled for heat (None where the system does not
+    count).
     """
 
     time_s: float
@@ -41,11 +42,11 @@ class LoadCounters:
         )
 
     def since(self) -> dict[str, float | None]:
-        """What speaks against times taken between these counters and now.
+        """The disturbances of a measurement between these counters and now.
 
-        `others_busy` and `stolen` are numbers of processors, on average, that worked for other
-        processes and that the host took away; `throttled` counts events; `frequency_mhz` is the
-        frequency now.
+        `others_busy` and `stolen` are average numbers of processors: those that worked for other
+        processes, and those that the host took away. `throttled` counts events; `frequency_mhz`
+        is the frequency now.
         """
         now = LoadCounters.now()
         elapsed = now.time_s - self.time_s
@@ -80,10 +81,10 @@ def _throttle_count() -> int | None:
 
 
 def gpu_conditions(device: str) -> dict[str, float | None]:
-    """Clocks in MHz, temperature in °C and whether the clocks are held down for heat or power, of
-    an NVIDIA GPU; empty where there is none or NVML cannot be read.
+    """The state of an NVIDIA GPU; empty for other devices and where NVML cannot be read.
 
-    `device` is numbered as CUDA numbers it, among the visible GPUs; NVML numbers all GPUs.
+    Clocks are in MHz, the temperature is in °C; `gpu_throttled` is 1 while heat or power lowers
+    the clocks. CUDA numbers a `device` among the visible GPUs, NVML among all GPUs.
     """
     if not device.startswith("cuda"):
         return {}
@@ -102,15 +103,15 @@ def gpu_conditions(device: str) -> dict[str, float | None]:
                 "gpu_temperature_c": float(
                     pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)
                 ),
-                "gpu_throttled": float(bool(reasons & GPU_HELD_DOWN)),
+                "gpu_throttled": float(bool(reasons & GPU_THROTTLED)),
             }
         finally:
             pynvml.nvmlShutdown()
     return {}
 
 
-GPU_HELD_DOWN = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
-"""NVML's bits for: power cap, hardware slowdown, and thermal and power brakes."""
+GPU_THROTTLED = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
+"""NVML's bits for the power cap, the hardware slowdown, and the thermal and power brakes."""
 
 
 def _nvml_handle(pynvml: Any, index: int) -> Any:

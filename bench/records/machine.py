@@ -1,5 +1,7 @@
-"""What ran a case: processor, memory, versions, device and driver, commit. What cannot be read is
-None, never a guess."""
+"""Describes what ran a case: processor, memory, versions, devices, driver and commit.
+
+A fact that cannot be read is None, never a guess.
+"""
 
 import ctypes
 import hashlib
@@ -16,7 +18,7 @@ from typing import Any
 
 
 def describe_machine() -> dict[str, Any]:
-    """The host: the same for every worker that runs on it."""
+    """The description of the host, which all its workers share."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or None,
@@ -29,16 +31,16 @@ def describe_machine() -> dict[str, Any]:
 
 
 def machine_differences(earlier: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
-    """What differs between two descriptions of a machine, in words; empty for the same machine.
+    """The differences between two descriptions of a machine, in words; none for one machine.
 
-    The same machine may run another kernel, which may leave it a few KiB more or less memory.
+    One machine may run another kernel, which may leave it a few KiB more or less memory.
     """
     names = [name for name in dict.fromkeys([*earlier, *current]) if name != "system"]
-    pairs = [(name, _shown(earlier, name), _shown(current, name)) for name in names]
+    pairs = [(name, _printed(earlier, name), _printed(current, name)) for name in names]
     return [f"{name} {before} → {after}" for name, before, after in pairs if before != after]
 
 
-def _shown(machine: Mapping[str, Any], name: str) -> Any:
+def _printed(machine: Mapping[str, Any], name: str) -> Any:
     value = machine.get(name)
     return f"{value / 2**30:.1f} GiB" if name == "memory_bytes" and value else value
 
@@ -51,8 +53,10 @@ def cpus() -> list[int]:
 
 
 def why_no_cuda(device: str) -> str | None:
-    """Why this machine lacks such a GPU, as the NVIDIA driver says; None where it has one, and
-    for devices that are no GPU."""
+    """Why this machine lacks the GPU that a device names, according to the NVIDIA driver.
+
+    None if the machine has it, or the device is not a GPU.
+    """
     if not device.startswith("cuda"):
         return None
     try:
@@ -68,27 +72,29 @@ def why_no_cuda(device: str) -> str | None:
 
 
 def memory_bytes() -> int | None:
-    """The memory of this machine."""
+    """The memory of this machine, in bytes."""
     with suppress(ValueError, OSError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return None
 
 
 def versions(packages: Iterable[str]) -> dict[str, str | None]:
-    """Installed versions by distribution name, None where one is missing; a build for the CPU
-    (`tensorflow-cpu`) counts as the distribution."""
+    """Installed versions by distribution name, None for one that is missing.
+
+    A build for the CPU, such as `tensorflow-cpu`, counts as the distribution.
+    """
     return {name: _version(name) or _version(name + "-cpu") for name in packages}
 
 
 def commit(folder: Path) -> dict[str, Any]:
-    """The commit of a checkout, and whether tracked files differ from it."""
+    """The commit of a checkout, and whether its tracked files were changed."""
     head = _git(folder, "rev-parse", "HEAD")
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {"commit": head, "changed": None if changed is None else bool(changed)}
 
 
 def identifier(environment: Any) -> str:
-    """A short name for an environment: the same content, the same name."""
+    """A short name for an environment: equal environments have equal names."""
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -113,7 +119,7 @@ def _driver() -> str | None:
 
 
 def _gpus() -> list[str]:
-    """Names of the NVIDIA GPUs the driver shows."""
+    """The names of the NVIDIA GPUs that the driver lists."""
     folders = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     return [_field(str(path), "Model") or "unknown" for path in folders]
 
