@@ -89,7 +89,7 @@ def test_bench_names_neither_a_framework_nor_a_task() -> None:
 
 
 def test_named_framework_and_task_are_detected() -> None:
-    code = 'def f():\n    """About jax."""\n    return {"JAX_PLATFORMS": keras, "task": "adding:short"}'
+    code = '"""About jax."""\nvalues = {"JAX_PLATFORMS": keras, "task": "adding:short"}'
     assert named_in_code(code, FRAMEWORK_NAME) == ["JAX_PLATFORMS", "keras"]
     assert named_in_code(code, task_names()) == ["adding:short"]
 

@@ -17,7 +17,8 @@ busy process makes small kernels several times slower."""
 
 def with_comparison_defaults(request: Request, tasks: Sequence[str]) -> Request:
     """The request with the defaults of a comparison, `tasks` among them; `Unavailable` for a
-    probe that is not compared. A unit is one launch, because a comparison counts its launches itself."""
+    probe that is not compared. A unit is one launch, because a comparison counts its launches
+    itself."""
     if wrong := [name for name in request.get("probes") or () if name not in PROBES]:
         raise Unavailable(f"probe {wrong[0]!r} is not compared; choose from {', '.join(PROBES)}")
     return request.with_defaults(

@@ -62,8 +62,8 @@ _ALL = (
         gates=("r", "z", "n"),
         variants=tuple(GRU_VARIANTS),
         second_bias=(RESET_AFTER,),
-        equations="h' = (1 − z)∘n + z∘h, with r, z = σ(W x + U h + b) and, for reset_after (what "
-        "cuDNN computes), n = tanh(W x + b + r∘(U h + b_hn)), for reset_before "
+        equations="h' = (1 − z)∘n + z∘h, with r, z = σ(W x + U h + b) and, for reset_after, "
+        "n = tanh(W x + b + r∘(U h + b_hn)), for reset_before "
         "n = tanh(W x + b + U (r∘h))",
         source="Cho et al. 2014, arXiv 1406.1078",
     ),
