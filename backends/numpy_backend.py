@@ -1,8 +1,6 @@
 """The reference in NumPy, which every other backend is compared with."""
 
-from typing import Any
-
-from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
+from bench.spec import Limit, ModelSpec, Params, Session, Supports, Training, Unsupported
 
 REQUIRES = ("numpy",)
 SUPPORTS = Supports(
@@ -21,24 +19,14 @@ def unavailable(device: str) -> str | None:
 
 
 def open_session(
-    spec: ModelSpec,
-    params: Params,
-    device: str,
-    training: Training = Training(),
-    *,
-    in_order: bool = False,
-) -> Any:
+    spec: ModelSpec, params: Params, device: str, training: Training = Training()
+) -> Session:
     if reason := unavailable(device):
         raise Unsupported(reason)
     SUPPORTS.check(spec)
     from backends._numpy.session import NumpySession
 
-    session = NumpySession(spec, params, training)
-    if in_order:
-        from backends._numpy.in_order import InOrder
-
-        return InOrder(session, params)
-    return session
+    return NumpySession(spec, params, training)
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:

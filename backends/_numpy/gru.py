@@ -7,6 +7,7 @@ import numpy as np
 from backends._numpy import steps
 from backends._numpy.direction import Derivatives, Direction, Tape
 from backends._numpy.products import Product
+from backends._numpy.workspace import Workspace
 from bench.spec import Array
 
 
@@ -27,7 +28,7 @@ class Gru:
         gates, inner = a.reshape(time, 3, size, batch), buffers("extra", time, size, batch)
         recurrent = scratch("recurrent", *a[0].shape)
         recurrent_rz, recurrent_n = recurrent[: 2 * size], recurrent[2 * size :]
-        # A whole array is added faster than one that is broadcast.
+        # Copied to (H, B) once, so that the loop adds arrays of one shape.
         b_hn = np.broadcast_to(direction.weights["b_hn"][:, None], state[0].shape)
         b_hn = scratch.copy("b_hn", b_hn)
         for t, at in enumerate(a):
@@ -65,7 +66,7 @@ class Gru:
         return Derivatives(da[: 3 * size], (u, b_hn))
 
     @staticmethod
-    def factors(scratch: Any, tape: Tape, block: slice, padding: Array | None) -> Array:
+    def factors(scratch: Workspace, tape: Tape, block: slice, padding: Array | None) -> Array:
         """Factors `(n, 5, H, B)` by which dh' of a block of steps is multiplied: for dh, da_n,
         da_r, da_z and d(U_n h + b_hn)."""
         gates, inner, h = tape.gates[block], tape.extra[block], tape.hidden[:-1][block]
@@ -132,9 +133,10 @@ class GruResetBefore:
         return Derivatives(da, (u_rz, u_n))
 
     @staticmethod
-    def factors(scratch: Any, tape: Tape, block: slice, padding: Array | None) -> Array:
-        """Factors `(n, 4, H, B)` of a block of steps: dh/dh' past U; da_r/d(r∘h); da_z/dh' and
-        da_n/dh'."""
+    def factors(scratch: Workspace, tape: Tape, block: slice, padding: Array | None) -> Array:
+        """Factors `(n, 4, H, B)` of a block of steps. The first times dh' is its share of dh that
+        does not pass through U; the second times d(r∘h) is da_r; the others times dh' are da_z and
+        da_n."""
         gates, h = tape.gates[block], tape.hidden[:-1][block]
         r, z, n = gates.swapaxes(0, 1)
         factors = scratch("factors", len(gates), 4, *r.shape[1:])

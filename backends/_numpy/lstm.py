@@ -7,6 +7,7 @@ import numpy as np
 from backends._numpy import steps
 from backends._numpy.direction import Derivatives, Direction, Tape
 from backends._numpy.products import Product
+from backends._numpy.workspace import Workspace
 from bench.spec import Array
 
 
@@ -67,9 +68,9 @@ class Lstm:
         return Derivatives(da, (Product(direction.prefix + "u", da, tape.hidden[:-1]),))
 
     @staticmethod
-    def factors(scratch: Any, tape: Tape, block: slice, padding: Array | None) -> Array:
-        """Factors `(n, 5, H, B)` of a block of steps: dc'/dh' and da_o/dh', by which dh' is
-        multiplied; da_i/dc', da_f/dc' and da_g/dc', by which dc' is."""
+    def factors(scratch: Workspace, tape: Tape, block: slice, padding: Array | None) -> Array:
+        """Factors `(n, 5, H, B)` of a block of steps. The first two times dh' are its share of dc'
+        and da_o; the last three times dc' are da_i, da_f and da_g."""
         gates, tanh_c = tape.gates[block], tape.extra[block]
         o, i, f, g = gates.swapaxes(0, 1)
         factors = scratch("factors", len(gates), 5, *o.shape[1:])

@@ -7,7 +7,7 @@ import numpy as np
 
 from backends._numpy.direction import Direction, Tape
 from backends._numpy.products import Product
-from bench.spec import Array, ModelSpec
+from bench.spec import CELLS, Array, ModelSpec
 
 Layers = list[list[Direction]]
 States = list[tuple[Array, ...]]
@@ -47,9 +47,12 @@ class BackwardPass(NamedTuple):
 def initial_states(spec: ModelSpec, state: Any, batch: int, dtype: Any) -> States:
     """The initial states, zero where none is given, in the order in which the stack uses them."""
     count = spec.layers * spec.directions
-    parts = state if isinstance(state, tuple | list) else (state,) if state is not None else ()
-    arrays = [np.asarray(part, dtype).swapaxes(1, 2) for part in parts]
-    while len(arrays) < (2 if spec.cell == "lstm" else 1):
+    if state is None:
+        state = ()
+    elif not isinstance(state, tuple | list):
+        state = (state,)
+    arrays = [np.asarray(array, dtype).swapaxes(1, 2) for array in state]
+    while len(arrays) < len(CELLS[spec.cell].states):
         arrays.append(np.zeros((count, spec.hidden, batch), dtype))
     return [tuple(array[k] for array in arrays) for k in range(count)]
 
@@ -112,9 +115,9 @@ def run_backward(
             _backward(*entry, inputs, d, d_final, forward.padding, need_below, take_product)
             for entry, d, d_final in zip(layer, d_outputs, d_finals, strict=True)
         ]
-        top = top or [one.top[0] for one in passes]
+        top = top or [direction.top[0] for direction in passes]
         d_output = sum((p.inputs for p in passes[1:]), passes[0].inputs) if need_below else None
-        initial = [one.initial_states[0] for one in passes] + initial
+        initial = [direction.initial_states[0] for direction in passes] + initial
     return BackwardPass(d_output, top, initial)
 
 
