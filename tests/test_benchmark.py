@@ -32,7 +32,7 @@ def test_cell(
         pytest.skip(f"{backend}: {context.supports.lacks('training')}")
     model = context.case.model
     session = context.open_native(model, context.weights(model), context.case.training)
-    x, y = (session.put(part) for part in context.task.sample(context.rng("batches")))
+    x, y = (session.put(array) for array in context.task.sample(context.rng("batches")))
     before = session.predict(x)
     call = dict(phases(session, x, y, training))[phase]
 

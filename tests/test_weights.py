@@ -61,7 +61,7 @@ def test_all_dtypes_start_from_the_same_numbers(scheme: str, cell: str, variant:
 def test_uniform_and_orthogonal_give_the_numbers_of_published_results() -> None:
     spec = ModelSpec(cell="rnn", inputs=1, hidden=2, outputs=1)
     uniform, orthogonal = weights(spec, "uniform", 7), weights(spec, "orthogonal", 7)
-    w, u, b = (f"layers.0.forward.{kind}" for kind in "wub")
+    w, u, b = (f"layers.0.forward.{parameter}" for parameter in "wub")
     expected = {
         w: [[0.17691171169281006], [0.5617451667785645]],
         u: [[0.38987845182418823, -0.3886157274246216], [-0.2826075553894043, 0.5282843708992004]],
@@ -337,7 +337,9 @@ BACKEND = {"torch": "torch", "keras": "tensorflow", "flax": "jax", "equinox": "j
 def framework_draws(framework: str, cell: str, inputs: int, units: int) -> dict[str, Array]:
     """The arrays of many layers of a framework, stacked, by parameter (`w`, `u`, …)."""
     layers = [LAYERS[framework](cell, inputs, units, seed) for seed in range(DRAWN[framework])]
-    return {kind: np.stack([np.asarray(a[kind]) for a in layers]) for kind in layers[0]}
+    return {
+        parameter: np.stack([np.asarray(a[parameter]) for a in layers]) for parameter in layers[0]
+    }
 
 
 @cache
@@ -352,15 +354,17 @@ def scheme_draws(scheme: str, spec: ModelSpec, prefix: str) -> dict[str, Array]:
 def differing(first: Mapping[str, Array], second: Mapping[str, Array], gates: int) -> set[str]:
     """The arrays whose distributions differ, gate by gate: `w0` is the first gate of `w`."""
     return {
-        f"{kind}{gate}"
-        for kind in first
-        for gate, (a, b) in enumerate(zip(*by_gate(kind, gates, first, second), strict=True))
+        f"{parameter}{gate}"
+        for parameter in first
+        for gate, (a, b) in enumerate(zip(*by_gate(parameter, gates, first, second), strict=True))
         if not alike(a.ravel(), b.ravel())
     }
 
 
-def by_gate(kind: str, gates: int, *drawn: Mapping[str, Array]) -> list[list[Array]]:
-    return [np.split(arrays[kind], 1 if kind == "b_hn" else gates, axis=1) for arrays in drawn]
+def by_gate(parameter: str, gates: int, *drawn: Mapping[str, Array]) -> list[list[Array]]:
+    return [
+        np.split(arrays[parameter], 1 if parameter == "b_hn" else gates, axis=1) for arrays in drawn
+    ]
 
 
 def alike(a: Array, b: Array) -> bool:

@@ -49,13 +49,13 @@ def parity(context: ProbeContext) -> Outcome:
     model = context.case.model
     x, y = context.task.sample(context.rng("batches"))
     weights = context.weights(model)
-    own = compare(context, model, context.case.training, weights, x, y)
+    comparison = compare(context, model, context.case.training, weights, x, y)
     through_time = compare_through_time(context, model, weights, x, y)
-    differences = [*own.differences, *at_odd_sizes(context, model), *through_time]
+    differences = [*comparison.differences, *at_odd_sizes(context, model), *through_time]
     metrics = _counts(differences)
     metrics["gradients_compared"] = float(bool(context.supports.training))
-    metrics |= _first_gradients(own.observation.arrays, weights)
-    in_dtype = [d for d in own.differences if not d.array.endswith(IN_FLOAT64)]
+    metrics |= _first_gradients(comparison.observation.arrays, weights)
+    in_dtype = [d for d in comparison.differences if not d.array.endswith(IN_FLOAT64)]
     metrics |= {f"error.{d.array}": d.error for d in [*in_dtype, *through_time]}
     return Outcome(metrics, failure=failure(differences))
 
@@ -145,11 +145,13 @@ def at_odd_sizes(context: ProbeContext, model: ModelSpec) -> list[Difference]:
     return [d for size in ODD_SIZES for d in _at_size(context, model, size)]
 
 
-def _at_size(context: ProbeContext, kind: ModelSpec, size: tuple[int, ...]) -> list[Difference]:
+def _at_size(
+    context: ProbeContext, case_model: ModelSpec, size: tuple[int, ...]
+) -> list[Difference]:
     """Compared once a worker for each kind of model: it does not depend on the task."""
     batch, time, inputs, hidden, outputs = size
-    classes = outputs + (kind.loss == "cross_entropy")
-    model = dataclasses.replace(kind, inputs=inputs, hidden=hidden, outputs=classes)
+    classes = outputs + (case_model.loss == "cross_entropy")
+    model = dataclasses.replace(case_model, inputs=inputs, hidden=hidden, outputs=classes)
 
     def differences() -> list[Difference]:
         rng = np.random.default_rng(0)

@@ -75,15 +75,15 @@ def product_in_order(derivatives: Array, inputs: Array) -> Array:
         np.matmul(columns, inputs.T, out=exact)
         return _farthest([_sum_by_steps(derivatives, inputs, order) for order in ORDERS], exact)
     if len(inputs) > len(derivatives):
-        return np.array([sum_in_order(inputs, row) for row in columns])
-    return np.array([sum_in_order(columns, row) for row in inputs]).T
+        return np.array([sum_in_order(inputs, factors) for factors in columns])
+    return np.array([sum_in_order(columns, factors) for factors in inputs]).T
 
 
 def sum_in_order(rows: Array, factors: Array | None = None) -> Array:
     """The sum of each row `(rows, n)`, times `factors` `(n,)` if given, one term after another.
 
-    Of every order and scale (the factors are multiplied by it, the sum is divided by it) each row
-    takes the sum that is farthest from the exact one.
+    The sum is made in every order and at every scale, by which the factors are multiplied and the
+    sum is divided. Each row takes the sum that is farthest from the exact one.
     """
     factors = np.ones(rows.shape[1], rows.dtype) if factors is None else factors
     columns, weights = np.ascontiguousarray(rows.T), factors[:, None]
