@@ -11,6 +11,7 @@ from typing import Any
 import backends
 import tasks
 from bench.options import (
+    AnyOptions,
     RunOptions,
     Settings,
     WorkerOptions,
@@ -34,8 +35,8 @@ FORMATS = ("markdown", "csv", "latex", "plots")
 def main(arguments: Sequence[str]) -> int:
     """Run a command; return the exit code.
 
-    0 all well, 1 a failed case or a regression, 2 wrong use, 3 nothing was measured; and, as in
-    a shell, 130 interrupted and 141 when nobody reads the output any more.
+    0 success, 1 a failed case or a regression, 2 wrong use, 3 nothing was measured; as in a
+    shell, 130 for an interrupt and 141 when nobody reads the output any more.
     """
     name = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
     try:
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _output_failed(error: OSError) -> int:
-    """The exit code where standard output takes no more. Python must not write to it again when
-    it ends."""
+    """Return the exit code where standard output cannot be written."""
+    # Python flushes standard output once more when it ends; that must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return 141
@@ -65,96 +66,98 @@ def _output_failed(error: OSError) -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    given = run_parser().parse_args(arguments)
+    parsed = run_parser().parse_args(arguments)
     from bench.run.run_command import run_command
 
     return run_command(
-        _request(given),
-        checked(RunOptions, explicit(given, RunOptions)),
-        checked(WorkerOptions, explicit(given, WorkerOptions)),
+        _request(parsed),
+        _values(parsed, RunOptions),
+        _values(parsed, WorkerOptions),
         backends=backends,
         tasks=tasks,
         entry=ENTRY,
-        root=given.results_dir,
+        root=parsed.results_dir,
     )
 
 
 def compare(arguments: Sequence[str]) -> int:
     from bench.compare.options import CompareOptions
 
-    given = compare_parser().parse_args(arguments)
-    from bench.compare.command import compare_command
+    parsed = compare_parser().parse_args(arguments)
+    from bench.compare.compare_command import compare_command
 
     return compare_command(
-        _request(given),
-        given.runs,
-        checked(CompareOptions, explicit(given, CompareOptions)),
-        checked(WorkerOptions, explicit(given, WorkerOptions)),
+        _request(parsed),
+        parsed.runs,
+        _values(parsed, CompareOptions),
+        _values(parsed, WorkerOptions),
         backends=backends,
         entry=ENTRY,
-        root=given.results_dir,
+        root=parsed.results_dir,
     )
 
 
 def history(arguments: Sequence[str]) -> int:
     from bench.analysis.history import METRICS
-    from bench.report.history import history_command
+    from bench.report.history_command import history_command
 
-    parser = _parser("history", "A metric over the stored runs of this machine, and its changes.")
+    parser = _parser("history", "One metric over the stored runs of this machine, and its changes.")
     parser.add_argument(
-        "words", nargs="*", metavar="WORD", help="show only series with such a word in their name"
+        "words", nargs="*", metavar="WORD", help="show only series with this word in their name"
     )
     parser.add_argument("--metric", default="step", help=f"one of {', '.join(METRICS)}")
     parser.add_argument(
         "--output", type=Path, help="folder of the plot (default: the folder of the runs)"
     )
     _add_results_dir(parser, RUNS)
-    given = parser.parse_args(arguments)
-    return history_command(given.metric, given.results_dir, given.output, given.words)
+    parsed = parser.parse_args(arguments)
+    return history_command(parsed.metric, parsed.results_dir, parsed.output, parsed.words)
 
 
 def study(arguments: Sequence[str]) -> int:
     parser = _parser(
         "study",
-        "Many seeds of many settings, beside published figures. It goes on where it was stopped, "
-        "and uses all processors while no clock runs.",
+        "Many seeds of many settings, beside published figures. A stopped study continues where it "
+        "stopped; all processors are used while nothing is timed.",
     )
-    parser.add_argument("study", nargs="?", help="its name (default: list them)")
-    parser.add_argument("rows", nargs="*", metavar="WORD", help="only rows with such a word")
+    parser.add_argument("study", nargs="?", help="name of the study (default: list them)")
+    parser.add_argument(
+        "rows", nargs="*", metavar="WORD", help="only rows with this word in their name"
+    )
     parser.add_argument(
         "--backends", nargs="+", metavar="NAME", help="only these backends of the study"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1 (default: cpu)")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show the time it takes, run nothing"
+        "--dry-run", action="store_true", help="show the expected time, run nothing"
     )
     parser.add_argument("--again", action="store_true", help="run failed cases again")
     add_options(parser, WorkerOptions, omit=("time_limit", "memory_limit"))
     _add_results_dir(parser, STUDIES)
-    given = parser.parse_intermixed_args(arguments)
+    parsed = parser.parse_intermixed_args(arguments)
     from studies.study_command import study_command
 
     return study_command(
-        given.study,
-        given.rows,
-        checked(WorkerOptions, explicit(given, WorkerOptions)),
+        parsed.study,
+        parsed.rows,
+        _values(parsed, WorkerOptions),
         backends=backends,
         entry=ENTRY,
-        root=given.results_dir,
-        only=explicit(given, Settings).get("backends"),
-        device=given.device,
-        again=given.again,
-        dry_run=given.dry_run,
+        root=parsed.results_dir,
+        only=explicit(parsed, Settings).get("backends"),
+        device=parsed.device,
+        again=parsed.again,
+        dry_run=parsed.dry_run,
     )
 
 
 def plan(arguments: Sequence[str]) -> int:
-    parser = _parser("plan", "What a run would do, as JSON; `compare` asks its sides.")
-    parser.add_argument("request", help="as JSON")
-    given = parser.parse_args(arguments)
-    from bench.run.run_command import plan_command
+    parser = _parser("plan", "Print what a run would do, as JSON; `compare` uses it.")
+    parser.add_argument("request", help="the options of the run, as JSON")
+    parsed = parser.parse_args(arguments)
+    from bench.run.plan_command import plan_command
 
-    return plan_command(given.request, backends, tasks, ENTRY)
+    return plan_command(parsed.request, backends, tasks, ENTRY)
 
 
 def show_list(arguments: Sequence[str]) -> int:
@@ -164,16 +167,16 @@ def show_list(arguments: Sequence[str]) -> int:
         "their settings.",
     )
     subject = parser.add_mutually_exclusive_group()
-    subject.add_argument("task", nargs="?", help="its name, or a file")
+    subject.add_argument("task", nargs="?", help="name of the task, or its file")
     subject.add_argument(
         "--limits", action="store_true", help="which models each backend expresses, and why not"
     )
-    given = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     from bench.listing import list_command, task_command
 
-    if given.task:
-        return task_command(given.task, tasks)
-    return list_command(backends, tasks, given.limits)
+    if parsed.task:
+        return task_command(parsed.task, tasks)
+    return list_command(backends, tasks, parsed.limits)
 
 
 def report(arguments: Sequence[str]) -> int:
@@ -184,31 +187,31 @@ def report(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
     _add_results_dir(parser, RUNS)
-    given = parser.parse_args(arguments)
-    words = [word for text in given.format for word in text.split(",") if word]
+    parsed = parser.parse_args(arguments)
+    words = [word for text in parsed.format for word in text.split(",") if word]
     if not words:
         raise Unavailable("--format is empty")
     from bench.report.report_command import report_command
 
     formats = check_words("format", words, FORMATS)
-    return report_command(given.runs, formats, given.output, given.results_dir)
+    return report_command(parsed.runs, formats, parsed.output, parsed.results_dir)
 
 
 def worker(arguments: Sequence[str]) -> int:
-    parser = _parser("worker", "One worker process; a run starts it.")
+    parser = _parser("worker", "A worker process; runs start it.")
     parser.add_argument("--backend", required=True)
     parser.add_argument("--processors", type=int, nargs="*", default=[])
     parser.add_argument("--parent", type=int, required=True)
-    given = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     from bench.run.worker import serve
 
     serve(
         backends.load,
         tasks.load,
-        given.backend,
+        parsed.backend,
         backends.REFERENCE,
-        given.processors,
-        given.parent,
+        parsed.processors,
+        parsed.parent,
     )
     return 0
 
@@ -236,9 +239,7 @@ def run_parser() -> argparse.ArgumentParser:
         epilog="Other commands, each with --help: run_bench.py list, report, compare, history, "
         "study. Separate the items of a list by spaces or commas.",
     )
-    add_options(parser, Settings, omit=("phases",))
-    add_options(parser, WorkerOptions)
-    add_options(parser, RunOptions)
+    add_options(parser, Settings, WorkerOptions, RunOptions, omit=("phases",))
     _add_results_dir(parser, RUNS)
     return parser
 
@@ -257,6 +258,8 @@ def compare_parser() -> argparse.ArgumentParser:
     add_options(
         parser,
         Settings,
+        WorkerOptions,
+        CompareOptions,
         omit=("launches",),
         defaults={
             "tasks": "adding:short",
@@ -266,8 +269,6 @@ def compare_parser() -> argparse.ArgumentParser:
             "threads": "1",
         },
     )
-    add_options(parser, WorkerOptions)
-    add_options(parser, CompareOptions)
     _add_results_dir(parser, COMPARISONS)
     return parser
 
@@ -284,8 +285,13 @@ def _add_results_dir(parser: argparse.ArgumentParser, default: Path) -> None:
     )
 
 
-def _request(given: argparse.Namespace) -> Request:
-    return Request(explicit(given, Settings))
+def _values(parsed: argparse.Namespace, options: type[AnyOptions]) -> AnyOptions:
+    """The options of one table, with defaults for those that the user left open."""
+    return checked(options, explicit(parsed, options))
+
+
+def _request(parsed: argparse.Namespace) -> Request:
+    return Request(explicit(parsed, Settings))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,15 @@ layout):
 - `hidden (T + 1, B, H)`: h, from the initial state to the last step; `cell_states`: c likewise;
 - `tape`: what the forward pass saves for the backward pass;
 - `mask (T, B, 1)`: 1 where a step is real; beyond the end of a sequence the state is held;
+- `padding`: the inverse of the mask, 1 beyond the end of a sequence;
 - `perturbation (T, B, H)`: the zero that is added to h_t so that its gradient is dL/dh_t;
 - `d_hidden`: dL/dh_t from above at first, the total derivative once the loop has passed t;
 - `d_cell_state`: dL/dc_t; `d_preactivations (T, B, G·H)`: the derivative of the preactivations;
 - `factors`: derivatives of one step that do not depend on later steps.
+
+In a cell's code the words are short where its equation stands beside them: `a` is the
+preactivations, which the loop turns into the gates in place; `da`, `dh` and `dc` are the
+derivatives of a, h and c; h' and c', dh' and dc' belong to the state after the step.
 """
 
 from typing import Any, Protocol

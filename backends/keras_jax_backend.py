@@ -1,20 +1,14 @@
 """Keras on JAX: Keras' own recurrent layers inside the compiled functions of the JAX backends,
 whose readout, losses and optimiser (Optax) they share."""
 
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
-
-from backends import _jax, _keras_layers
-from backends._keras import to_canonical, to_keras
-from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
+from backends import _jax
+from backends._keras.engine import SUPPORTS_ON_JAX_AND_TORCH, compute_with
+from bench.spec import ModelSpec, Params, Session, Training, Unsupported
 
 REQUIRES = (*_jax.REQUIRES, "keras")
-SUPPORTS = Supports(
-    dtypes=_keras_layers.DTYPES, decoder=True, generation=True, limits=_keras_layers.LIMITS
-)
+SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
 
+environment = _jax.environment
 devices, peak_memory, settings = _jax.devices, _jax.peak_memory, _jax.settings
 expected_path = _jax.expected_path
 
@@ -25,43 +19,15 @@ def unavailable(device: str) -> str | None:
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> _jax.JaxSession:
+) -> Session:
     SUPPORTS.check(spec)
     if reason := unavailable(device):
         raise Unsupported(reason)
-    _keras_layers.keras_on("jax")
-    return _jax.JaxSession(STACK, spec, params, device, training)
+    compute_with("jax")
+    from backends._jax.session import JaxSession
+    from backends._jax.stack import Stack
+    from backends._keras import on_jax
 
-
-def native(spec: ModelSpec, params: Params) -> list[Array]:
-    """Keras' arrays of the layers, in its order."""
-    both = {**params, **_keras_layers.no_readout(spec)}
-    *arrays, _, _ = to_keras(replace(spec, decoder=0), both)
-    return [np.ascontiguousarray(array) for array in arrays]
-
-
-def canonical(spec: ModelSpec, weights: list[Any]) -> dict[str, Array]:
-    arrays = [*map(np.asarray, weights), *_keras_layers.no_readout(spec).values()]
-    found = to_canonical(replace(spec, decoder=0), arrays)
-    return {name: array for name, array in found.items() if not name.startswith("readout")}
-
-
-def run(
-    spec: ModelSpec,
-    weights: list[Any],
-    x: Any,
-    lengths: Any = None,
-    initial: Any = None,
-    delta: Any = None,
-) -> tuple[Any, tuple[Any, ...]]:
-    """See `_jax.Stack`. Runs only when traced. Keras takes cuDNN for its lstm wherever the
-    process sees a GPU, for a model on the CPU as well; its gru has a path for all devices."""
-    shapes = canonical(spec, [np.zeros(array.shape) for array in weights])
-    network = _keras_layers.layers(spec, shapes, cudnn=spec.cell == "gru")
-    # Keras' second bias of r and z takes part as a constant, and so stays zero.
-    pairs = zip(weights, network.trained, strict=False)
-    owned = [array if ones.all() else array * ones for array, ones in pairs]
-    return _keras_layers.run(network, owned, x, lengths, initial, delta)
-
-
-STACK = _jax.Stack(native, canonical, run)
+    return JaxSession(
+        Stack(on_jax.native, on_jax.canonical, on_jax.run), spec, params, device, training
+    )

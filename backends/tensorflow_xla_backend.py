@@ -1,30 +1,15 @@
 """TensorFlow under XLA: Keras' own recurrent layers and optimisers, with jit_compile=True."""
 
-from backends._keras import Choices
-from backends._tensorflow import (
-    TensorFlowSession,
-    devices,
-    peak_memory,
-    reset_peak_memory,
-    settings,
-    unavailable,
-)
-from bench.spec import DTYPES, ModelSpec, Params, Supports, Training
+from backends._keras.options import LayerOptions
+from backends._tensorflow import framework
+from bench.spec import DTYPES, ModelSpec, Params, Session, Supports, Training
 
-__all__ = [
-    "REQUIRES",
-    "SUPPORTS",
-    "devices",
-    "expected_path",
-    "open_session",
-    "peak_memory",
-    "reset_peak_memory",
-    "settings",
-    "unavailable",
-]
-
-REQUIRES = ("tensorflow", "keras")
+REQUIRES = framework.REQUIRES
 SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
+
+environment, devices = framework.environment, framework.devices
+unavailable, settings = framework.unavailable, framework.settings
+peak_memory, reset_peak_memory = framework.peak_memory, framework.reset_peak_memory
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:
@@ -33,6 +18,9 @@ def expected_path(spec: ModelSpec, device: str) -> str:
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> TensorFlowSession:
+) -> Session:
     SUPPORTS.check(spec)
-    return TensorFlowSession(spec, params, device, training, Choices(), jit=True)
+    framework.require(device)
+    from backends._tensorflow.session import TensorFlowSession
+
+    return TensorFlowSession(spec, params, device, training, LayerOptions(), jit=True)

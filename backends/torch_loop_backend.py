@@ -1,28 +1,30 @@
-"""PyTorch's cells, those of nn.RNNCell, nn.LSTMCell and nn.GRUCell, in a Python loop over time;
-the gru with reset_before, which PyTorch has not, is written out."""
+"""PyTorch's cells, those of nn.RNNCell, nn.LSTMCell and nn.GRUCell, in a Python loop over time. The
+gru with reset_before, which PyTorch lacks, is written out."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from backends import _torch
-from backends._torch import devices, peak_memory, reset_peak_memory, settings, unavailable
-from bench.spec import ModelSpec, Params, Supports, Training
-
-__all__ = ["devices", "peak_memory", "reset_peak_memory", "settings", "unavailable"]
+from bench.spec import CELLS, ModelSpec, Params, Session, Supports, Training
 
 REQUIRES = ("torch",)
 SUPPORTS = Supports(dtypes=_torch.DTYPES, decoder=True, generation=True)
 
-
-def open_session(
-    spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> _torch.TorchSession:
-    return _torch.open_session(SUPPORTS, layers, spec, params, device, training)
+environment, devices, unavailable = _torch.environment, _torch.devices, _torch.unavailable
+settings = _torch.settings
+peak_memory, reset_peak_memory = _torch.peak_memory, _torch.reset_peak_memory
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:
-    return "aten" if spec.cell == "feedforward" else "python-loop"
+    return "python-loop" if CELLS[spec.cell].recurrent else "aten"
 
 
-def layers(spec: ModelSpec, weights: Mapping[str, Any]) -> _torch.Stack:
-    return _torch.Stack(spec, _torch.loop(spec), weights)
+def open_session(
+    spec: ModelSpec, params: Params, device: str, training: Training = Training()
+) -> Session:
+    return _torch.open_session(SUPPORTS, _layers, spec, params, device, training)
+
+
+def _layers(spec: ModelSpec, weights: Any) -> Any:
+    from backends._torch.loop import loop_layers
+
+    return loop_layers(spec, weights)

@@ -1,4 +1,4 @@
-"""What there is to run: backends, tasks and devices, and why one is missing."""
+"""The `list` command: backends, tasks and devices, and why one is unavailable."""
 
 import dataclasses
 import re
@@ -7,20 +7,22 @@ from inspect import cleandoc
 from textwrap import fill
 from typing import Any
 
-from tabulate import tabulate  # type: ignore[import-untyped]
-
 from bench.plan.availability import why_unavailable
 from bench.plan.selection import Registry
 from bench.records import machine
 from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
 
 WIDTH, INDENT = 100, 17
-"""Columns of what is said of a task, and where it begins."""
+"""Columns of the text on a task, and where its lines begin."""
+FEATURES = (
+    *("layers", "bidirectional", "lengths", "initial_state", "training", "hidden_gradients"),
+    *("decoder", "generation"),
+)
 
 
 def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
-    """Print them, or the table of what each backend expresses; one that does not load hides no
-    other."""
+    """Print all backends and tasks, or with `limits` the table of what each backend expresses. A
+    backend or task that does not load is printed with its error."""
     if limits:
         print(limits_table(backends))
         return 0
@@ -33,116 +35,128 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
     print("tasks")
     for name in tasks.names():
         try:
-            print(f"  {name:<14} {_about(tasks.load(name))}")
+            print(f"  {name:<14} {_describe_task(tasks.load(name))}")
         except Unavailable as error:
             print(f"  {name:<14} {error}")
     return 0
 
 
 def task_command(name: str, tasks: Registry) -> int:
-    """Print what a task is, its sizes by their names, and their settings."""
+    """Print a task's description, its named sizes and their settings. A size behind a colon, as in
+    `adding:paper`, is ignored."""
     name = name.partition(":")[0]
     module = tasks.load(name)
     sizes: Mapping[str, Any] = module.PROFILES
-    kinds = dict.fromkeys(map(type, sizes.values()))
-    own = [kind.__doc__ for kind in kinds if not f"{kind.__doc__}".startswith(f"{kind.__name__}(")]
-    print("\n\n".join(cleandoc(text) for text in [module.__doc__, *own] if text))
+    classes = dict.fromkeys(map(type, sizes.values()))
+    docstrings = [module.__doc__, *map(_class_docstring, classes)]
+    print("\n\n".join(cleandoc(text) for text in docstrings if text))
     print(f"\nsizes, as in --tasks {name}:{[*sizes][-1]}, and their settings\n")
     print(settings_table(sizes))
     return 0
 
 
+def _class_docstring(task_class: type) -> str | None:
+    """The docstring of a class; None for the signature that a dataclass without one gets."""
+    text = task_class.__doc__
+    return None if str(text).startswith(f"{task_class.__name__}(") else text
+
+
 def settings_table(sizes: Mapping[str, Any]) -> str:
-    """A row a size, of the settings that are not the same in all of them, and below it the rest."""
+    """A row for each size with the settings that differ between sizes, then a line with the
+    settings that do not."""
+    from tabulate import tabulate  # type: ignore[import-untyped]
+
     settings = {name: _settings(size) for name, size in sizes.items()}
-    options = list(dict.fromkeys(option for own in settings.values() for option in own))
-    values = {o: [own.get(o, "") for own in settings.values()] for o in options}
-    same = [o for o in options if len(set(values[o])) == 1]
-    rows = [
-        [name, *(own.get(o, "") for o in options if o not in same)]
-        for name, own in settings.items()
-    ]
-    table = tabulate(rows, ["size", *(o for o in options if o not in same)], disable_numparse=True)
-    shared = " ".join(f"{o}={values[o][0]}" for o in same)
-    return f"{table}\n\n{fill(f'all: {shared}', WIDTH)}" if same else table
+    options = dict.fromkeys(option for values in settings.values() for option in values)
+    columns = {o: [values.get(o, "") for values in settings.values()] for o in options}
+    varied = {option: column for option, column in columns.items() if len(set(column)) > 1}
+    rows = zip(settings, *varied.values(), strict=True)
+    table = str(tabulate(list(rows), ["size", *varied], disable_numparse=True))
+    shared = " ".join(f"{o}={columns[o][0]}" for o in options if o not in varied)
+    return f"{table}\n\n{fill(f'all: {shared}', WIDTH)}" if shared else table
 
 
 def _settings(size: Any) -> dict[str, str]:
-    """What `option=value` would set, written as it would be."""
-    idle = getattr(size, "unread", ())
-    found = {f.name: getattr(size, f.name) for f in dataclasses.fields(size)}
+    """The options that change something at this size, with their values as the command line takes
+    them."""
+    unread = getattr(size, "unread", ())
+    values = {field.name: getattr(size, field.name) for field in dataclasses.fields(size)}
     return {
         name: "none" if value is None else str(value)
-        for name, value in found.items()
-        if name not in idle
+        for name, value in values.items()
+        if name not in unread
     }
 
 
-FEATURES = (
-    *("layers", "bidirectional", "lengths", "initial_state", "training", "hidden_gradients"),
-    *("decoder", "generation"),
-)
-
-
 def limits_table(backends: Registry) -> str:
-    """A Markdown table of what each backend expresses, and a list of what keeps it from the
-    rest: ours (the adapter's limit), theirs (the framework's) or impossible."""
+    """A Markdown table of what each backend expresses, and a list of the reasons for what it does
+    not, with whose limit it is: ours (the adapter's), theirs (the framework's) or impossible."""
     columns = [*[*CELLS][:3], "reset_before", *[*CELLS][3:], *DTYPES, *FEATURES]
-    table, reasons = [], []
+    rows, reasons = [], []
     for name in backends.names():
         limits = _limits(backends.load(name), columns)
-        table.append([name, *(_whose(limits[column]) for column in columns)])
-        by_reason: dict[str, list[str]] = {}
-        for column, limit in limits.items():
-            if limit is not None:
-                by_reason.setdefault(f"{limit.why} ({limit.whose})", []).append(_word(column))
-        listed = "; ".join(f"{', '.join(what)}: {why}" for why, what in by_reason.items())
-        reasons += [f"- **{name}** – {listed}."] if listed else []
-    heads = ["backend", *map(_word, columns)]
-    lines = [heads, ["---"] * len(heads), *table]
+        rows.append([name, *("✓" if limit is None else limit.whose for limit in limits.values())])
+        if text := _reasons(limits):
+            reasons.append(f"- **{name}** – {text}.")
+    heading = ["backend", *map(_heading, columns)]
+    lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", *reasons])
 
 
 def _limits(module: Any, columns: Sequence[str]) -> dict[str, Limit | None]:
+    """The limit in each column; None where the backend expresses it."""
     supports: Supports = getattr(module, "SUPPORTS", Supports())
-    there = (*supports.cells, *supports.dtypes, *(supports.gru if "gru" in supports.cells else ()))
-    found: dict[str, Limit | None] = {}
+    variants = supports.gru if "gru" in supports.cells else ()
+    supported = {*supports.cells, *supports.dtypes, *variants}
+    limits: dict[str, Limit | None] = {}
     for column in columns:
         if column in FEATURES:
-            own = getattr(supports, column)
-            found[column] = own if isinstance(own, Limit) else None if own else NOT_WRITTEN
+            support = getattr(supports, column)
+            limit = support if isinstance(support, Limit) else None if support else NOT_WRITTEN
         else:
-            found[column] = None if column in there else supports.limits.get(column, NOT_WRITTEN)
-    return found
+            limit = None if column in supported else supports.limits.get(column, NOT_WRITTEN)
+        limits[column] = limit
+    return limits
 
 
-def _whose(limit: Limit | None) -> str:
-    return "✓" if limit is None else limit.whose
+def _reasons(limits: Mapping[str, Limit | None]) -> str:
+    """`layers, lengths: why not (ours); decoder: …`: columns with the same reason together."""
+    columns_by_reason: dict[str, list[str]] = {}
+    for column, limit in limits.items():
+        if limit is not None:
+            reason = f"{limit.why} ({limit.whose})"
+            columns_by_reason.setdefault(reason, []).append(_heading(column))
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in columns_by_reason.items())
 
 
-def _word(column: str) -> str:
+def _heading(column: str) -> str:
     return "gru reset_before" if column == "reset_before" else column.replace("_", " ")
 
 
 def _list_backend(name: str, module: Any) -> None:
-    found = machine.versions(getattr(module, "REQUIRES", ()))
-    print(f"  {name:<14} {', '.join(f'{p} {version}' for p, version in found.items() if version)}")
+    versions = machine.versions(getattr(module, "REQUIRES", ()))
+    installed = (f"{package} {version}" for package, version in versions.items() if version)
+    print(f"  {name:<14} {', '.join(installed)}")
     for device in ("cpu", "cuda"):
         print(f"    {device:<6} {why_unavailable(module, device) or 'available'}")
 
 
-def _about(task: Any) -> str:
-    """A task's description, its first sentence, and what keeps which of its sizes from running."""
+def _describe_task(task: Any) -> str:
+    """The first sentence of a task's description, its sizes, and why sizes cannot run here."""
+    lines = [_first_sentence(task.__doc__ or ""), f"sizes: {', '.join(task.PROFILES)}"]
+    sizes_by_reason: dict[str, list[str]] = {}
+    for name, size in task.PROFILES.items():
+        if reason := getattr(size, "unavailable", lambda: None)():
+            sizes_by_reason.setdefault(reason, []).append(name)
+    for reason, names in sizes_by_reason.items():
+        sizes = "all" if len(names) == len(task.PROFILES) else ", ".join(names)
+        lines.append(f"{sizes}: {reason}")
     indent = " " * INDENT
-    paragraph = " ".join((task.__doc__ or "").strip().partition("\n\n")[0].split())
-    sentence = re.split(r"(?<=\.) ", re.sub(r" \([^()]*\d{4}[^()]*\)", "", paragraph))[0]
-    summary = fill(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent).strip()
-    reasons: dict[str, list[str]] = {}
-    for size, sized in task.PROFILES.items():
-        if reason := getattr(sized, "unavailable", lambda: None)():
-            reasons.setdefault(reason, []).append(size)
-    told = [f"sizes: {', '.join(task.PROFILES)}"]
-    for why, sizes in reasons.items():
-        told.append(f"{'all' if len(sizes) == len(task.PROFILES) else ', '.join(sizes)}: {why}")
-    around: Any = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
-    return "\n".join([summary, *(fill(text, WIDTH, **around) for text in told)])
+    style: Any = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
+    return "\n".join(fill(line, WIDTH, **style) for line in lines).lstrip()
+
+
+def _first_sentence(docstring: str) -> str:
+    """The first sentence of a docstring, without the references to papers in it."""
+    paragraph = " ".join(docstring.strip().partition("\n\n")[0].split())
+    return re.split(r"(?<=\.) ", re.sub(r" \([^()]*\d{4}[^()]*\)", "", paragraph))[0]

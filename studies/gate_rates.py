@@ -26,7 +26,7 @@ from bench.gate.parity import AT_ODD_SIZES, compare
 from bench.options import Settings
 from bench.plan.cases import Selection, plan_cases
 from bench.plan.probes import GATE
-from bench.probes.bench import ProbeContext, Stopwatch
+from bench.probes.context import ProbeContext, Stopwatch
 from bench.records.machine import describe_machine, versions
 from studies import faults
 from studies.json_lines import JsonLines

@@ -1,6 +1,8 @@
-"""The tasks, one file each, found by file name; a path to a file elsewhere works too.
+"""The tasks: one file each, discovered by file name.
 
-Installed packages add theirs as entry points in the group `recurrent_bench.tasks`.
+A file whose name starts with an underscore, and the folder `_series`, hold what tasks share.
+A path to a file elsewhere works too (`./mine.py`). Installed packages add tasks as entry points
+in the group `recurrent_bench.tasks`.
 """
 
 import sys
@@ -20,8 +22,11 @@ GROUP = "recurrent_bench.tasks"
 
 
 class TaskFile(Protocol):
-    """A module-like object. A task's `unavailable() -> str | None` is optional: why its data cannot
-    be read here, found without importing anything heavy."""
+    """A module-like object that holds a task.
+
+    `REQUIRES` names the packages (as pip does) that its data ship in; `PROFILES` has a task for
+    each size.
+    """
 
     REQUIRES: Sequence[str]
     PROFILES: Mapping[str, Task]
@@ -29,39 +34,46 @@ class TaskFile(Protocol):
 
 def names() -> list[str]:
     """Every task, sorted: the files here and the entry points. Imports none of them."""
-    return sorted({*_files(), *_plugins()})
+    return sorted({*_module_names(), *_entry_points()})
 
 
 def load(name: str) -> TaskFile:
-    """The task of that name, or the one in the file `name` points to (`./mine.py`)."""
+    """Load the task `name`, or the task in a file (`./mine.py`).
+
+    Raises `Unavailable` if no task has that name, if the task does not import, or if it lacks an
+    attribute of `TaskFile`.
+    """
     if name.endswith(".py"):
-        return _checked(name, lambda: _from_file(Path(name).expanduser().resolve()))
-    known = name.replace("_", "-")
-    if known in (files := _files()):
-        return _checked(name, lambda: import_module(f"{__name__}.{files[known]}"))
-    if known in (plugins := _plugins()):
-        return _checked(name, plugins[known].load)
-    near = get_close_matches(known.lower(), names())
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        path = Path(name).expanduser().resolve()
+        return _checked(name, lambda: _import_file(path))
+    key = name.replace("_", "-")
+    if key in (modules := _module_names()):
+        return _checked(name, lambda: import_module(f"{__name__}.{modules[key]}"))
+    if key in (plugins := _entry_points()):
+        return _checked(name, plugins[key].load)
+    similar = get_close_matches(key.lower(), names())
+    hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
     raise Unavailable(f"there is no task {name!r}.{hint} Tasks: {', '.join(names())}")
 
 
-def _files() -> dict[str, str]:
-    """Task name → module name of the files in this folder."""
+def _module_names() -> dict[str, str]:
+    """The module name of each task file in this folder, by task name."""
     stems = (file.stem for file in Path(__file__).parent.glob("*.py"))
     return {stem.replace("_", "-"): stem for stem in stems if not stem.startswith("_")}
 
 
-def _plugins() -> dict[str, EntryPoint]:
+def _entry_points() -> dict[str, EntryPoint]:
+    """The entry point of each task in an installed package, by task name."""
     return {point.name.replace("_", "-"): point for point in entry_points(group=GROUP)}
 
 
-def _from_file(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise Unavailable(f"there is no file {path}")
     spec = spec_from_file_location(str(path), path)
     assert spec and spec.loader
-    module = sys.modules[spec.name] = module_from_spec(spec)  # dataclasses look their module up
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # a dataclass looks its own module up while it is defined
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -70,27 +82,27 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _checked(name: str, importing: Callable[[], Any]) -> TaskFile:
-    """What `importing` gives, or `Unavailable` with the place where it went wrong."""
+def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
+    """Import a task; raise `Unavailable` with the file and line if that fails."""
     try:
-        found = importing()
+        task = import_task()
     except Unavailable:
         raise
     except Exception as error:
-        raise Unavailable(f"task {name!r} does not import: {_place(error)}") from error
-    if missing := [part for part in TaskFile.__annotations__ if not hasattr(found, part)]:
-        where = getattr(found, "__file__", found)
-        raise Unavailable(f"task {name!r} lacks {' and '.join(missing)}: {where}")
-    return cast(TaskFile, found)
+        raise Unavailable(f"task {name!r} does not import: {_located(error)}") from error
+    if absent := [field for field in TaskFile.__annotations__ if not hasattr(task, field)]:
+        file = getattr(task, "__file__", task)
+        raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {file}")
+    return cast(TaskFile, task)
 
 
-def _place(error: Exception) -> str:
-    """`file:line: error`, the line being the one of the task file itself."""
+def _located(error: Exception) -> str:
+    """`file:line: error`, with the outermost line of the traceback that is in the task file."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    frames = (
+    lines = (
         f"{frame.filename}:{frame.lineno}: "
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename != __file__ and "importlib" not in frame.filename
     )
-    return f"{next(frames, '')}{type(error).__name__}: {error}"
+    return f"{next(lines, '')}{type(error).__name__}: {error}"

@@ -1,9 +1,9 @@
 """The adding problem in its modern form: sum the two marked numbers of a long sequence.
 
-Channel one of the input is uniform on [0, 1]; channel two is zero but for two ones. The target
-is the sum of the two numbers so marked (Hochreiter & Schmidhuber 1997, experiment 4, as restated
-by Arjovsky, Shah & Bengio 2016, arXiv 1511.06464, with one mark in each half; Bai, Kolter &
-Koltun 2018, arXiv 1803.01271, put both anywhere).
+Channel one of the input is uniform on [0, 1]; channel two is zero except for two ones. The target
+is the sum of the two numbers that these ones mark (Hochreiter & Schmidhuber 1997, experiment 4, as
+restated by Arjovsky, Shah & Bengio 2016, arXiv 1511.06464, with one mark in each half; Bai,
+Kolter & Koltun 2018, arXiv 1803.01271, put both marks anywhere).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import check
+from tasks._settings import check_choice, check_settings
 
 REQUIRES: tuple[str, ...] = ()
 MARKS = ("halves", "anywhere")
@@ -22,9 +22,9 @@ MARKS = ("halves", "anywhere")
 
 @dataclass(frozen=True, kw_only=True)
 class Adding:
-    """`length` steps; `marks` one in each half or two distinct steps anywhere.
+    """Sequences of `length` steps, evaluated on `held_out` of them.
 
-    `held_out` is the number of sequences evaluated on.
+    `marks` is `halves`, one mark in each half, or `anywhere`, two distinct steps of the sequence.
     """
 
     length: int
@@ -42,14 +42,13 @@ class Adding:
     loss = "mse"
     metric = "mse"
     chance = 1 / 6
-    """Always answering 1: the variance of the sum of two uniform numbers."""
+    """The error of always answering 1: the variance of the sum of two uniform numbers."""
     threshold = 0.01
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        check(self, length=2, held_out=1)
-        if self.marks not in MARKS:
-            raise ValueError(f"marks must be one of {', '.join(MARKS)}, not {self.marks!r}")
+        check_settings(self, length=2, held_out=1)
+        check_choice("marks", self.marks, MARKS)
 
     @property
     def time(self) -> int:
@@ -68,25 +67,26 @@ class Adding:
         return {"mse": float(np.mean((predictions - y) ** 2))}
 
     def longer(self, times: int) -> "Adding":
-        """The same with sequences `times` as long."""
+        """The task with sequences `times` as long."""
         return replace(self, length=times * self.length)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         values = rng.random((count, self.length))
-        rows = np.arange(count)[:, None]
-        marked = self._marked(rng, count)
+        sequences = np.arange(count)[:, None]
+        marked = self._marked_steps(rng, count)
         marks = np.zeros_like(values)
-        marks[rows, marked] = 1
-        return np.stack((values, marks), axis=-1), values[rows, marked].sum(axis=1, keepdims=True)
+        marks[sequences, marked] = 1
+        sums = values[sequences, marked].sum(axis=1, keepdims=True)
+        return np.stack((values, marks), axis=-1), sums
 
-    def _marked(self, rng: np.random.Generator, count: int) -> Array:
-        """The two steps marked in each sequence, `(count, 2)`."""
+    def _marked_steps(self, rng: np.random.Generator, count: int) -> Array:
+        """The two marked steps of each sequence, `(count, 2)`."""
         if self.marks == "halves":
             half = self.length // 2
             return rng.integers((0, half), (half, self.length), size=(count, 2))
         first = rng.integers(self.length, size=count)
-        ahead = rng.integers(1, self.length, size=count)
-        return np.stack((first, (first + ahead) % self.length), axis=-1)
+        distance = rng.integers(1, self.length, size=count)
+        return np.stack((first, (first + distance) % self.length), axis=-1)
 
 
 PROFILES: Mapping[str, Adding] = {
@@ -95,4 +95,5 @@ PROFILES: Mapping[str, Adding] = {
     "paper": Adding(length=100, hidden=64, steps=4000, learning_rate=2e-3),
     "short": Adding(length=10, batch=128, hidden=64, steps=200, learning_rate=3e-3),
 }
-"""`short` is for comparisons: in its few updates each cell learns enough to tell a change by."""
+"""`short` is for comparing two versions: its few updates teach every cell enough to reveal a
+change."""

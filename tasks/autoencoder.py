@@ -1,10 +1,10 @@
-"""Rebuild a sequence from the final state of an encoder, the last element first (Srivastava,
+"""Rebuild a handwritten digit from the final state of an encoder, the last row first (Srivastava,
 Mansimov & Salakhutdinov 2015, Unsupervised learning of video representations using LSTMs,
-arXiv 1502.04681): the rows of handwritten digits, eight of eight pixels.
+arXiv 1502.04681).
 
-The digits are those of `classification:data=digits`. The baseline is the best that a linear map to
-as many numbers as there are hidden units can do: principal components (Baldi & Hornik 1989). An
-lstm hands over twice as many, its output and its cell.
+The digits are those of `classification:data=digits`: eight rows of eight pixels. The baseline is
+the best linear map to as many numbers as there are hidden units: principal components (Baldi &
+Hornik 1989). An lstm passes twice as many numbers to the decoder: its output and its cell state.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from functools import cache
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import check
-from tasks._data import missing
-from tasks.classification import SETS, labelled
+from tasks._labelled_data import DATA_SETS, load_labelled
+from tasks._packaged_data import missing
+from tasks._settings import check_settings
 
 REQUIRES: tuple[str, ...] = ("scikit-learn",)
 SIDE = 8
@@ -24,24 +24,25 @@ SIDE = 8
 
 @cache
 def images() -> tuple[Array, Array]:
-    """Rows `(n, 8, 8)` to train on and held out; standardised over all pixels."""
-    trained, held_out = (part.x.reshape(-1, SIDE, SIDE) for part in labelled("digits"))
-    return trained, held_out
+    """Training and held-out digits `(n, 8, 8)`, standardised over all pixels."""
+    training, held_out = load_labelled("digits")
+    return training.x.reshape(-1, SIDE, SIDE), held_out.x.reshape(-1, SIDE, SIDE)
 
 
 @cache
-def components(count: int) -> float:
-    """The mean squared error of held-out digits from so many principal components."""
-    trained, held_out = (part.reshape(len(part), -1) for part in images())
-    mean = trained.mean(axis=0)
-    axes = np.linalg.svd(trained - mean, full_matrices=False)[2][:count]
-    away = held_out - mean
-    return float(np.mean((away - away @ axes.T @ axes) ** 2))
+def principal_components_error(count: int) -> float:
+    """The mean squared error of held-out digits rebuilt from `count` principal components of the
+    training digits; with none of them, from their mean."""
+    training, held_out = (digits.reshape(len(digits), -1) for digits in images())
+    mean = training.mean(axis=0)
+    axes = np.linalg.svd(training - mean, full_matrices=False)[2][:count]
+    deviations = held_out - mean
+    return float(np.mean((deviations - deviations @ axes.T @ axes) ** 2))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Autoencoder:
-    """The encoder's final state starts the decoder, which is fed its own rows."""
+    """The final state of the encoder starts the decoder, which reads the rows that it drew."""
 
     batch: int = 64
     hidden: int = 32
@@ -58,41 +59,42 @@ class Autoencoder:
     metric = "mse"
 
     def __post_init__(self) -> None:
-        check(self)
+        check_settings(self)
 
     def unavailable(self) -> str | None:
-        """Why the digits cannot be read here."""
-        return missing(SETS["digits"].module, "the digits ship")
+        """The reason why the digits cannot be read, or None."""
+        return missing(DATA_SETS["digits"].module, "the digits ship")
 
     @property
     def chance(self) -> float:
-        """Always drawing the mean of what is trained on."""
-        return components(0)
+        """The error of always drawing the mean of the training digits."""
+        return principal_components_error(0)
 
     @property
     def threshold(self) -> float:
-        """A quarter of that: three quarters of what makes a digit differ from the mean."""
+        """A quarter of chance: three quarters of the variance around the mean are explained."""
         return self.chance / 4
 
     @property
     def baselines(self) -> Mapping[str, float]:
-        return {"principal components": components(self.hidden)}
+        return {"principal components": principal_components_error(self.hidden)}
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """x `(batch, 8, 8)` and the same rows from the last to the first."""
-        trained = images()[0]
-        return _mirrored(trained[rng.integers(len(trained), size=self.batch)])
+        training = images()[0]
+        return _with_reversed_rows(training[rng.integers(len(training), size=self.batch)])
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of all that are held out."""
-        return _mirrored(images()[1])
+        """As `sample`, for all held-out digits."""
+        return _with_reversed_rows(images()[1])
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`mse` of what it draws by itself, `(n, 8, 8)`, in units of the pixels' deviation."""
+        """`mse` of digits `(n, 8, 8)` that the decoder drew by itself, in units of the pixels'
+        variance."""
         return {"mse": float(np.mean((predictions - y) ** 2))}
 
 
-def _mirrored(x: Array) -> tuple[Array, Array]:
+def _with_reversed_rows(x: Array) -> tuple[Array, Array]:
     return x, x[:, ::-1].copy()
 
 

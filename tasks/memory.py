@@ -1,7 +1,7 @@
 """The copy memory task: repeat ten symbols after a long silence.
 
 The input is ten symbols of 1–8, `lag` − 1 blanks (0), a delimiter (9) and ten more blanks, one-hot
-in ten channels; the target is blank until the last ten steps, which repeat the symbols in order
+in ten channels. The target is blank until the last ten steps, which repeat the symbols in order
 (Arjovsky, Shah & Bengio 2016, arXiv 1511.06464, after Hochreiter & Schmidhuber 1997). Bai, Kolter &
 Koltun 2018, arXiv 1803.01271, show the delimiter until the end. A sequence has `lag` + 20 steps.
 """
@@ -15,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import check, one_hot, surprise
+from tasks._settings import check_settings
+from tasks._symbols import negative_log_likelihood, one_hot
 
 REQUIRES: tuple[str, ...] = ()
 RECALLED = 10
@@ -26,7 +27,7 @@ DELIMITER = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """`lag` steps from the last symbol to the delimiter; `held_out` sequences evaluated on."""
+    """`lag` steps from the last symbol to the delimiter; evaluated on `held_out` sequences."""
 
     lag: int
     batch: int = 50
@@ -44,7 +45,7 @@ class Memory:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        check(self, lag=1, held_out=1)
+        check_settings(self, lag=1, held_out=1)
 
     @property
     def time(self) -> int:
@@ -52,12 +53,12 @@ class Memory:
 
     @property
     def chance(self) -> float:
-        """Cross-entropy when blanks are certain and the ten symbols are guessed: 10 ln 8 / time."""
+        """The cross-entropy of certain blanks and ten guessed symbols: 10 ln 8 / time."""
         return RECALLED * log(SYMBOLS) / self.time
 
     @property
     def threshold(self) -> float:
-        """A tenth of chance at every lag: nine tenths of the information is recalled."""
+        """A tenth of chance at every lag: nine tenths of the information are recalled."""
         return self.chance / 10
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -69,26 +70,26 @@ class Memory:
         return self._draw(rng, self.held_out)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """Of logits `(n, time, 9)`: `cross_entropy`, the mean in nats over all steps, and
-        `recall_error`, the share wrong of the last ten symbols alone (.875 when guessing)."""
+        """Score logits `(n, time, 9)`: `cross_entropy` is the mean over all steps in nats,
+        `recall_error` the share of wrong symbols among the last ten (.875 when guessing)."""
         wrong = predictions[:, -RECALLED:].argmax(axis=-1) != y[:, -RECALLED:]
         return {
-            "cross_entropy": float(surprise(predictions, y).mean()),
+            "cross_entropy": float(negative_log_likelihood(predictions, y).mean()),
             "recall_error": float(wrong.mean()),
         }
 
     def longer(self, times: int) -> "Memory":
-        """The same with sequences `times` as long: the silence grows, the symbols are ten."""
+        """The task with sequences `times` as long: the silence grows, the ten symbols stay."""
         return replace(self, lag=times * self.time - 2 * RECALLED)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         symbols = rng.integers(1, SYMBOLS + 1, size=(count, RECALLED))
-        shown = np.full((count, self.time), BLANK)
-        shown[:, :RECALLED] = symbols
-        shown[:, -RECALLED - 1] = DELIMITER
-        wanted = np.full_like(shown, BLANK)
-        wanted[:, -RECALLED:] = symbols
-        return one_hot(shown, self.inputs), wanted
+        sequence = np.full((count, self.time), BLANK)
+        sequence[:, :RECALLED] = symbols
+        sequence[:, -RECALLED - 1] = DELIMITER
+        target = np.full_like(sequence, BLANK)
+        target[:, -RECALLED:] = symbols
+        return one_hot(sequence, self.inputs), target
 
 
 PROFILES: Mapping[str, Memory] = {

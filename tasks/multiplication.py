@@ -1,6 +1,6 @@
 """The multiplication problem: the product of the two marked numbers of a long sequence
-(Hochreiter & Schmidhuber 1997, experiment 5), numbers on [0, 1]; a marked first pair counts as 1.
-"""
+(Hochreiter & Schmidhuber 1997, experiment 5). Numbers are uniform on [0, 1]; a marked first pair
+counts as 1."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,25 @@ from math import log
 import numpy as np
 
 from bench.spec import Array
-from tasks._marked import TOLERANCE, Marked
+from tasks._marked_pairs import TOLERANCE, MarkedPairs
 
 REQUIRES: tuple[str, ...] = ()
 WIDE = 2 * TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multiplication(Marked):
-    """Solved where fewer than 140 of 2000 held-out sequences are wrong; the paper's n_seq = 140
-    counts among the 2000 trained on last."""
+class Multiplication(MarkedPairs):
+    """Sequences of `length` to 1.1 `length` pairs, evaluated on `held_out` of them.
+
+    A sequence is right if the answer at its end is off by less than .04. The task is solved when
+    fewer than 140 of 2000 held-out sequences are wrong. The paper's n_seq = 140 counts among the
+    last 2000 training sequences instead.
+    """
 
     LOW = 0.0
     ON_FIRST = 1.0
     RIGHT_BY_CHANCE = (WIDE - WIDE * log(WIDE), WIDE)
-    """Always answering .04: P(X₁X₂ < .08), and P(X < .08)."""
+    """The best constant is .04: P(X₁X₂ < .08), and P(X < .08)."""
     threshold = 140 / 2000
 
     def answer(self, numbers: Array) -> Array:

@@ -1,12 +1,12 @@
-"""The embedded Reber grammar (Hochreiter & Schmidhuber 1997, experiment 1, section 5.1, after
-Smith & Zipser 1989 and Fahlman 1991): predict which symbols may come next.
+"""Predict which symbols may come next in a string of the embedded Reber grammar (Hochreiter &
+Schmidhuber 1997, experiment 1, section 5.1, after Smith & Zipser 1989 and Fahlman 1991).
 
-A string is B, T or P, a string of the Reber grammar (Reber 1967), the same T or P again, and E. As
-in the paper `strings` different ones are for training and as many others for the test, every branch
-taken with probability .5; they are drawn once, always the same ones.
+A string is B, then T or P, a string of the Reber grammar (Reber 1967), the same T or P again, and
+E. As in the paper, `strings` different strings are for training and as many others for the test,
+and every branch is taken with probability .5. The strings are drawn once and are always the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, one_hot, one_wrong
+from tasks._settings import check_settings
+from tasks._symbols import UNLABELLED, no_error_threshold, one_hot
 
 REQUIRES: tuple[str, ...] = ()
 SYMBOLS = "BTPSXVE"
@@ -28,62 +29,67 @@ INNER: Mapping[int, Mapping[str, int]] = {
     5: {"P": 4, "V": 6},
     6: {"E": 7},
 }
-"""By state, the symbols that may come and where they lead."""
+"""The Reber grammar: for each state, the symbols that may follow and the state each leads to."""
 LONGEST = 40
-"""Symbols in a string; a longer one is drawn anew."""
+"""Symbols in a string; a longer string is drawn again."""
+MOST_STRINGS = 500
+"""The grammar has few different strings of that length."""
 SEED = 1997
 
 
 def grammar() -> Mapping[str, Mapping[str, str]]:
-    """The embedded grammar: by state, the symbols that may come and where they lead."""
+    """The embedded grammar: for each state, the symbols that may follow and where each leads."""
     states: dict[str, dict[str, str]] = {
-        "start": {"B": "which"},
-        "which": {"T": "T0", "P": "P0"},
+        "start": {"B": "T or P"},
+        "T or P": {"T": "T0", "P": "P0"},
         "end": {"E": ""},
     }
-    for kept in "TP":
-        for state, ways in INNER.items():
-            states[f"{kept}{state}"] = {symbol: f"{kept}{to}" for symbol, to in ways.items()}
-        states[f"{kept}7"] = {kept: "end"}
+    for outer in "TP":
+        for state, successors in INNER.items():
+            states[f"{outer}{state}"] = {s: f"{outer}{after}" for s, after in successors.items()}
+        states[f"{outer}7"] = {outer: "end"}
     return states
 
 
 GRAMMAR = grammar()
 
 
-def drawn(rng: np.random.Generator) -> str:
-    """One string."""
-    state, symbols = "start", ""
+def draw_string(rng: np.random.Generator) -> str:
+    """Draw a string of at most `LONGEST` symbols."""
+    state, string = "start", ""
     while state:
-        ways = list(GRAMMAR[state])
-        symbol = ways[rng.integers(len(ways))]
-        state, symbols = GRAMMAR[state][symbol], symbols + symbol
-    return symbols if len(symbols) <= LONGEST else drawn(rng)
+        successors = list(GRAMMAR[state])
+        symbol = successors[rng.integers(len(successors))]
+        state, string = GRAMMAR[state][symbol], string + symbol
+    return string if len(string) <= LONGEST else draw_string(rng)
 
 
 @cache
-def different(count: int) -> tuple[str, ...]:
-    """So many strings, no two alike, in an order that says nothing of when they were found: the
-    likely ones, which are short, are found first."""
-    rng, found = np.random.default_rng(SEED), dict[str, None]()
-    while len(found) < count:
-        found[drawn(rng)] = None
-    return tuple(rng.permutation(list(found)).tolist())
+def distinct_strings(count: int) -> tuple[str, ...]:
+    """`count` different strings, shuffled: the probable ones, which are short, are drawn first."""
+    rng, strings = np.random.default_rng(SEED), dict[str, None]()
+    while len(strings) < count:
+        strings[draw_string(rng)] = None
+    return tuple(rng.permutation(list(strings)).tolist())
 
 
-def legal(symbols: str) -> Array:
-    """Which symbols may follow each symbol of a string but its last, `(len − 1, 7)` booleans."""
-    state, rows = "start", []
-    for symbol in symbols[:-1]:
+def legal_successors(string: str) -> Array:
+    """Which symbols may follow each symbol of a string but the last, `(len − 1, 7)` booleans."""
+    state, legal = "start", []
+    for symbol in string[:-1]:
         state = GRAMMAR[state][symbol]
-        rows.append([s in GRAMMAR[state] for s in SYMBOLS])
-    return np.array(rows)
+        legal.append([successor in GRAMMAR[state] for successor in SYMBOLS])
+    return np.array(legal)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reber:
-    """A string is right where, after every symbol of it, the symbols that may come next are the
-    most active ones; solved where not one of both sets is wrong, as in the paper."""
+    """Trained on `strings` strings, evaluated on these and on as many others.
+
+    A string is right if, after each of its symbols, all symbols that may follow are more active
+    than all that may not. The task is solved when no string of the two sets is wrong, as in the
+    paper.
+    """
 
     strings: int = 256
     batch: int = 1
@@ -103,52 +109,60 @@ class Reber:
     time = LONGEST - 1
 
     def __post_init__(self) -> None:
-        check(self, strings=1)
-        if self.strings > 500:
-            raise ValueError(f"strings must be at most 500, not {self.strings}: there are few")
+        check_settings(self, strings=1)
+        if self.strings > MOST_STRINGS:
+            raise ValueError(
+                f"strings must be at most {MOST_STRINGS}, not {self.strings}: the grammar has few "
+                "different strings"
+            )
 
     @property
     def threshold(self) -> float:
-        return one_wrong(2 * self.strings)
+        return no_error_threshold(2 * self.strings)
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """Training strings at random: x `(batch, time, 7)`, one-hot and zero beyond the end, and
-        the next symbol `(batch, time)`, −1 beyond it."""
-        chosen = rng.integers(self.strings, size=self.batch)
-        return self._shown([self._all[k] for k in chosen])
+        """Random training strings: x `(batch, time, 7)`, one-hot and zero beyond the end, and
+        the next symbol `(batch, time)`, −1 beyond the end."""
+        indices = rng.integers(self.strings, size=self.batch)
+        return _encoded([self._strings[index] for index in indices])
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """All strings, those for training first, whatever the generator."""
-        return self._shown(self._all)
+        """All strings, the training strings first; does not depend on the generator."""
+        return _encoded(self._strings)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`wrong`, the share of strings that are, and `wrong_symbols`, the share of symbols after
-        which they are, of logits `(n, time, 7)`."""
-        wrong = [_wrong(logits, wanted) for logits, wanted in zip(predictions, y, strict=True)]
-        strings = float(np.mean([one.any() for one in wrong]))
+        """Score logits `(n, time, 7)`: `wrong` is the share of strings that are not right,
+        `wrong_symbols` the share of symbols after which the prediction is not."""
+        wrong = [
+            _wrong_steps(logits, symbols) for logits, symbols in zip(predictions, y, strict=True)
+        ]
+        strings = float(np.mean([steps.any() for steps in wrong]))
         return {"wrong": strings, "wrong_symbols": float(np.mean(np.concatenate(wrong)))}
 
     @property
-    def _all(self) -> tuple[str, ...]:
-        return different(2 * self.strings)
-
-    def _shown(self, chosen: "list[str] | tuple[str, ...]") -> tuple[Array, Array]:
-        symbols = np.full((len(chosen), LONGEST), UNLABELLED)
-        for row, string in zip(symbols, chosen, strict=True):
-            row[: len(string)] = [SYMBOLS.index(symbol) for symbol in string]
-        x, y = symbols[:, :-1].copy(), symbols[:, 1:]
-        x[y == UNLABELLED] = UNLABELLED
-        return one_hot(x, len(SYMBOLS)), y
+    def _strings(self) -> tuple[str, ...]:
+        """The training strings, then the test strings."""
+        return distinct_strings(2 * self.strings)
 
 
-def _wrong(logits: Array, wanted: Array) -> Array:
-    """After which symbols of a string one that may not come is as active as one that may."""
-    asked = wanted != UNLABELLED
-    may = legal("B" + "".join(SYMBOLS[k] for k in wanted[asked]))
-    active = logits[asked].astype(np.float64)
-    least = np.where(may, active, np.inf).min(axis=1)
-    most = np.where(may, -np.inf, active).max(axis=1)
-    return np.asarray(~(least > most))
+def _encoded(strings: Sequence[str]) -> tuple[Array, Array]:
+    """One-hot inputs `(n, time, 7)` and the symbol after each `(n, time)`."""
+    symbols = np.full((len(strings), LONGEST), UNLABELLED)
+    for codes, string in zip(symbols, strings, strict=True):
+        codes[: len(string)] = [SYMBOLS.index(symbol) for symbol in string]
+    x, y = symbols[:, :-1].copy(), symbols[:, 1:]
+    x[y == UNLABELLED] = UNLABELLED
+    return one_hot(x, len(SYMBOLS)), y
+
+
+def _wrong_steps(logits: Array, y: Array) -> Array:
+    """Whether an illegal symbol is as active as a legal one, for each step of a string."""
+    labelled = y != UNLABELLED
+    legal = legal_successors("B" + "".join(SYMBOLS[symbol] for symbol in y[labelled]))
+    activity = logits[labelled].astype(np.float64)
+    least_legal = np.where(legal, activity, np.inf).min(axis=1)
+    most_illegal = np.where(legal, -np.inf, activity).max(axis=1)
+    return np.asarray(~(least_legal > most_illegal))
 
 
 PROFILES: Mapping[str, Reber] = {

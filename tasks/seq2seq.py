@@ -1,111 +1,38 @@
-"""One sequence in, another one out, by an encoder and a decoder (Sutskever, Vinyals & Le 2014,
-arXiv 1409.3215): taught with the right beginning, judged on what it writes by itself.
+"""Read one sequence and write another with an encoder and a decoder (Sutskever, Vinyals & Le 2014,
+arXiv 1409.3215).
 
-- `copy`, `reverse`: `length` random symbols, the same again or from the last to the first.
-- `dates`: a date in English words, `the twenty third of may nineteen eighty four`, and the same as
-  `1984-05-23`; every day of the years 1900–2099, a fifth of them held out.
+Training gives the decoder the right beginning of the output; the scores are of what it writes by
+itself.
+
+- `copy`, `reverse`: `length` random symbols, to be written again in order or from last to first.
+- `dates`: a date in English words, `the twenty third of may nineteen eighty four`, to be written
+  as `1984-05-23`; every day of the years 1900–2099, a fifth of them held out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
 from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import check, log_probabilities, one_hot
+from tasks._dates_in_words import DAYS, ISO, all_dates
+from tasks._settings import check_choice, check_settings
+from tasks._symbols import negative_log_likelihood, one_hot
 
 REQUIRES: tuple[str, ...] = ()
 KINDS = ("copy", "reverse", "dates")
-FIRST_DAY, DAYS = date(1900, 1, 1), 73_049
-HELD_OUT, SEED = 0.2, 2014
-ISO = "0123456789-"
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
-
-MONTHS = words(
-    "january february march april may june july august september october november december"
-)
-BELOW_TWENTY = words(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
-)
-TENS = words("zero ten twenty thirty forty fifty sixty seventy eighty ninety")
-ORDINALS = words(
-    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-    "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
-)
-
-
-def below_hundred(number: int) -> list[str]:
-    """`eighty four`."""
-    if number < 20:
-        return [BELOW_TWENTY[number]]
-    tens, ones = divmod(number, 10)
-    return [TENS[tens], *([BELOW_TWENTY[ones]] if ones else [])]
-
-
-def ordinal(day: int) -> list[str]:
-    """`twenty third`, of a day of a month."""
-    if day <= 20:
-        return [ORDINALS[day]]
-    return ["thirtieth"] if day == 30 else [TENS[day // 10], ORDINALS[day % 10]]
-
-
-def year(number: int) -> list[str]:
-    """`nineteen oh four`, `two thousand four`, `twenty thirteen`."""
-    century, rest = divmod(number, 100)
-    if century == 20 and rest < 10:
-        return ["two", "thousand", *([BELOW_TWENTY[rest]] if rest else [])]
-    if rest == 0:
-        return [*below_hundred(century), "hundred"]
-    return [*below_hundred(century), *(["oh"] if rest < 10 else []), *below_hundred(rest)]
-
-
-def in_words(day: date) -> list[str]:
-    """The words of a date."""
-    return ["the", *ordinal(day.day), "of", MONTHS[day.month - 1], *year(day.year)]
-
-
-@dataclass(frozen=True)
-class Dates:
-    """Every day: its words by number, padded with that of the end, `(days, words)`; its ten
-    characters by number, `(days, 10)`; and which days are held out."""
-
-    words: Array
-    iso: Array
-    vocabulary: Sequence[str]
-    trained: Array
-    held_out: Array
-
-
-@cache
-def dates() -> Dates:
-    """Read-only."""
-    days = [FIRST_DAY + timedelta(k) for k in range(DAYS)]
-    texts = [in_words(day) for day in days]
-    vocabulary = ["<end>", *sorted({word for text in texts for word in text})]
-    number = {word: k for k, word in enumerate(vocabulary)}
-    numbers = np.zeros((DAYS, max(map(len, texts)) + 1), dtype=np.int64)
-    for row, text in zip(numbers, texts, strict=True):
-        row[: len(text)] = [number[word] for word in text]
-    iso = np.array([[ISO.index(c) for c in day.isoformat()] for day in days])
-    order = np.random.default_rng(SEED).permutation(DAYS)
-    kept = round(HELD_OUT * DAYS)
-    for array in (numbers, iso, order):
-        array.setflags(write=False)
-    return Dates(numbers, iso, tuple(vocabulary), order[kept:], order[:kept])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seq2Seq:
-    """`symbols` and `length` are those of `copy` and `reverse`; `dates` has its own."""
+    """`kind` is `copy`, `reverse` or `dates`; evaluated on `held_out` sequences.
+
+    `copy` and `reverse` have sequences of `length` with `symbols` different symbols; `dates` has
+    its own lengths and symbols. The task is solved when fewer than 5% of the sequences have a
+    wrong symbol.
+    """
 
     kind: str = "reverse"
     length: int = 10
@@ -124,9 +51,8 @@ class Seq2Seq:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        check(self, length=1, symbols=2, held_out=1)
+        check_choice("kind", self.kind, KINDS)
+        check_settings(self, length=1, symbols=2, held_out=1)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -134,7 +60,7 @@ class Seq2Seq:
 
     @property
     def inputs(self) -> int:
-        return len(dates().vocabulary) if self.kind == "dates" else self.symbols
+        return len(all_dates().vocabulary) if self.kind == "dates" else self.symbols
 
     @property
     def outputs(self) -> int:
@@ -142,51 +68,52 @@ class Seq2Seq:
 
     @property
     def time(self) -> int:
-        return dates().words.shape[1] if self.kind == "dates" else self.length
+        return int(all_dates().words.shape[1]) if self.kind == "dates" else self.length
 
     @property
     def decoder(self) -> int:
-        """Steps that it writes."""
-        return dates().iso.shape[1] if self.kind == "dates" else self.length
+        """Steps that the decoder writes."""
+        return int(all_dates().iso.shape[1]) if self.kind == "dates" else self.length
 
     @property
     def chance(self) -> float:
-        """Always writing the same."""
+        """The share wrong when the same sequence is always written."""
         count = DAYS if self.kind == "dates" else self.symbols**self.length
         return 1 - 1 / count
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """x `(batch, time, inputs)`, one-hot, and what to write `(batch, decoder)`."""
+        """x `(batch, time, inputs)`, one-hot, and the symbols to write `(batch, decoder)`."""
         if self.kind == "dates":
-            return self._days(rng.choice(dates().trained, self.batch))
-        return self._random(rng, self.batch)
+            return self._dates(rng.choice(all_dates().training, self.batch))
+        return self._random_symbols(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of `held_out` sequences; of `dates`, of days that are never trained on."""
+        """As `sample`, for `held_out` sequences; in `dates`, of days never used in training."""
         if self.kind == "dates":
-            return self._days(rng.choice(dates().held_out, self.held_out))
-        return self._random(rng, self.held_out)
+            return self._dates(rng.choice(all_dates().held_out, self.held_out))
+        return self._random_symbols(rng, self.held_out)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """Of logits `(n, decoder, outputs)` of what it writes by itself, the likeliest symbol at
-        each step handed to the next: `wrong`, the share of sequences with any symbol wrong, the
-        same as where the right beginning is given, `wrong_symbols`, that of the symbols, and
-        `cross_entropy`, nats a symbol."""
+        """Score logits `(n, decoder, outputs)` of a decoder that reads its own most likely symbols.
+
+        `wrong` is the share of sequences with a wrong symbol. It would be the same if the decoder
+        read the right symbols: up to the first error the two are equal. `wrong_symbols` is the
+        share of wrong symbols, `cross_entropy` the mean in nats a symbol.
+        """
         wrong = predictions.argmax(axis=-1) != y
-        chosen = np.take_along_axis(log_probabilities(predictions), y[..., None], axis=-1)
         return {
             "wrong": float(wrong.any(axis=1).mean()),
             "wrong_symbols": float(wrong.mean()),
-            "cross_entropy": -float(chosen.mean()),
+            "cross_entropy": float(negative_log_likelihood(predictions, y).mean()),
         }
 
-    def _days(self, which: Array) -> tuple[Array, Array]:
-        return one_hot(dates().words[which], self.inputs), dates().iso[which]
+    def _dates(self, days: Array) -> tuple[Array, Array]:
+        return one_hot(all_dates().words[days], self.inputs), all_dates().iso[days]
 
-    def _random(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-        shown = rng.integers(self.symbols, size=(count, self.length))
-        wanted = shown[:, ::-1].copy() if self.kind == "reverse" else shown
-        return one_hot(shown, self.inputs), wanted
+    def _random_symbols(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
+        symbols = rng.integers(self.symbols, size=(count, self.length))
+        target = symbols[:, ::-1].copy() if self.kind == "reverse" else symbols
+        return one_hot(symbols, self.inputs), target
 
 
 PROFILES: Mapping[str, Seq2Seq] = {

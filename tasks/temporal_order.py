@@ -1,11 +1,11 @@
-"""Tell in which order two or three symbols came, far apart between distractors.
+"""Classify a sequence by the order of two or three symbols that stand far apart.
 
-- `6a` (Hochreiter & Schmidhuber 1997, section 5.6): E, then random a, b, c, d, but X or Y at two
-  steps, one between .1 and .2 of the length, one between .5 and .6; then B, where the class of
-  XX, XY, YX and YY is asked for. Sequences have `length` to 1.1 `length` symbols.
-- `6b`: three steps, between .1 and .2, .33 and .43, .66 and .76: eight classes.
-- `pascanu` (Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063, appendix): 6a with no E and no B, all
-  sequences of `length`, the class asked for at the last symbol.
+- `6a` (Hochreiter & Schmidhuber 1997, section 5.6): E, then random distractors a, b, c, d, with X
+  or Y at two steps: one between .1 and .2 of the length, one between .5 and .6. Then B, where the
+  target is the class XX, XY, YX or YY. Sequences have `length` to 1.1 `length` symbols.
+- `6b`: X or Y at three steps, between .1 and .2, .33 and .43, .66 and .76: eight classes.
+- `pascanu` (Pascanu, Mikolov & Bengio 2013, arXiv 1211.5063, appendix): as `6a`, without E and B;
+  all sequences have `length` symbols, and the target is at the last one.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,22 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import UNLABELLED, check, off_by, one_hot, one_wrong
+from tasks._settings import check_choice, check_settings
+from tasks._symbols import (
+    UNLABELLED,
+    no_error_threshold,
+    one_hot,
+    outside_tolerance,
+    share_misclassified,
+)
 
 REQUIRES: tuple[str, ...] = ()
-PLACES: Mapping[str, tuple[tuple[float, float], ...]] = {
+INTERVALS: Mapping[str, tuple[tuple[float, float], ...]] = {
     "6a": ((0.1, 0.2), (0.5, 0.6)),
     "6b": ((0.1, 0.2), (0.33, 0.43), (0.66, 0.76)),
     "pascanu": ((0.1, 0.2), (0.5, 0.6)),
 }
+"""The intervals that hold an X or a Y, as shares of the length, by form."""
 DISTRACTORS = 4
 X, E, B = 4, 6, 7
 TOLERANCE = 0.3
@@ -31,10 +39,13 @@ TOLERANCE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class TemporalOrder:
-    """Of 6a and 6b a sequence is right where every output of the softmax is within .3 of its
-    target; solved where not one of `held_out` is wrong (the paper: 2000 in a row, with an average
-    error below .1). Of `pascanu` the largest output counts; solved with less than 1% wrong (there:
-    of 10,000)."""
+    """Sequences of `length`, in `6a` and `6b` up to a tenth longer, evaluated on `held_out`.
+
+    In `6a` and `6b` a sequence is right if every softmax output is within .3 of its target. They
+    are solved when none of the `held_out` sequences is wrong (the paper: 2000 right in a row, and
+    an average error below .1). In `pascanu` a sequence is right if the largest output is that of
+    its class. It is solved with less than 1% wrong (that paper: of 10,000).
+    """
 
     form: str = "pascanu"
     length: int = 50
@@ -51,9 +62,8 @@ class TemporalOrder:
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        if self.form not in PLACES:
-            raise ValueError(f"form must be one of {', '.join(PLACES)}, not {self.form!r}")
-        check(self, length=10, held_out=1)
+        check_choice("form", self.form, INTERVALS)
+        check_settings(self, length=10, held_out=1)
 
     @property
     def inputs(self) -> int:
@@ -61,7 +71,7 @@ class TemporalOrder:
 
     @property
     def outputs(self) -> int:
-        return int(2 ** len(PLACES[self.form]))
+        return int(2 ** len(INTERVALS[self.form]))
 
     @property
     def time(self) -> int:
@@ -69,52 +79,51 @@ class TemporalOrder:
 
     @property
     def chance(self) -> float:
-        """Always answering one class."""
+        """The share wrong when the answer is always the same class."""
         return 1 - 1 / self.outputs
 
     @property
     def threshold(self) -> float:
-        return 0.01 if self.form == "pascanu" else one_wrong(self.held_out)
+        return 0.01 if self.form == "pascanu" else no_error_threshold(self.held_out)
 
     def sample(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """x `(batch, time, symbols)`, one-hot and zero beyond the end, and the class at the last
-        step `(batch, time)`, −1 elsewhere."""
+        """x `(batch, time, symbols)`, one-hot and zero beyond the end, and targets
+        `(batch, time)`: the class at the last step, −1 elsewhere."""
         return self._draw(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of `held_out` sequences."""
+        """As `sample`, for `held_out` sequences."""
         return self._draw(rng, self.held_out)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
-        """`wrong`, the share of sequences that are, and `error`, those in which another class was
-        the likeliest, of logits `(n, time, classes)`."""
-        asked = y != UNLABELLED
-        error = float(np.mean(predictions[asked].argmax(axis=-1) != y[asked]))
-        far = float(np.mean(off_by(predictions, y, TOLERANCE)))
-        return {"wrong": error if self.form == "pascanu" else far, "error": error}
+        """Score logits `(n, time, classes)`: `wrong` is the share of sequences that are not
+        right, `error` the share whose most likely class is not the true one."""
+        error = share_misclassified(predictions, y)
+        outside = float(np.mean(outside_tolerance(predictions, y, TOLERANCE)))
+        return {"wrong": error if self.form == "pascanu" else outside, "error": error}
 
     def longer(self, times: int) -> "TemporalOrder":
-        """The same with sequences `times` as long."""
+        """The task with sequences `times` as long."""
         return replace(self, length=times * self.length)
 
     def _draw(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
-        shown = rng.integers(DISTRACTORS, size=(count, self.time))
-        rows, steps = np.arange(count), np.arange(self.time)
+        symbols = rng.integers(DISTRACTORS, size=(count, self.time))
+        sequences, steps = np.arange(count), np.arange(self.time)
         last = np.full(count, self.time - 1)
         if self.form != "pascanu":
             last = rng.integers(self.length, self.time + 1, size=count) - 1
-            shown[:, 0] = E
-            shown[rows, last] = B
-            shown[steps > last[:, None]] = UNLABELLED
-        wanted = np.zeros(count, dtype=np.int64)
-        for start, end in PLACES[self.form]:
-            first, after = round(start * self.length), round(end * self.length)
-            symbol = rng.integers(2, size=count)
-            shown[rows, rng.integers(first, after, size=count)] = X + symbol
-            wanted = 2 * wanted + symbol
+            symbols[:, 0] = E
+            symbols[sequences, last] = B
+            symbols[steps > last[:, None]] = UNLABELLED
+        classes = np.zeros(count, dtype=np.int64)
+        for start, end in INTERVALS[self.form]:
+            x_or_y = rng.integers(2, size=count)
+            step = rng.integers(round(start * self.length), round(end * self.length), size=count)
+            symbols[sequences, step] = X + x_or_y
+            classes = 2 * classes + x_or_y
         y = np.full((count, self.time), UNLABELLED)
-        y[rows, last] = wanted
-        return one_hot(shown, self.inputs), y
+        y[sequences, last] = classes
+        return one_hot(symbols, self.inputs), y
 
 
 PROFILES: Mapping[str, TemporalOrder] = {

@@ -1,12 +1,12 @@
-"""Shapes that other benchmarks time, on noise: for speed, at sizes the field knows by name.
+"""Random noise in the shapes that other benchmarks time, to measure speed.
 
-`--tasks workload:fastrnns` takes one of them, `workload:fastrnns:length=50` changes a size.
+`--tasks workload:fastrnns` selects a shape, `workload:fastrnns:length=50` changes one of its
+sizes. Layers and directions are separate options: `--layers 4 --directions 2`.
 
-Sources of the shapes: `braun` the rnn_benchmarks of Braun (2018, arXiv 1806.01818); `fastrnns`
-PyTorch's own benchmark of that name; `deepbench` Baidu's DeepBench; `rosetta-imdb` the
-DeepLearningFrameworks comparison; `flashrnn` Pöppel, Beck & Hochreiter (2024); `keras-layers`
-Keras' benchmark of its layers; `tiny` and `small` are ours. Layers and directions are chosen
-beside: `--layers 4 --directions 2`.
+Sources of the shapes: `braun` is from Braun's rnn_benchmarks (2018, arXiv 1806.01818); `fastrnns`
+is PyTorch's own benchmark of that name; `deepbench` is Baidu's DeepBench; `rosetta-imdb` is the
+DeepLearningFrameworks comparison; `flashrnn` is from Pöppel, Beck & Hochreiter (2024);
+`keras-layers` is Keras' benchmark of its layers; `tiny` and `small` are of this project.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from typing import ClassVar
 import numpy as np
 
 from bench.spec import Array
-from tasks._common import check
+from tasks._settings import check_settings
 
 REQUIRES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Standard normal inputs and targets; `shape` is the name under which the sizes are known."""
+    """Inputs of `width` channels and targets, all standard normal; `shape` names the sizes."""
 
     shape: str
     batch: int
@@ -40,15 +40,15 @@ class Workload:
     loss = "mse"
     metric = "mse"
     chance = 1.0
-    """Always answering 0: the variance of the targets."""
+    """The error of always answering 0: the variance of the targets."""
     threshold = 0.01
-    """Out of reach: targets are noise, drawn anew for every batch."""
+    """Out of reach: the targets are noise, drawn again for every batch."""
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
     unread = ("shape",)
-    """It names the sizes, it does not set them."""
+    """`shape` names the sizes and does not set them."""
 
     def __post_init__(self) -> None:
-        check(self, length=1, width=1, outputs=1)
+        check_settings(self, length=1, width=1, outputs=1)
 
     @property
     def inputs(self) -> int:
@@ -63,7 +63,7 @@ class Workload:
         return self._draw(rng, self.batch)
 
     def evaluation(self, rng: np.random.Generator) -> tuple[Array, Array]:
-        """The same of twice as many sequences as a batch has."""
+        """As `sample`, for twice as many sequences as a batch has."""
         return self._draw(rng, 2 * self.batch)
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:

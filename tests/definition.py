@@ -1,10 +1,10 @@
 """The model of `bench.spec` written straight from its definition: an adapter that shares no code
-with the reference and that can be altered rule by rule.
+with the reference and whose rules can be replaced one by one.
 
-It runs one step after the other and has no backward pass. Derivatives are taken by the complex
-step, f'(x) = Im f(x + iε) / ε, exact to rounding since nothing is subtracted (Squire & Trapp 1998,
-eq. 6); all entries of an array are nudged at once, along a leading axis K of their own. Arrays are
-therefore `(…, batch, ·)`.
+It runs step by step and has no backward pass. Derivatives are taken by the complex step,
+f'(x) = Im f(x + iε) / ε, which is exact to rounding because nothing is subtracted (Squire & Trapp
+1998, eq. 6). All K entries of an array are perturbed at once, along a leading axis, so arrays are
+`(…, batch, features)`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.spec import Array, Limit, ModelSpec, Params, Supports, Training, Unsupported
+from bench.spec import CELLS, Array, Limit, ModelSpec, Params, Supports, Training, Unsupported
 
 REQUIRES = ("numpy",)
 SUPPORTS = Supports(
@@ -25,7 +25,7 @@ SUPPORTS = Supports(
         "bfloat16": Limit("ours", "the definition is evaluated in float64"),
     },
 )
-NUDGE = 1e-30
+EPSILON = 1e-30
 
 State = tuple[Any, ...]
 
@@ -38,11 +38,11 @@ def unavailable(device: str) -> str | None:
     return None if device == "cpu" else "NumPy runs on the CPU only"
 
 
-# ---- the rules, each replaceable -------------------------------------------------------------
+# ---- the rules, which `Rules` can replace ----------------------------------------------------
 
 
 def cell(spec: ModelSpec, p: Params, x: Any, state: State) -> State:
-    """One step of `ModelSpec`'s equations: the next (h,), or (h, c) for the lstm."""
+    """One step of `ModelSpec`'s equations: (h',), or (h', c') for the lstm."""
     a, h = times(x, p["w"]) + p["b"][..., None, :], state[0]
     if spec.cell == "feedforward":
         return (np.tanh(a),)
@@ -62,11 +62,12 @@ def cell(spec: ModelSpec, p: Params, x: Any, state: State) -> State:
 
 
 def hold(new: State, old: State, running: Array) -> State:
-    """Beyond the end of a sequence the state stays as it was."""
+    """The state after a step: beyond the end of a sequence it is the one before the step."""
     return tuple(np.where(running, n, o) for n, o in zip(new, old, strict=True))
 
 
 def running(t: int, lengths: Array, reverse: bool) -> Array:
+    """Which sequences of the batch have a real step t."""
     return t < lengths
 
 
@@ -75,9 +76,9 @@ def start(states: Sequence[State], layer: int, number: int, directions: int) -> 
     return states[layer * directions + number]
 
 
-def below(parts: Sequence[Any]) -> Any:
+def below(directions: Sequence[Any]) -> Any:
     """What the next layer reads: the forward states, then the backward ones."""
-    return join(parts)
+    return join(directions)
 
 
 def final(states: list[Any], reverse: bool, lengths: Array) -> Any:
@@ -86,17 +87,17 @@ def final(states: list[Any], reverse: bool, lengths: Array) -> Any:
 
 
 def token(t: int) -> float:
-    """The decoder's last input feature."""
+    """The decoder's last input feature: 1 at the first step."""
     return 1.0 if t == 0 else 0.0
 
 
 def feed(target: Any, output: Any) -> Any:
-    """What the decoder reads: the previous target where there is one (teacher forcing)."""
+    """What the decoder reads: the previous target, or its own output if there are no targets."""
     return output if target is None else target
 
 
 def taught(spec: ModelSpec, y: Array) -> Array:
-    """What teacher forcing shows of the targets: one-hot classes; zeros where one is missing."""
+    """Targets as teacher forcing shows them: classes one-hot, missing targets as zeros."""
     if spec.loss == "mse":
         return np.nan_to_num(y)
     return np.concatenate([np.eye(spec.outputs), np.zeros((1, spec.outputs))])[y]
@@ -105,31 +106,33 @@ def taught(spec: ModelSpec, y: Array) -> Array:
 def loss(spec: ModelSpec, prediction: Any, y: Array) -> Any:
     """`ModelSpec`'s losses, one number for each entry of the leading axes."""
     if spec.loss == "mse":
-        there = ~np.isnan(y)
-        squares = np.where(there, prediction - np.nan_to_num(y), 0) ** 2
-        return squares.sum(axis=tuple(range(-y.ndim, 0))) / there.sum()
+        present = ~np.isnan(y)
+        squares = np.where(present, prediction - np.nan_to_num(y), 0) ** 2
+        return squares.sum(axis=tuple(range(-y.ndim, 0))) / present.sum()
     shifted = prediction - prediction.real.max(axis=-1, keepdims=True)
-    logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    there = y >= 0
-    chosen = np.where(there[..., None], np.eye(spec.outputs)[np.where(there, y, 0)], 0)
-    return -(logs * chosen).sum(axis=tuple(range(-y.ndim - 1, 0))) / there.sum()
+    log_softmax = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    labelled = y >= 0
+    one_hot = np.where(labelled[..., None], np.eye(spec.outputs)[np.where(labelled, y, 0)], 0)
+    return -(log_softmax * one_hot).sum(axis=tuple(range(-y.ndim - 1, 0))) / labelled.sum()
 
 
 def clip(gradients: Mapping[str, Array], limit: float | None) -> dict[str, Array]:
-    """Scaled by min(1, limit / ‖g‖₂), the norm being that of all together."""
+    """Gradients scaled by min(1, limit / ‖g‖₂), where ‖g‖₂ is their global norm."""
     norm = np.sqrt(sum(float((g**2).sum()) for g in gradients.values()))
     scale = 1.0 if limit is None or norm <= limit else limit / norm
     return {name: g * scale for name, g in gradients.items()}
 
 
 def adam(s: Training, t: int, m: Array, v: Array, name: str) -> Array:
-    """lr · m̂ / (√v̂ + ε) (Kingma & Ba 2015, algorithm 1)."""
+    """The update lr · m̂ / (√v̂ + ε) of an array (Kingma & Ba 2015, algorithm 1)."""
     m_hat, v_hat = m / (1 - s.beta1**t), v / (1 - s.beta2**t)
     return s.learning_rate * m_hat / (np.sqrt(v_hat) + s.epsilon)
 
 
 @dataclass(frozen=True)
 class Rules:
+    """The rules of a model. A test replaces one of them and so makes an adapter with one fault."""
+
     cell: Callable[..., State] = cell
     hold: Callable[..., State] = hold
     running: Callable[..., Array] = running
@@ -148,12 +151,12 @@ class Rules:
 
 
 class Run(NamedTuple):
-    """`hidden` `(…, batch, time, hidden × directions)` is the encoder's last layer, `ends` every
-    layer's and direction's state after the last step, in the order of `initial_state`."""
+    """The prediction; `hidden`, the last layer's h `(…, batch, time, hidden × directions)`; and
+    the final state of each layer and direction, in the order of `initial_state`."""
 
     prediction: Any
     hidden: Any
-    ends: list[State]
+    final_states: list[State]
 
 
 def run(
@@ -164,24 +167,25 @@ def run(
     lengths: Array,
     state: list[State],
     targets: Any = None,
-    nudges: Any = None,
+    perturbation: Any = None,
 ) -> Run:
-    """The whole model. `targets` `(batch, decoder, outputs)` are what the decoder is taught by;
-    `nudges` like `hidden` is added to the last layer's states as they are made."""
+    """The whole model. `targets` `(batch, decoder, outputs)` are for teacher forcing;
+    `perturbation`, of the shape of `hidden`, is added to each of the last layer's states."""
     steps = [x[..., t, :] for t in range(x.shape[-2])]
-    steps, ends = stack(rules, spec, "", p, steps, lengths, state, nudges)
+    steps, final_states = stack(rules, spec, "", p, steps, lengths, state, perturbation)
     hidden = np.stack(steps, axis=-2)
     if spec.decoder:
-        return Run(decode(rules, spec, p, ends, targets), hidden, ends)
-    width = spec.hidden
+        return Run(decode(rules, spec, p, final_states, targets), hidden, final_states)
+    size = spec.hidden
     if spec.readout == "last":
-        parts = [
-            rules.final([s[..., k * width :][..., :width] for s in steps], k == 1, lengths)
+        directions = [
+            rules.final([s[..., k * size :][..., :size] for s in steps], k == 1, lengths)
             for k in range(spec.directions)
         ]
-        steps = [join(parts)]
-    out = [times(s, p["readout.w"]) + p["readout.b"][..., None, :] for s in steps]
-    return Run(out[0] if spec.readout == "last" else np.stack(out, axis=-2), hidden, ends)
+        steps = [join(directions)]
+    outputs = [times(s, p["readout.w"]) + p["readout.b"][..., None, :] for s in steps]
+    prediction = outputs[0] if spec.readout == "last" else np.stack(outputs, axis=-2)
+    return Run(prediction, hidden, final_states)
 
 
 def stack(
@@ -192,23 +196,26 @@ def stack(
     steps: list[Any],
     lengths: Array,
     state: list[State],
-    nudges: Any = None,
+    perturbation: Any = None,
 ) -> tuple[list[Any], list[State]]:
-    """All layers over all steps: the last layer's states, and the state that each ends in."""
-    ends = []
+    """All layers over all steps: the last layer's states, and each direction's final state."""
+    final_states, size = [], spec.hidden
     for layer in range(spec.layers):
-        parts = []
+        is_last, directions = layer == spec.layers - 1, []
         for number, name in enumerate(("forward", "backward")[: spec.directions]):
-            own = weights_of(p, f"{prefix}layers.{layer}.{name}.")
-            first = rules.start(state, layer, number, spec.directions)
-            top = nudges is not None and layer == spec.layers - 1
-            moved = nudges[..., number * spec.hidden :][..., : spec.hidden] if top else None
-            h, end = direction(rules, spec, own, steps, lengths, first, number == 1, moved)
-            parts.append(h)
-            ends.append(end)
-        hand_over = join if layer == spec.layers - 1 else rules.below
-        steps = [hand_over(pair) for pair in zip(*parts, strict=True)]
-    return steps, ends
+            weights = weights_of(p, f"{prefix}layers.{layer}.{name}.")
+            initial_state = rules.start(state, layer, number, spec.directions)
+            added = None
+            if perturbation is not None and is_last:
+                added = perturbation[..., number * size :][..., :size]
+            hidden, final_state = direction(
+                rules, spec, weights, steps, lengths, initial_state, number == 1, added
+            )
+            directions.append(hidden)
+            final_states.append(final_state)
+        combine = join if is_last else rules.below
+        steps = [combine(pair) for pair in zip(*directions, strict=True)]
+    return steps, final_states
 
 
 def direction(
@@ -219,32 +226,35 @@ def direction(
     lengths: Array,
     state: State,
     reverse: bool,
-    nudges: Any,
+    perturbation: Any,
 ) -> tuple[list[Any], State]:
+    """One direction of one layer: its h at every step, and its final state."""
     hidden: list[Any] = [None] * len(steps)
     for t in reversed(range(len(steps))) if reverse else range(len(steps)):
         h, *rest = rules.cell(spec, p, steps[t], state)
-        h = h if nudges is None else h + nudges[..., t, :]
+        h = h if perturbation is None else h + perturbation[..., t, :]
         state = rules.hold((h, *rest), state, rules.running(t, lengths, reverse)[:, None])
         hidden[t] = state[0]
     return hidden, state
 
 
 def decode(rules: Rules, spec: ModelSpec, p: Params, state: list[State], targets: Any) -> Any:
-    """The second stack, which writes `decoder` steps and reads what was written before."""
-    batch, written = state[0][0].shape[-2], []
+    """The outputs `(…, batch, decoder, outputs)` of the second stack, which reads what was written
+    before."""
+    batch, outputs = state[0][0].shape[-2], []
     previous: Any = np.zeros((batch, spec.outputs))
     for t in range(spec.decoder):
         begin = np.full((*previous.shape[:-1], 1), rules.token(t))
         step = [np.concatenate([previous, begin], axis=-1)]
         top, state = stack(rules, spec, "decoder.", p, step, np.full(batch, 1), state)
-        out = times(top[0], p["readout.w"]) + p["readout.b"][..., None, :]
-        written.append(out)
-        previous = rules.feed(None if targets is None else targets[:, t], as_input(spec, out))
-    return np.stack(written, axis=-2)
+        output = times(top[0], p["readout.w"]) + p["readout.b"][..., None, :]
+        outputs.append(output)
+        previous = rules.feed(None if targets is None else targets[:, t], as_input(spec, output))
+    return np.stack(outputs, axis=-2)
 
 
 def as_input(spec: ModelSpec, output: Any) -> Any:
+    """An output as the decoder reads it: the class of the largest output, one-hot."""
     if spec.loss == "mse":
         return output
     return np.eye(spec.outputs)[np.argmax(output.real, axis=-1)]
@@ -257,7 +267,7 @@ class Definition:
     """See `bench.spec.Session`."""
 
     def __init__(self, rules: Rules, spec: ModelSpec, params: Params, training: Training) -> None:
-        self.rules, self.spec, self.training, self.updates = rules, spec, training, 0
+        self.rules, self.spec, self.training, self.count = rules, spec, training, 0
         self.weights = {name: np.array(value, np.float64) for name, value in params.items()}
         self.m = {name: np.zeros_like(value) for name, value in self.weights.items()}
         self.v = {name: np.zeros_like(value) for name, value in self.weights.items()}
@@ -273,55 +283,58 @@ class Definition:
 
     def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
         value = float(self._loss(self.weights, x, y, lengths))
-        found = {
+        gradients = {
             name: slope(lambda w, n=name: self._loss({**self.weights, n: w}, x, y, lengths), weight)
             for name, weight in self.weights.items()
         }
-        return value, {**found, "x": slope(lambda at: self._loss(self.weights, at, y, lengths), x)}
+        d_x = slope(lambda moved: self._loss(self.weights, moved, y, lengths), x)
+        return value, {**gradients, "x": d_x}
 
     def hidden_gradients(self, x: Any, y: Any) -> Array:
         zero = np.zeros((*x.shape[:2], self.spec.hidden * self.spec.directions))
-        return slope(lambda nudges: self._loss(self.weights, x, y, None, nudges), zero)
+        return slope(lambda perturbation: self._loss(self.weights, x, y, None, perturbation), zero)
 
     def step(self, x: Any, y: Any, lengths: Any = None) -> float:
         value, gradients = self.gradients(x, y, lengths)
         del gradients["x"]
-        s, self.updates = self.training, self.updates + 1
+        s, self.count = self.training, self.count + 1
         for name, g in self.rules.clip(gradients, s.clip_norm).items():
             if s.optimiser == "sgd":
                 self.weights[name] -= s.learning_rate * g
                 continue
             self.m[name] = s.beta1 * self.m[name] + (1 - s.beta1) * g
             self.v[name] = s.beta2 * self.v[name] + (1 - s.beta2) * g**2
-            self.weights[name] -= self.rules.adam(s, self.updates, self.m[name], self.v[name], name)
+            self.weights[name] -= self.rules.adam(s, self.count, self.m[name], self.v[name], name)
         return value
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         if self.spec.bidirectional or self.spec.decoder:
             raise Unsupported("only a model of one direction without a decoder can go on")
-        done = self._run(x, None, state)
-        ends = tuple(np.stack(part) for part in zip(*done.ends, strict=True))
-        return np.asarray(done.prediction), ends if self.spec.cell == "lstm" else ends[0]
+        result = self._run(x, None, state)
+        final = tuple(np.stack(arrays) for arrays in zip(*result.final_states, strict=True))
+        return np.asarray(result.prediction), final if self.spec.cell == "lstm" else final[0]
 
     def params(self) -> dict[str, Array]:
         return {name: value.copy() for name, value in self.weights.items()}
 
     def wait(self) -> None:
-        """NumPy returns when the work is done."""
+        """Do nothing: NumPy returns when the work is done."""
 
     def executed_path(self) -> str:
         return "definition"
 
-    def _run(self, x: Any, lengths: Any, state: Any, **more: Any) -> Run:
-        p, batch, time = more.pop("p", self.weights), x.shape[-3], x.shape[-2]
-        ends = np.full(batch, time) if lengths is None else np.asarray(lengths)
-        start = initial(self.spec, state, batch)
-        return run(self.rules, self.spec, p, x, ends, start, **more)
+    def _run(self, x: Any, lengths: Any, state: Any, p: Any = None, **options: Any) -> Run:
+        batch, time = x.shape[-3], x.shape[-2]
+        lengths = np.full(batch, time) if lengths is None else np.asarray(lengths)
+        initial = initial_states(self.spec, state, batch)
+        return run(
+            self.rules, self.spec, self.weights if p is None else p, x, lengths, initial, **options
+        )
 
-    def _loss(self, p: Params, x: Any, y: Any, lengths: Any, nudges: Any = None) -> Any:
+    def _loss(self, p: Params, x: Any, y: Any, lengths: Any, perturbation: Any = None) -> Any:
         targets = self.rules.taught(self.spec, y) if self.spec.decoder else None
-        done = self._run(x, lengths, None, p=p, targets=targets, nudges=nudges)
-        return self.rules.loss(self.spec, done.prediction, y)
+        result = self._run(x, lengths, None, p, targets=targets, perturbation=perturbation)
+        return self.rules.loss(self.spec, result.prediction, y)
 
 
 def open_session(
@@ -340,14 +353,16 @@ def open_session(
 # ---- arrays ----------------------------------------------------------------------------------
 
 
-def slope(function: Callable[[Any], Any], at: Array) -> Array:
-    """The derivative of a real function, called once: K = all entries of `at`, each nudged."""
-    nudged = at + 1j * NUDGE * np.eye(at.size).reshape(at.size, *at.shape)
-    return np.asarray(np.broadcast_to(function(nudged).imag / NUDGE, at.size).reshape(at.shape))
+def slope(function: Callable[[Any], Any], value: Array) -> Array:
+    """The derivative of a real function, which is called once with all K entries of `value`
+    perturbed, each in a copy of its own."""
+    perturbed = value + 1j * EPSILON * np.eye(value.size).reshape(value.size, *value.shape)
+    derivatives = np.broadcast_to(function(perturbed).imag / EPSILON, value.size)
+    return np.asarray(derivatives.reshape(value.shape))
 
 
 def times(x: Any, w: Any) -> Any:
-    """W x for every row of x `(…, batch, D)`, w being `(…, rows, D)`."""
+    """W x for each x of a batch: x is `(…, batch, D)`, and w is `(…, rows, D)`."""
     return x @ np.swapaxes(w, -1, -2)
 
 
@@ -355,10 +370,12 @@ def blocks(a: Any, count: int) -> list[Any]:
     return np.split(a, count, axis=-1)
 
 
-def join(parts: Sequence[Any]) -> Any:
-    """Concatenated features; only some of the parts may have the axis K."""
-    lead = np.broadcast_shapes(*(part.shape[:-1] for part in parts))
-    return np.concatenate([np.broadcast_to(p, (*lead, p.shape[-1])) for p in parts], axis=-1)
+def join(arrays: Sequence[Any]) -> Any:
+    """Concatenated features; only some of the arrays may have the leading axis K."""
+    leading = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    return np.concatenate(
+        [np.broadcast_to(array, (*leading, array.shape[-1])) for array in arrays], axis=-1
+    )
 
 
 def sigmoid(a: Any) -> Any:
@@ -366,15 +383,15 @@ def sigmoid(a: Any) -> Any:
 
 
 def weights_of(p: Params, prefix: str) -> dict[str, Any]:
+    """The weights whose names start with a prefix, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in p.items() if k.startswith(prefix)}
 
 
-def initial(spec: ModelSpec, state: Any, batch: int) -> list[State]:
-    """The given initial states, or zeros, one for each layer and direction."""
-    parts = 2 if spec.cell == "lstm" else 1
-    count = spec.layers * spec.directions
+def initial_states(spec: ModelSpec, state: Any, batch: int) -> list[State]:
+    """A state for each layer and direction: `initial_state`, or zeros."""
+    count = len(CELLS[spec.cell].states)
     if state is None:
-        state = np.zeros((parts, count, batch, spec.hidden))
-    elif parts == 1:
+        state = np.zeros((count, spec.layers * spec.directions, batch, spec.hidden))
+    elif count == 1:
         state = (state,)
-    return list(zip(*(np.asarray(part, np.float64) for part in state), strict=True))
+    return list(zip(*(np.asarray(array, np.float64) for array in state), strict=True))

@@ -1,8 +1,8 @@
-"""The cells of a framework under pytest-benchmark, for those who live in pytest:
+"""The cells of a framework under pytest-benchmark:
 `pytest tests/test_benchmark.py --benchmark-only --backends torch`.
 
-A round is a call of a steady session in this one process: for a verdict, which takes fresh
-processes in pairs, there is `run_bench.py compare`. Otherwise each benchmark runs once, as a test.
+A round is one call of a steady session in this process. A verdict needs fresh processes in pairs:
+use `run_bench.py compare` for that. Without `--benchmark-only` each benchmark runs once, as a test.
 """
 
 from typing import Any
@@ -24,15 +24,15 @@ def test_cell(
 ) -> None:
     size = SMALL if benchmark.enabled else {}
     device = pytestconfig.getoption("--device")
-    bench = bench_for(
+    context = bench_for(
         backend, "speed", task="workload", cell=cell, dtype="float32", device=device, **size
     )
-    training = bool(bench.supports.training)
+    training = bool(context.supports.training)
     if not training and phase != "forward":
-        pytest.skip(f"{backend}: {bench.supports.lacks('training')}")
-    model = bench.case.model
-    session = bench.open_native(model, bench.weights(model), bench.case.training)
-    x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))
+        pytest.skip(f"{backend}: {context.supports.lacks('training')}")
+    model = context.case.model
+    session = context.open_native(model, context.weights(model), context.case.training)
+    x, y = (session.put(part) for part in context.task.sample(context.rng("batches")))
     before = session.predict(x)
     call = dict(phases(session, x, y, training))[phase]
 

@@ -1,5 +1,6 @@
-"""Time that is left goes where the intervals are the widest, and nowhere else."""
+"""A time budget is spent on launches of the widest intervals, and on nothing else."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import bench_for
-from running import records, tiny_run
+from running import records, tiny_run_inside
 
-from bench.plan.case import Case
+import run_bench
 from bench.records.record import Record
-from bench.run.budget import next_launch, widths
-from bench.run.limits import parse_duration
-from bench.spec import Unavailable
+from bench.run import measure
+from bench.run.budget import interval_widths, next_launch
+from bench.run.process import answer_without_numbers
 
 
 def launches(cell: str, seconds: Sequence[float], backend: str = "numpy") -> list[Record]:
-    case = dict(bench_for("numpy", "speed", cell=cell).case.settings) | {"backend": backend}
+    """Records of one launch for each time of a step."""
+    case = bench_for("numpy", "speed", cell=cell).case.flat() | {"backend": backend}
     return [
         Record(
             run="r",
@@ -34,63 +36,67 @@ def launches(cell: str, seconds: Sequence[float], backend: str = "numpy") -> lis
     ]
 
 
-def chosen(found: list[Record], left: float = 1000.0) -> dict[str, int] | None:
-    unit = next_launch(found, left, np.random.default_rng(0), start_s=4.0)
-    return unit and {case.cell: case.launch for case in unit.cases}
+def chosen(records: list[Record], seconds_left: float = 1000.0) -> dict[str, int] | None:
+    """The launch that each cell gets next."""
+    unit = next_launch(records, seconds_left, np.random.default_rng(0), start_s=4.0)
+    return unit and {case.model.cell: case.launch for case in unit.cases}
 
 
 NARROW, WIDE, WIDEST = [1.0] * 5, [1.0, 1.1, 0.9, 1.05, 1.0], [1.0, 2.0, 0.5, 1.5, 1.2]
 
 
-def test_the_widest_interval_gets_the_next_launch() -> None:
-    found = [*launches("rnn", NARROW), *launches("lstm", WIDE), *launches("gru", WIDEST)]
-    assert chosen(found) == {"gru": 5}
-    assert chosen([*found, *launches("lstm", WIDEST, backend="other")]) is not None
-    alike = [*launches("rnn", WIDE), *launches("gru", WIDE)]
-    assert chosen(alike) == {"rnn": 5, "gru": 5}
+def test_widest_interval_gets_the_next_launch() -> None:
+    records = [*launches("rnn", NARROW), *launches("lstm", WIDE), *launches("gru", WIDEST)]
+    assert chosen(records) == {"gru": 5}
+    assert chosen([*records, *launches("lstm", WIDEST, backend="other")]) is not None
+    equally_wide = [*launches("rnn", WIDE), *launches("gru", WIDE)]
+    assert chosen(equally_wide) == {"rnn": 5, "gru": 5}
 
 
-def test_two_launches_are_the_widest_of_all() -> None:
-    few = launches("lstm", [1.0, 1.0], backend="other")
-    assert chosen([*launches("gru", WIDEST), *few]) == {"lstm": 2}
-    assert [w.relative for w in widths(few, np.random.default_rng(0))] == [np.inf]
+def test_two_launches_have_the_widest_interval_of_all() -> None:
+    two = launches("lstm", [1.0, 1.0], backend="other")
+    assert chosen([*launches("gru", WIDEST), *two]) == {"lstm": 2}
+    widths = interval_widths(two, np.random.default_rng(0))
+    assert [width.relative for width in widths] == [np.inf]
 
 
-def test_nothing_is_run_that_does_not_fit_or_is_narrow_already() -> None:
-    found = [*launches("gru", WIDEST), *launches("lstm", NARROW)]
-    assert chosen(found, left=5.9) is None
-    assert chosen(found, left=6.1) == {"gru": 5}
+def test_no_launch_is_run_that_does_not_fit_or_whose_interval_is_narrow() -> None:
+    records = [*launches("gru", WIDEST), *launches("lstm", NARROW)]
+    assert chosen(records, seconds_left=5.9) is None
+    assert chosen(records, seconds_left=6.1) == {"gru": 5}
     assert chosen(launches("lstm", NARROW)) is None
     assert chosen([]) is None
 
 
-def test_a_cell_that_failed_is_not_tried_again() -> None:
-    found = launches("gru", WIDEST)
-    found[-1] = replace(found[-1], status="failed", reason="died", samples={})
-    assert chosen(found) is None
+def test_failed_case_is_not_launched_again() -> None:
+    records = launches("gru", WIDEST)
+    records[-1] = replace(records[-1], status="failed", reason="died", samples={})
+    assert chosen(records) is None
 
 
-def test_a_run_with_a_budget_goes_on_launching_and_one_without_does_not(tmp_path: Path) -> None:
-    for run, budget in (("without", ()), ("with", ("--budget", "20s"))):
-        chosen = ("--probes", "speed", "--cells", "lstm", "--launches", "1", *budget)
-        assert tiny_run(tmp_path, *chosen, run=run).returncode == 0
-    counts = {
-        run: [Case(r["case"]).launch for r in records(tmp_path, run) if r["probe"] == "speed"]
-        for run in ("without", "with")
-    }
-    assert counts["without"] == [0]
-    assert counts["with"] == list(range(len(counts["with"])))
-    assert len(counts["with"]) > 1
+QUICK_WORKER = f"""
+import json, sys
+answer = json.loads({json.dumps({**answer_without_numbers("ok", ""), "reason": None})!r})
+for line in sys.stdin:
+    case = json.loads(line)
+    if case["probe"] == "speed":
+        answer["samples"] = {{"step": [1.0] * 12}}
+    print(json.dumps(answer), flush=True)
+"""
+"""A stand-in for a worker that answers at once, with the same times in every launch."""
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400)]
-)
-def test_a_time_is_read_with_its_unit(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "m", "-5", "0", "5d", "ten"])
-def test_what_is_no_time_is_named(text: str) -> None:
-    with pytest.raises(Unavailable, match="--budget must be a time such as"):
-        parse_duration(text)
+@pytest.mark.parametrize("budget", [(), ("--budget", "60s")])
+def test_run_continues_launching_only_with_a_budget_and_until_intervals_are_narrow(
+    budget: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(QUICK_WORKER)
+    monkeypatch.setattr(run_bench, "ENTRY", worker)
+    monkeypatch.setattr(measure, "START_S", 0.1)
+    words = ("--probes", "speed", "--cells", "lstm", "--launches", "1", *budget)
+    done = tiny_run_inside(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    counts = [r["case"]["launch"] for r in records(tmp_path) if r["probe"] == "speed"]
+    assert counts == list(range(len(counts)))
+    assert 1 < len(counts) < 10 if budget else counts == [0]

@@ -1,5 +1,5 @@
-"""The conformance checker accepts what is right and rejects what is wrong in one way, by the
-arrays in which that way shows."""
+"""The conformance checker accepts correct adapters. It rejects an adapter with one fault by the
+arrays that the fault reaches, and by no others."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,20 +22,20 @@ REFERENCE = [c for c in (*matrix(None), *decoders(None)) if c.spec.dtype == "flo
 
 
 @pytest.mark.parametrize("row", REFERENCE, ids=lambda row: row.name)
-def test_the_reference_computes_what_the_definition_says(row: Combination) -> None:
-    """Two programs that share nothing, one of which has no backward pass to be wrong."""
+def test_reference_equals_the_definition(row: Combination) -> None:
+    """The two share no code, and the definition has no backward pass that could be wrong."""
     p = problem(replace(row.spec, layers=min(row.spec.layers, 2)), batch=3, time=4)
     verdict = conformance.assert_conforms(definition, p)
     assert len(verdict.differences) > 30
 
 
 class Fault(NamedTuple):
-    """`shows` are arrays that must be rejected, `hides` arrays that must not be: the fault does
-    not reach them."""
+    """An adapter with one fault: `rejected` arrays must be rejected, `accepted` ones must not be,
+    because the fault does not reach them. `model` holds fields of the model."""
 
     adapter: Any
-    shows: tuple[str, ...]
-    hides: tuple[str, ...] = ()
+    rejected: tuple[str, ...]
+    accepted: tuple[str, ...] = ()
     model: dict[str, Any] = {}  # noqa: RUF012
 
 
@@ -203,10 +203,10 @@ FAULTS = {
         with_methods(predict=np.float32), ("output", "output, ragged"), ("hidden states", "loss")
     ),
     "outputs that are not numbers": Fault(
-        with_methods(predict=lambda found: found * np.nan), ("output",), ("hidden states",)
+        with_methods(predict=lambda output: output * np.nan), ("output",), ("hidden states",)
     ),
     "outputs of another shape": Fault(
-        with_methods(predict=lambda found: found[None]), ("output",), ("hidden states",)
+        with_methods(predict=lambda output: output[None]), ("output",), ("hidden states",)
     ),
     "dL/dx missing": Fault(
         with_methods(gradients=lambda f: (f[0], {k: v for k, v in f[1].items() if k != "x"})),
@@ -217,12 +217,12 @@ FAULTS = {
         with_methods(gradients=lambda f: (f[0], f[1] | {"b_hh": f[1]["x"]})), ("d b_hh",), (W,)
     ),
     "weights that come back transposed": Fault(
-        with_methods(params=lambda found: {k: v[::-1] for k, v in found.items()}),
+        with_methods(params=lambda params: {k: v[::-1] for k, v in params.items()}),
         ("layers.0.forward.w as given", "layers.0.forward.w trained"),
         ("output",),
     ),
     "a state that advance forgets": Fault(
-        with_methods(advance=lambda found: (found[0], None)),
+        with_methods(advance=lambda result: (result[0], None)),
         ("output in pieces",),
         ("output", "output of advance from given states"),
     ),
@@ -235,27 +235,27 @@ def faulty(fault: Fault) -> Any:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_rejected_by_the_arrays_that_it_reaches(name: str) -> None:
+def test_fault_is_rejected_by_the_arrays_that_it_reaches(name: str) -> None:
     fault = FAULTS[name]
     verdict = check(fault.adapter, faulty(fault))
     rejected, compared = {d.array for d in verdict.rejected}, {d.array for d in verdict.differences}
     assert not verdict.conforms
-    assert set(fault.shows) <= rejected
-    assert set(fault.hides) <= compared - rejected
+    assert set(fault.rejected) <= rejected
+    assert set(fault.accepted) <= compared - rejected
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_the_fault_was_put_into_conforms(name: str) -> None:
+def test_definition_without_the_fault_conforms(name: str) -> None:
     assert check(definition, faulty(FAULTS[name])).conforms
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_gates_swapped_are_rejected_at_less_precision(dtype: str) -> None:
+def test_swapped_gates_are_rejected_at_lower_precision(dtype: str) -> None:
     """The reference in float32 stands for an adapter that computes in either."""
     p = problem(ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5, dtype=dtype))
-    right = in_float32(lambda spec, params: params)
+    correct = in_float32(lambda spec, params: params)
     swapped = in_float32(faults.swapped_gates)
-    assert check(right, p).rejected == []
+    assert check(correct, p).rejected == []
     assert {"output", "hidden states", U} <= {d.array for d in check(swapped, p).rejected}
 
 
@@ -270,9 +270,10 @@ def in_float32(change: faults.ChangeWeights) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_who_comes_nearer_than_the_dtype_can_did_not_compute_in_it(dtype: str) -> None:
-    def open_session(spec: ModelSpec, *rest: Any) -> Any:
-        return numpy_backend.open_session(replace(spec, dtype="float64"), *rest)
+def test_errors_below_the_precision_of_the_dtype_are_rejected(dtype: str) -> None:
+    def open_session(spec: ModelSpec, *arguments: Any) -> Any:
+        wide = replace(spec, dtype="float64")
+        return numpy_backend.open_session(wide, *arguments)
 
     wide = SimpleNamespace(
         SUPPORTS=Supports(dtypes=("bfloat16", "float32", "float64"), generation=True),
@@ -306,7 +307,7 @@ LIMIT = Limit("theirs", "so they say")
         ({"generation": LIMIT}, {}),
     ],
 )
-def test_a_limit_that_is_not_true_is_found(changed: dict[str, Any], model: dict[str, Any]) -> None:
+def test_false_limit_is_found(changed: dict[str, Any], model: dict[str, Any]) -> None:
     """The reference declares that it cannot do what it does."""
     supports = replace(numpy_backend.SUPPORTS, **changed)
     modest = SimpleNamespace(SUPPORTS=supports, open_session=numpy_backend.open_session)
@@ -316,15 +317,15 @@ def test_a_limit_that_is_not_true_is_found(changed: dict[str, Any], model: dict[
     assert "so they say (theirs)" in str(verdict)
 
 
-def test_a_limit_that_is_true_is_reported() -> None:
+def test_true_limit_is_reported() -> None:
     p = faulty(Fault(None, (), (), {"dtype": "float32"}))
     verdict = check(definition, p)
     assert verdict.conforms
     assert verdict.limits == ["no float32: the definition is evaluated in float64 (ours)"]
 
 
-def test_a_refusal_that_was_not_declared_is_found() -> None:
-    def refuse(found: Any) -> Any:
+def test_undeclared_refusal_is_found() -> None:
+    def refuse(states: Any) -> Any:
         raise Unsupported("not today")
 
     verdict = check(with_methods(hidden_states=refuse), faulty(FAULTS["no clipping"]))
@@ -332,11 +333,11 @@ def test_a_refusal_that_was_not_declared_is_found() -> None:
     assert "predictions: refused, though no limit is declared: not today" in verdict.broken
 
 
-def test_a_fault_is_told_by_array_size_and_error() -> None:
+def test_failure_names_the_array_the_error_and_the_sizes() -> None:
     p = faulty(Fault(None, ()))
     with pytest.raises(
         AssertionError, match=r"output differs by 0\.5 \(tolerance 1e-09\)"
-    ) as found:
+    ) as raised:
         conformance.assert_conforms(with_methods(predict=lambda array: array * 1.5), p)
-    assert "cell='lstm'" in str(found.value)
-    assert "batch 4, time 4" in str(found.value)
+    assert "cell='lstm'" in str(raised.value)
+    assert "batch 4, time 4" in str(raised.value)

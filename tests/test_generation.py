@@ -1,4 +1,4 @@
-"""Text from a trained model, and strings from an encoder-decoder, the same in every backend."""
+"""Every backend writes the same text from a trained model, and the same strings from a decoder."""
 
 from functools import cache
 from typing import Any
@@ -34,7 +34,7 @@ PROMPTS = encoded("We hold", "that al")
 
 @cache
 def trained(cell: str, layers: int) -> tuple[ModelSpec, dict[str, Array]]:
-    """A model of the next letter, trained by the reference on pieces of 16 letters."""
+    """A model of the next letter, trained by the reference on excerpts of 16 letters."""
     spec = ModelSpec(
         cell=cell, inputs=CLASSES, hidden=32, outputs=CLASSES, layers=layers, readout="every",
         loss="cross_entropy", dtype="float64",
@@ -44,8 +44,8 @@ def trained(cell: str, layers: int) -> tuple[ModelSpec, dict[str, Array]]:
     session = reference(spec, initial_weights(spec, rng, "orthogonal"), training)
     for _ in range(250):
         starts = rng.integers(0, len(text) - 16, (8, 1))
-        pieces = text[starts + np.arange(17)]
-        session.step(one_hot[pieces[:, :-1]], pieces[:, 1:])
+        excerpts = text[starts + np.arange(17)]
+        session.step(one_hot[excerpts[:, :-1]], excerpts[:, 1:])
     return spec, session.params()
 
 
@@ -53,7 +53,7 @@ def reference(spec: ModelSpec, params: Any, training: Training = Training()) -> 
     return backends.load("numpy").open_session(spec, params, "cpu", training)
 
 
-def opened(backend: str, spec: ModelSpec, params: Any, ability: str) -> Any:
+def open_or_skip(backend: str, spec: ModelSpec, params: Any, ability: str) -> Any:
     """A backend's session, or a skip where it declares that it lacks the ability."""
     module = backends.load(backend)
     if (limit := module.SUPPORTS.limit(spec) or module.SUPPORTS.lacks(ability)) is not None:
@@ -62,25 +62,25 @@ def opened(backend: str, spec: ModelSpec, params: Any, ability: str) -> Any:
 
 
 class Rereading:
-    """What `advance` means, without it: the whole text is read again for each letter."""
+    """A session whose `advance` reads the whole text again for each letter: the definition."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
 
     def advance(self, x: Array, state: Any = None) -> tuple[Array, Array]:
-        read = x if state is None else np.concatenate([state, x], axis=1)
-        return self.session.predict(read)[:, -x.shape[1] :], read
+        text = x if state is None else np.concatenate([state, x], axis=1)
+        return self.session.predict(text)[:, -x.shape[1] :], text
 
 
 class Forgetful(Rereading):
-    """Every call begins anew."""
+    """A session that forgets its state between calls."""
 
     def advance(self, x: Array, state: Any = None) -> tuple[Array, Any]:
         return super().advance(x)
 
 
 class Fixed:
-    """A session whose outputs do not depend on what it reads."""
+    """A session whose outputs do not depend on its inputs."""
 
     def __init__(self, logits: Any) -> None:
         self.logits = np.asarray(logits, float)
@@ -93,7 +93,7 @@ class Fixed:
 
 
 @pytest.mark.parametrize(("cell", "layers"), MODELS)
-def test_a_trained_model_recites_its_text(cell: str, layers: int) -> None:
+def test_trained_model_recites_its_text(cell: str, layers: int) -> None:
     session = reference(*trained(cell, layers))
     assert decoded(generate(session, PROMPTS[:1], 60, classes=CLASSES)) == [TEXT[7:67]]
 
@@ -101,7 +101,7 @@ def test_a_trained_model_recites_its_text(cell: str, layers: int) -> None:
 @pytest.mark.parametrize(("cell", "layers"), MODELS)
 def test_every_backend_writes_the_same_text(backend: str, cell: str, layers: int) -> None:
     spec, params = trained(cell, layers)
-    session, expected = opened(backend, spec, params, "generation"), reference(spec, params)
+    session, expected = open_or_skip(backend, spec, params, "generation"), reference(spec, params)
     for seed in (None, 0, 1):
         texts = [
             generate(
@@ -114,28 +114,28 @@ def test_every_backend_writes_the_same_text(backend: str, cell: str, layers: int
 
 
 @pytest.mark.parametrize(("cell", "layers"), MODELS)
-def test_a_prompt_read_in_pieces_leads_to_where_the_whole_does(
+def test_prompt_read_in_pieces_gives_the_outputs_of_the_whole(
     backend: str, cell: str, layers: int
 ) -> None:
     spec, params = trained(cell, layers)
-    session = opened(backend, spec, params, "generation")
+    session = open_or_skip(backend, spec, params, "generation")
     x = np.eye(CLASSES)[PROMPTS]
     whole, _ = session.advance(x)
-    state, pieces = None, []
-    for piece in np.split(x, [1, 2, 5], axis=1):
-        found, state = session.advance(piece, state)
-        pieces.append(found)
-    np.testing.assert_allclose(np.concatenate(pieces, axis=1), whole, rtol=0, atol=1e-9)
+    state, outputs = None, []
+    for excerpt in np.split(x, [1, 2, 5], axis=1):
+        output, state = session.advance(excerpt, state)
+        outputs.append(output)
+    np.testing.assert_allclose(np.concatenate(outputs, axis=1), whole, rtol=0, atol=1e-9)
     np.testing.assert_allclose(whole, reference(spec, params).predict(x), rtol=0, atol=1e-9)
 
 
-def test_a_session_that_drops_its_state_writes_another_text() -> None:
+def test_session_that_drops_its_state_writes_another_text() -> None:
     session = reference(*trained("gru", 1))
     texts = [generate(s, PROMPTS, 60, classes=CLASSES) for s in (session, Forgetful(session))]
     assert (texts[0] != texts[1]).mean() > 0.5
 
 
-def test_a_model_that_reads_out_the_last_step_only_writes_the_same() -> None:
+def test_readout_of_the_last_step_writes_the_same_text() -> None:
     import dataclasses
 
     spec, params = trained("lstm", 1)
@@ -147,15 +147,15 @@ def test_a_model_that_reads_out_the_last_step_only_writes_the_same() -> None:
 # ---- sampling --------------------------------------------------------------------------------
 
 
-def test_classes_are_drawn_as_often_as_the_softmax_says() -> None:
+def test_classes_are_drawn_with_the_probabilities_of_the_softmax() -> None:
     logits, temperature = np.array([0.0, 2.0, -1.0, 1.0]), 2.0
     written = generate(
         Fixed(logits), np.zeros((4000, 1), int), 5, classes=4, temperature=temperature,
         rng=np.random.default_rng(0),
     )  # fmt: skip
     expected = np.exp(logits / temperature) / np.exp(logits / temperature).sum()
-    found = np.bincount(written.ravel(), minlength=4) / written.size
-    np.testing.assert_allclose(found, expected, atol=4 * np.sqrt(0.25 / written.size))
+    shares = np.bincount(written.ravel(), minlength=4) / written.size
+    np.testing.assert_allclose(shares, expected, atol=4 * np.sqrt(0.25 / written.size))
 
 
 def test_one_uniform_number_decides_each_sequence_and_step() -> None:
@@ -166,14 +166,14 @@ def test_one_uniform_number_decides_each_sequence_and_step() -> None:
     assert rng.random() == same.random()
 
 
-def test_a_class_of_no_probability_is_never_drawn() -> None:
+def test_class_of_zero_probability_is_never_drawn() -> None:
     logits = [-2000.0, 0.0, -2000.0, 0.0, -2000.0]
     rng = np.random.default_rng(0)
     written = generate(Fixed(logits), np.zeros((200, 1), int), 10, classes=5, rng=rng)
     assert set(np.unique(written)) == {1, 3}
 
 
-def test_a_low_temperature_comes_to_the_greedy_text_and_a_high_one_does_not() -> None:
+def test_low_temperature_writes_the_greedy_text_and_a_high_one_does_not() -> None:
     session = reference(*trained("gru", 1))
     greedy, cold, hot = (
         generate(session, PROMPTS, 40, classes=CLASSES, rng=rng, temperature=temperature)
@@ -185,7 +185,7 @@ def test_a_low_temperature_comes_to_the_greedy_text_and_a_high_one_does_not() ->
     assert (hot != greedy).mean() > 0.5
 
 
-def test_of_equal_logits_the_first_class_is_written() -> None:
+def test_first_of_equal_logits_is_written() -> None:
     assert generate(Fixed([0, 3, 3]), [[0]], 2, classes=3).tolist() == [[1, 1]]
 
 
@@ -194,7 +194,7 @@ def test_no_steps_write_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("arguments", "message"),
     [
         ({"steps": -1}, "steps"),
         ({"temperature": 0.0}, "temperature"),
@@ -209,10 +209,10 @@ def test_no_steps_write_nothing() -> None:
         ({"session": Fixed([0, np.nan, 1])}, "not finite"),
     ],
 )
-def test_what_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
-    right: dict[str, Any] = {"session": Fixed([0, 1, 2]), "prompt": [[0]], "steps": 2}
+def test_invalid_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    valid: dict[str, Any] = {"session": Fixed([0, 1, 2]), "prompt": [[0]], "steps": 2}
     with pytest.raises(ValueError, match=message):
-        generate(**{**right, **wrong}, classes=3)
+        generate(**{**valid, **arguments}, classes=3)
 
 
 # ---- an encoder-decoder ----------------------------------------------------------------------
@@ -241,7 +241,7 @@ ALL_DIGITS = np.stack(np.meshgrid(*[np.arange(DIGITS)] * LENGTH), axis=-1).resha
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_a_decoder_learns_to_reverse_digits(cell: str) -> None:
+def test_decoder_learns_to_reverse_digits(cell: str) -> None:
     written = reference(*reversing(cell)).predict(np.eye(DIGITS)[ALL_DIGITS]).argmax(2)
     assert (written == ALL_DIGITS[:, ::-1]).all(axis=1).mean() > 0.9
 
@@ -249,7 +249,7 @@ def test_a_decoder_learns_to_reverse_digits(cell: str) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_every_backend_s_decoder_writes_the_same_digits(backend: str, cell: str) -> None:
     spec, params = reversing(cell)
-    session, x = opened(backend, spec, params, "decoder"), np.eye(DIGITS)[ALL_DIGITS]
-    found, expected = session.predict(x), reference(spec, params).predict(x)
-    np.testing.assert_array_equal(found.argmax(2), expected.argmax(2))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+    session, x = open_or_skip(backend, spec, params, "decoder"), np.eye(DIGITS)[ALL_DIGITS]
+    output, expected = session.predict(x), reference(spec, params).predict(x)
+    np.testing.assert_array_equal(output.argmax(2), expected.argmax(2))
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-9 * np.abs(expected).max())

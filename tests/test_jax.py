@@ -1,4 +1,4 @@
-"""What is particular to the JAX backends: a backward pass of its own, cuDNN's weights, jit."""
+"""What is particular to the JAX backends: the hand-written backward pass, cuDNN's weights, jit."""
 
 import re
 from collections.abc import Iterator
@@ -9,11 +9,13 @@ import jax
 import numpy as np
 import pytest
 
+import backends
 from backends import jax_autodiff_backend, jax_backend, jax_cudnn_backend, numpy_backend
-from bench.spec import Array, ModelSpec, Training, Unsupported
+from backends._jax import autodiff_stack, bptt_stack, cudnn_stack
+from bench.spec import CELLS, Array, ModelSpec, Training, Unsupported
 from bench.weights import initial_weights
 
-CELLS = [
+RECURRENT = [
     ("rnn", "reset_after"),
     ("lstm", "reset_after"),
     ("gru", "reset_after"),
@@ -23,101 +25,105 @@ LENGTHS = np.array([7, 2, 5, 1], "int32")
 
 
 @pytest.fixture
-def wide() -> Iterator[None]:
+def x64() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
 
 
-def model(cell: str, gru: str = "reset_after", **more: Any) -> ModelSpec:
+def model(cell: str, gru: str = "reset_after", **changes: Any) -> ModelSpec:
     sizes = {"inputs": 3, "hidden": 5, "outputs": 2, "layers": 2, "bidirectional": True}
-    return ModelSpec(cell=cell, gru=gru, **{**sizes, **more})
+    return ModelSpec(cell=cell, gru=gru, **{**sizes, **changes})
 
 
 def weights(spec: ModelSpec) -> dict[str, Array]:
     return initial_weights(spec, np.random.default_rng(3))
 
 
-def states(spec: ModelSpec) -> tuple[Array, ...]:
-    count = 2 if spec.cell == "lstm" else 1
-    shape = (count, spec.layers * spec.directions, 4, spec.hidden)
+def initial_states(spec: ModelSpec) -> tuple[Array, ...]:
+    shape = (len(CELLS[spec.cell].states), spec.layers * spec.directions, 4, spec.hidden)
     return tuple(np.random.default_rng(1).standard_normal(shape))
 
 
-def close(ours: Any, truth: Any, tolerance: float = 1e-12) -> None:
-    scale = float(np.max(np.abs(truth)))
-    np.testing.assert_allclose(ours / scale, truth / scale, rtol=0, atol=tolerance)
+def assert_close(actual: Any, expected: Any, tolerance: float = 1e-12) -> None:
+    """Within `tolerance` of the largest element of `expected`."""
+    scale = float(np.max(np.abs(expected)))
+    np.testing.assert_allclose(actual / scale, expected / scale, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
-@pytest.mark.parametrize(("cell", "gru"), CELLS)
-def test_the_backward_pass_is_what_jax_derives(
-    wide: None, cell: str, gru: str, lengths: Any
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_hand_written_backward_pass_agrees_with_automatic_differentiation(
+    x64: None, cell: str, gru: str, lengths: Any
 ) -> None:
-    """Of any function of all states and the final ones, with respect to the weights, x, the
-    initial states and a perturbation of h."""
+    """The gradients of a function of all states and the final states, with respect to the weights,
+    x, the initial states and a perturbation of h."""
     spec, rng = model(cell, gru, dtype="float64"), np.random.default_rng(0)
-    x, start = rng.standard_normal((4, 7, 3)), states(spec)
-    own = jax_backend.native(spec, weights(spec))
-    by_states, by_last = (
-        rng.standard_normal((7, 4, 10)),
-        [rng.standard_normal(s.shape) for s in start],
-    )
+    x, initial = rng.standard_normal((4, 7, 3)), initial_states(spec)
+    native = bptt_stack.STACK.to_native(spec, weights(spec))
+    hidden_factors = rng.standard_normal((7, 4, 10))
+    final_factors = [rng.standard_normal(state.shape) for state in initial]
 
     def gradients(run: Any) -> Any:
-        def value(own: Any, x: Any, start: Any, delta: Any) -> Any:
-            above, last = run(spec, own, x, lengths, start, delta)
-            ends = zip(last, by_last, strict=True)
-            return (above * by_states).sum() + sum((a * b).sum() for a, b in ends)
+        def value(native: Any, x: Any, initial: Any, perturbation: Any) -> Any:
+            hidden, final = run(spec, native, x, lengths, initial, perturbation)
+            pairs = zip(final, final_factors, strict=True)
+            return (hidden * hidden_factors).sum() + sum((a * b).sum() for a, b in pairs)
 
-        return jax.jit(jax.grad(value, (0, 1, 2, 3)))(own, x, start, np.zeros((7, 4, 10)))
+        zero = np.zeros((7, 4, 10))
+        return jax.jit(jax.grad(value, (0, 1, 2, 3)))(native, x, initial, zero)
 
-    ours, derived = gradients(jax_backend.run), gradients(jax_autodiff_backend.run)
-    assert jax.tree.structure(ours) == jax.tree.structure(derived)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(derived), strict=True):
-        close(a, b)
+    actual, expected = gradients(bptt_stack.run), gradients(autodiff_stack.run)
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        assert_close(a, b)
 
 
-@pytest.mark.parametrize(("cell", "gru"), CELLS)
-def test_the_loops_work_in_place(cell: str, gru: str) -> None:
-    """Compiled code says so where all gates of all steps are copied."""
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_loops_write_the_tape_in_place(cell: str, gru: str) -> None:
+    """No instruction of the compiled step copies the gates of all steps."""
     spec = model(cell, gru, layers=1, bidirectional=False)
     session: Any = jax_backend.open_session(spec, weights(spec), "cpu")
     x, y = session.put(np.zeros((4, 7, 3))), session.put(np.zeros((4, 2)))
-    text = session._update.lower(session.weights, session.state, x, y).compile().as_text()
-    gates = 2 * spec.hidden if gru == "reset_before" else spec.gates * spec.hidden
-    assert f"f32[7,4,{gates}]" in text
-    assert not re.findall(rf"f32\[7,4,{gates}\]\S* copy\(", text)
+    text = session._update.lower(session.weights, session.optimiser_state, x, y).compile().as_text()
+    width = 2 * spec.hidden if gru == "reset_before" else spec.gates * spec.hidden
+    assert f"f32[7,4,{width}]" in text
+    assert not re.findall(rf"f32\[7,4,{width}\]\S* copy\(", text)
 
 
-def test_a_step_leaves_the_weights_that_were_given_alone() -> None:
-    """The session gives its own arrays away with each step, and on the CPU they may be NumPy's."""
+def test_step_leaves_the_weights_of_the_caller_unchanged() -> None:
+    """The session donates its arrays at each step, and on the CPU they may share memory with the
+    caller's NumPy arrays."""
     spec = model("lstm", hidden=64)
-    given = weights(spec)
-    before = {name: value.copy() for name, value in given.items()}
-    session = jax_backend.open_session(spec, given, "cpu", Training(learning_rate=0.1))
+    params = weights(spec)
+    before = {name: value.copy() for name, value in params.items()}
+    session = jax_backend.open_session(spec, params, "cpu", Training(learning_rate=0.1))
     session.step(np.ones((4, 7, 3)), np.ones((4, 2)))
     session.wait()
     for name, value in before.items():
-        np.testing.assert_array_equal(given[name], value)
+        np.testing.assert_array_equal(params[name], value)
 
 
-@pytest.mark.parametrize("module", [jax_backend, jax_autodiff_backend], ids=["own", "autodiff"])
-@pytest.mark.parametrize(("cell", "gru"), CELLS)
-def test_bfloat16_is_as_near_as_it_can_be(module: Any, cell: str, gru: str) -> None:
-    """Within 5 · 2⁻⁸ of the largest element in float64: five units in the last place."""
+@pytest.mark.parametrize(
+    "adapter", [jax_backend, jax_autodiff_backend], ids=["hand-written", "autodiff"]
+)
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_bfloat16_differs_by_five_units_in_the_last_place(
+    adapter: Any, cell: str, gru: str
+) -> None:
+    """At most: within 5 · 2⁻⁸ of the largest element in float64."""
     spec = model(cell, gru, readout="every", dtype="bfloat16", bidirectional=False)
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((4, 7, 3)), rng.standard_normal((4, 7, 2))
-    truth = numpy_backend.open_session(replace(spec, dtype="float64"), weights(spec), "cpu")
-    session = module.open_session(spec, weights(spec), "cpu")
-    close(session.predict(x), truth.predict(x), 5 * 2**-8)
-    found, wanted = session.gradients(x, y)[1], truth.gradients(x, y)[1]
-    for name, value in wanted.items():
-        assert found[name].dtype == np.float32
-        close(found[name], value, 5 * 2**-8)
+    reference = numpy_backend.open_session(replace(spec, dtype="float64"), weights(spec), "cpu")
+    session = adapter.open_session(spec, weights(spec), "cpu")
+    assert_close(session.predict(x), reference.predict(x), 5 * 2**-8)
+    gradients, expected = session.gradients(x, y)[1], reference.gradients(x, y)[1]
+    for name, value in expected.items():
+        assert gradients[name].dtype == np.float32
+        assert_close(gradients[name], value, 5 * 2**-8)
 
 
-def test_code_that_is_not_compiled_is_noticed() -> None:
+def test_executed_path_reports_code_that_is_not_compiled() -> None:
     spec = model("rnn", layers=1)
     session = jax_backend.open_session(spec, weights(spec), "cpu")
     x = np.zeros((4, 7, 3))
@@ -128,7 +134,18 @@ def test_code_that_is_not_compiled_is_noticed() -> None:
     assert session.executed_path() == "python-loop"
 
 
-def test_cudnn_is_not_offered_on_the_cpu() -> None:
+@pytest.mark.parametrize("name", ["jax", "jax-autodiff", "jax-cudnn", "flax", "equinox"])
+def test_worker_environment_is_the_same_for_every_jax_backend(name: str) -> None:
+    """Memory is not preallocated, so that its peak can be measured, and cuBLAS is deterministic."""
+    environment = backends.load(name).environment(threads=2)
+    assert environment == {
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
+def test_cudnn_refuses_the_cpu() -> None:
     spec = model("lstm")
     assert "NVIDIA" in str(jax_cudnn_backend.unavailable("cpu"))
     with pytest.raises(Unsupported, match="NVIDIA"):
@@ -136,32 +153,36 @@ def test_cudnn_is_not_offered_on_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "ragged"])
-def test_cudnn_s_weights_are_laid_out_as_the_library_reads_them(lengths: Any) -> None:
-    """By the library's own account of what cuDNN computes, ragged sequences and all."""
+def test_cudnn_weights_have_the_layout_that_the_library_reads(lengths: Any) -> None:
+    """The library's own reference of what cuDNN computes agrees with NumPy, for full and for ragged
+    sequences."""
     from jax.experimental.rnn import lstm_ref, unpack_lstm_weights
 
-    spec, given = model("lstm"), weights(model("lstm"))
-    flat = jax_cudnn_backend.native(spec, given)
-    assert set(jax_cudnn_backend.canonical(spec, flat)) == {n for n in given if "layers" in n}
-    for name, value in jax_cudnn_backend.canonical(spec, flat).items():
-        np.testing.assert_array_equal(value, given[name])
-    x, start = np.random.default_rng(0).standard_normal((4, 7, 3)), states(spec)
-    parts = unpack_lstm_weights(flat, 3, 5, 2, True)
-    single = [np.asarray(part, "float32") for part in (x, *start)]
+    spec, params = model("lstm"), weights(model("lstm"))
+    vector = cudnn_stack.to_native(spec, params)
+    round_trip = cudnn_stack.to_canonical(spec, vector)
+    assert set(round_trip) == {name for name in params if "layers" in name}
+    for name, value in round_trip.items():
+        np.testing.assert_array_equal(value, params[name])
+    x, initial = np.random.default_rng(0).standard_normal((4, 7, 3)), initial_states(spec)
+    matrices_and_biases = unpack_lstm_weights(vector, 3, 5, 2, True)
+    arrays = [np.asarray(array, "float32") for array in (x, *initial)]
     ends = np.full(4, 7, "int32") if lengths is None else lengths
-    above, h, _ = lstm_ref(*single, *parts, ends, 3, 5, 2, 0.0, True)
-    held = jax_cudnn_backend.held(spec, above, single[1], h, lengths)
-    truth = numpy_backend.open_session(replace(spec, dtype="float64"), given, "cpu")
-    wanted = truth.hidden_states(x, lengths, start)
-    close(held, wanted, 1e-5)
-    close(h[-1], wanted[:, 0, 5:], 1e-5)
+    hidden, final, _ = lstm_ref(*arrays, *matrices_and_biases, ends, 3, 5, 2, 0.0, True)
+    filled = cudnn_stack.hold_beyond_end(spec, hidden, arrays[1], final, lengths)
+    reference = numpy_backend.open_session(replace(spec, dtype="float64"), params, "cpu")
+    expected = reference.hidden_states(x, lengths, initial)
+    assert_close(filled, expected, 1e-5)
+    assert_close(final[-1], expected[:, 0, 5:], 1e-5)
 
 
-def test_cudnn_s_second_biases_stay_out_of_the_optimiser() -> None:
+def test_cudnn_second_biases_have_a_gradient_of_zero() -> None:
+    """So the optimiser leaves them at zero."""
     spec = model("lstm")
-    flat = jax_cudnn_backend.native(spec, weights(spec))
-    found = jax.grad(lambda w: jax_cudnn_backend.one_bias(spec)(w).sum())(flat)
-    frozen = np.zeros(2 * 4 * 20, bool).reshape(4, 2, 20)
-    frozen[:, 1] = True
-    np.testing.assert_array_equal(found[-160:], ~frozen.reshape(-1))
-    assert (found[:-160] == 1).all()
+    vector = cudnn_stack.to_native(spec, weights(spec))
+    freeze = cudnn_stack.freeze_second_biases(spec)
+    gradient = jax.grad(lambda vector: freeze(vector).sum())(vector)
+    second = np.zeros(2 * 4 * 20, bool).reshape(4, 2, 20)
+    second[:, 1] = True
+    np.testing.assert_array_equal(gradient[-160:], ~second.reshape(-1))
+    assert (gradient[:-160] == 1).all()

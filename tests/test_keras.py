@@ -1,8 +1,10 @@
-"""Keras on JAX and on PyTorch, each in a process of its own, since Keras takes its backend from
-the environment when it is imported. The formulas are held to 1e-9 in float64, which Keras rounds
-unless it is kept from it (`tests/plugins/keras_wide.py`); as they are, the adapters are held to
-what float32 can do. All questions of all models: `pytest tests/test_conformance.py --backends
-keras-jax`."""
+"""Keras on JAX and on PyTorch, each in a process of its own.
+
+Keras takes its backend from the environment when it is imported. The formulas are held to 1e-9 in
+float64, which Keras rounds to float32 unless it is stopped (`tests/plugins/keras_wide.py`); the
+adapters as they are must be as close as float32 allows. Every question about every model:
+`pytest tests/test_conformance.py --backends keras-jax`.
+"""
 
 import os
 import subprocess
@@ -13,8 +15,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WIDE = str(ROOT / "tests/plugins/keras_wide.py")
-CHOSEN: list[tuple[dict[str, Any], tuple[str, ...]]] = [
+KERAS_IN_FLOAT64 = str(ROOT / "tests/plugins/keras_wide.py")
+QUESTIONS_BY_MODEL: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (
         {"cell": "rnn", "layers": 2, "bidirectional": True, "readout": "every"},
         ("weights", "ragged from states", "hidden gradients"),
@@ -35,60 +37,62 @@ CHOSEN: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 ]
 
 
-def in_a_process(keras: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run_python(keras_backend: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process where Keras computes with this framework; warnings are errors."""
+    path = f"{ROOT}{os.pathsep}{ROOT}/tests"
     return subprocess.run(
-        [sys.executable, "-W", "error", *words],
+        [sys.executable, "-W", "error", *arguments],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": keras, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/tests"},
+        env={**os.environ, "KERAS_BACKEND": keras_backend, "PYTHONPATH": path},
         capture_output=True,
         text=True,
     )
 
 
-@pytest.mark.parametrize("keras", ["jax", "torch"])
-def test_keras_computes_what_the_reference_computes(keras: str) -> None:
-    done = in_a_process(keras, __file__)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("arrays agree") == len(CHOSEN) + 1
+@pytest.mark.parametrize("framework", ["jax", "torch"])
+def test_keras_computes_what_the_reference_computes(framework: str) -> None:
+    process = run_python(framework, __file__)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("arrays agree") == len(QUESTIONS_BY_MODEL) + 1
 
 
-@pytest.mark.parametrize(("keras", "other"), [("jax", "torch"), ("torch", "jax")])
-def test_keras_set_to_another_backend_is_refused(keras: str, other: str) -> None:
-    done = in_a_process(other, "-c", REFUSED.format(keras=keras))
-    assert done.returncode == 0, done.stderr
-    assert f"Keras is set to compute with {other}" in done.stdout
+@pytest.mark.parametrize(("framework", "other"), [("jax", "torch"), ("torch", "jax")])
+def test_keras_set_to_another_framework_is_refused(framework: str, other: str) -> None:
+    process = run_python(other, "-c", OPEN_AND_PRINT_REFUSAL.format(framework=framework))
+    assert process.returncode == 0, process.stderr
+    assert f"Keras is set to compute with {other}, not with {framework}" in process.stdout
 
 
-REFUSED = """
+OPEN_AND_PRINT_REFUSAL = """
 import backends
 from bench.spec import ModelSpec, Unsupported
 
 spec = ModelSpec(cell="lstm", inputs=1, hidden=2, outputs=1)
 try:
-    backends.load("keras-{keras}").open_session(spec, {{}}, "cpu")
+    backends.load("keras-{framework}").open_session(spec, {{}}, "cpu")
 except Unsupported as error:
     print(error)
 """
 
 
 def main() -> None:
-    """What the process of one backend does: raises where something differs."""
+    """Check the adapter of KERAS_BACKEND in this process; raises where an array differs."""
     from conformance import assert_conforms, problem
 
     import backends
     from bench.spec import ModelSpec
 
     sizes = {"inputs": 2, "hidden": 3, "outputs": 5}
-    own = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
+    adapter = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
     narrow = problem(ModelSpec(cell="lstm", **sizes))
-    print(assert_conforms(own, narrow, ask=("predictions", "gradients")))
-    session = own.open_session(narrow.spec, narrow.weights, "cpu")
+    print(assert_conforms(adapter, narrow, ask=("predictions", "gradients")))
+    session = adapter.open_session(narrow.spec, narrow.weights, "cpu")
     session.forward(narrow.x)
-    assert session.executed_path() == own.expected_path(narrow.spec, "cpu")
-    wide = backends.load(WIDE)
-    for more, ask in CHOSEN:
-        spec = ModelSpec(**sizes, **more, dtype="float64")
-        print(assert_conforms(wide, problem(spec), ask=ask))
+    assert session.executed_path() == adapter.expected_path(narrow.spec, "cpu")
+    adapter_in_float64 = backends.load(KERAS_IN_FLOAT64)
+    for fields, questions in QUESTIONS_BY_MODEL:
+        spec = ModelSpec(**sizes, **fields, dtype="float64")
+        print(assert_conforms(adapter_in_float64, problem(spec), ask=questions))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backends import numpy_backend, onnxruntime_backend
+from backends._onnx import runtime
 from bench.spec import ModelSpec, Unsupported
 from bench.weights import initial_weights
 
@@ -21,73 +22,74 @@ CELLS = [
 ]
 
 
-def model(cell: str, variant: str = "reset_after", **more: Any) -> ModelSpec:
-    return ModelSpec(cell=cell, gru=variant, **{"inputs": 3, "hidden": 5, "outputs": 2, **more})
+def model(cell: str, variant: str = "reset_after", **fields: Any) -> ModelSpec:
+    return ModelSpec(cell=cell, gru=variant, **{"inputs": 3, "hidden": 5, "outputs": 2, **fields})
 
 
-def sessions(spec: ModelSpec) -> tuple[Any, Any]:
+def open_sessions(spec: ModelSpec) -> tuple[Any, Any]:
+    """A session of ONNX Runtime, and one of the reference in float64 with the same weights."""
     params = initial_weights(spec, np.random.default_rng(3))
-    wide = replace(spec, dtype="float64")
+    in_float64 = replace(spec, dtype="float64")
     return (
         onnxruntime_backend.open_session(spec, params, "cpu"),
-        numpy_backend.open_session(wide, params, "cpu"),
+        numpy_backend.open_session(in_float64, params, "cpu"),
     )
 
 
-def close(ours: Any, reference: Any) -> None:
-    assert np.shape(ours) == np.shape(reference)
-    assert np.asarray(ours).dtype == np.float32
-    np.testing.assert_allclose(ours, reference, rtol=0, atol=TOLERANCE * np.abs(reference).max())
+def assert_close(array: Any, reference: Any) -> None:
+    assert np.shape(array) == np.shape(reference)
+    assert np.asarray(array).dtype == np.float32
+    np.testing.assert_allclose(array, reference, rtol=0, atol=TOLERANCE * np.abs(reference).max())
 
 
 @pytest.mark.parametrize(("cell", "variant"), CELLS)
-def test_long_wide_sequences(cell: str, variant: str) -> None:
-    spec = model(cell, variant, inputs=20, hidden=64, readout="every")
-    ours, reference = sessions(spec)
+def test_long_wide_sequences_agree_with_the_reference(cell: str, variant: str) -> None:
+    session, reference = open_sessions(model(cell, variant, inputs=20, hidden=64, readout="every"))
     x = np.random.default_rng(0).standard_normal((8, 200, 20)).astype(np.float32)
     lengths = np.random.default_rng(0).integers(1, 201, 8)
-    close(ours.predict(x), reference.predict(x))
-    close(ours.forward(ours.put(x), ours.put(lengths)).numpy(), reference.predict(x, lengths))
+    assert_close(session.predict(x), reference.predict(x))
+    output = session.forward(session.put(x), session.put(lengths)).numpy()
+    assert_close(output, reference.predict(x, lengths))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_states_stay_on_the_device_between_calls(layers: int) -> None:
-    ours, reference = sessions(model("lstm", layers=layers))
+    session, reference = open_sessions(model("lstm", layers=layers))
     x = np.random.default_rng(0).standard_normal((2, 6, 3)).astype(np.float32)
-    state, state_there = None, None
-    for part in (slice(0, 1), slice(1, 6)):
-        written, state = ours.advance(x[:, part], state)
-        there, state_there = reference.advance(x[:, part], state_there)
-        close(written, there)
-    for value, truth in zip(state, state_there, strict=True):
-        close(value.numpy(), truth)
+    states, reference_states = None, None
+    for steps in (slice(0, 1), slice(1, 6)):
+        output, states = session.advance(x[:, steps], states)
+        reference_output, reference_states = reference.advance(x[:, steps], reference_states)
+        assert_close(output, reference_output)
+    for state, reference_state in zip(states, reference_states, strict=True):
+        assert_close(state.numpy(), reference_state)
 
 
-def test_of_equal_outputs_the_first_class_is_read() -> None:
-    """Classes 0 and 1 tie at every step; class 2, never the largest, tells what was read."""
+def test_decoder_reads_the_first_of_equal_outputs() -> None:
+    """Classes 0 and 1 tie at every step; class 2, never the largest, shows what was read."""
     spec = model("rnn", outputs=3, loss="cross_entropy", decoder=3, readout="every")
     params = initial_weights(spec, np.random.default_rng(0))
     params["readout.w"] *= 0
     params["readout.w"][2] = 1e-3
     params["readout.b"][:] = [1, 1, -1]
     x = np.random.default_rng(0).standard_normal((2, 4, 3))
-    ours, reference = (
+    session, reference = (
         module.open_session(spec, params, "cpu") for module in (onnxruntime_backend, numpy_backend)
     )
-    close(ours.predict(x), reference.predict(x))
+    assert_close(session.predict(x), reference.predict(x))
 
 
-def test_what_it_does_not_do_is_declared_and_refused() -> None:
+def test_unsupported_dtypes_methods_and_devices_are_declared_and_refused() -> None:
     spec = model("lstm")
     supports = onnxruntime_backend.SUPPORTS
     for dtype in ("float64", "bfloat16"):
-        wide = replace(spec, dtype=dtype)
-        assert supports.limit(wide).endswith("(theirs)")
+        refused = replace(spec, dtype=dtype)
+        assert supports.limit(refused).endswith("(theirs)")
         with pytest.raises(Unsupported, match="float32"):
             onnxruntime_backend.open_session(
-                wide, initial_weights(wide, np.random.default_rng(0)), "cpu"
+                refused, initial_weights(refused, np.random.default_rng(0)), "cpu"
             )
-    session, _ = sessions(spec)
+    session, _ = open_sessions(spec)
     x, y = np.zeros((2, 3, 3)), np.zeros((2, 2))
     for method in ("gradients", "backward", "step", "hidden_gradients"):
         with pytest.raises(Unsupported, match="ONNX Runtime"):
@@ -99,36 +101,39 @@ def test_what_it_does_not_do_is_declared_and_refused() -> None:
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
-def test_the_operator_that_ran_is_read_from_the_profile(cell: str) -> None:
+def test_executed_path_is_read_from_the_profile(cell: str) -> None:
     spec = model(cell)
-    session, _ = sessions(spec)
+    session, _ = open_sessions(spec)
     session.forward(np.zeros((4, 6, 3)))
     assert session.executed_path() == onnxruntime_backend.expected_path(spec, "cpu")
 
 
-def test_another_operator_in_its_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    session, _ = sessions(model("rnn"))
-    own = onnxruntime_backend.written
+def test_executed_path_names_the_operators_that_ran_instead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from backends._onnx import session as session_module
+
+    session, _ = open_sessions(model("rnn"))
+    model_bytes = session_module.model_bytes
     monkeypatch.setattr(
-        onnxruntime_backend,
-        "written",
-        lambda spec, *more: own(replace(spec, cell="feedforward"), *more),
+        session_module,
+        "model_bytes",
+        lambda spec, *arguments: model_bytes(replace(spec, cell="feedforward"), *arguments),
     )
     assert "MatMul" in session.executed_path()
 
 
-def test_weights_come_back_as_they_went_in() -> None:
+def test_weights_come_back_unchanged() -> None:
     spec = model("gru", layers=2, bidirectional=True)
     params = initial_weights(spec, np.random.default_rng(0))
-    session = onnxruntime_backend.open_session(spec, params, "cpu")
-    found = session.params()
-    assert set(found) == set(params)
+    returned = onnxruntime_backend.open_session(spec, params, "cpu").params()
+    assert set(returned) == set(params)
     for name, value in params.items():
-        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_array_equal(returned[name], value)
 
 
-def test_threads_are_those_that_the_process_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
     assert onnxruntime_backend.settings("cpu")["intra_threads"] == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert 1 <= onnxruntime_backend.threads() <= (os.cpu_count() or 1)
+    assert 1 <= runtime.threads() <= (os.cpu_count() or 1)

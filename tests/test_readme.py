@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
+import backends
 import tasks
 
 README = (ROOT / "README.md").read_text()
@@ -67,17 +69,40 @@ def test_the_two_commands_are_where_they_are_looked_for(marker: str) -> None:
     assert block.group(1).startswith("python3 -m venv .venv && .venv/bin/pip install")
 
 
-@pytest.mark.parametrize(
-    ("marker", "run", "least"),
-    [("table", "adding-cpu", 12), ("implementations", "implementations-cpu", 40)],
-)
-def test_a_table_is_the_one_that_the_records_give(marker: str, run: str, least: int) -> None:
-    """A number changed by hand in the README is found."""
-    shown = README.split(f"<!-- {marker} -->")[1].split(f"<!-- end of {marker} -->")[0]
-    rows = [line for line in shown.splitlines() if line.startswith("|")]
-    made = (ROOT / "results" / run / "report" / "tables.md").read_text().splitlines()
-    assert len(rows) > least
-    assert not [row for row in rows if row not in made]
+def markdown_table(text: str, heading: str) -> list[dict[str, str]]:
+    """The rows of the first table of a page that has this column."""
+    lines = text.splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("|") and heading in line)
+    names, _, *rows = takewhile(lambda line: line.startswith("|"), lines[start:])
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (names, *rows)]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+
+
+def test_readme_table_is_what_the_records_give() -> None:
+    shown = markdown_table(README, "score [95%]")
+    tables = (ROOT / "results/adding-cpu/report/tables.md").read_text()
+    learning = {(r["cell"], r["backend"]): r for r in markdown_table(tables, "score [95%]")}
+    assert len(shown[0]) <= 6
+    assert [
+        {"cell": r["cell"], "backend": f"`{r['backend']}`"}
+        | {name: r[name] for name in ("step (ms) [95%]", "× fastest")}
+        | {
+            name: learning[r["cell"], r["backend"]][name]
+            for name in ("score [95%]", "solved [95%]")
+        }
+        for r in markdown_table(tables, "step (ms) [95%]")
+    ] == shown
+
+
+def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> None:
+    slowest = max(float(row["× fastest"]) for row in markdown_table(README, "score [95%]"))
+    assert f"differs up to {slowest:g}\ntimes" in README
+    others = set(backends.names()) - set(backends.DEFAULT)
+    assert len(others) == 12 and "Twelve more implementations" in README
+    page = (ROOT / "docs/backends.md").read_text()
+    rows = markdown_table(page, "on a GPU")
+    listed = {name for row in rows for name in re.findall(r"`([\w-]+)`", row["backend"])}
+    assert listed == set(backends.names())
 
 
 def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() -> None:

@@ -1,4 +1,4 @@
-"""The clock sees the framework's work, all of it, and nothing else."""
+"""The speed and memory probes measure all of the framework's work and nothing else."""
 
 import gc
 import subprocess
@@ -13,25 +13,26 @@ import pytest
 from conftest import bench_for
 
 from backends import numpy_backend
+from bench.probes.clock import steady_samples
 from bench.probes.memory import memory
-from bench.probes.speed import _steady, operations, speed
+from bench.probes.speed import operations, speed
 from bench.probes.training import norm
-from bench.records.machine import Moment, frequency_mhz, gpu_conditions
+from bench.records.conditions import LoadCounters, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
 from studies import faults
 
 
 class Delayed:
-    """A device that works behind the caller's back: calls return at once, `wait` blocks for
-    the work given. The first call of each kind compiles."""
+    """A session of an asynchronous device: calls return at once and `wait` blocks until the work is
+    done. The first call of each phase compiles."""
 
     def __init__(self, inner: Any, work_s: float, compile_s: float) -> None:
         self.inner, self.work_s, self.compile_s = inner, work_s, compile_s
-        self.due, self.seen = 0.0, set()
+        self.due, self.compiled = 0.0, set()
 
-    def _launch(self, kind: str) -> Any:
-        if kind not in self.seen:
-            self.seen.add(kind)
+    def _launch(self, phase: str) -> Any:
+        if phase not in self.compiled:
+            self.compiled.add(phase)
             time.sleep(self.compile_s)
         self.due = max(self.due, time.perf_counter()) + self.work_s
         return np.zeros(())
@@ -69,105 +70,111 @@ def delayed(work_s: float, compile_s: float) -> Any:
     )
 
 
-def test_asynchronous_work_is_waited_for_and_compilation_kept_apart() -> None:
+def test_asynchronous_work_is_waited_for_and_compilation_is_apart() -> None:
     outcome = speed(bench_for(delayed(work_s=0.004, compile_s=0.2), "speed"))
     for phase in ("forward", "gradients", "step"):
         samples = outcome.samples[phase]
         assert len(samples) >= 12
         assert min(samples) > 0.0039  # no sample measured the launch alone
-        # Above the work lie only a launch and a wait: no compilation (0.2), no copy (0.05).
+        # Only a launch and a wait are added to the work: no compilation (0.2) and no copy (0.05).
         assert outcome.metrics[f"{phase}_s"] < 0.05
         assert outcome.metrics[f"first_{phase}_s"] > 0.2
 
 
-def test_short_calls_are_timed_many_at_a_time() -> None:
+def test_short_calls_are_repeated_in_one_sample() -> None:
     outcome = speed(bench_for(delayed(work_s=1e-4, compile_s=0.0), "speed"))
     assert outcome.metrics["step_calls_a_sample"] > 5
 
 
-def test_a_warm_up_that_does_not_settle_is_said() -> None:
-    """Each call is slower than the last by a tenth, and each window by far more than 5%."""
+def test_warm_up_that_does_not_settle_is_reported() -> None:
+    """Each call is slower than the last one by a tenth, so each window by far more than 5%."""
     pace = {"s": 2e-3}
 
     def slower_and_slower() -> None:
         pace["s"] = min(pace["s"] * 1.1, 0.2)
         time.sleep(pace["s"])
 
-    still = SimpleNamespace(wait=lambda: None)
-    assert not _steady(slower_and_slower, still, budget=0.3)[0]
-    assert _steady(lambda: time.sleep(0.006), still, budget=5.0)[0]
+    idle = SimpleNamespace(wait=lambda: None)
+    assert not steady_samples(slower_and_slower, idle, budget_s=0.3).warmed_up
+    assert steady_samples(lambda: time.sleep(0.006), idle, budget_s=5.0).warmed_up
 
 
-def test_a_session_that_computes_otherwise_on_all_its_threads_is_not_ranked() -> None:
-    def off(found: Any) -> Any:
-        return found[0], {k: v * (1 + 1e-3) for k, v in found[1].items()}
+def test_session_that_differs_from_the_reference_when_timed_fails() -> None:
+    def off(result: Any) -> Any:
+        return result[0], {k: v * (1 + 1e-3) for k, v in result[1].items()}
 
     outcome = speed(bench_for(faults.with_results(gradients=off), "speed"))
     assert outcome.failure is not None
     assert "first_gradient_norm differs by 0.001" in outcome.failure
 
 
-def test_the_collector_is_off_in_the_clock_and_on_again_afterwards() -> None:
-    seen = set()
-    still = SimpleNamespace(wait=lambda: None)
+def test_garbage_collector_is_off_while_timing_and_on_again_afterwards() -> None:
+    states = set()
+    idle = SimpleNamespace(wait=lambda: None)
     assert gc.isenabled()
-    _steady(lambda: seen.add(gc.isenabled()), still, budget=0.0)
+    steady_samples(lambda: states.add(gc.isenabled()), idle, budget_s=0.0)
     assert gc.isenabled()
-    assert False in seen
+    assert False in states
 
 
-def test_what_was_timed_is_what_was_proven(backend: str) -> None:
-    bench = bench_for(backend, "speed", cell="gru", steps=3)
-    ours, model = speed(bench).metrics, bench.case.model
-    session = bench.open_reference(model, bench.weights(model))
-    loss, gradients = session.gradients(*bench.task.sample(bench.rng("batches")))
+def test_timed_session_has_the_reference_s_loss_and_gradient_norm(backend: str) -> None:
+    context = bench_for(backend, "speed", cell="gru", steps=3)
+    metrics, model = speed(context).metrics, context.case.model
+    session = context.open_reference(model, context.weights(model))
+    loss, gradients = session.gradients(*context.task.sample(context.rng("batches")))
     del gradients["x"]
-    assert ours["first_loss"] == pytest.approx(float(loss), rel=1e-9)
-    assert ours["first_gradient_norm"] == pytest.approx(norm(*gradients.values()), rel=1e-9)
-    assert ours["native_calls"] == 1
+    assert metrics["first_loss"] == pytest.approx(float(loss), rel=1e-9)
+    assert metrics["first_gradient_norm"] == pytest.approx(norm(*gradients.values()), rel=1e-9)
+    assert metrics["native_calls"] == 1
 
 
-def test_operations_are_those_of_the_matrix_products() -> None:
-    bench = bench_for("numpy", "speed", cell="lstm", batch=3, length=5, hidden=7)
+def test_case_without_speed_settings_is_refused() -> None:
+    context = bench_for("numpy", "parity")
+    with pytest.raises(ValueError, match="no speed settings"):
+        speed(context)
+
+
+def test_operations_are_counted_for_the_matrix_products() -> None:
+    context = bench_for("numpy", "speed", cell="lstm", batch=3, length=5, hidden=7)
     forward = 4 * 7 * (2 + 7) * 5 + 7
     backward = 4 * 7 * (2 + 7 + 7) * 5 + 2 * 7
-    assert operations(bench) == 2 * 3 * (forward + backward)
+    assert operations(context) == 2 * 3 * (forward + backward)
 
 
-def test_work_of_others_is_told_from_our_own() -> None:
-    since = Moment.now()
+def test_load_of_other_processes_is_told_from_our_own() -> None:
+    since = LoadCounters.now()
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
-    assert Moment.now().own - since.own > 0.05
-    since = Moment.now()
+    assert LoadCounters.now().own_s - since.own_s > 0.05
+    since = LoadCounters.now()
     loop = "import time; end = time.time() + 0.7\nwhile time.time() < end: pass"
     subprocess.run([sys.executable, "-c", loop], check=True)
     assert (since.since()["others_busy"] or 0.0) > 0.5
 
 
-def test_what_held_the_processors_back_is_the_difference_of_the_counters() -> None:
-    then = replace(Moment.now(), stolen=-1000.0, throttled=-3)
-    found = then.since()
-    assert found["stolen"] is not None and found["stolen"] > 100
-    known = Moment.now().throttled
+def test_stolen_time_and_throttling_are_differences_of_counters() -> None:
+    then = replace(LoadCounters.now(), stolen_s=-1000.0, throttled=-3)
+    counters = then.since()
+    assert counters["stolen"] is not None and counters["stolen"] > 100
+    throttled = LoadCounters.now().throttled
     assert replace(then, throttled=None).since()["throttled"] is None
-    assert found["throttled"] == (None if known is None else known + 3)
+    assert counters["throttled"] == (None if throttled is None else throttled + 3)
     assert frequency_mhz() is None or frequency_mhz() > 100  # type: ignore[operator]
 
 
 def test_a_gpu_s_clocks_are_read_through_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    calls = []
     nvml = SimpleNamespace(
         NVML_CLOCK_SM=1,
         NVML_CLOCK_MEM=2,
         NVML_TEMPERATURE_GPU=0,
-        nvmlInit=lambda: asked.append("init"),
-        nvmlShutdown=lambda: asked.append("shutdown"),
+        nvmlInit=lambda: calls.append("init"),
+        nvmlShutdown=lambda: calls.append("shutdown"),
         nvmlDeviceGetHandleByIndex=lambda index: index,
         nvmlDeviceGetHandleByUUID=lambda name: name,
-        nvmlDeviceGetClockInfo=lambda handle, kind: (asked.append(handle), 1000 * kind)[1],
-        nvmlDeviceGetTemperature=lambda handle, kind: 60,
+        nvmlDeviceGetClockInfo=lambda handle, clock: (calls.append(handle), 1000 * clock)[1],
+        nvmlDeviceGetTemperature=lambda handle, sensor: 60,
         nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x20 | 0x1,
     )
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
@@ -179,13 +186,13 @@ def test_a_gpu_s_clocks_are_read_through_nvml(monkeypatch: pytest.MonkeyPatch) -
         "gpu_throttled": 1.0,
     }
     assert gpu_conditions("cuda") == gpu_conditions("cuda:1") == expected
-    assert asked == ["init", 3, 3, "shutdown", "init", "GPU-abc", "GPU-abc", "shutdown"]
+    assert calls == ["init", 3, 3, "shutdown", "init", "GPU-abc", "GPU-abc", "shutdown"]
     assert gpu_conditions("cpu") == {}
     nvml.nvmlDeviceGetTemperature = lambda handle, kind: 1 / 0
     assert gpu_conditions("cuda") == {}
 
 
-def test_memory_held_by_a_session_is_seen() -> None:
+def test_memory_of_a_session_is_measured() -> None:
     def open_session(
         spec: ModelSpec, params: Params, device: str, training: Training = Training()
     ) -> Any:

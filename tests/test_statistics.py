@@ -1,4 +1,4 @@
-"""Known values, and properties that a wrong formula would break."""
+"""Intervals, averages and tests against known values, coverage and false-positive rates."""
 
 import math
 
@@ -29,16 +29,16 @@ def test_values_that_are_not_finite_have_no_interval(bad: float) -> None:
     assert median_interval([1.0, 2.0, 3.0, bad], generator()) is None
 
 
-def test_the_interval_of_three_values_is_their_range() -> None:
-    """A median of three resampled values is the smallest with probability 7/27."""
+def test_interval_of_three_values_is_their_range() -> None:
+    """The median of three resampled values is the smallest value with probability 7/27."""
     assert median_interval([3.0, 1.0, 2.0], generator()) == (1.0, 3.0)
 
 
-def test_equal_values_have_an_interval_of_no_width() -> None:
+def test_interval_of_equal_values_has_no_width() -> None:
     assert median_interval([2.5] * 6, generator()) == (2.5, 2.5)
 
 
-def test_the_same_generator_gives_the_same_interval_and_another_need_not() -> None:
+def test_interval_depends_on_the_generator_alone() -> None:
     values = generator(5).lognormal(size=12).tolist()
     first = median_interval(values, generator(1))
     assert first == median_interval(values, generator(1))
@@ -46,24 +46,24 @@ def test_the_same_generator_gives_the_same_interval_and_another_need_not() -> No
     assert len(others) > 1
 
 
-def covered(truth: float, level: float, repeats: int = 250) -> float:
-    """How often the interval from 20 lognormal values, whose median is 1, holds `truth`."""
+def coverage(truth: float, level: float, repeats: int = 250) -> float:
+    """How often the interval of 20 lognormal values with median 1 holds `truth`."""
     rng, hits = generator(7), 0
     for _ in range(repeats):
-        found = median_interval(rng.lognormal(0.0, 1.5, size=20).tolist(), rng, level)
-        assert found is not None
-        hits += found[0] <= truth <= found[1]
+        interval = median_interval(rng.lognormal(0.0, 1.5, size=20).tolist(), rng, level)
+        assert interval is not None
+        hits += interval[0] <= truth <= interval[1]
     return hits / repeats
 
 
-def test_the_interval_covers_the_true_median_about_as_often_as_it_says() -> None:
-    assert 0.90 <= covered(1.0, 0.95) <= 0.99
-    assert 0.40 <= covered(1.0, 0.50) <= 0.65
+def test_interval_covers_the_true_median_about_as_often_as_its_level() -> None:
+    assert 0.90 <= coverage(1.0, 0.95) <= 0.99
+    assert 0.40 <= coverage(1.0, 0.50) <= 0.65
 
 
-def test_the_interval_is_of_the_median_and_does_not_cover_the_mean() -> None:
+def test_interval_of_the_median_does_not_cover_the_mean() -> None:
     mean = float(np.exp(1.5**2 / 2))
-    assert covered(mean, 0.95) < 0.5
+    assert coverage(mean, 0.95) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -75,17 +75,17 @@ def test_the_interval_is_of_the_median_and_does_not_cover_the_mean() -> None:
         (1, 5, 0.0050508, 0.7164179),
     ],
 )
-def test_shares_have_their_exact_interval(count: int, total: int, low: float, high: float) -> None:
+def test_interval_of_a_share_is_exact(count: int, total: int, low: float, high: float) -> None:
     assert share_interval(count, total) == pytest.approx((low, high), abs=1e-6)
 
 
-def test_the_exact_interval_covers_at_least_its_level_whatever_the_share() -> None:
-    """Summed over all outcomes, no simulation; the interval of the normal approximation fails."""
+def test_exact_interval_covers_every_share_at_least_at_its_level() -> None:
+    """Summed over all outcomes without simulation; the normal approximation (Wald) fails."""
     from scipy.stats import binom
 
-    def coverage(interval: object, share: float, total: int = 8) -> float:
-        found = [(binom.pmf(k, total, share), interval(k, total)) for k in range(total + 1)]  # type: ignore[operator]
-        return float(sum(p for p, (low, high) in found if low <= share <= high))
+    def exact_coverage(interval: object, share: float, total: int = 8) -> float:
+        outcomes = [(binom.pmf(k, total, share), interval(k, total)) for k in range(total + 1)]  # type: ignore[operator]
+        return float(sum(p for p, (low, high) in outcomes if low <= share <= high))
 
     def wald(count: int, total: int) -> tuple[float, float]:
         share = count / total
@@ -93,11 +93,11 @@ def test_the_exact_interval_covers_at_least_its_level_whatever_the_share() -> No
         return share - half, share + half
 
     shares = np.linspace(0.02, 0.98, 49)
-    assert min(coverage(share_interval, share) for share in shares) >= 0.95
-    assert min(coverage(wald, share) for share in shares) < 0.5
+    assert min(exact_coverage(share_interval, share) for share in shares) >= 0.95
+    assert min(exact_coverage(wald, share) for share in shares) < 0.5
 
 
-def test_none_of_none_has_no_interval() -> None:
+def test_share_of_nothing_has_no_interval() -> None:
     assert share_interval(0, 0) is None
 
 
@@ -110,13 +110,13 @@ def test_none_of_none_has_no_interval() -> None:
         ([-1000.0, 1.0, 2.0, 3.0, 4.0], 2.0),
     ],
 )
-def test_the_interquartile_mean_leaves_out_a_quarter_at_each_end(
+def test_interquartile_mean_leaves_out_a_quarter_at_each_end(
     values: list[float], mean: float
 ) -> None:
     assert interquartile_mean(list(values)) == mean
 
 
-def test_the_mean_of_ratios_is_geometric() -> None:
+def test_mean_of_ratios_is_geometric() -> None:
     assert geometric_mean_ratio([2.0, 8.0], [1.0, 1.0]) == pytest.approx(4.0)
     assert geometric_mean_ratio([2.0, 1.0], [1.0, 2.0]) == pytest.approx(1.0)
     assert geometric_mean_ratio([3.0, 5.0], [2.0, 7.0]) == pytest.approx(
@@ -124,38 +124,39 @@ def test_the_mean_of_ratios_is_geometric() -> None:
     )
 
 
-def test_averages_of_nothing_are_no_number_and_odd_pairs_are_refused() -> None:
+def test_averages_of_nothing_are_nan_and_unequal_lengths_are_refused() -> None:
     assert np.isnan(interquartile_mean([]))
     assert np.isnan(geometric_mean_ratio([], []))
     with pytest.raises(ValueError, match="2 values cannot be paired with 1"):
         geometric_mean_ratio([1.0, 2.0], [1.0])
 
 
-def test_which_of_two_samples_comes_first() -> None:
+def test_superiority_is_the_share_of_smaller_values_with_its_p_value() -> None:
     rng = np.random.default_rng(0)
-    never = math.inf
-    first, second = [(1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)], [(5, 0.0), (never, 0.1), (never, 0.2)]
+    unsolved = math.inf
+    first = [(1, 0.0), (2, 0.0), (3, 0.0), (4, 0.0)]
+    second = [(5, 0.0), (unsolved, 0.1), (unsolved, 0.2)]
     share, p = superiority(first, second, rng)
     assert share == 1 and p == pytest.approx(2 / math.comb(7, 3))
-    share, again = superiority(second, first, rng)
-    assert share == 0 and again == pytest.approx(p)
+    share, reversed_p = superiority(second, first, rng)
+    assert share == 0 and reversed_p == pytest.approx(p)
     share, p = superiority([1, 2, 3], [1, 2, 3], rng)
     assert share == 0.5 and p == 1
 
 
-def test_samples_of_one_kind_are_told_apart_no_more_often_than_the_level() -> None:
+def test_rank_sum_test_keeps_its_false_positive_rate() -> None:
     rng = np.random.default_rng(1)
     ps = [superiority(*rng.integers(9, size=(2, 5)).tolist(), rng)[1] for _ in range(300)]
     assert 0 < sum(p <= 0.05 for p in ps) <= 300 * 0.05
 
 
-def test_the_test_of_signs_is_exact() -> None:
+def test_sign_test_is_exact() -> None:
     assert sign_test(0, 0) == sign_test(10, 10) == 1
     assert sign_test(0, 6) == sign_test(6, 0) == pytest.approx(2 / 64)
     assert sign_test(2, 0) == pytest.approx(0.5)
 
 
-def test_signs_of_one_kind_are_told_apart_no_more_often_than_the_level() -> None:
+def test_sign_test_keeps_its_false_positive_rate() -> None:
     rng = np.random.default_rng(1)
     ps = [sign_test(k, 20 - k) for k in rng.binomial(20, 0.5, 400).tolist()]
     assert 0 < sum(p <= 0.05 for p in ps) <= 400 * 0.05

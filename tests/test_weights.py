@@ -1,4 +1,4 @@
-"""Initial weights: what each scheme promises, and the frameworks' own draws beside ours."""
+"""Initial weights: the properties of each scheme, and comparisons with the frameworks' draws."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,13 +19,13 @@ LAYER = "layers.0.forward."
 MODELS = [(cell, "reset_after") for cell in CELLS] + [("gru", "reset_before")]
 
 
-def model(cell: str, **more: Any) -> ModelSpec:
-    return ModelSpec(cell=cell, inputs=INPUTS, hidden=HIDDEN, outputs=OUTPUTS, **more)
+def model(cell: str, **fields: Any) -> ModelSpec:
+    return ModelSpec(cell=cell, inputs=INPUTS, hidden=HIDDEN, outputs=OUTPUTS, **fields)
 
 
-def weights(spec: ModelSpec, scheme: str, seed: int = 0, **more: Any) -> dict[str, Array]:
+def weights(spec: ModelSpec, scheme: str, seed: int = 0, **options: Any) -> dict[str, Array]:
     time = 50 if scheme == "chrono" else None
-    return initial_weights(spec, np.random.default_rng(seed), scheme, **{"time": time, **more})
+    return initial_weights(spec, np.random.default_rng(seed), scheme, **{"time": time, **options})
 
 
 applicable = pytest.mark.parametrize(
@@ -34,11 +34,11 @@ applicable = pytest.mark.parametrize(
 )
 
 
-# ---- what holds for all of them --------------------------------------------------------------
+# ---- properties of all schemes ---------------------------------------------------------------
 
 
 @applicable
-def test_every_array_is_there_and_the_seed_decides(scheme: str, cell: str, variant: str) -> None:
+def test_every_array_is_drawn_and_depends_on_the_seed(scheme: str, cell: str, variant: str) -> None:
     spec = model(cell, gru=variant, layers=2, bidirectional=True, dtype="float64")
     first, again, other = (weights(spec, scheme, seed) for seed in (0, 0, 1))
     assert {name: value.shape for name, value in first.items()} == weight_shapes(spec)
@@ -58,7 +58,7 @@ def test_all_dtypes_start_from_the_same_numbers(scheme: str, cell: str, variant:
             np.testing.assert_array_equal(value, exact[name])
 
 
-def test_the_first_two_schemes_give_the_numbers_that_published_results_rest_on() -> None:
+def test_uniform_and_orthogonal_give_the_numbers_of_published_results() -> None:
     spec = ModelSpec(cell="rnn", inputs=1, hidden=2, outputs=1)
     uniform, orthogonal = weights(spec, "uniform", 7), weights(spec, "orthogonal", 7)
     w, u, b = (f"layers.0.forward.{kind}" for kind in "wub")
@@ -72,13 +72,16 @@ def test_the_first_two_schemes_give_the_numbers_that_published_results_rest_on()
     assert {name: value.tolist() for name, value in uniform.items()} == expected
     assert orthogonal[w].tolist() == [[0.3538234233856201], [1.123490333557129]]
     assert orthogonal["readout.w"].tolist() == [[-1.3993210792541504, 0.908571183681488]]
-    turn = [[-0.5163440108299255, -0.8563812971115112], [-0.8563812971115112, 0.5163440108299255]]
-    np.testing.assert_allclose(orthogonal[u], turn, rtol=1e-6)
+    rotation = [
+        [-0.5163440108299255, -0.8563812971115112],
+        [-0.8563812971115112, 0.5163440108299255],
+    ]
+    np.testing.assert_allclose(orthogonal[u], rotation, rtol=1e-6)
     assert not orthogonal[b].any() and not orthogonal["readout.b"].any()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_scheme_is_refused_where_it_says_that_it_does_not_apply(scheme: str) -> None:
+def test_scheme_is_refused_for_cells_to_which_it_does_not_apply(scheme: str) -> None:
     for cell in CELLS:
         if limit := scheme_limit(scheme, cell):
             with pytest.raises(ValueError, match=f"^{limit}$"):
@@ -87,16 +90,16 @@ def test_a_scheme_is_refused_where_it_says_that_it_does_not_apply(scheme: str) -
             weights(model(cell), scheme)
 
 
-def test_what_does_not_apply_where() -> None:
+def test_schemes_apply_to_the_cells_that_their_papers_name() -> None:
     limited = {(s, c) for s in SCHEMES for c in CELLS if scheme_limit(s, c)}
     gateless = {("chrono", "rnn"), ("chrono", "feedforward")}
-    made_for = {"identity": "rnn", "lstm-1997": "lstm"}
+    intended = {"identity": "rnn", "lstm-1997": "lstm"}
     assert limited == gateless | {("equinox", "rnn")} | {
-        (scheme, cell) for scheme, own in made_for.items() for cell in CELLS if cell != own
+        (scheme, cell) for scheme, only in intended.items() for cell in CELLS if cell != only
     }
 
 
-def test_an_unknown_scheme_is_refused_with_the_known_ones() -> None:
+def test_unknown_scheme_is_refused_with_a_list_of_the_schemes() -> None:
     with pytest.raises(ValueError, match=r"uniform, orthogonal, .* not 'glorot'"):
         weights(model("rnn"), "glorot")
 
@@ -105,25 +108,25 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("scheme", [s for s in SCHEMES if not scheme_limit(s, "lstm")])
-def test_the_forget_bias_replaces_the_schemes_own_and_nothing_else(scheme: str) -> None:
+def test_forget_bias_replaces_the_bias_of_the_forget_gate_and_nothing_else(scheme: str) -> None:
     spec = model("lstm", layers=2, readout="every", decoder=2)
-    own, given = weights(spec, scheme), weights(spec, scheme, forget_bias=2.5)
-    for name, value in given.items():
-        expected = own[name].copy()
+    default, replaced = weights(spec, scheme), weights(spec, scheme, forget_bias=2.5)
+    for name, value in replaced.items():
+        expected = default[name].copy()
         if name.endswith(".b") and name != "readout.b":
             expected[HIDDEN : 2 * HIDDEN] = 2.5
         np.testing.assert_array_equal(value, expected)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "feedforward"])
-def test_a_cell_without_a_forget_gate_is_left_as_it_is(cell: str) -> None:
-    own, given = weights(model(cell), "keras"), weights(model(cell), "keras", forget_bias=2.5)
-    for name, value in given.items():
-        np.testing.assert_array_equal(value, own[name])
+def test_forget_bias_changes_nothing_in_a_cell_without_a_forget_gate(cell: str) -> None:
+    default = weights(model(cell), "keras")
+    for name, value in weights(model(cell), "keras", forget_bias=2.5).items():
+        np.testing.assert_array_equal(value, default[name])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_forget_bias_that_is_no_number_is_refused(value: float) -> None:
+def test_forget_bias_that_is_not_finite_is_refused(value: float) -> None:
     with pytest.raises(ValueError, match="forget_bias"):
         weights(model("lstm"), "keras", forget_bias=value)
 
@@ -134,8 +137,8 @@ def test_chrono_needs_the_length_of_the_sequences(time: int | None) -> None:
         weights(model("lstm"), "chrono", time=time)
 
 
-def test_chrono_opens_each_forget_gate_as_far_as_it_closes_the_input_gate() -> None:
-    biases = ours("chrono", model("lstm", dtype="float64"), LAYER)["b"]
+def test_chrono_gives_the_input_gate_the_negative_of_the_forget_gate_s_bias() -> None:
+    biases = scheme_draws("chrono", model("lstm", dtype="float64"), LAYER)["b"]
     i, f, g, o = (gate.ravel() for gate in np.split(biases, 4, axis=1))
     np.testing.assert_array_equal(f, -i)
     assert not g.any() and not o.any()
@@ -143,26 +146,26 @@ def test_chrono_opens_each_forget_gate_as_far_as_it_closes_the_input_gate() -> N
     assert alike((np.exp(f) - 1) / 48, np.random.default_rng(1).uniform(size=f.size))
 
 
-def test_chrono_sets_the_gate_of_the_gru_that_keeps_the_state() -> None:
+def test_chrono_sets_the_update_gate_of_the_gru() -> None:
     """The state decays by σ(b_z) a step: it lasts 1/(1 − σ(b_z)) steps, from 2 to T."""
-    found = weights(model("gru", dtype="float64"), "chrono", time=50)
-    r, z, n = np.split(found["layers.0.forward.b"], 3)
-    assert not r.any() and not n.any() and not found["layers.0.forward.b_hn"].any()
-    lasting = 1 / (1 - 1 / (1 + np.exp(-z)))
-    assert lasting.min() >= 2 and lasting.max() <= 50 and lasting.std() > 1
+    drawn = weights(model("gru", dtype="float64"), "chrono", time=50)
+    r, z, n = np.split(drawn["layers.0.forward.b"], 3)
+    assert not r.any() and not n.any() and not drawn["layers.0.forward.b_hn"].any()
+    memory = 1 / (1 - 1 / (1 + np.exp(-z)))
+    assert memory.min() >= 2 and memory.max() <= 50 and memory.std() > 1
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_chrono_draws_a_decoder_s_biases_and_no_readout_s(cell: str) -> None:
+def test_chrono_draws_the_biases_of_a_decoder_and_not_of_the_readout(cell: str) -> None:
     spec = model(cell, readout="every", decoder=2, layers=2)
-    found = weights(spec, "chrono", time=50)
-    gates = [v for name, v in found.items() if name.endswith(".b") and name != "readout.b"]
+    drawn = weights(spec, "chrono", time=50)
+    gates = [v for name, v in drawn.items() if name.endswith(".b") and name != "readout.b"]
     assert len(gates) == 4
     assert all(v[HIDDEN : 2 * HIDDEN].min() >= 0 and v[HIDDEN : 2 * HIDDEN].any() for v in gates)
-    assert not found["readout.b"].any()
+    assert not drawn["readout.b"].any()
 
 
-def test_identity_hands_the_state_on_and_starts_with_next_to_no_input() -> None:
+def test_identity_keeps_the_state_and_has_tiny_input_weights() -> None:
     spec = ModelSpec(cell="rnn", inputs=40, hidden=50, outputs=30, layers=2, dtype="float64")
     for name, value in weights(spec, "identity").items():
         if name.endswith(".u"):
@@ -173,20 +176,20 @@ def test_identity_hands_the_state_on_and_starts_with_next_to_no_input() -> None:
             assert not value.any()
 
 
-def test_the_lstm_of_1997_has_no_forget_gate_and_input_gates_that_are_all_but_closed() -> None:
+def test_lstm_1997_has_open_forget_gates_and_almost_closed_input_gates() -> None:
     spec = ModelSpec(cell="lstm", inputs=9, hidden=5, outputs=30)
-    found = weights(spec, "lstm-1997")
-    i, f, *others = np.split(found.pop("layers.0.forward.b"), 4)
+    drawn = weights(spec, "lstm-1997")
+    i, f, *others = np.split(drawn.pop("layers.0.forward.b"), 4)
     assert i.tolist() == [-2, -2, -2, -4, -4]
     kept = 1 / (1 + np.exp(-f))
     assert kept.dtype == np.float32 and (kept == 1).all()
-    rest = np.concatenate([v.ravel() for v in (*found.values(), *others)])
-    assert 0.095 < np.abs(rest).max() <= 0.1 and abs(rest.mean()) < 0.01
+    uniform = np.concatenate([v.ravel() for v in (*drawn.values(), *others)])
+    assert 0.095 < np.abs(uniform).max() <= 0.1 and abs(uniform.mean()) < 0.01
     narrow = numpy_backend.open_session(spec, weights(spec, "lstm-1997"), "cpu")
     rng = np.random.default_rng(0)
-    _, slopes = narrow.gradients(rng.standard_normal((4, 6, 9)), rng.standard_normal((4, 30)))
-    assert not any(slopes[f"layers.0.forward.{part}"][5:10].any() for part in "wub")
-    assert slopes["layers.0.forward.w"][:5].all()
+    _, gradients = narrow.gradients(rng.standard_normal((4, 6, 9)), rng.standard_normal((4, 30)))
+    assert not any(gradients[f"layers.0.forward.{name}"][5:10].any() for name in "wub")
+    assert gradients["layers.0.forward.w"][:5].all()
 
 
 # ---- which matrix is orthogonal --------------------------------------------------------------
@@ -196,7 +199,7 @@ def orthonormal(matrix: Array) -> bool:
     return np.allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-5)
 
 
-def orthonormal_parts(u: Array, cell: str) -> tuple[bool, list[bool]]:
+def orthonormal_blocks(u: Array, cell: str) -> tuple[bool, list[bool]]:
     """Whether the recurrent matrix `(G·H, H)` is orthonormal as a whole, and gate by gate."""
     return orthonormal(u), [orthonormal(block) for block in np.split(u, len(CELLS[cell].gates))]
 
@@ -206,16 +209,14 @@ BY_GATE = [("orthogonal", "lstm"), ("orthogonal", "gru"), ("flax", "lstm"), ("ch
 
 
 @pytest.mark.parametrize(("scheme", "cell"), WHOLE + BY_GATE)
-def test_the_recurrent_matrix_is_orthogonal_as_a_whole_or_gate_by_gate(
-    scheme: str, cell: str
-) -> None:
+def test_recurrent_matrix_is_orthogonal_as_a_whole_or_gate_by_gate(scheme: str, cell: str) -> None:
     u = weights(model(cell, dtype="float64"), scheme)["layers.0.forward.u"]
     whole, by_gate = (scheme, cell) in WHOLE, (scheme, cell) in BY_GATE
-    assert orthonormal_parts(u, cell) == (whole, [by_gate] * len(CELLS[cell].gates))
+    assert orthonormal_blocks(u, cell) == (whole, [by_gate] * len(CELLS[cell].gates))
 
 
 @pytest.mark.parametrize("scheme", ["orthogonal", "keras", "flax"])
-def test_the_recurrent_matrix_of_the_rnn_is_orthogonal(scheme: str) -> None:
+def test_recurrent_matrix_of_the_rnn_is_orthogonal(scheme: str) -> None:
     assert orthonormal(weights(model("rnn"), scheme)["layers.0.forward.u"])
 
 
@@ -244,11 +245,11 @@ def test_weights_fill_their_range_and_stay_within_it(
     scheme: str, cell: str, name: str, bound: float
 ) -> None:
     spec = ModelSpec(cell=cell, inputs=40, hidden=100, outputs=50, dtype="float64")
-    found = np.abs(weights(spec, scheme)[name]).max()
-    assert 0.85 * bound < found <= bound * (1 + 1e-6)
+    largest = np.abs(weights(spec, scheme)[name]).max()
+    assert 0.85 * bound < largest <= bound * (1 + 1e-6)
 
 
-# ---- the frameworks' own draws ---------------------------------------------------------------
+# ---- the draws of the frameworks -------------------------------------------------------------
 # Each function makes one layer of a framework, seeded, and returns its arrays as canonical ones.
 
 
@@ -327,28 +328,29 @@ LAYERS: Mapping[str, Callable[[str, int, int, int], dict[str, Any]]] = {
     "equinox": equinox_layer,
 }
 DRAWN = {"torch": 400, "keras": 20, "flax": 40, "equinox": 100}
-"""How many layers of each framework are drawn: a few seconds' worth."""
+"""Layers drawn of each framework: they take a few seconds."""
 
 BACKEND = {"torch": "torch", "keras": "tensorflow", "flax": "jax", "equinox": "jax"}
 
 
 @cache
-def theirs(framework: str, cell: str, inputs: int, units: int) -> dict[str, Array]:
-    """The arrays of many layers of a framework, stacked, by kind."""
+def framework_draws(framework: str, cell: str, inputs: int, units: int) -> dict[str, Array]:
+    """The arrays of many layers of a framework, stacked, by parameter (`w`, `u`, …)."""
     layers = [LAYERS[framework](cell, inputs, units, seed) for seed in range(DRAWN[framework])]
     return {kind: np.stack([np.asarray(a[kind]) for a in layers]) for kind in layers[0]}
 
 
 @cache
-def ours(scheme: str, spec: ModelSpec, prefix: str) -> dict[str, Array]:
-    """The same of ours, those whose names begin so."""
+def scheme_draws(scheme: str, spec: ModelSpec, prefix: str) -> dict[str, Array]:
+    """The arrays of many draws of a scheme, stacked, by parameter; those whose names start with
+    `prefix`."""
     drawn = [weights(spec, scheme, seed) for seed in range(400)]
     names = [name for name in drawn[0] if name.startswith(prefix)]
     return {name[len(prefix) :]: np.stack([w[name] for w in drawn]) for name in names}
 
 
 def differing(first: Mapping[str, Array], second: Mapping[str, Array], gates: int) -> set[str]:
-    """The arrays, gate by gate as in `w0`, that do not come from the same distribution."""
+    """The arrays whose distributions differ, gate by gate: `w0` is the first gate of `w`."""
     return {
         f"{kind}{gate}"
         for kind in first
@@ -383,25 +385,26 @@ def available(chosen: list[str]) -> Callable[[str], None]:
 @pytest.mark.parametrize(
     ("framework", "cell"), [(f, c) for f in LAYERS for c in CELLS if not scheme_limit(f, c)]
 )
-def test_a_layer_starts_as_the_framework_s_own(
+def test_layer_is_drawn_like_the_framework_s(
     framework: str, cell: str, available: Callable[[str], None]
 ) -> None:
     available(framework)
-    found, real = ours(framework, model(cell), LAYER), theirs(framework, cell, INPUTS, HIDDEN)
-    assert not differing(real, found, len(CELLS[cell].gates))
-    assert all(not found[kind].any() for kind in set(found) - set(real))
+    drawn = scheme_draws(framework, model(cell), LAYER)
+    real = framework_draws(framework, cell, INPUTS, HIDDEN)
+    assert not differing(real, drawn, len(CELLS[cell].gates))
+    assert all(not drawn[name].any() for name in set(drawn) - set(real))
     if cell != "feedforward":
-        shape = orthonormal_parts(real["u"][0], cell)
-        assert orthonormal_parts(found["u"][0], cell) == shape
+        shape = orthonormal_blocks(real["u"][0], cell)
+        assert orthonormal_blocks(drawn["u"][0], cell) == shape
 
 
 @pytest.mark.parametrize("framework", LAYERS)
-def test_a_readout_starts_as_the_framework_s_own(
+def test_readout_is_drawn_like_the_framework_s(
     framework: str, available: Callable[[str], None]
 ) -> None:
     available(framework)
-    real = theirs(framework, "feedforward", HIDDEN, OUTPUTS)
-    assert not differing(real, ours(framework, model("gru"), "readout."), 1)
+    real = framework_draws(framework, "feedforward", HIDDEN, OUTPUTS)
+    assert not differing(real, scheme_draws(framework, model("gru"), "readout."), 1)
 
 
 @pytest.mark.parametrize(
@@ -416,16 +419,20 @@ def test_a_readout_starts_as_the_framework_s_own(
         ("equinox", "lstm", "torch", {"b0", "b1", "b2", "b3"}),
     ],
 )
-def test_another_scheme_is_told_from_the_framework_s_own(
+def test_another_scheme_differs_from_the_framework_s_draw(
     framework: str, cell: str, scheme: str, wrong: set[str], available: Callable[[str], None]
 ) -> None:
     available(framework)
-    real = theirs(framework, cell, INPUTS, HIDDEN)
-    assert wrong <= differing(real, ours(scheme, model(cell), LAYER), len(CELLS[cell].gates))
-    assert not wrong & differing(real, ours(framework, model(cell), LAYER), len(CELLS[cell].gates))
+    real = framework_draws(framework, cell, INPUTS, HIDDEN)
+    assert wrong <= differing(
+        real, scheme_draws(scheme, model(cell), LAYER), len(CELLS[cell].gates)
+    )
+    assert not wrong & differing(
+        real, scheme_draws(framework, model(cell), LAYER), len(CELLS[cell].gates)
+    )
 
 
-def test_flax_s_other_lstm_draws_one_recurrent_matrix_as_keras_does(
+def test_optimized_lstm_of_flax_draws_one_recurrent_matrix_like_keras(
     available: Callable[[str], None],
 ) -> None:
     available("flax")
@@ -433,21 +440,23 @@ def test_flax_s_other_lstm_draws_one_recurrent_matrix_as_keras_does(
 
     lstm = nnx.OptimizedLSTMCell(INPUTS, HIDDEN, rngs=nnx.Rngs(0))
     u = np.asarray(lstm.dense_h.kernel[...]).T
-    keras = ours("keras", model("lstm"), LAYER)["u"][0]
-    assert orthonormal_parts(u, "lstm") == orthonormal_parts(keras, "lstm")
-    assert orthonormal_parts(u, "lstm") != orthonormal_parts(
-        ours("flax", model("lstm"), LAYER)["u"][0], "lstm"
+    keras = scheme_draws("keras", model("lstm"), LAYER)["u"][0]
+    assert orthonormal_blocks(u, "lstm") == orthonormal_blocks(keras, "lstm")
+    assert orthonormal_blocks(u, "lstm") != orthonormal_blocks(
+        scheme_draws("flax", model("lstm"), LAYER)["u"][0], "lstm"
     )
 
 
-def test_what_uniform_leaves_out_of_torch_s_scheme_is_the_sum_of_two_biases() -> None:
-    found = differing(*(ours(s, model("gru"), LAYER) for s in ("uniform", "torch")), 3)
-    assert found == {"b0", "b1"}
+def test_uniform_differs_from_torch_only_in_the_sum_of_two_biases() -> None:
+    differences = differing(
+        *(scheme_draws(s, model("gru"), LAYER) for s in ("uniform", "torch")), 3
+    )
+    assert differences == {"b0", "b1"}
 
 
 @pytest.mark.parametrize("scheme", [s for s in SCHEMES if not scheme_limit(s, "gru")])
-def test_a_decoder_is_drawn_as_an_encoder_that_reads_what_it_reads(scheme: str) -> None:
+def test_decoder_is_drawn_like_an_encoder_with_the_same_inputs(scheme: str) -> None:
     spec = model("gru", readout="every", decoder=3)
-    written = ours(scheme, spec, f"decoder.{LAYER}")
-    read = ours(scheme, spec.decoding, LAYER)
-    assert not differing(read, written, 3)
+    decoder = scheme_draws(scheme, spec, f"decoder.{LAYER}")
+    encoder = scheme_draws(scheme, spec.decoding, LAYER)
+    assert not differing(encoder, decoder, 3)

@@ -1,1 +1,1 @@
-"""Tidy tables from records; knows nothing of how they are shown."""
+"""Tidy tables of raw numbers, computed from records; no formatting and no plots."""

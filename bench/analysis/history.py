@@ -1,4 +1,4 @@
-"""A metric over the stored runs of one machine, and the runs at which it came to a new level."""
+"""Series of a metric over the stored runs of one machine, and their change points."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,21 +9,23 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.rows import ROW_KEYS, row_label
-from bench.analysis.tables import Tables, build_tables
+from bench.analysis.tables import build_tables
 from bench.records.record import Record
 
-LEAST_RUNS = 2
-"""Runs that make a level: one run alone may be an accident."""
-LEAST_SHARE = 0.01
-"""Noise that is never taken to be smaller: a change of about this share is none."""
+MIN_RUNS = 2
+"""The fewest runs that make a level: a single odd run may be an accident."""
+MIN_NOISE = 0.01
+"""The noise is never taken to be smaller than this, so changes of about 1% are not reported."""
 PENALTY = 3.0
-"""Times ln n, in units of the noise, a change must explain."""
+"""The cost of a change point, in units of the noise times ln n."""
+MAD_TO_SIGMA = 1.4826
+"""The standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Where a metric stands in the tables, its interval where it has one, and what it is told in:
-    values are multiplied by `scale`."""
+    """Where a metric stands in the tables (the table, its column and, if any, the columns of its
+    interval) and how to display it: multiply by `scale` to get the unit."""
 
     table: str
     column: str
@@ -49,28 +51,28 @@ METRICS: Mapping[str, Metric] = {
 
 @dataclass(frozen=True)
 class Point:
-    """One run's value with its interval, None where it has none. `about` is the commit and the
-    versions that ran."""
+    """The value of one run, with its interval where it has one. `software` names the commit and
+    the versions that ran."""
 
     run: str
     started: str
     value: float
     low: float | None
     high: float | None
-    about: str
+    software: str
 
 
 @dataclass(frozen=True)
 class MetricHistory:
-    """A metric of one model in one backend, in the order in which the runs were started, and where
-    a new level begins."""
+    """A metric of one model in one backend, by the start of the runs. `changes` are the indices of
+    the points that begin a new level."""
 
-    cell: str
+    label: str
     points: tuple[Point, ...]
     changes: tuple[int, ...]
 
     def levels(self) -> list[tuple[int, int, float]]:
-        """First point, last point and median of each level."""
+        """First index, last index and median of each level."""
         bounds = [0, *self.changes, len(self.points)]
         values = [point.value for point in self.points]
         return [(a, b - 1, float(np.median(values[a:b]))) for a, b in itertools.pairwise(bounds)]
@@ -79,58 +81,69 @@ class MetricHistory:
 def metric_histories(
     records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]], metric: str
 ) -> list[MetricHistory]:
-    """One a model, backend, device and dtype, over the runs that have it."""
-    place, started = METRICS[metric], _started(records)
-    made: Tables = build_tables(records, infos)
-    table: pd.DataFrame = getattr(made, place.table)
-    names = [name for name in ROW_KEYS if name != "run"] + (
-        ["threads"] if "threads" in table else []
-    )
-    found = []
-    for key, part in table.groupby(names, sort=False):
-        points = [
-            Point(
-                row["run"],
-                started[row["run"]],
-                float(row[place.column]),
-                _number(row, place.low),
-                _number(row, place.high),
-                _about(infos.get(row["run"]) or {}),
-            )
-            for _, row in part.iterrows()
-            if _number(row, place.column) is not None
-        ]
-        if points:
-            ordered = tuple(sorted(points, key=lambda point: point.started))
-            changes = change_points([point.value for point in ordered])
-            own = dict(zip(names, key, strict=True))
-            threads = f" {own['threads']} threads" if "threads" in own else ""
-            found.append(MetricHistory(row_label(own) + threads, ordered, changes))
-    return found
+    """One history for each model, backend, device, dtype and number of threads that has the metric
+    in some run. `infos` holds the content of `run.json`, by run."""
+    started = _start_times(records)
+    frame: pd.DataFrame = getattr(build_tables(records, infos), METRICS[metric].table)
+    names = [name for name in (*ROW_KEYS, "threads") if name != "run" and name in frame]
+    histories = []
+    for values, group in frame.groupby(names, sort=False):
+        if points := _points(group, METRICS[metric], started, infos):
+            keys = dict(zip(names, values, strict=True))
+            threads = f" {keys['threads']} threads" if "threads" in keys else ""
+            changes = change_points([point.value for point in points])
+            histories.append(MetricHistory(row_label(keys) + threads, points, changes))
+    return histories
+
+
+def _points(
+    group: pd.DataFrame,
+    metric: Metric,
+    started: Mapping[str, str],
+    infos: Mapping[str, Mapping[str, Any]],
+) -> tuple[Point, ...]:
+    """The runs that have the metric, by the time at which they were started."""
+    points = [
+        Point(
+            row["run"],
+            started[row["run"]],
+            value,
+            _number(row, metric.low),
+            _number(row, metric.high),
+            _software(infos.get(row["run"]) or {}),
+        )
+        for _, row in group.iterrows()
+        if (value := _number(row, metric.column)) is not None
+    ]
+    return tuple(sorted(points, key=lambda point: point.started))
 
 
 def change_points(values: Sequence[float]) -> tuple[int, ...]:
-    """Where a new level begins: the segments of least cost (PELT, Killick et al. 2012) of the
-    logarithms over their noise, each change costing `PENALTY` · ln n. The cost is the sum of
-    distances from a segment's median, so that one odd run makes no level. The noise is taken from
-    the differences of neighbours (von Neumann et al. 1941) by their median, which changes of level
-    hardly touch. None with fewer than two levels' worth of runs."""
+    """The indices at which a new level begins; none where the values are too few for two levels.
+
+    PELT (Killick et al. 2012) finds the segmentation of least cost of the logarithms over their
+    noise; each change costs `PENALTY` · ln n. The cost of a segment is the sum of the distances
+    from its median, so that one odd run makes no level. The noise is the median absolute
+    difference of neighbours (after von Neumann et al. 1941), which changes of level hardly move.
+    Values that are not all positive are divided by the largest instead of taking logarithms."""
     x = np.asarray(values, dtype=np.float64)
-    if len(x) < 2 * LEAST_RUNS or not np.isfinite(x).all():
+    if len(x) < 2 * MIN_RUNS or not np.isfinite(x).all():
         return ()
     import ruptures  # type: ignore[import-untyped]
 
     x = np.log(x) if (x > 0).all() else x / max(np.max(np.abs(x)), 1e-300)
-    noise = 1.4826 * float(np.median(np.abs(np.diff(x)))) / np.sqrt(2)
-    found = ruptures.Pelt(model="l1", min_size=LEAST_RUNS, jump=1).fit(x / max(noise, LEAST_SHARE))
-    return tuple(found.predict(pen=PENALTY * np.log(len(x)))[:-1])
+    noise = MAD_TO_SIGMA * float(np.median(np.abs(np.diff(x)))) / np.sqrt(2)
+    segmentation = ruptures.Pelt(model="l1", min_size=MIN_RUNS, jump=1)
+    segmentation.fit(x / max(noise, MIN_NOISE))
+    return tuple(segmentation.predict(pen=PENALTY * np.log(len(x)))[:-1])
 
 
-def _started(records: Iterable[Record]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _start_times(records: Iterable[Record]) -> dict[str, str]:
+    """When the first case of each run was started."""
+    started: dict[str, str] = {}
     for record in records:
-        found[record.run] = min(record.started, found.get(record.run, record.started))
-    return found
+        started[record.run] = min(record.started, started.get(record.run, record.started))
+    return started
 
 
 def _number(row: Any, column: str | None) -> float | None:
@@ -138,7 +151,8 @@ def _number(row: Any, column: str | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def _about(info: Mapping[str, Any]) -> str:
+def _software(info: Mapping[str, Any]) -> str:
+    """`commit 0123abcde, torch 2.13.0`."""
     commit = info.get("commit")
     versions = [f"{k} {v}" for k, v in (info.get("versions") or {}).items() if v and k != "python"]
     return ", ".join([*([f"commit {commit[:9]}"] if commit else []), *versions])

@@ -1,1 +1,1 @@
-"""Two sides, base and head, measured in pairs or read from stored runs, and a verdict on each."""
+"""Compare two sides, base and head: measure them in pairs or read stored runs, then judge them."""

@@ -1,213 +1,152 @@
-"""A live comparison: both sides proven, trained on the same seeds, then timed in pairs of fresh
-processes, base then head and head then base in turn, never both at once.
+"""Measure two sides live: parity and learning first, then speed in pairs of fresh processes.
 
-What is measured goes into two run folders, `base` and `head`, as any run's does.
+The two processes of a pair never run at the same time. Which side goes first alternates from pair
+to pair. What is measured goes into two run folders, `base` and `head`, as any run's does.
 """
 
 import asyncio
-import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
-from bench.compare.checks import open_pairs, sound_pairs
+from bench.compare.both_sides import Sides
+from bench.compare.build_evidence import build_evidence
 from bench.compare.decision import Rule
-from bench.compare.pairs import Pair, Sides
-from bench.compare.sides import Plan, Side
-from bench.plan.case import Case, model_key
+from bench.compare.evidence import Evidence, MatchedRow
+from bench.compare.judge import sound_rows, undecided_rows
+from bench.compare.launches import control_unit, run_launches
+from bench.compare.matching import SideRecords
+from bench.compare.sides import Side, SidePlan
+from bench.plan.case import Case
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
-from bench.run.process import Limits, WorkerCommand, WorkerProcess
+from bench.run.process import Limits
 from bench.run.runner import Runner, StartCommand
 
+ProcessGroup = tuple[str, str, int]
+"""Backend, device and number of threads: the cases of one process share them."""
 
-@dataclass
-class Half:
-    """One side at work: its run, and a second one into the same folder for the control."""
 
-    side: Side
-    run: Runner
-    control: Runner
+@dataclass(frozen=True)
+class MeasuredSide:
+    """One side: its cases, its runner, and a second runner for the control with the same folder."""
+
     cases: Sequence[Case]
-
-    def of(self, keys: set[str], launch: int) -> dict[tuple[str, str, int], list[Case]]:
-        """The timed cases of some models at one launch, by what shares a process."""
-        groups: dict[tuple[str, str, int], list[Case]] = {}
-        for case in self.cases:
-            if case.probe in TIMED_PROBES and case.model_key in keys:
-                own = replace(case, launch=launch)
-                groups.setdefault((case.backend, case.device, case.threads), []).append(own)
-        return groups
-
-
-@dataclass
-class Comparison:
-    """Base and head, measured into the folders `base` and `head` below `path`."""
-
-    path: Path
-    halves: tuple[Half, Half]
-    rule: Rule
-    deadline: float
-    """By the monotonic clock: after it no round begins but to confirm what is flagged."""
+    runner: Runner
+    control: Runner
 
     @classmethod
     def create(
         cls,
-        path: Path,
-        sides: tuple[Side, Side],
-        plans: tuple[Plan, Plan],
-        rule: Rule,
-        start: Sequence[StartCommand],
+        root: Path,
+        side: Side,
+        plan: SidePlan,
+        *,
+        command: StartCommand,
         control: StartCommand,
         limits: Limits,
-        budget_s: float,
-        compiled: Path,
-    ) -> "Comparison":
-        """`compiled` is a folder for what a side's workers compile, of which there are many."""
-        halves = []
-        for side, plan, command in zip(sides, plans, start, strict=True):
-            info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
-            folder = RunFolder.create(path, side.name, info)
-            run = Runner(
-                folder,
-                _caching(command, compiled / side.name),
-                limits,
-                SilentProgress(),
-                dict(info),
-            )
-            beside = Runner(folder, control, limits, SilentProgress(), run.info)
-            halves.append(Half(side, run, beside, plan.cases))
-        return cls(path, (halves[0], halves[1]), rule, monotonic() + budget_s)
+    ) -> "MeasuredSide":
+        """A side with a new run folder below `root`. `command` and `control` start its workers and
+        those of the control."""
+        info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
+        folder = RunFolder.create(root, side.name, info)
+        runner = Runner(folder, command, limits, SilentProgress(), dict(info))
+        control_runner = Runner(folder, control, limits, SilentProgress(), runner.info)
+        return cls(plan.cases, runner, control_runner)
 
-    def sides(self) -> Sides:
-        base, head = self.halves
-        return Sides(
-            base.run.folder.records(),
-            head.run.folder.records(),
-            base.run.folder.info(),
-            head.run.folder.info(),
-        )
+    def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessGroup, list[Case]]:
+        """The timed cases of these models in one launch, by the process that they share."""
+        groups: dict[ProcessGroup, list[Case]] = {}
+        for case in self.cases:
+            if case.probe in TIMED_PROBES and case.model_key in model_keys:
+                group = (case.backend, case.device, case.threads)
+                groups.setdefault(group, []).append(replace(case, launch=launch))
+        return groups
+
+    def untimed_cases(self) -> list[Case]:
+        return [case for case in self.cases if case.probe not in TIMED_PROBES]
+
+    def records(self) -> SideRecords:
+        return SideRecords(self.runner.folder.records(), self.runner.folder.info())
+
+
+@dataclass(frozen=True)
+class LiveComparison:
+    """Two sides that are measured now. After `deadline`, by the monotonic clock, no round begins
+    except to confirm a flag."""
+
+    sides: Sides[MeasuredSide]
+    rule: Rule
+    deadline: float
+
+    def records(self) -> Sides[SideRecords]:
+        """What both sides have recorded so far."""
+        return self.sides.map(lambda side: side.records())
+
+    def evidence(self) -> Evidence:
+        """The evidence in the records so far."""
+        return build_evidence(self.records(), live=True)
 
     async def measure(self, jobs: int, say: Callable[[str], None]) -> None:
-        """Everything: what runs no clock first, so that only what is right on both sides is
-        timed; then round after round, the open cells alone after the first."""
-        say("proof and learning")
-        await self._untimed(jobs)
-        pairs = sound_pairs(self.sides())
+        """Measure everything. The probes without a clock come first, so that only sound rows are
+        timed. Each round times the rows that the rounds before it left undecided."""
+        say("parity and learning")
+        await self._measure_untimed(jobs)
+        rows = sound_rows(self.evidence())
         for number in range(self.rule.rounds):
-            if not pairs:
+            if not rows:
                 return
-            await self._round(number, pairs, say)
+            await self._measure_round(number, rows, say)
             late = monotonic() > self.deadline
-            pairs = open_pairs(self.sides(), self.rule, flagged=late)
+            rows = undecided_rows(self.evidence(), self.rule, flagged_only=late)
 
-    async def _untimed(self, jobs: int) -> None:
-        """Both sides at once, each on its own processors, where two workers may run; on a GPU
-        one after the other, as any two workers there."""
-        cpus = machine.cpus()
-        alone = any(case.device != "cpu" for half in self.halves for case in half.cases)
-        ways = 1 if alone or min(jobs, len(cpus)) < 2 else 2
-        gate = asyncio.Semaphore(ways)
+    async def _measure_untimed(self, jobs: int) -> None:
+        """Both sides at once, each on its own processors, where two workers may run. On a GPU one
+        side after the other, as any two workers there."""
+        processors = machine.cpus()
+        on_gpu = any(case.device != "cpu" for side in self.sides for case in side.cases)
+        concurrent = 1 if on_gpu or min(jobs, len(processors)) < 2 else 2
+        slots = asyncio.Semaphore(concurrent)
 
-        async def one(half: Half, processors: Sequence[int]) -> None:
-            async with gate:
-                cases = [case for case in half.cases if case.probe not in TIMED_PROBES]
-                found = plan_units(cases, random.Random(0))
-                await half.run.run_all(found, max(1, jobs // ways), processors)
+        async def measure_side(side: MeasuredSide, side_processors: Sequence[int]) -> None:
+            async with slots:
+                units = plan_units(side.untimed_cases(), random.Random(0))
+                await side.runner.run_all(units, max(1, jobs // concurrent), side_processors)
 
         async with asyncio.TaskGroup() as group:
-            for k, half in enumerate(self.halves):
-                group.create_task(one(half, cpus[k % ways :: ways]))
+            for index, side in enumerate(self.sides):
+                share = processors[index % concurrent :: concurrent]
+                group.create_task(measure_side(side, share))
 
-    async def _round(self, number: int, pairs: Sequence[Pair], say: Callable[[str], None]) -> None:
-        for k in range(self.rule.pairs):
-            launch = number * self.rule.pairs + k
+    async def _measure_round(
+        self, number: int, rows: Sequence[MatchedRow], say: Callable[[str], None]
+    ) -> None:
+        pairs = self.rule.pairs
+        for pair in range(pairs):
             say(
                 f"round {number + 1} of at most {self.rule.rounds}, "
-                f"pair {k + 1} of {self.rule.pairs}, {len(pairs)} cells"
+                f"pair {pair + 1} of {pairs}, {len(rows)} rows"
             )
-            await self._pair(launch, pairs)
+            await self._measure_pair(number * pairs + pair, rows)
 
-    async def _pair(self, launch: int, pairs: Sequence[Pair]) -> None:
-        """Each backend's cells in one process a side, in an order that both sides share."""
-        keys = [{_key(pair.base) for pair in pairs}, {_key(pair.head) for pair in pairs}]
-        found = [half.of(own, launch) for half, own in zip(self.halves, keys, strict=True)]
+    async def _measure_pair(self, launch: int, rows: Sequence[MatchedRow]) -> None:
+        """One launch of each side. The rows of one backend share a process, in a random order that
+        is the same on both sides."""
+        base = self.sides.base.timed_cases({row.model_keys.base for row in rows}, launch)
+        head = self.sides.head.timed_cases({row.model_keys.head for row in rows}, launch)
         rng = random.Random(launch)
-        groups = [group for group in found[0] if group in found[1]]
+        groups = [group for group in base if group in head]
         rng.shuffle(groups)
         for group in groups:
-            count = len(found[0][group])
-            order = rng.sample(range(count), count)
-            turns = [(self.halves[0], found[0][group]), (self.halves[1], found[1][group])]
-            work = []
-            for half, cases in turns if launch % 2 == 0 else reversed(turns):
-                unit = Unit(*group, timed=True, cases=tuple(cases[k] for k in order))
-                work += [(half.run, unit), (half.control, beside(half.control, unit))]
-            await launches(work)
-
-
-async def launches(work: Sequence[tuple[Runner, Unit]]) -> None:
-    """Timed units one after the other, each in a fresh worker."""
-    processors = machine.cpus()
-    workers = await _ready(work, processors)
-    try:
-        for (run, unit), worker in zip(work, workers, strict=True):
-            await run.run_unit(unit, 0, processors[: unit.threads], worker)
-    finally:
-        for worker in filter(None, workers):
-            await worker.kill()
-
-
-def beside(control: Runner, unit: Unit) -> Unit:
-    """The control kernel, right after the cases of a launch."""
-    case = replace(unit.cases[0], probe="control")
-    control.gate_failures[case.model_key] = ""
-    return Unit("numpy", "cpu", unit.threads, timed=True, cases=(case,))
-
-
-async def _ready(
-    work: Sequence[tuple[Runner, Unit]], processors: Sequence[int]
-) -> list[WorkerProcess | None]:
-    """Workers that import their framework side by side, where there are processors for it, then
-    wait their turn on the same ones: importing takes longer than timing, and no clock runs."""
-    threads = work[0][1].threads
-    places = [processors[k : k + threads] for k in range(0, len(processors), threads)]
-    places = [place for place in places if len(place) == threads]
-    if len(places) < 2:
-        return [None] * len(work)
-    workers = await asyncio.gather(
-        *(run.start_ready(unit, places[k // 2 % len(places)]) for k, (run, unit) in enumerate(work))
-    )
-    for worker in filter(None, workers):
-        worker.move(places[0])
-    return workers
-
-
-def _cache(folder: Path) -> dict[str, str]:
-    """JAX keeps what it compiled for the next process of the same side, unless told otherwise."""
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return {}
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-
-
-def _caching(command: StartCommand, folder: Path) -> StartCommand:
-    """The same, with a folder for what the worker compiles."""
-
-    def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
-        worker = command(unit, processors)
-        return replace(worker, environment={**worker.environment, **_cache(folder)})
-
-    return start
-
-
-def _key(row: Any) -> str:
-    return model_key(row.records[0].case)
+            order = rng.sample(range(len(base[group])), len(base[group]))
+            turns = [(self.sides.base, base[group]), (self.sides.head, head[group])]
+            work: list[tuple[Runner, Unit]] = []
+            for side, cases in turns if launch % 2 == 0 else reversed(turns):
+                unit = Unit(*group, timed=True, cases=tuple(cases[index] for index in order))
+                work += [(side.runner, unit), (side.control, control_unit(side.control, unit))]
+            await run_launches(work)

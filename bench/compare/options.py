@@ -1,4 +1,4 @@
-"""The options of `compare` beside those of a run."""
+"""The options of `compare`, in addition to those of a run."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,23 @@ class CompareOptions:
     """Which two sides are compared, and what counts as a change."""
 
     base: str | None = option(
-        Kind.WORD, "a commit; the head is the checkout as it is", metavar="REV", group=SIDES
+        Kind.WORD,
+        "commit of the base; the head is the checkout as it is",
+        metavar="REV",
+        group=SIDES,
     )
     head: str | None = option(
-        Kind.WORD, "a commit in the place of the checkout", metavar="REV", group=SIDES
+        Kind.WORD, "commit of the head, in place of the checkout", metavar="REV", group=SIDES
     )
     base_python: str | None = option(
-        Kind.WORD, "interpreter of the base", metavar="PATH", group=SIDES
+        Kind.WORD, "Python interpreter of the base", metavar="PATH", group=SIDES
     )
     head_python: str | None = option(
-        Kind.WORD, "interpreter of the head", metavar="PATH", group=SIDES
+        Kind.WORD, "Python interpreter of the head", metavar="PATH", group=SIDES
     )
     aa: bool = option(
         Kind.FLAG,
-        "compare the head with itself: every red verdict is then a false one",
+        "compare the head with itself: any red verdict is a false alarm",
         default=False,
         group=SIDES,
     )
@@ -35,16 +38,24 @@ class CompareOptions:
     pairs: int = option(
         Kind.WHOLE, "launches of each side in a round", default=10, least=1, group=EXECUTION
     )
-    rounds: int = option(Kind.WHOLE, "rounds at most", default=3, least=1, group=EXECUTION)
+    rounds: int = option(Kind.WHOLE, "most rounds", default=3, least=1, group=EXECUTION)
     least: float = option(
-        Kind.NUMBER, "change that is flagged", default=0.05, metavar="SHARE", group=EXECUTION
+        Kind.NUMBER,
+        "smallest median change that is flagged",
+        default=0.05,
+        metavar="SHARE",
+        group=EXECUTION,
     )
     excluded: float = option(
-        Kind.NUMBER, "change that a pass excludes", default=0.1, metavar="SHARE", group=EXECUTION
+        Kind.NUMBER,
+        "change that a pass excludes",
+        default=0.1,
+        metavar="SHARE",
+        group=EXECUTION,
     )
     budget: str | None = option(
         Kind.WORD,
-        "such as 10m: after it no round begins but to confirm a regression",
+        "time such as 10m; after it, a round begins only to confirm a regression",
         metavar="TIME",
         group=EXECUTION,
     )

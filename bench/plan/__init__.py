@@ -1,1 +1,1 @@
-"""From the words of the command line to cases, and from cases to units of work."""
+"""Plans a run: the options become cases, and the cases become units of work."""

@@ -1,4 +1,4 @@
-"""Whether a backend can run here, found out without importing its framework."""
+"""Tells whether a backend can run here, without importing its framework."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 @dataclass(frozen=True)
 class Gap:
-    """A backend that cannot run on a device on which it was asked to run."""
+    """A backend that cannot run on a device that the user chose, and the reason."""
 
     backend: str
     device: str
@@ -25,7 +25,7 @@ class Gap:
 
 
 def why_unavailable(backend: Any, device: str) -> str | None:
-    """Why a backend cannot run on a device here; None where it can."""
+    """Why a backend cannot run on a device of this machine; None if it can."""
     versions = machine.versions(getattr(backend, "REQUIRES", ()))
     missing = [n for n, version in versions.items() if not version and not _is_module(n)]
     if missing:
@@ -38,8 +38,10 @@ def why_unavailable(backend: Any, device: str) -> str | None:
 def usable_devices(
     backends: Mapping[str, Any], words: Sequence[str]
 ) -> tuple[dict[str, list[str]], list[Gap]]:
-    """The devices that each backend can use, of those that the words name, and the gaps. `auto`
-    stands for the CPU and the first GPU. `Unavailable` for a word that is no device."""
+    """The devices that each backend can use, among those that the words name, and the gaps.
+
+    `auto` stands for the CPU and the first GPU. Raises `Unavailable` if a word names no device.
+    """
     devices = _named_devices(words)
     usable: dict[str, list[str]] = {}
     gaps = []
@@ -61,7 +63,7 @@ def _named_devices(words: Sequence[str]) -> list[str]:
 
 
 def _is_module(package: str) -> bool:
-    """Whether a module of the package's name exists: builds under other names bring it too."""
+    """Whether a module of the package's name exists: builds under other names install it too."""
     try:
         return util.find_spec(package.replace("-", "_")) is not None
     except (ImportError, ValueError):

@@ -23,10 +23,10 @@ CASE_FIELDS = ("backend", "device", "task", "metric", "init", "forget_bias", *PR
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSettings:
-    """A task at one size: its name, the score that decides, and its options by name.
+    """A task at one size: its name, its metric, and its options by name.
 
-    Options that the model or the training hold as well, such as `hidden` and `learning_rate`, are
-    found there and not here.
+    Options that are also fields of the model or the training, such as `hidden` and
+    `learning_rate`, are kept there and not here.
     """
 
     name: str
@@ -36,8 +36,8 @@ class TaskSettings:
     @classmethod
     def from_task(cls, name: str, task: Task) -> "TaskSettings":
         options: dict[str, Any] = asdict(task)  # type: ignore[call-overload]
-        elsewhere = (*MODEL_FIELDS, *TRAINING_FIELDS)
-        options = {name: value for name, value in options.items() if name not in elsewhere}
+        other_fields = (*MODEL_FIELDS, *TRAINING_FIELDS)
+        options = {name: value for name, value in options.items() if name not in other_fields}
         return cls(name=name, metric=task.metric, options=options)
 
 
@@ -60,7 +60,7 @@ class SpeedSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What one record answers. Two cases are the same case where their keys are equal."""
+    """What one record measures. Two cases are the same case if their keys are equal."""
 
     backend: str
     device: str
@@ -96,11 +96,13 @@ class Case:
 
     @classmethod
     def from_flat(cls, settings: Mapping[str, Any]) -> "Case":
-        """The case that `flat` wrote; fields that are missing take their defaults. ValueError
-        where the settings are not those of a case."""
+        """The case with these flat settings; a field that has a default may be missing.
+
+        Raises ValueError if the settings are not those of a case.
+        """
         try:
             return _from_flat(settings)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the settings of a case: {error!r}") from error
 
     @cached_property
@@ -110,7 +112,7 @@ class Case:
 
     @cached_property
     def model_key(self) -> str:
-        """What the parity gate proves: the case without its probe, seed and launch."""
+        """The same text for all cases of which one parity proof holds; see `PROBE_SETTINGS`."""
         return model_key(self.flat())
 
     def sized(self, template: Task) -> Task:
@@ -127,20 +129,21 @@ class Case:
 
 
 def case_key(settings: Mapping[str, Any]) -> str:
-    """The identity of a flat case as it is recorded: JSON with sorted names."""
+    """The identity of a flat case: JSON with sorted names, as a record holds its case."""
     return json.dumps(without_nonfinite(settings), sort_keys=True)
 
 
 def model_key(settings: Mapping[str, Any]) -> str:
-    """The identity of what the parity gate proves in a flat case."""
+    """The identity of what the parity gate proves: a flat case without its probe settings."""
     return case_key({k: v for k, v in settings.items() if k not in PROBE_SETTINGS})
 
 
 def _flat_speed(speed: SpeedSettings) -> dict[str, Any]:
-    """`phases` is written only where it is not all of them."""
+    """The flat settings of the speed probe; without `phases` where all phases are timed."""
     flat: dict[str, Any] = {"phase_s": speed.phase_s}
-    some = tuple(speed.phases) != PHASES
-    return flat | ({"phases": " ".join(speed.phases)} if some else {})
+    if tuple(speed.phases) != PHASES:
+        flat["phases"] = " ".join(speed.phases)
+    return flat
 
 
 def _from_flat(settings: Mapping[str, Any]) -> Case:
@@ -154,8 +157,8 @@ def _from_flat(settings: Mapping[str, Any]) -> Case:
         backend=settings["backend"],
         device=settings["device"],
         task=TaskSettings(name=settings["task"], metric=settings["metric"], options=options),
-        model=ModelSpec(**_chosen(settings, MODEL_FIELDS)),
-        training=Training(**_chosen(settings, TRAINING_FIELDS)),
+        model=ModelSpec(**_subset(settings, MODEL_FIELDS)),
+        training=Training(**_subset(settings, TRAINING_FIELDS)),
         initial=InitialWeights(scheme=settings["init"], forget_bias=settings["forget_bias"]),
         probe=settings["probe"],
         seed=settings["seed"],
@@ -165,5 +168,5 @@ def _from_flat(settings: Mapping[str, Any]) -> Case:
     )
 
 
-def _chosen(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def _subset(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: settings[name] for name in names if name in settings}

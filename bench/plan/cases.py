@@ -1,4 +1,4 @@
-"""From a selection to cases."""
+"""Plans the cases of a selection."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from bench.weights import scheme_limit
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What will run: the settings, with the names in them resolved.
+    """What will run: the settings, with their tasks, backends and devices resolved.
 
     `tasks` are pairs of a name and the task at its size; `devices` are those on which each
     backend runs.
@@ -26,7 +26,7 @@ class Selection:
 
 
 def plan_cases(selection: Selection) -> list[Case]:
-    """Every case once, the proof of a model before the cases that use it."""
+    """Every case once; the parity case of a model comes before its other cases."""
     settings = selection.settings
     cases = (
         case for task, proof in _proofs(selection) for case in _repetitions(settings, task, proof)
@@ -35,7 +35,7 @@ def plan_cases(selection: Selection) -> list[Case]:
 
 
 def _proofs(selection: Selection) -> Iterator[tuple[Task, Case]]:
-    """The case that proves each model in each backend on each device, with its task."""
+    """The parity case of each model in each backend on each device, with its task."""
     for backend in selection.backends:
         for device in selection.devices[backend]:
             for name, task in selection.tasks:
@@ -44,11 +44,11 @@ def _proofs(selection: Selection) -> Iterator[tuple[Task, Case]]:
 
 
 def _models(settings: Settings, name: str, task: Task) -> list[ModelSpec]:
-    """Every model of the settings on this task; `Unavailable` where one cannot be."""
+    """Every model of the settings for this task; `Unavailable` if one cannot exist."""
     if 2 in settings.directions and getattr(task, "asks_next", False):
         raise Unavailable(
             f"task {name}: directions must be 1, not 2: the task asks for the next input, "
-            "which a network that also reads backwards has already seen"
+            "which a network that also reads backwards has already read"
         )
     try:
         return list(_specs(settings, task))
@@ -57,7 +57,7 @@ def _models(settings: Settings, name: str, task: Task) -> list[ModelSpec]:
 
 
 def _specs(settings: Settings, task: Task) -> Iterator[ModelSpec]:
-    """The models: a cell without variants comes once, whatever variants were chosen."""
+    """The models; a cell without variants comes once, however many GRU variants are chosen."""
     for dtype in settings.dtypes:
         for layers in settings.layers:
             for directions in settings.directions:
@@ -100,8 +100,12 @@ def _proof(
 
 
 def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
-    """The cases of one model: its proof; learning, gradients and lengths once a seed, next to
-    each other since they share one training run; memory once; speed once a launch."""
+    """The chosen cases of one model: parity and memory once, speed once for each launch, and
+    learning, gradients and lengths once for each seed.
+
+    The cases of a seed are adjacent: they share one training run, which a worker keeps only until
+    the next one.
+    """
     training = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
     phases = tuple(name for name in PHASES if name in settings.phases)
     timed = replace(
@@ -120,8 +124,8 @@ def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
 
 
 def case_limit(backend: Any, case: Case) -> str | None:
-    """Why this case cannot be run: a limit that the backend declares, or a scheme of initial
-    weights that does not apply to the cell. None where it can."""
+    """Why this case cannot run, or None: a limit that the backend declares, or a scheme of
+    initial weights that does not apply to the cell."""
     supports: Supports = getattr(backend, "SUPPORTS", Supports())
     limits = [supports.limit(case.model), *map(supports.lacks, PROBE_NEEDS.get(case.probe, ()))]
     return next(filter(None, limits), None) or scheme_limit(case.initial.scheme, case.model.cell)

@@ -1,4 +1,4 @@
-"""How long cases will take: from earlier records of this machine, else from a rough model."""
+"""Estimates how long cases take: from earlier records, otherwise from a rough model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +19,13 @@ FLOPS = 3.5e10
 """The rough model's floating-point operations a second."""
 COMPILE_S = 2.0
 UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}
-"""Updates that a case costs; learning costs those of its task, speed about a hundred."""
+"""The number of updates that take as long as a case of the probe; 100 for the speed probe. A
+learning case takes as long as the updates of its task and its evaluations."""
 
 
 @dataclass(frozen=True)
 class PastCost:
-    """How long earlier cases took that differ in seed or launch alone."""
+    """The wall-clock times of earlier cases that differ only in seed or launch."""
 
     settings: Mapping[str, Any]
     """The flat case of one of them."""
@@ -36,7 +37,7 @@ Past = Mapping[str, PastCost]
 
 
 def past_costs(root: Path) -> Past:
-    """What the measured cases below a results folder took; damaged runs are left out."""
+    """The costs of all measured cases below a results folder, except those of damaged runs."""
     past: dict[str, PastCost] = {}
     for folder in RunFolder.all(root):
         try:
@@ -58,9 +59,12 @@ def cost_group(settings: Mapping[str, Any]) -> str:
 def estimate_seconds(
     cases: Sequence[Case], templates: Mapping[str, Task], past: Past
 ) -> list[float]:
-    """The seconds that each case will take: the median of earlier cases like it. Without any, the
-    rough model times the factor by which it was wrong for other cases of the same backend,
-    device and probe. `templates` holds one task for each task name."""
+    """The seconds that each case is expected to take: the median of earlier cases like it.
+
+    Without such cases, it is the rough model's time, corrected by the factor by which the model was
+    wrong for other cases of the same backend, device and probe. `templates` holds one task for
+    each task name.
+    """
     factors = _model_errors(templates, past)
 
     def expected(case: Case) -> float:
@@ -75,13 +79,13 @@ def estimate_seconds(
 def _model_errors(
     templates: Mapping[str, Task], past: Past
 ) -> dict[tuple[str, str, str], list[float]]:
-    """Measured time over the rough model's, by backend, device and probe."""
+    """The ratios of measured time to the rough model's, by backend, device and probe."""
     errors: dict[tuple[str, str, str], list[float]] = {}
     for cost in past.values():
         try:
             case = Case.from_flat(cost.settings)
             rough = _rough_seconds(case, case.sized(templates[case.task.name]))
-        except (Unavailable, ValueError, KeyError):
+        except (Unavailable, ValueError, KeyError, TypeError):
             continue  # a task whose data are gone, or a case of an older version
         key = (case.backend, case.device, case.probe)
         errors.setdefault(key, []).append(median(cost.seconds) / rough)
@@ -89,8 +93,8 @@ def _model_errors(
 
 
 def _rough_seconds(case: Case, task: Task) -> float:
-    """The rough model: calls and arithmetic of the time steps, compilation, and the time that
-    three timed phases may take to warm up and to be timed."""
+    """The rough model: the calls and arithmetic of all time steps, compilation, and for the speed
+    probe the warm-up and timing of three phases."""
     model = case.model
     updates = task.steps * 1.3 if case.probe == "learning" else UPDATES.get(case.probe, 100)
     products = model.gates * model.hidden * (model.inputs + model.hidden)
@@ -102,8 +106,8 @@ def _rough_seconds(case: Case, task: Task) -> float:
 def estimate_total(units: Iterable[Unit], cost: Mapping[str, float], jobs: int) -> float:
     """Seconds for all units, given the seconds of each case by its key.
 
-    Untimed units share `jobs` workers, the first of a backend and device ahead of those that wait
-    for it; timed units have the machine to themselves.
+    Untimed units share `jobs` workers, and a unit may wait for the first of its backend and
+    device; timed units run one at a time.
     """
     firsts: dict[tuple[str, str], tuple[Unit, float]] = {}
     untimed, ends, timed = 0.0, [0.0], 0.0

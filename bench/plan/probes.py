@@ -1,35 +1,35 @@
-"""The probes: their names and order, what they need, and how much a profile measures."""
+"""The probes: their names and order, what they require, and how much a profile measures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 GATE = "parity"
-"""The probe that proves a model equal to the reference."""
+"""The probe that compares a model with the reference before anything else is measured."""
 PROBES = (GATE, "learning", "gradients", "lengths", "memory", "speed")
 DEFAULT_PROBES = tuple(name for name in PROBES if name != "lengths")
-"""The probes of a run that names none."""
+"""The probes that run by default."""
 PHASES = ("forward", "gradients", "step")
-"""What the speed probe times."""
+"""The phases that the speed probe times."""
 TIMED_PROBES = ("speed",)
-"""Probes that need the machine to themselves: their cases run one worker at a time."""
+"""Probes that need the whole machine: their cases run one worker at a time."""
 ISOLATED_PROBES = ("memory",)
-"""Probes that need a process to themselves."""
+"""Probes that need a fresh process for each case."""
 PROBE_NEEDS: Mapping[str, Sequence[str]] = {
     "learning": ("training",),
     "gradients": ("training", "hidden_gradients"),
     "lengths": ("training",),
 }
-"""What a probe asks of a backend (a field of `Supports`) beyond expressing the model."""
+"""What a backend must support for a probe, beyond the model itself: fields of `Supports`."""
 IMPORT_PROBE = "import"
-"""In place of a probe: the worker imports its framework, so that the next case need not wait."""
+"""In place of a probe: the worker only imports its framework, ahead of its first case."""
 UNPROVEN = "not proven equal: "
-"""Begins the reason of a case that is skipped because its model failed the parity gate."""
+"""The start of the reason of a case that is skipped because its model failed the gate."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much is measured: seeds, launches (fresh processes for the speed probe), seconds a
-    timed phase may take, and seconds after which a case is given up."""
+    """How much is measured: random seeds, launches (fresh processes for the speed probe), seconds
+    for each timed phase, and the time limit of a case in seconds."""
 
     seeds: tuple[int, ...]
     launches: int

@@ -1,4 +1,4 @@
-"""From a request to a `Selection`: defaults filled in, names resolved, devices found."""
+"""Turns a request into a `Selection`: fills in defaults, resolves names, checks devices."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -12,25 +12,30 @@ from bench.spec import Task, Unavailable
 
 
 class Registry(Protocol):
-    """`backends` or `tasks`: names, and what is behind a name. `backends.DEFAULT` has those
-    that run where none are named."""
+    """The package `backends` or `tasks`: names, and the module behind each name.
+
+    `backends.DEFAULT` lists the backends that run where the user names none.
+    """
 
     def names(self) -> list[str]: ...
     def load(self, name: str) -> Any: ...
 
 
 def select(request: Request, backends: Registry, tasks: Registry) -> tuple[Selection, list[Gap]]:
-    """What will run, and what was asked for but cannot run here. `Unavailable` for a wrong word,
-    for a backend that is named but not installed, and where nothing is left to run."""
+    """What will run, and which backends cannot run here on a device that the user chose.
+
+    Raises `Unavailable` for a wrong word, for a named backend that cannot run at all, and if no
+    backend can run.
+    """
     settings = request.settings()
     named = settings.backends or getattr(backends, "DEFAULT", backends.names())
     names = backends.names() if ALL_BACKENDS in named else named
     loaded = {name: backends.load(name) for name in names}
     sized_tasks = _sized_tasks(settings, tasks)
     devices, gaps = usable_devices(loaded, settings.devices)
-    lost = [gap for gap in gaps if gap.backend not in devices]
+    missing = [gap for gap in gaps if gap.backend not in devices]
     must_run = bool(settings.backends) and ALL_BACKENDS not in named
-    if not devices or (must_run and lost):
+    if not devices or (must_run and missing):
         raise Unavailable("\n  ".join(["cannot run:", *map(str, gaps)]))
     _check_lengths(settings, sized_tasks)
     selection = Selection(
@@ -48,7 +53,7 @@ def _sized_tasks(settings: Settings, tasks: Registry) -> list[tuple[str, Task]]:
 
 
 def _check_lengths(settings: Settings, sized_tasks: Sequence[tuple[str, Task]]) -> None:
-    """The probe `lengths` needs a task that has longer forms."""
+    """Raise `Unavailable` if `lengths` is chosen and no task has longer sequences."""
     if "lengths" in settings.probes and not any(hasattr(t, "longer") for _, t in sized_tasks):
         names = ", ".join(dict.fromkeys(name for name, _ in sized_tasks))
         raise Unavailable(f"{names} has no longer sequences: there is nothing for lengths to score")

@@ -1,6 +1,6 @@
-"""From a word such as `adding:paper:length=200` to a task at its size."""
+"""Turns a word such as `adding:paper:length=200` into a task at its size."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from hashlib import sha256
@@ -13,7 +13,7 @@ from bench.spec import Task, Unavailable
 
 
 def user_series(settings: Settings) -> dict[str, str]:
-    """Task options that read the user's own file; empty where the user names none."""
+    """The task options that read the user's own file; empty if the user names no file."""
     data, column = settings.data, settings.column
     if data is None and column is None:
         return {}
@@ -21,13 +21,13 @@ def user_series(settings: Settings) -> dict[str, str]:
         raise Unavailable("--data FILE and --column NAME go together")
     path = Path(data).expanduser().resolve()
     if path.exists() and not path.is_file():
-        raise Unavailable(f"--data: {path} is no regular file")
+        raise Unavailable(f"--data: {path} is not a regular file")
     try:
         digest = sha256(path.read_bytes()).hexdigest()[:32]
     except OSError as error:
         raise Unavailable(f"--data: {path} cannot be read: {error.strerror or error}") from None
     if settings.digest not in (None, digest):
-        raise Unavailable(f"--data: {path} has changed since the run began. Begin a new run")
+        raise Unavailable(f"--data: {path} has changed since the run began; start a new run")
     return {"series": "csv", "data": str(path), "column": column, "digest": digest}
 
 
@@ -36,9 +36,9 @@ def task_from_words(
 ) -> tuple[str, Task]:
     """The name and the task at its size, from `name[:size][:option=value…]`.
 
-    `module` is the task file, `profile` the size where the text names none, and `series` what
-    `user_series` gave. `Unavailable` says what is wrong with the text, or why the data of the
-    task cannot be read.
+    `module` is the task file, `profile` the size where the text names none, and `series` the
+    result of `user_series`. Raises `Unavailable`, which says what is wrong with the text or why
+    the data of the task cannot be read.
     """
     name, *words = text.split(":")
     sizes = module.PROFILES
@@ -53,12 +53,12 @@ def task_from_words(
 
 
 def _check_series(
-    name: str, text: str, task: Task, size: str | None, clashes: Iterable[str]
+    name: str, text: str, task: Task, size: str | None, clashes: Collection[str]
 ) -> None:
-    """Whether `--data` can go with this task."""
+    """Raise `Unavailable` if `--data` cannot go with this task, or if the text names a series."""
     if not hasattr(task, "column"):
         raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
-    if size not in (None, *PROFILES) or [*clashes]:
+    if size not in (None, *PROFILES) or clashes:
         raise Unavailable(
             f"task {name}: {text!r} names a series, and so does --data: give one of them"
         )
@@ -67,7 +67,7 @@ def _check_series(
 def _option_texts(
     name: str, size: str | None, words: Sequence[str], sizes: Iterable[str]
 ) -> dict[str, str]:
-    """The texts behind `option=`, each option once."""
+    """The text of each option; `Unavailable` if a word is no option or an option is repeated."""
     for word in words:
         if "=" not in word:
             reason = _why_no_option(name, size, word, words[0], list(sizes))
@@ -85,14 +85,17 @@ def _why_no_option(name: str, size: str | None, word: str, first: str, sizes: Se
         return f"is a second size beside {size!r}"
     if word in sizes:
         return f"is a size, which comes first: {name}:{word}:{first}"
-    near = get_close_matches(word, sizes)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    similar = get_close_matches(word, sizes)
+    hint = f"; did you mean {' or '.join(similar)}?" if similar else ""
     return f"is neither option=value nor a size ({', '.join(sizes)}){hint}"
 
 
 def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) -> Task:
-    """The task at a size of its file, with options changed to what the texts say. `Unavailable`
-    for an option that the task lacks or that changes nothing, and for a wrong value."""
+    """The task at a size of its file, with the options that the texts set.
+
+    Raises `Unavailable` for an option that the task lacks or that changes nothing, and for a wrong
+    value.
+    """
     task = module.PROFILES[size]
     changes: dict[str, Any] = {}
     for option, text in texts.items():

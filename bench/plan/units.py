@@ -1,4 +1,4 @@
-"""From cases to units of work, each for one fresh worker process."""
+"""Groups cases into units of work, each for one fresh worker process."""
 
 import random
 from collections.abc import Iterable
@@ -20,17 +20,21 @@ class Unit:
 
     def waits_for(self, first: "Unit") -> bool:
         """Whether `first` proves a model that this unit uses and does not prove itself."""
-        mine, theirs = ({c.model_key for c in u.cases if c.probe == GATE} for u in (self, first))
-        return any(case.model_key in theirs - mine for case in self.cases)
+        proven_before = first.proven_models() - self.proven_models()
+        return any(case.model_key in proven_before for case in self.cases)
+
+    def proven_models(self) -> set[str]:
+        """The keys of the models whose parity case is in this unit."""
+        return {case.model_key for case in self.cases if case.probe == GATE}
 
 
 def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
-    """The units that run these cases, in their order.
+    """The units that run these cases, in the order in which they run.
 
-    First the untimed cases, one unit for each backend and device. Then each memory case in a
-    process of its own, where nothing was allocated or compiled before. Last the timed cases,
-    launch by launch: backends and cases are shuffled anew for each launch, so that a drift of the
-    machine's speed falls on all of them alike.
+    First come the untimed cases, one unit for each backend and device. Then comes each memory case
+    in its own process, where nothing was allocated or compiled before. The timed cases come last,
+    launch by launch; `rng` shuffles backends and cases anew for each launch, so that a drift of
+    the machine's speed affects all of them alike.
     """
     cases = list(cases)
     timed = [case for case in cases if case.probe in TIMED_PROBES]
@@ -45,7 +49,7 @@ def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
 
 
 def _shuffled(cases: list[Case], rng: random.Random) -> list[Unit]:
-    """The units of one launch, in a random order, their cases too."""
+    """The units of one launch, with units and cases in a random order."""
     rng.shuffle(cases)
     units = _grouped(cases, timed=True)
     rng.shuffle(units)

@@ -1,4 +1,4 @@
-"""The gradient probe: norms over training, and the norm of dL/dh_t at every step of time."""
+"""The gradients probe: norms during training, and the norm of dL/dh_t at every time step."""
 
 import dataclasses
 import math
@@ -6,60 +6,71 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import Trained
 from bench.spec import Array
 
 LEVEL = 1e-12
-"""A slope that rounding alone can leave of a level norm."""
+"""The largest slope of ln ‖dL/dh_t‖ that rounding alone can give to a constant norm."""
 
 
-def gradients(bench: ProbeContext, trained: Trained) -> Outcome:
-    """Norms on the training batches over training, before and after clipping, and
+def gradients(context: ProbeContext, trained: Trained) -> Outcome:
+    """Norms on the training batches at every checkpoint, before and after clipping, and
     ‖dL/dh_t‖ on one batch at the initial and at the trained weights."""
-    looks = trained.checkpoints
-    total = [math.hypot(*look.norms.values()) for look in looks]
-    limit = bench.case.training.clip_norm
+    limit = context.case.training.clip_norm
+    metrics, samples = _over_training(trained, limit)
+    for moment, params in (("initial", trained.initial), ("trained", trained.params)):
+        norms = through_time(context, params)
+        samples[f"hidden_gradient_norm.{moment}"] = [float(norm) for norm in norms]
+        metrics[f"half_life.{moment}"] = half_life(norms)
+        ratio = norms[0] / norms[-1] if norms[-1] > 0 else math.nan
+        metrics[f"first_over_last.{moment}"] = float(ratio)
+    return Outcome(metrics, samples)
+
+
+def _over_training(
+    trained: Trained, limit: float | None
+) -> tuple[dict[str, float | None], dict[str, Sequence[float]]]:
+    """Metrics and samples of the parameter gradients; `limit` is the clipping norm."""
+    checkpoints = trained.checkpoints
+    total = [math.hypot(*c.norms.values()) for c in checkpoints]
     samples: dict[str, Sequence[float]] = {
-        "checkpoint_step": [float(look.step) for look in looks],
+        "checkpoint_step": [float(c.step) for c in checkpoints],
         "gradient_norm": total,
-        **{f"gradient_norm.{name}": [lk.norms[name] for lk in looks] for name in looks[0].norms},
+        **{
+            f"gradient_norm.{name}": [c.norms[name] for c in checkpoints]
+            for name in checkpoints[0].norms
+        },
     }
     if limit is not None:
         samples["gradient_norm_clipped"] = [min(value, limit) for value in total]
     metrics: dict[str, float | None] = {
         "gradient_norm_first": total[0],
         "gradient_norm_last": total[-1],
-        "gradient_nan": float(sum(look.nan for look in looks)),
-        "gradient_inf": float(sum(look.inf for look in looks)),
+        "gradient_nan": float(sum(c.nan for c in checkpoints)),
+        "gradient_inf": float(sum(c.inf for c in checkpoints)),
         "clipped_share": None if limit is None else float(np.mean([t > limit for t in total])),
     }
-    for moment, params in (("initial", trained.initial), ("trained", trained.params)):
-        through = through_time(bench, params)
-        samples[f"hidden_gradient_norm.{moment}"] = [float(v) for v in through]
-        metrics[f"half_life.{moment}"] = half_life(through)
-        ratio = through[0] / through[-1] if through[-1] > 0 else math.nan
-        metrics[f"first_over_last.{moment}"] = float(ratio)
-    return Outcome(metrics, samples)
+    return metrics, samples
 
 
-def through_time(bench: ProbeContext, params: Mapping[str, Array]) -> Array:
-    """‖dL/dh_t‖ over batch and units for each t, in float64 where the backend has it: in
-    float32 what a long sequence leaves of a gradient is below the smallest number."""
-    wide = "float64" in bench.supports.dtypes
-    model = bench.case.model
-    model = dataclasses.replace(model, dtype="float64") if wide else model
-    x, y = bench.task.sample(bench.rng("batches"))
-    hidden = bench.reopen(model, params).hidden_gradients(x, y)
-    return np.asarray(np.linalg.norm(np.asarray(hidden, np.float64), axis=(0, 2)))
+def through_time(context: ProbeContext, params: Mapping[str, Array]) -> Array:
+    """‖dL/dh_t‖ over batch and units for each t, in float64 where the backend has it: in float32
+    the gradient that reaches the start of a long sequence is below the smallest number."""
+    model = context.case.model
+    if "float64" in context.supports.dtypes:
+        model = dataclasses.replace(model, dtype="float64")
+    x, y = context.task.sample(context.rng("batches"))
+    hidden_gradients = context.reopen(model, params).hidden_gradients(x, y)
+    return np.asarray(np.linalg.norm(np.asarray(hidden_gradients, np.float64), axis=(0, 2)))
 
 
 def half_life(norms: Array) -> float | None:
     """Steps back in time over which the norm halves: ln 2 over the least-squares slope of
     ln ‖dL/dh_t‖ against t. Negative where the norm grows backwards, infinite where it is
-    level; None with fewer than two steps that are finite and not zero."""
-    seen = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    if len(seen) < 2:
+    constant; None with fewer than two steps whose norm is finite and not zero."""
+    steps = np.flatnonzero(np.isfinite(norms) & (norms > 0))
+    if len(steps) < 2:
         return None
-    slope = float(np.polyfit(seen, np.log(norms[seen]), 1)[0])
+    slope = float(np.polyfit(steps, np.log(norms[steps]), 1)[0])
     return math.log(2) / slope if abs(slope) > LEVEL else math.inf

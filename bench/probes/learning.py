@@ -1,39 +1,50 @@
-"""The learning probe: loss and scores over training, and steps to solve."""
+"""The learning probe: loss and scores during training, and steps to solve the task."""
 
 import math
 from collections.abc import Sequence
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import Trained
 
 MAX_STORED_LOSSES = 1000
-"""Losses kept of a training run."""
+"""The most losses of a training run that a record holds."""
 
 
-def learning(bench: ProbeContext, trained: Trained) -> Outcome:
-    """Scores at each checkpoint; solved is the first one whose score is under the threshold."""
-    task, looks = bench.task, trained.checkpoints
-    curve = [look.scores[task.metric] for look in looks]
-    solved = next((k for k, score in enumerate(curve) if score < task.threshold), None)
-    final = curve[-1] if math.isfinite(curve[-1]) and trained.diverged_at is None else math.nan
+def learning(context: ProbeContext, trained: Trained) -> Outcome:
+    """Scores at each checkpoint. The task is solved at the first checkpoint whose score is under
+    the threshold."""
+    task, checkpoints = context.task, trained.checkpoints
+    scores = [checkpoint.scores[task.metric] for checkpoint in checkpoints]
+    solved = next(
+        (c.step for c, score in zip(checkpoints, scores, strict=True) if score < task.threshold),
+        None,
+    )
+    diverged = not math.isfinite(scores[-1]) or trained.diverged_at is not None
     metrics: dict[str, float | None] = {
-        "score": final,
-        "best_score": min((s for s in curve if math.isfinite(s)), default=None),
+        "score": math.nan if diverged else scores[-1],
+        "best_score": min((score for score in scores if math.isfinite(score)), default=None),
         "chance": task.chance,
         "threshold": task.threshold,
         "solved": float(solved is not None),
-        "steps_to_solve": None if solved is None else looks[solved].step,
-        "sequences_to_solve": None if solved is None else looks[solved].step * task.batch,
+        "steps_to_solve": solved,
+        "sequences_to_solve": None if solved is None else solved * task.batch,
         "diverged_at": trained.diverged_at,
     }
-    metrics |= {f"final.{name}": value for name, value in looks[-1].scores.items()}
+    metrics |= {f"final.{name}": value for name, value in checkpoints[-1].scores.items()}
     metrics |= {f"baseline.{name}": value for name, value in task.baselines.items()}
-    samples = {"loss": thinned(trained.losses)}
-    samples["checkpoint_step"] = [float(look.step) for look in looks]
-    samples |= {name: [look.scores[name] for look in looks] for name in looks[0].scores}
+    return Outcome(metrics, _samples(trained))
+
+
+def _samples(trained: Trained) -> dict[str, Sequence[float]]:
+    checkpoints = trained.checkpoints
+    samples: dict[str, Sequence[float]] = {
+        "loss": thinned(trained.losses),
+        "checkpoint_step": [float(c.step) for c in checkpoints],
+        **{name: [c.scores[name] for c in checkpoints] for name in checkpoints[0].scores},
+    }
     if trained.written:
         samples |= {"prompt": _codes(trained.prompt), "written": _codes(trained.written)}
-    return Outcome(metrics, samples)
+    return samples
 
 
 def _codes(text: str) -> list[float]:
@@ -41,7 +52,8 @@ def _codes(text: str) -> list[float]:
 
 
 def thinned(losses: Sequence[float]) -> list[float]:
-    """Every loss; of more than `KEPT`, means of as many in a row as it takes."""
+    """Every loss. If there are more than `MAX_STORED_LOSSES`: the means of blocks of successive
+    losses, as long as needed; the last block may be shorter."""
     width = -(-len(losses) // MAX_STORED_LOSSES)
     blocks = (losses[start : start + width] for start in range(0, len(losses), width or 1))
     return [sum(block) / len(block) for block in blocks]

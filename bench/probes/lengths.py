@@ -1,23 +1,23 @@
-"""The probe of generalisation over length: trained on short sequences, scored on longer ones."""
+"""The lengths probe: a model trained on short sequences, scored on longer ones."""
 
-from bench.probes.bench import Outcome, ProbeContext
-from bench.probes.training import AT_ONCE, Trained, predictions
+from bench.probes.context import Outcome, ProbeContext
+from bench.probes.training import EVALUATION_BATCH, Trained, predict_in_chunks
 
 LENGTH_FACTORS = (1, 2, 4)
-"""How many times as long as what was trained on."""
+"""Lengths that are scored, as multiples of the length in training."""
 
 
-def lengths(bench: ProbeContext, trained: Trained) -> Outcome:
-    """The trained model's score, and what chance and solved are, at each length."""
-    session = bench.reopen(bench.case.model, trained.params, bench.case.training)
+def lengths(context: ProbeContext, trained: Trained) -> Outcome:
+    """The trained model's score at each length, with the score of chance and the threshold."""
+    session = context.reopen(context.case.model, trained.params, context.case.training)
     metrics: dict[str, float | None] = {}
-    for times in LENGTH_FACTORS:
-        task = bench.task.longer(times)  # type: ignore[attr-defined]
-        x, y = task.evaluation(bench.rng("evaluation"))
-        score = task.scores(predictions(session, x, AT_ONCE), y)[task.metric]
+    for factor in LENGTH_FACTORS:
+        task = context.task.longer(factor)  # type: ignore[attr-defined]
+        x, y = task.evaluation(context.rng("evaluation"))
+        score = task.scores(predict_in_chunks(session, x, EVALUATION_BATCH), y)[task.metric]
         metrics |= {
-            f"score.x{times}": score if trained.diverged_at is None else None,
-            f"chance.x{times}": task.chance,
-            f"threshold.x{times}": task.threshold,
+            f"score.x{factor}": score if trained.diverged_at is None else None,
+            f"chance.x{factor}": task.chance,
+            f"threshold.x{factor}": task.threshold,
         }
     return Outcome(metrics)

@@ -3,38 +3,48 @@
 from contextlib import suppress
 from pathlib import Path
 
-from bench.probes.bench import Outcome, ProbeContext
+from bench.probes.context import Outcome, ProbeContext
+
+UPDATES = 3
 
 
-def memory(bench: ProbeContext) -> Outcome:
-    """A session opened and three updates made (three predictions where the backend does not
-    train), in a fresh process.
-    `process_growth` is the peak of resident memory over what the process held once the
-    framework was imported: the model, its activations, and what was compiled and cached."""
-    bench.watch.timed(bench.import_framework)()
-    before, known = resident(), _reset_peak()
-    device = bench.case.device
-    if reset := getattr(bench.backend, "reset_peak_memory", None):
+def memory(context: ProbeContext) -> Outcome:
+    """Bytes at the peak of a fresh process that opens a session and makes three updates, or three
+    predictions where the backend does not train.
+
+    `process_growth` is the peak of resident memory minus the memory that the process held once
+    the framework was imported: the model, its activations, and compiled and cached code.
+    """
+    context.watch.timed(context.import_framework)()
+    before, peak_reset = resident(), _reset_peak()
+    device = context.case.device
+    if reset := getattr(context.backend, "reset_peak_memory", None):
         reset(device)
-    session = bench.open(bench.case.model, bench.weights(bench.case.model), bench.case.training)
-    x, y = (session.put(part) for part in bench.task.sample(bench.rng("batches")))
-    for _ in range(3):
-        session.step(x, y) if bench.supports.training else session.predict(x)
-    session.wait()
-    peak = resident("VmHWM") if known else None
-    own = getattr(bench.backend, "peak_memory", None)
+    _run_updates(context)
+    peak = resident("VmHWM") if peak_reset else None
+    device_peak = getattr(context.backend, "peak_memory", None)
     return Outcome(
         {
             "process_peak": peak,
             "process_before": before,
             "process_growth": peak - before if peak is not None and before is not None else None,
-            "device_peak": own(device) if own else None,
+            "device_peak": device_peak(device) if device_peak else None,
         }
     )
 
 
+def _run_updates(context: ProbeContext) -> None:
+    case = context.case
+    session = context.open(case.model, context.weights(case.model), case.training)
+    x, y = (session.put(array) for array in context.task.sample(context.rng("batches")))
+    for _ in range(UPDATES):
+        session.step(x, y) if context.supports.training else session.predict(x)
+    session.wait()
+
+
 def resident(field: str = "VmRSS") -> float | None:
-    """Resident memory of this process in bytes, now or (VmHWM) at its peak."""
+    """Resident memory of this process in bytes, now or (`VmHWM`) at its peak; None where Linux's
+    `/proc` cannot be read."""
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith(field + ":"):
@@ -43,7 +53,7 @@ def resident(field: str = "VmRSS") -> float | None:
 
 
 def _reset_peak() -> bool:
-    """Ask Linux to start the peak anew; whether it could."""
+    """Ask Linux to measure the peak anew; whether it did."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

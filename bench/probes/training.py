@@ -1,4 +1,4 @@
-"""Training a session on a task: the same weights and batches everywhere."""
+"""Training a session on a task: the same weights and batches in every backend."""
 
 import math
 from dataclasses import dataclass
@@ -6,21 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from bench.probes.bench import ProbeContext
+from bench.probes.context import ProbeContext
 from bench.probes.generation import generate
 from bench.spec import Array, Session
 
 CHECKPOINTS = 40
+"""About how many checkpoints a training run has."""
 WRITTEN = 200
 """Characters that a model trained on text writes."""
-AT_ONCE = 1000
-"""Held-out sequences evaluated at once, or a training batch where that is more."""
+EVALUATION_BATCH = 1000
+"""Held-out sequences that are evaluated at once, or a training batch where that is larger."""
+
+Batch = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Before update `step`: scores on the held-out set, and the raw gradients' norms on the
-    batch of that update, by canonical parameter name."""
+    """Before update `step`: scores on the held-out set, and the norms of the raw gradients on the
+    batch of that update, by canonical parameter name. `nan` and `inf` count elements of the
+    gradients that are not finite."""
 
     step: int
     scores: dict[str, float]
@@ -38,8 +42,9 @@ class Trained:
     initial: dict[str, Array]
     params: dict[str, Array]
     prompt: str
+    """For a task of text: the text that the trained model reads; empty for other tasks."""
     written: str
-    """Of a task that is text: what the trained model reads, and what it goes on to write."""
+    """The text that the trained model writes after the prompt."""
 
     @property
     def diverged_at(self) -> int | None:
@@ -47,76 +52,78 @@ class Trained:
         return next((k for k, loss in enumerate(self.losses) if not math.isfinite(loss)), None)
 
 
-def train(bench: ProbeContext) -> Trained:
-    """`task.steps` updates, looked at about forty times on the way and once at the end; stops
-    where the loss is no longer finite."""
-    model, task = bench.case.model, bench.task
-    start = bench.weights(model)
-    session = bench.reopen(model, start, bench.case.training)
-    held_out = task.evaluation(bench.rng("evaluation"))
-    rng, every = bench.rng("batches"), max(1, task.steps // CHECKPOINTS)
+def train(context: ProbeContext) -> Trained:
+    """Train for `task.steps` updates, with about forty checkpoints on the way and one at the end.
+    Training stops at the first checkpoint after a loss that is not finite."""
+    task, case = context.task, context.case
+    initial = context.weights(case.model)
+    session = context.reopen(case.model, initial, case.training)
+    held_out = task.evaluation(context.rng("evaluation"))
+    rng, interval = context.rng("batches"), max(1, task.steps // CHECKPOINTS)
     losses: list[float] = []
     checkpoints: list[Checkpoint] = []
-    waiting: list[object] = []
+    unread: list[Any] = []  # losses still on the device: reading one waits for it
     for step in range(task.steps + 1):
-        x, y = (session.put(part) for part in task.sample(rng))
+        x, y = (session.put(array) for array in task.sample(rng))
         last = step == task.steps
-        if step % every == 0 or last:
+        if step % interval == 0 or last:
             session.wait()
-            losses += [float(loss) for loss in waiting]  # type: ignore[arg-type]
-            waiting.clear()
-            checkpoints.append(_look(bench, session, step, held_out, (x, y)))
+            losses += map(float, unread)
+            unread.clear()
+            checkpoints.append(_checkpoint(context, session, step, held_out, (x, y)))
             if not all(map(math.isfinite, losses)):
                 break
         if not last:
-            waiting.append(session.step(x, y))
-    trained = session.params()
-    sound = all(np.isfinite(value).all() for value in trained.values())
-    prompt, written = _written(bench, session) if sound else ("", "")
-    return Trained(losses, checkpoints, start, trained, prompt, written)
+            unread.append(session.step(x, y))
+    params = session.params()
+    prompt, written = _write(context, session) if _all_finite(params) else ("", "")
+    return Trained(losses, checkpoints, initial, params, prompt, written)
 
 
-def _look(
-    bench: ProbeContext,
-    session: Session,
-    step: int,
-    held_out: tuple[Array, Array],
-    batch: tuple[Array, Array],
+def _checkpoint(
+    context: ProbeContext, session: Session, step: int, held_out: Batch, batch: Batch
 ) -> Checkpoint:
-    scores = bench.task.scores(
-        predictions(session, held_out[0], max(bench.task.batch, AT_ONCE)), held_out[1]
-    )
+    x, y = held_out
+    predictions = predict_in_chunks(session, x, max(context.task.batch, EVALUATION_BATCH))
+    scores = context.task.scores(predictions, y)
     _, gradients = session.gradients(*batch)
     del gradients["x"]
-    values = gradients.values()
     return Checkpoint(
         step,
         scores,
         {name: norm(value) for name, value in gradients.items()},
-        nan=sum(int(np.isnan(value).sum()) for value in values),
-        inf=sum(int(np.isinf(value).sum()) for value in values),
+        nan=sum(int(np.isnan(value).sum()) for value in gradients.values()),
+        inf=sum(int(np.isinf(value).sum()) for value in gradients.values()),
     )
 
 
-def _written(bench: ProbeContext, session: Session) -> tuple[str, str]:
-    """The task's prompt and characters drawn after it, where it has one and the backend can go
-    on."""
-    task: Any = bench.task
+def _all_finite(params: dict[str, Array]) -> bool:
+    return all(np.isfinite(value).all() for value in params.values())
+
+
+def _write(context: ProbeContext, session: Session) -> tuple[str, str]:
+    """The task's prompt and the characters that the model writes after it. Empty where the task
+    has no prompt or the backend cannot go on from a state."""
+    task: Any = context.task
     prompt = getattr(task, "prompt", None)
-    if prompt is None or bench.case.model.bidirectional or bench.supports.lacks("generation"):
+    bidirectional = context.case.model.bidirectional
+    if prompt is None or bidirectional or context.supports.lacks("generation"):
         return "", ""
-    rng = bench.rng("writing")
-    drawn = generate(session, prompt, WRITTEN, classes=task.outputs, rng=rng)
-    read, written = ("".join(task.alphabet[code] for code in text[0]) for text in (prompt, drawn))
-    return read, written
+    rng = context.rng("writing")
+    written = generate(session, prompt, WRITTEN, classes=task.outputs, rng=rng)
+    return _text(prompt[0], task.alphabet), _text(written[0], task.alphabet)
 
 
-def predictions(session: Session, x: Array, count: int) -> Array:
-    """In chunks of so many."""
-    chunks = [session.predict(x[k : k + count]) for k in range(0, len(x), count)]
+def _text(classes: Array, alphabet: Any) -> str:
+    return "".join(alphabet[k] for k in classes)
+
+
+def predict_in_chunks(session: Session, x: Array, size: int) -> Array:
+    """The predictions for all sequences, `size` of them at a time."""
+    chunks = [session.predict(x[start : start + size]) for start in range(0, len(x), size)]
     return np.concatenate(chunks)
 
 
 def norm(*arrays: Array) -> float:
-    """The Euclidean norm of all elements together, in float64 whatever the arrays hold."""
+    """The Euclidean norm of all elements together, in float64 whatever the arrays' dtype."""
     return math.sqrt(sum(float((np.asarray(a, dtype=np.float64) ** 2).sum()) for a in arrays))

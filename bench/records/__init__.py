@@ -1,1 +1,1 @@
-"""The record of a case, the folder of a run, and the machine they come from."""
+"""The records of cases, the folder of a run, and descriptions of the machine."""

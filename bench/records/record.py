@@ -1,4 +1,4 @@
-"""The record of one case: what it holds, how it is written, and what is checked on reading."""
+"""The record of one case, its text form, and the checks of its fields."""
 
 import json
 import math
@@ -24,10 +24,10 @@ FIELD_TYPES: Mapping[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one case gave. Times are in seconds, sizes in bytes.
+    """The result of one case. Times are in seconds, sizes in bytes.
 
     JSON has no NaN and no infinity: such a number is written as null. A null is read back as NaN
-    in a sample, and as None (not known) in a metric.
+    in a sample, and as None (unknown) in a metric.
     """
 
     run: str
@@ -53,7 +53,7 @@ class Record:
 
 
 def parse_record(line: str) -> Record:
-    """The record in a line; ValueError says what is wrong with the line."""
+    """The record in a line; raises ValueError, which says what is wrong with the line."""
     data = json.loads(line)
     if not isinstance(data, dict):
         raise ValueError("not a JSON object")
@@ -72,7 +72,7 @@ def parse_record(line: str) -> Record:
 
 
 def check_record(record: Record) -> None:
-    """Raise ValueError where a field of the record has a value of the wrong type."""
+    """Raise ValueError if a field of the record has a wrong value or type."""
     for name, types in FIELD_TYPES.items():
         if not isinstance(value := getattr(record, name), types):
             raise ValueError(f"{name} is {value!r:.60}")
@@ -92,7 +92,7 @@ def _is_number(value: Any) -> bool:
 
 
 def without_nonfinite(value: Any) -> Any:
-    """The value with None in the place of every number that is not finite, at any depth."""
+    """The value with None in place of every number that is not finite, at any depth."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

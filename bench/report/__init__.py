@@ -1,1 +1,1 @@
-"""Tables and plots, computed from stored records."""
+"""Presentation of the tables: terminal, Markdown, LaTeX, CSV and plots."""

@@ -1,4 +1,4 @@
-"""How the time of a step grows with one size: a figure where records hold a model at several."""
+"""How the time of a step grows with one size: a figure for runs that hold a model at several."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,23 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.analysis.rows import ROW_KEYS, Row
-from bench.report.panels import CELLS, WIDTH, Look, legend, logarithmic, stroke
-from bench.report.words import entries
+from bench.report.panels import (
+    CELL_STYLES,
+    WIDTH,
+    LineStyle,
+    add_legend,
+    legend_line,
+    make_logarithmic,
+)
+from bench.report.words import frame_rows
 
-LEAST_SIZES = 3
+MIN_SIZES = 3
 
 
 @dataclass(frozen=True)
 class Series:
-    """Step times of one model in one backend, in seconds, by the value of one size; what else
-    the model, its task and its place are is in `shared`."""
+    """Step times (seconds) of one model in one backend by the value of one option; `shared` holds
+    everything that is the same for all points."""
 
     option: str
     cell: str
@@ -26,50 +33,68 @@ class Series:
     points: tuple[tuple[float, float], ...]
 
 
-def growth(rows: Sequence[Row], times: pd.DataFrame, seen: Mapping[str, Look]) -> Figure | None:
-    """One line of panels a cell and a column a size, both axes logarithmic; None where no size
-    takes three values while all others stay."""
-    found = list(series(rows, times))
-    if not found:
+def growth_figure(
+    rows: Sequence[Row], speed: pd.DataFrame, styles: Mapping[str, LineStyle]
+) -> Figure | None:
+    """A panel for each cell and option, with logarithmic axes; None where no option takes three
+    values while all others stay the same."""
+    all_series = list(growth_series(rows, speed))
+    if not all_series:
         return None
-    options = list(dict.fromkeys(one.option for one in found))
-    cells = [cell for cell in CELLS if any(one.cell == cell for one in found)]
+    options = list(dict.fromkeys(series.option for series in all_series))
+    cells = [cell for cell in CELL_STYLES if any(s.cell == cell for s in all_series)]
     figure = Figure(figsize=(WIDTH, 1.6 + 2.1 * len(cells)))
     grid = figure.subplots(len(cells), len(options), sharey="row", sharex="col", squeeze=False)
-    for one in found:
-        axes = grid[cells.index(one.cell)][options.index(one.option)]
-        look = seen[one.backend]
-        sizes, seconds = zip(*one.points, strict=True)
-        style = {"color": look.colour, "ls": look.style, "marker": look.marker, "ms": 4}
-        axes.plot(sizes, [1e3 * value for value in seconds], lw=1.4, **style)
-    for line, cell in zip(grid, cells, strict=True):
-        line[0].set_ylabel(f"{cell}: step (ms)")
-        for axes in line:
-            logarithmic(axes.xaxis)
-            logarithmic(axes.yaxis)
-    for axes, option in zip(grid[-1], options, strict=True):
-        axes.set_xlabel(option)
-    names = sorted({one.backend for one in found})
-    handles = [stroke(name, seen[name]) for name in names]
-    legend(figure, handles, "all other sizes the same in a column; both axes logarithmic")
+    for series in all_series:
+        axes = grid[cells.index(series.cell)][options.index(series.option)]
+        _draw_series(axes, series, styles[series.backend])
+    _label_axes(grid, cells, options)
+    names = sorted({series.backend for series in all_series})
+    handles = [legend_line(name, styles[name]) for name in names]
+    add_legend(figure, handles, "all other sizes the same in a column; both axes logarithmic")
     figure.suptitle("How the time of a training step grows (lower is better)", x=0.01, ha="left")
     return figure
 
 
-def series(rows: Sequence[Row], times: pd.DataFrame) -> Iterator[Series]:
-    """Every size that takes at least three values while everything else is the same."""
-    settings = {tuple(row.keys.values()): row.size for row in rows}
+def _draw_series(axes: Any, series: Series, style: LineStyle) -> None:
+    sizes, seconds = zip(*series.points, strict=True)
+    marks = {"color": style.colour, "ls": style.dashes, "marker": style.marker, "ms": 4}
+    axes.plot(sizes, [1e3 * value for value in seconds], lw=1.4, **marks)
+
+
+def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None:
+    for line, cell in zip(grid, cells, strict=True):
+        line[0].set_ylabel(f"{cell}: step (ms)")
+        for axes in line:
+            make_logarithmic(axes.xaxis)
+            make_logarithmic(axes.yaxis)
+    for axes, option in zip(grid[-1], options, strict=True):
+        axes.set_xlabel(option)
+
+
+def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[Series]:
+    """A series for each option that takes at least three values while all else is the same."""
+    sizes = {tuple(row.keys.values()): row.size for row in rows}
     timed = [
-        (entry, settings[tuple(getattr(entry, n) for n in ROW_KEYS)]) for entry in entries(times)
+        (entry, sizes[tuple(getattr(entry, name) for name in ROW_KEYS)])
+        for entry in frame_rows(speed)
+        if not pd.isna(entry.step_s)
     ]
     options = [name for _, size in timed for name, value in size.items() if type(value) is int]
     for option in dict.fromkeys(options):
-        lines: dict[tuple[Any, ...], dict[float, float]] = {}
+        groups: dict[tuple[Any, ...], dict[float, float]] = {}
         for entry, size in timed:
-            place = (entry.cell, entry.backend, entry.run, entry.device, entry.dtype, entry.threads)
-            rest = (str({k: v for k, v in size.items() if k not in (option, "shape")}),)
-            if option in size and not pd.isna(entry.step_s):
-                lines.setdefault(place + rest, {})[size[option]] = entry.step_s
-        for (cell, backend, *shared), points in lines.items():
-            if len(points) >= LEAST_SIZES:
+            if option in size:
+                group = groups.setdefault(_everything_else(entry, size, option), {})
+                group[size[option]] = entry.step_s
+        for (cell, backend, *shared), points in groups.items():
+            if len(points) >= MIN_SIZES:
                 yield Series(option, cell, backend, tuple(shared), tuple(sorted(points.items())))
+
+
+def _everything_else(entry: Any, size: Mapping[str, Any], option: str) -> tuple[Any, ...]:
+    """Cell and backend, then all else that a series shares apart from the option. The name of the
+    shape is left out: it changes with the option."""
+    others = {name: value for name, value in size.items() if name not in (option, "shape")}
+    keys = (entry.cell, entry.backend, entry.run, entry.device, entry.dtype, entry.threads)
+    return (*keys, str(others))

@@ -1,4 +1,4 @@
-"""Where records come from, as lines to read: machine, versions, commit, and the harness's share."""
+"""Where records come from: machine, versions and commit, and the time the harness itself took."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,17 @@ from bench.records.record import Record
 
 
 def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
-    """What ran, by name; what was not recorded is left out."""
+    """The run, its machine and its software, by name; what was not recorded is left out. `info` is
+    the content of `run.json`."""
     machine, environments = info.get("machine", {}), list(info.get("environments", {}).values())
-    pairs = sorted({(n, v) for e in environments for n, v in e.get("versions", {}).items() if v})
+    versions = {
+        (name, version)
+        for environment in environments
+        for name, version in environment.get("versions", {}).items()
+        if version
+    }
     memory = machine.get("memory_bytes")
-    found = {
+    lines = {
         "run": run,
         "commit": _commit(info),
         "processor": _processor(machine),
@@ -21,35 +27,32 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
         "system": machine.get("system"),
         "threads": _distinct(environments, "threads"),
         "Python": _distinct(environments, "python"),
-        "versions": ", ".join(f"{name} {version}" for name, version in pairs),
+        "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions)),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: text for name, text in lines.items() if text}
 
 
 def harness_line(records: Sequence[Record], sessions_s: Sequence[float]) -> str | None:
-    """What of the cases' time went to the harness itself: the rest was spent inside the calls of
-    the adapters and the reference. None where nothing was clocked."""
-    pairs = [
-        (record.wall_s, work)
-        for record in records
-        if (work := record.metrics.get("work_s")) is not None
-    ]
-    wall, work = (sum(column) for column in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    """A line on the share of the cases' time that the harness took. The other time was spent in
+    calls of the adapters and of the reference. None where no case recorded that time."""
+    clocked = [record for record in records if record.metrics.get("work_s") is not None]
+    wall = sum(record.wall_s for record in clocked)
+    work = sum(record.metrics["work_s"] or 0.0 for record in clocked)
     if wall <= 0:
         return None
-    took = f"; the run took {sum(sessions_s):.0f} s" if sessions_s else ""
-    return f"harness: {1 - work / wall:.1%} of the cases' time ({wall:.0f} s in the workers{took})"
+    total = f"; the run took {sum(sessions_s):.0f} s" if sessions_s else ""
+    return f"harness: {1 - work / wall:.1%} of the cases' time ({wall:.0f} s in the workers{total})"
 
 
 def _commit(info: Mapping[str, Any]) -> str | None:
-    head = info.get("commit")
-    return head and head[:12] + (" with uncommitted changes" if info.get("changed") else "")
+    commit = info.get("commit")
+    return commit and commit[:12] + (" with uncommitted changes" if info.get("changed") else "")
 
 
 def _processor(machine: Mapping[str, Any]) -> str | None:
     cores = machine.get("cores")
-    parts = (machine.get("processor"), cores and f"{cores} cores")
-    return ", ".join(part for part in parts if part) or None
+    names = (machine.get("processor"), cores and f"{cores} cores")
+    return ", ".join(name for name in names if name) or None
 
 
 def _distinct(environments: Sequence[Mapping[str, Any]], name: str) -> str:

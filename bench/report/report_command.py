@@ -1,4 +1,4 @@
-"""The command `report`: tables and plots from the records of runs."""
+"""The command that writes tables and plots of stored runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,12 @@ from bench.records.folder import RunFolder
 def report_command(
     runs: Sequence[str], formats: Sequence[str], output: Path | None, root: Path
 ) -> int:
-    """Write tables and plots; return the exit code. A damaged record is found before anything is
-    written. `root` is the folder of runs; `output` where files go, by default the first run's."""
+    """Write the files and print their paths; without `output`, into the folder of the first run.
+    All records are read before anything is written, so that a damaged record leaves nothing
+    behind. The exit code is 0, or 3 where nothing was measured."""
     folders = [RunFolder.existing(root, run) for run in runs]
     records = [record for folder in folders for record in folder.records()]
-    from bench.report.write import write_report
+    from bench.report.files import write_report
 
     for path in write_report(folders, records, formats, output or folders[0].path / "report"):
         print(path)

@@ -1,4 +1,4 @@
-"""What stands together for a reader: one section a task, size, device and dtype."""
+"""Sections of a report: one for each run, task, size, device and dtype."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,183 +7,104 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
-from bench.analysis.statistics import MIN_FOR_INTERVAL
 from bench.analysis.tables import Tables
-from bench.analysis.timing import FLAGS
-from bench.report.words import (
-    entries,
-    format_number,
-    learning_words,
-    measure_words,
-    plain,
-    speed_words,
-)
+from bench.report.learning_words import all_scores_words, learning_words
+from bench.report.speed_words import speed_words
+from bench.report.words import format_number, format_setting
 
-INTERVALS = (
-    "Intervals of medians: 95% percentile bootstrap. They stay within the values, whose range "
-    "holds the true median in at most 75% of cases for 3 values, 94% for 5. Where intervals "
-    "overlap, the order is not settled."
-)
-
-PROMPT = 30
-"""Letters that are shown of what a model reads before it writes."""
-PRODUCT = (
-    "Of product: GFLOP/s over those of NumPy's product of two large matrices in the same process."
-)
+PROMPT_LETTERS = 30
+"""How many of the last letters of a prompt are displayed."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """`place` is run, task, device and dtype; every cell of the tables is a string; `score` and
-    `settings` are lines to stand above them, `score` empty where nothing was learned; `measures`
-    are all scores of models and of classical methods, where there are several; `written` is what
-    trained models wrote, by whom."""
+    """One section; every entry of its tables is text.
 
-    place: tuple[str, ...]
+    `table_key` is run, task, device and dtype. `score` explains the scores and is empty where
+    nothing was learned. `all_scores` is empty where there is a single score. `generated_text`
+    holds what trained models wrote, by model and seed."""
+
+    table_key: tuple[str, ...]
     title: str
     score: str
     settings: str
     learning: pd.DataFrame
-    measures: pd.DataFrame
+    all_scores: pd.DataFrame
     speed: pd.DataFrame
-    written: Mapping[str, str]
+    generated_text: Mapping[str, str]
 
 
-def sections(made: Tables) -> list[Section]:
-    """One for each group of rows of which something was measured."""
-    several = len({row.run for row in made.rows}) > 1
-    found = []
-    for place, group in rows_by_table(made.rows).items():
-        learned, timed = part_of(made.learning, place), part_of(made.speed, place)
-        if not len(learned) + len(timed):
-            continue
-        run, *title = place
-        found.append(
-            Section(
-                place,
-                ", ".join([*title, *([f"run {run}"] if several else [])]),
-                _about_score(learned),
-                ", ".join(f"{k} {plain(v)}" for k, v in group[0].size.items()),
-                learning_words(learned),
-                measure_words(learned),
-                speed_words(timed),
-                _written(group),
-            )
-        )
-    return found
+def sections(tables: Tables) -> list[Section]:
+    """A section for each group of rows that has results."""
+    several_runs = len({row.run for row in tables.rows}) > 1
+    with_results = []
+    for key, rows in rows_by_table(tables.rows).items():
+        learning, speed = select_table(tables.learning, key), select_table(tables.speed, key)
+        if len(learning) or len(speed):
+            with_results.append(_section(key, rows, learning, speed, several_runs))
+    return with_results
 
 
-def overall_lines(frame: pd.DataFrame) -> list[str]:
-    """A sentence for each device, dtype and number of threads with two models or more."""
-    lines = []
-    for place, part in frame.groupby(["run", "device", "dtype", "threads"], sort=False):
-        count = int(part["models"].iloc[0])
-        if count < 2 or len(part) < 2:
-            continue
-        _, device, dtype, threads = place
-        means = ", ".join(f"{r.backend} {format_number(r.relative)}" for r in entries(part))
-        lines.append(
-            f"Step time × fastest, geometric mean over the {count} models that all of these were "
-            f"timed on ({device}, {dtype}, {threads} threads): {means}."
-        )
-    return lines
+def _section(
+    table_key: tuple[str, ...],
+    rows: Sequence[Row],
+    learning: pd.DataFrame,
+    speed: pd.DataFrame,
+    several_runs: bool,
+) -> Section:
+    run, *title = table_key
+    return Section(
+        table_key,
+        ", ".join([*title, *([f"run {run}"] if several_runs else [])]),
+        _score_line(learning),
+        ", ".join(f"{name} {format_setting(value)}" for name, value in rows[0].size.items()),
+        learning_words(learning),
+        all_scores_words(learning),
+        speed_words(speed),
+        _generated_text(rows),
+    )
 
 
-def notes(made: Tables) -> list[str]:
-    """How the numbers were made, as far as these tables need it."""
-    learned = _learning_notes(made.learning) if len(made.learning) else []
-    timed = _speed_notes(made.speed) if len(made.speed) else []
-    known = made.learning["score_low"].notna().any() or made.speed["step_low_s"].notna().any()
-    return [*learned, *timed, *_flag_notes(made), *([INTERVALS] if known else [])]
+def select_table(frame: pd.DataFrame, table_key: Sequence[str]) -> pd.DataFrame:
+    """The rows of the frame with this run, task, device and dtype."""
+    selected = pd.Series(True, index=frame.index)
+    for name, value in zip(TABLE_KEYS, table_key, strict=True):
+        selected &= frame[name] == value
+    return frame[selected]
 
 
-def part_of(frame: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
-    """What the frame holds of a run, task, device and dtype."""
-    here = pd.Series(True, index=frame.index)
-    for name, value in zip(TABLE_KEYS, place, strict=True):
-        here &= frame[name] == value
-    return frame[here]
-
-
-def _written(group: Sequence[Row]) -> dict[str, str]:
-    """Of text: what each model wrote after training with its first seed."""
-    found = {}
-    for row in group:
+def _generated_text(rows: Sequence[Row]) -> dict[str, str]:
+    """What each model wrote after training with its first seed, on tasks with text."""
+    texts = {}
+    for row in rows:
         learned = row.measured("learning")
         if learned and (codes := learned[0].samples.get("written")):
-            prompt = _text(learned[0].samples.get("prompt", ()))
-            after = f", after {prompt[-PROMPT:]!r}" if prompt else ""
-            found[f"{row.backend} {row.cell}, seed {learned[0].case['seed']}{after}"] = _text(codes)
-    return found
+            prompt = _decoded(learned[0].samples.get("prompt", ()))
+            after = f", after {prompt[-PROMPT_LETTERS:]!r}" if prompt else ""
+            title = f"{row.backend} {row.cell}, seed {learned[0].case['seed']}{after}"
+            texts[title] = _decoded(codes)
+    return texts
 
 
-def _text(codes: Sequence[float]) -> str:
+def _decoded(codes: Sequence[float]) -> str:
+    """The text of these Unicode code points."""
     return "".join(chr(int(code)) for code in codes)
 
 
-def _about_score(part: pd.DataFrame) -> str:
-    """`Score: mse; chance 0.167, solved below 0.01; autoregression 0.21`."""
-    learned = part[part["seeds"] > 0]
+def _score_line(frame: pd.DataFrame) -> str:
+    """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …`."""
+    learned = frame[frame["seeds"] > 0]
     if learned.empty:
         return ""
     first: Mapping[Any, Any] = learned.iloc[0].to_dict()
     scores = classical_scores(first, first["metric"])
-    baselines = [f"{name} {format_number(own[first['metric']])}" for name, own in scores.items()]
-    parts = [
+    methods = [
+        f"{name} {format_number(values[first['metric']])}" for name, values in scores.items()
+    ]
+    clauses = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
-        f"chance {plain(first['chance'])}, solved below {plain(first['threshold'])}",
-        *([f"classical methods: {', '.join(baselines)}"] if baselines else []),
+        f"chance {format_setting(first['chance'])}, "
+        f"solved below {format_setting(first['threshold'])}",
+        *([f"classical methods: {', '.join(methods)}"] if methods else []),
     ]
-    return "; ".join(parts)
-
-
-def _learning_notes(frame: pd.DataFrame) -> list[str]:
-    lines = [
-        "Parity error: max|a − b| / max|b| against the reference b, of the array that comes "
-        "closest to its tolerance."
-    ]
-    if (frame["seeds"] > 0).any():
-        lines.append(
-            "Score: at the end of training, median over seeds; with fewer than "
-            f"{MIN_FOR_INTERVAL} seeds the values themselves, and no interval. Solved: the seeds "
-            "whose score was below the threshold at any look during training, with the exact "
-            "(Clopper-Pearson) 95% interval "
-            "of the share."
-        )
-    if frame["score_x2"].notna().any():
-        lines.append(
-            "Score ×2, ×4 as long: of the trained model, the median over seeds, on sequences so "
-            "many times as long as those it was trained on."
-        )
-    if frame["gradient_nan"].notna().any():
-        lines.append(
-            "Gradients: medians over seeds. Norm: of all weights before clipping, at the first → "
-            "at the last step. Half-life: steps back in time over which the norm of dL/dh halves, "
-            "by a straight line through its logarithm, at the initial → at the trained weights; "
-            "∞: level, negative: grows backwards in time."
-        )
-    return lines
-
-
-def _speed_notes(frame: pd.DataFrame) -> list[str]:
-    few = frame["launches"].min() < MIN_FOR_INTERVAL
-    threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
-    return [
-        f"Times: one call, on {threads} threads. In a launch (a fresh process; here "
-        f"{_span(frame['launches'])}) the lower quartile of its samples on a CPU, the median on "
-        "other devices; over launches the median. First calls: forward, gradients and step, "
-        "compilation included.",
-        *([f"With fewer than {MIN_FOR_INTERVAL} launches no interval is shown."] if few else []),
-        *([PRODUCT] if frame["product_share"].notna().any() else []),
-    ]
-
-
-def _flag_notes(made: Tables) -> list[str]:
-    used = "".join([*made.learning["flags"].fillna(""), *made.speed["flags"]])
-    raised = [f"{flag}: {meaning}" for flag, meaning in FLAGS.items() if flag in used]
-    return [f"* to be read with care. {'; '.join(raised)}."] if raised else []
-
-
-def _span(counts: "pd.Series[int]") -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low} to {high}"
+    return "; ".join(clauses)

@@ -1,1 +1,1 @@
-"""Runs units of work in worker processes and writes their records."""
+"""Runs cases in worker processes and writes their records."""

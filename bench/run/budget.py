@@ -1,4 +1,4 @@
-"""Where more launches are worth their time: on the cells whose intervals are the widest."""
+"""Chooses the launches that use up a time budget: those of the widest confidence intervals."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,79 +6,88 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.statistics import median_interval
-from bench.analysis.timing import launch_time
 from bench.plan.case import Case, model_key
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit
 from bench.records.record import Record
 
 NARROW = 0.005
-"""The width of an interval, over the median, that needs no more launches."""
+"""An interval of at most this width, over its median, needs no more launches."""
 SHARE = 0.5
-"""Cells of a process join its next launch from this share of its widest interval on."""
+"""A case joins the next launch of its process where its interval is at least this share of the
+process's widest one."""
 
 Process = tuple[str, str, int]
-"""Backend, device and threads: what shares a launch."""
+"""Backend, device and threads: cases that agree in them share the process of a launch."""
 
 
 @dataclass(frozen=True)
-class Width:
-    """How wide the widest interval of a case is over its median, of all phases, and what its last
-    launch took."""
+class IntervalWidth:
+    """The widest confidence interval of a timed case, among its phases."""
 
     case: Case
+    """The case of the last launch."""
     relative: float
+    """The width over the median; infinite where there are too few launches for an interval."""
     seconds: float
+    """The wall-clock time of the last launch."""
 
 
 def next_launch(
     records: Iterable[Record], seconds_left: float, rng: np.random.Generator, start_s: float
 ) -> Unit | None:
-    """The launch to run next: of the process that has the widest interval, with its cells that
-    are about as wide; None where all are narrow or none fits into the time that is left."""
-    groups: dict[Process, list[Width]] = {}
-    for width in widths(records, rng):
+    """The launch to run next, of the process with the widest interval that fits into the time.
+
+    The launch holds the cases of the process whose intervals are about as wide, in a random order.
+    `start_s` is the expected time to start a process. None where all intervals are narrow, or no
+    launch fits.
+    """
+    processes: dict[Process, list[IntervalWidth]] = {}
+    for width in interval_widths(records, rng):
         case = width.case
-        groups.setdefault((case.backend, case.device, case.threads), []).append(width)
-    for process, found in sorted(groups.items(), key=lambda g: -_widest(g[1])):
-        if _widest(found) <= NARROW:
+        processes.setdefault((case.backend, case.device, case.threads), []).append(width)
+    for process, widths in sorted(processes.items(), key=lambda item: -_widest(item[1])):
+        if _widest(widths) <= NARROW:
             return None
-        chosen = [w for w in found if w.relative >= SHARE * _widest(found)]
-        if start_s + sum(w.seconds for w in chosen) <= seconds_left:
-            launch = 1 + max(w.case.launch or 0 for w in found)
-            cases = [replace(w.case, launch=launch) for w in chosen]
+        chosen = [width for width in widths if width.relative >= SHARE * _widest(widths)]
+        if start_s + sum(width.seconds for width in chosen) <= seconds_left:
+            launch = 1 + max(width.case.launch or 0 for width in widths)
+            cases = [replace(width.case, launch=launch) for width in chosen]
             order = rng.permutation(len(cases))
             return Unit(*process, timed=True, cases=tuple(cases[k] for k in order))
     return None
 
 
-def widths(records: Iterable[Record], rng: np.random.Generator) -> list[Width]:
-    """Of each case that was timed and has not failed; infinite where it has too few launches for
-    an interval. The case is that of its last launch."""
-    timed: dict[str, list[Record]] = {}
+def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list[IntervalWidth]:
+    """The interval widths of all timed cases of which no launch failed."""
+    launches: dict[str, list[Record]] = {}
     for record in records:
         if record.probe in TIMED_PROBES:
             key = f"{model_key(record.case)} {record.case['threads']}"
-            timed.setdefault(key, []).append(record)
-    sound = [found for found in timed.values() if all(r.status == "ok" for r in found)]
-    return [_width(launches, rng) for launches in sound]
+            launches.setdefault(key, []).append(record)
+    complete = [group for group in launches.values() if all(r.status == "ok" for r in group)]
+    return [_interval_width(group, rng) for group in complete]
 
 
-def _width(launches: Sequence[Record], rng: np.random.Generator) -> Width:
+def _interval_width(launches: Sequence[Record], rng: np.random.Generator) -> IntervalWidth:
     last = max(launches, key=lambda record: record.case["launch"])
     phases = [[r.samples.get(phase, ()) for r in launches] for phase in last.samples]
-    widest = max((_relative(p, last.case["device"], rng) for p in phases), default=0.0)
-    return Width(Case.from_flat(last.case), widest, last.wall_s)
+    widest = max((_relative_width(p, last.case["device"], rng) for p in phases), default=0.0)
+    return IntervalWidth(Case.from_flat(last.case), widest, last.wall_s)
 
 
-def _relative(samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator) -> float:
-    figures = [launch_time(launch, device) for launch in samples]
-    interval = median_interval(figures, rng)
+def _relative_width(
+    samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator
+) -> float:
+    """The interval's width over the median of one phase; `samples` holds one list a launch."""
+    times = [launch_time(launch, rule_for(device)) for launch in samples]
+    interval = median_interval(times, rng)
     if interval is None:
         return math.inf
-    return (interval[1] - interval[0]) / float(np.median(figures))
+    return (interval[1] - interval[0]) / float(np.median(times))
 
 
-def _widest(found: Sequence[Width]) -> float:
-    return max(width.relative for width in found)
+def _widest(widths: Sequence[IntervalWidth]) -> float:
+    return max(width.relative for width in widths)

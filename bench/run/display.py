@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: the current cases and the time left."""
+"""Shows on the terminal what a run is doing, and how much time is left."""
 
 import sys
 import time
@@ -11,32 +11,39 @@ from bench.records.record import Record
 
 
 class SilentProgress(AbstractContextManager["SilentProgress"]):
-    """Where standard error is no terminal: nothing but failures, a line each."""
+    """Prints one line for each failure and nothing else: for output that is not a terminal."""
 
-    def began(self, slot: int, case: Case) -> None:
-        """Nothing is said."""
+    def case_started(self, slot: int, case: Case) -> None:
+        """Print nothing."""
 
-    def ended(self, slot: int, case: Case, record: Record) -> None:
+    def case_finished(self, slot: int, case: Case, record: Record) -> None:
         if record.status == "failed":
-            print(f"failed: {case}: {record.reason}", file=sys.stderr, flush=True)
+            print(_failure(case, record), file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        """Release nothing: nothing was acquired."""
 
 
 class LiveProgress(AbstractContextManager["LiveProgress"]):
-    """A bar over all cases, the time left, and a line for each worker's case. Drawn once a second
-    and when something happens: what is drawn while a clock runs takes from what is measured."""
+    """Draws a progress bar, the time left, and one line for the current case of each worker.
+
+    It draws once a second and when a case starts or finishes, no more often: drawing takes
+    processor time from the case that is being timed.
+    """
 
     def __init__(self, cases: Sequence[Case], seconds: Sequence[float]) -> None:
+        """`seconds` is the expected time of each case."""
         from rich.console import Console
-        from rich.live import Live as Screen
+        from rich.live import Live
 
-        self.costs = {case.key: s for case, s in zip(cases, seconds, strict=True)}
-        self.total, self.done, self.ended_cases = sum(seconds), 0.0, 0
-        self.start = self.last = time.monotonic()
-        self.lines: dict[int, str] = {}
-        self.screen = Screen(
+        self.expected = {case.key: s for case, s in zip(cases, seconds, strict=True)}
+        self.expected_total = sum(seconds)
+        self.expected_done = 0.0
+        self.finished_cases = 0
+        self.start = self.last_finish = time.monotonic()
+        self.current: dict[int, str] = {}
+        """The line of the current case, by the slot of its worker."""
+        self.live = Live(
             console=Console(stderr=True),
             get_renderable=self._picture,
             refresh_per_second=1,
@@ -44,21 +51,32 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         )
 
     def __enter__(self) -> "LiveProgress":
-        self.screen.start()
+        self.live.start()
         return self
 
-    def began(self, slot: int, case: Case) -> None:
-        self.lines[slot] = f"  {case}"
-        self.screen.refresh()
+    def case_started(self, slot: int, case: Case) -> None:
+        self.current[slot] = f"  {case}"
+        self.live.refresh()
 
-    def ended(self, slot: int, case: Case, record: Record) -> None:
-        self.lines.pop(slot, None)
-        self.done += self.costs.get(case.key, 0.0)
-        self.ended_cases, self.last = self.ended_cases + 1, time.monotonic()
+    def case_finished(self, slot: int, case: Case, record: Record) -> None:
+        self.current.pop(slot, None)
+        self.expected_done += self.expected.get(case.key, 0.0)
+        self.finished_cases += 1
+        self.last_finish = time.monotonic()
         if record.status == "failed":
-            line = f"failed: {case}: {record.reason}"
-            self.screen.console.print(line, markup=False, highlight=False)
-        self.screen.refresh()
+            # The reason may hold square brackets, which rich would read as markup.
+            self.live.console.print(_failure(case, record), markup=False, highlight=False)
+        self.live.refresh()
+
+    def time_left(self) -> str:
+        """The expected time of the remaining cases, at the pace of the finished ones; empty before
+        the first case has finished."""
+        if not self.expected_done:
+            return ""
+        pace = (self.last_finish - self.start) / self.expected_done
+        since = time.monotonic() - self.last_finish
+        seconds = max(pace * (self.expected_total - self.expected_done) - since, 0.0)
+        return f"{format_duration(seconds)} left"
 
     def _picture(self) -> Any:
         from rich.console import Group
@@ -66,47 +84,47 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         from rich.table import Table
         from rich.text import Text
 
-        head, count = Table.grid(padding=(0, 1)), len(self.costs)
-        bar = ProgressBar(total=max(count, 1), completed=self.ended_cases, width=30)
-        head.add_row(f"{self.ended_cases} of {count} cases", bar, self.left())
-        lines = [line for _, line in sorted(self.lines.items())]
+        count = len(self.expected)
+        bar = ProgressBar(total=max(count, 1), completed=self.finished_cases, width=30)
+        head = Table.grid(padding=(0, 1))
+        head.add_row(f"{self.finished_cases} of {count} cases", bar, self.time_left())
+        lines = [line for _, line in sorted(self.current.items())]
         return Group(head, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
-    def left(self) -> str:
-        """The expected seconds of what remains, at the pace of what is done."""
-        if not self.done:
-            return ""
-        pace = (self.last - self.start) / self.done
-        since = time.monotonic() - self.last
-        return format_duration(max(pace * (self.total - self.done) - since, 0.0)) + " left"
-
     def __exit__(self, *_: object) -> None:
-        self.screen.stop()
+        self.live.stop()
+
+
+def _failure(case: Case, record: Record) -> str:
+    return f"failed: {case}: {record.reason}"
 
 
 @contextmanager
 def status_line() -> Iterator[Callable[[str], None]]:
-    """What says in one line what goes on now, where standard error is a terminal; it is drawn when
-    it changes and at no other time."""
+    """Yield a function that shows its text as a status line, with the time since the start.
+
+    The line is drawn only when its text changes. Where standard error is not a terminal, the
+    function shows nothing.
+    """
     if not sys.stderr.isatty():
-        yield lambda line: None
+        yield lambda text: None
         return
     from rich.console import Console
-    from rich.live import Live as Screen
+    from rich.live import Live
     from rich.text import Text
 
-    with Screen(console=Console(stderr=True), auto_refresh=False, transient=True) as screen:
-        began = time.monotonic()
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        start = time.monotonic()
 
-        def say(line: str) -> None:
-            since = format_duration(time.monotonic() - began)
-            screen.update(Text(f"{line} ({since} so far)"), refresh=True)
+        def show(text: str) -> None:
+            elapsed = format_duration(time.monotonic() - start)
+            live.update(Text(f"{text} ({elapsed} so far)"), refresh=True)
 
-        yield say
+        yield show
 
 
 def format_duration(seconds: float) -> str:
-    """`48 s`, `3 min 20 s`, `2 h 05 min`."""
+    """A duration such as `48 s`, `3 min 20 s` or `2 h 05 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -1,5 +1,4 @@
-"""The environment variables of a worker process, which it must find before it imports a
-framework."""
+"""The environment variables of a worker process: frameworks read them when they are imported."""
 
 import os
 from collections.abc import Mapping
@@ -8,8 +7,12 @@ from bench.plan.selection import Registry
 
 
 def worker_environment(backends: Registry, backend: str, threads: int) -> dict[str, str]:
-    """This process's variables, the thread counts of the linear-algebra libraries that NumPy
-    uses, and what the adapter declares in `environment(threads)`."""
+    """All variables of a worker.
+
+    They are the variables of this process, the thread counts of the linear-algebra libraries that
+    NumPy uses, and what the adapter declares in `environment(threads)`, where it has one. The
+    adapter's value replaces any other.
+    """
     pinned = {
         f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
     }
@@ -19,7 +22,7 @@ def worker_environment(backends: Registry, backend: str, threads: int) -> dict[s
 
 
 def _frameworks(threads: int) -> dict[str, str]:
-    """To be declared by the adapters."""
+    """Variables of frameworks whose adapters do not declare them yet."""
     return {
         "TF_NUM_INTRAOP_THREADS": str(threads),
         "TF_NUM_INTEROP_THREADS": str(threads),

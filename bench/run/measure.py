@@ -1,4 +1,4 @@
-"""Measures cases into the folder of a run."""
+"""Measures cases and appends their records to the folder of a run."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ from bench.run.runner import Runner, run_to_completion
 
 @dataclass(frozen=True, kw_only=True)
 class Workers:
-    """How worker processes are started, what a case may take, and how many run side by side."""
+    """How worker processes are started, their limits, and how many run side by side."""
 
     entry: Path
     """The program that starts a worker."""
@@ -34,7 +34,7 @@ class Workers:
     jobs: int
 
     def command(self, unit: Unit, processors: Sequence[int]) -> WorkerCommand:
-        """What starts the worker of a unit on these processors."""
+        """The command that starts the worker of a unit on these processors."""
         options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
         return WorkerCommand(
             [sys.executable, str(self.entry), "worker", "--backend", unit.backend, *options],
@@ -49,7 +49,7 @@ def remaining_cases(folder: RunFolder, cases: Sequence[Case]) -> list[Case]:
 
 
 def case_costs(cases: Sequence[Case], selections: Sequence[Selection], root: Path) -> list[float]:
-    """The seconds that each case will take, as far as is known."""
+    """The seconds that each case is expected to take, from the earlier runs below `root`."""
     templates = {name: task for selection in selections for name, task in selection.tasks}
     return estimate_seconds(cases, templates, past_costs(root))
 
@@ -62,8 +62,11 @@ def run_units(
     workers: Workers,
     budget_s: float = 0.0,
 ) -> float | None:
-    """Run these units of the cases into a folder that is locked. Return the seconds it took, or
-    None where the user interrupted it."""
+    """Run these units, which hold the cases, and append the records to a locked folder.
+
+    `costs` is the expected time of each case. Return the elapsed seconds, or None if the user
+    interrupted the run.
+    """
     start = perf_counter()
     with LiveProgress(cases, costs) if sys.stderr.isatty() else SilentProgress() as progress:
         runner = Runner(folder, workers.command, workers.limits, progress, folder.info())
@@ -81,7 +84,7 @@ def run_units(
 
 
 async def _spend_budget(runner: Runner, deadline: float) -> None:
-    """Run more launches where the intervals are widest, as long as one fits into the time."""
+    """Run more launches where the intervals are widest, until none fits into the time left."""
     rng, processors = np.random.default_rng(0), machine.cpus()
     while (seconds_left := deadline - perf_counter()) > 0:
         unit = next_launch(runner.folder.records(), seconds_left, rng, START_S)

@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: started, asked, watched, and its end explained."""
+"""A worker process from its parent's side: start it, ask it, watch it, explain its death."""
 
 import asyncio
 import json
@@ -17,16 +17,16 @@ from bench.plan.case import Case
 from bench.records.folder import storage_errors
 
 LINE_LIMIT = 1 << 28
-"""Bytes that one answer may have."""
+"""The largest size of one answer, in bytes."""
 WATCH_S = 0.2
-"""Seconds between two looks at a worker's memory."""
+"""Seconds between two checks of a worker's memory."""
 GRACE_S = 10.0
-"""Seconds a worker may take to end when its output is closed."""
+"""Seconds that a worker may take to exit after it closed its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a case may take: seconds, and bytes of resident memory of its worker."""
+    """The limits of a case: seconds, and bytes of resident memory of its worker."""
 
     time_s: float
     memory_bytes: float
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """What starts a worker: the program with its arguments, and all environment variables."""
+    """How a worker is started: the program with its arguments, and all environment variables."""
 
     program: Sequence[str]
     environment: Mapping[str, str]
@@ -42,19 +42,19 @@ class WorkerCommand:
 
 @dataclass
 class WorkerProcess:
-    """A running worker, and the file that takes what it prints."""
+    """A running worker, and the log file with what it prints."""
 
     process: asyncio.subprocess.Process
     log: Path
     limits: Limits
     killed_at_bytes: float | None = None
-    """The memory it had when it was killed for taking too much."""
+    """The worker's memory when it was killed for exceeding the limit."""
 
     @classmethod
     async def start(
         cls, command: WorkerCommand, logs: Path, name: str, limits: Limits
     ) -> "WorkerProcess":
-        """Start a worker in a process group of its own; `name` begins the name of its log."""
+        """Start a worker in its own process group; its log in `logs` is named after `name`."""
         with storage_errors(f"cannot write to {logs}"):
             logs.mkdir(exist_ok=True)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
@@ -76,8 +76,8 @@ class WorkerProcess:
         return self.process.returncode is None
 
     async def ask(self, case: Case) -> Mapping[str, Any]:
-        """The worker's answer, or a failure that says why there is none; then the worker is
-        dead."""
+        """Return the worker's answer; without one, kill the worker and return a failure with the
+        reason."""
         start, started, kills = perf_counter(), time(), _out_of_memory_kills()
         watch = asyncio.create_task(self._watch_memory())
         try:
@@ -94,14 +94,14 @@ class WorkerProcess:
         return {**failure, "started": started, "wall_s": perf_counter() - start}
 
     def move(self, processors: Sequence[int]) -> None:
-        """Move all its threads to these processors, where the system can."""
+        """Move all threads of the worker to these processors, if the system can."""
         if hasattr(os, "sched_setaffinity"):
             with suppress(OSError):
                 for thread in os.listdir(f"/proc/{self.process.pid}/task"):
                     os.sched_setaffinity(int(thread), processors)
 
     async def kill(self) -> None:
-        """End the worker and the processes that it started."""
+        """Kill the worker and the processes that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
@@ -116,7 +116,7 @@ class WorkerProcess:
             return b""
 
     async def _watch_memory(self) -> None:
-        """Kill the worker when it grows over its limit."""
+        """Kill the worker when its memory exceeds the limit."""
         while self.killed_at_bytes is None:
             await asyncio.sleep(WATCH_S)
             with suppress(psutil.Error, ProcessLookupError):
@@ -126,7 +126,10 @@ class WorkerProcess:
                     self.killed_at_bytes = size
 
     async def _why_no_answer(self, line: bytes, kills: int | None) -> str:
-        """Why the worker sent this line, which is no answer, or nothing at all."""
+        """Why there is no answer: the worker sent this other line, or died before it sent one.
+
+        `kills` is how often the kernel had killed for memory before the case.
+        """
         if line.endswith(b"\n"):
             return f"the worker sent no result, but {line!r:.200}"
         with suppress(TimeoutError):
@@ -147,7 +150,7 @@ class WorkerProcess:
 
 
 def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
-    """An answer in the place of a worker that gives none."""
+    """An answer without measurements, for a case without an answer from its worker."""
     return {
         "status": status,
         "reason": reason,
@@ -176,7 +179,7 @@ def _exit_reason(code: int | None) -> str:
 
 
 def _out_of_memory_kills() -> int | None:
-    """How often this machine's kernel has killed for memory; None where it does not say."""
+    """How often this machine's kernel has killed for memory; None where it does not count."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/vmstat").read_text().split("oom_kill ")[1].split()[0])
     return None

@@ -1,9 +1,9 @@
-"""The command `run`: plan, measure, report; and `plan`, which prints what a run would do."""
+"""The command `run`: plan, measure, report."""
 
-import json
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.options import RunOptions, WorkerOptions
@@ -23,6 +23,19 @@ from bench.run.run_info import check_same_versions, first_info
 from bench.spec import Unavailable
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What a run will do, after everything that the user asked for was checked."""
+
+    selection: Selection
+    cases: Sequence[Case]
+    workers: Workers
+    run_id: str
+    """The name of the run, unless an earlier one is resumed."""
+    budget_s: float
+    """The seconds that the run may spend; if time is left, more launches are run."""
+
+
 def run_command(
     request: Request,
     options: RunOptions,
@@ -33,95 +46,103 @@ def run_command(
     entry: Path,
     root: Path,
 ) -> int:
-    """Plan and measure; return the exit code. Nothing is written before everything that was asked
-    for is known to be right. `entry` is the program that starts workers, `root` the folder of
-    runs."""
-    if options.run_id is not None and options.resume is not None:
+    """Plan and measure; return the exit code.
+
+    Nothing is written before everything that the user asked for was checked. `entry` is the
+    program that starts workers, `root` the folder of runs.
+    """
+    earlier = _run_to_resume(options, root)
+    if earlier:
+        request = request.over(earlier.request())
+    plan = _plan(request, options, worker_options, backends, tasks, entry)
+    if options.dry_run:
+        return _show_plan(plan, earlier, root)
+    if earlier:
+        check_same_versions(earlier, plan.selection.backends, backends)
+        return _measure(earlier, plan)
+    info = first_info(request, plan.selection, entry, backends)
+    return _measure(RunFolder.create(root, plan.run_id, info), plan)
+
+
+def _run_to_resume(options: RunOptions, root: Path) -> RunFolder | None:
+    """The folder of the run that is resumed; None for a new run."""
+    if options.resume is None:
+        return None
+    if options.run_id is not None:
         raise Unavailable("--run-id names a new run and --resume an old one: give one of them")
-    folder = RunFolder.existing(root, options.resume) if options.resume is not None else None
-    if folder:
-        request = request.over(folder.request())
+    return RunFolder.existing(root, options.resume)
+
+
+def _plan(
+    request: Request,
+    options: RunOptions,
+    worker_options: WorkerOptions,
+    backends: Registry,
+    tasks: Registry,
+    entry: Path,
+) -> RunPlan:
+    """Check everything that the user asked for, and print which backends cannot run here."""
     selection, gaps = select(request, backends, tasks)
-    cases = plan_cases(selection)
-    workers = Workers(
-        entry=entry,
-        backends=backends,
-        limits=worker_limits(worker_options, PROFILES[selection.settings.profile].time_limit_s),
-        jobs=job_count(worker_options),
+    default_time_s = PROFILES[selection.settings.profile].time_limit_s
+    plan = RunPlan(
+        selection=selection,
+        cases=plan_cases(selection),
+        workers=Workers(
+            entry=entry,
+            backends=backends,
+            limits=worker_limits(worker_options, default_time_s),
+            jobs=job_count(worker_options),
+        ),
+        run_id=run_name(options.run_id),
+        budget_s=parse_duration(options.budget) if options.budget else 0.0,
     )
-    run_id = run_name(options.run_id)
-    budget_s = parse_duration(options.budget) if options.budget else 0.0
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
-    if options.dry_run:
-        remaining = remaining_cases(folder, cases) if folder else cases
-        return _show_plan(remaining, selection, folder.path.parent if folder else root, workers)
-    if folder is None:
-        folder = RunFolder.create(root, run_id, first_info(request, selection, entry, backends))
-    else:
-        check_same_versions(folder, selection.backends, backends)
+    return plan
+
+
+def _measure(folder: RunFolder, plan: RunPlan) -> int:
+    """Run the cases that the folder has no record of; return the exit code."""
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        return _measure(folder, cases, selection, workers, budget_s)
+        cases = remaining_cases(folder, plan.cases)
+        costs = case_costs(cases, [plan.selection], folder.path.parent)
+        units = plan_units(cases, random.Random(folder.id))
+        seconds = run_units(folder, cases, costs, units, plan.workers, plan.budget_s)
+        if seconds is None:
+            print(f"stopped; continue with --resume {folder.id}", file=sys.stderr)
+            return 130
+        return _report(folder, folder.records(), seconds)
 
 
-def _measure(
-    folder: RunFolder,
-    cases: Sequence[Case],
-    selection: Selection,
-    workers: Workers,
-    budget_s: float,
-) -> int:
-    remaining = remaining_cases(folder, cases)
-    costs = case_costs(remaining, [selection], folder.path.parent)
-    units = plan_units(remaining, random.Random(folder.id))
-    seconds = run_units(folder, remaining, costs, units, workers, budget_s)
-    if seconds is None:
-        print(f"stopped; go on by --resume {folder.id}", file=sys.stderr)
-        return 130
-    return _conclude(folder, folder.records(), seconds)
-
-
-def _conclude(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
-    """Show the report of a finished run; the exit code."""
+def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
+    """Print the report of a finished run; return the exit code."""
     from bench.report.terminal import show_report
 
     show_report(folder, records)
     failed = sum(record.status == "failed" for record in records)
     print(f"run {folder.id}: {len(records)} cases in {format_duration(seconds)}, {failed} failed")
     print(f"records and more: {folder.path}; tables and plots: run_bench.py report {folder.path}")
-    return 1 if failed else exit_code_without_failures(records)
+    if failed:
+        return 1
+    measured = any(record.status == "ok" for record in records)
+    return 0 if measured else 3
 
 
-def exit_code_without_failures(records: Sequence[Record]) -> int:
-    """0 where something was measured, 3 where nothing was."""
-    return 0 if any(record.status == "ok" for record in records) else 3
-
-
-def _show_plan(cases: Sequence[Case], selection: Selection, root: Path, workers: Workers) -> int:
+def _show_plan(plan: RunPlan, earlier: RunFolder | None, root: Path) -> int:
+    """Print the cases that would run, and their expected time."""
+    if earlier:
+        root = earlier.path.parent
+    cases = remaining_cases(earlier, plan.cases) if earlier else plan.cases
     for case in cases:
         print(case)
     past = past_costs(root)
     measured = sum(cost_group(case.flat()) in past for case in cases)
-    costs = case_costs(cases, [selection], root)
+    costs = case_costs(cases, [plan.selection], root)
     units = plan_units(cases, random.Random(0))
     by_case = {case.key: seconds for case, seconds in zip(cases, costs, strict=True)}
-    expected = format_duration(estimate_total(units, by_case, workers.jobs))
+    expected = format_duration(estimate_total(units, by_case, plan.workers.jobs))
     print(f"{len(cases)} cases in {len(units)} worker processes, about {expected}")
     print(f"({measured} cases estimated from earlier runs here, the others roughly)")
-    return 0
-
-
-def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path) -> int:
-    """Print, as JSON, what this checkout under this interpreter would run: for a comparison,
-    which asks each of its sides."""
-    planned = Request().over(json.loads(request))
-    selection, gaps = select(planned, backends, tasks)
-    plan = {
-        "cases": [case.flat() for case in plan_cases(selection)],
-        "missing": [str(gap) for gap in gaps],
-        "info": first_info(planned, selection, entry, backends),
-    }
-    print(json.dumps(plan))
     return 0

@@ -1,4 +1,4 @@
-"""What `run.json` says of a run: how it was asked for, with which versions and where it ran."""
+"""The contents of `run.json`: the request, the versions and the machine of a run."""
 
 import sys
 from collections.abc import Sequence
@@ -16,8 +16,11 @@ from bench.records.folder import RecordsError, RunFolder
 def first_info(
     request: Request, selection: Selection, entry: Path, backends: Registry
 ) -> dict[str, Any]:
-    """The contents of a new `run.json`. What this machine decided is made explicit in the
-    request: on another machine a resumed run goes on with the same cases or says why it cannot."""
+    """The contents of a new `run.json`.
+
+    The request names the backends and the number of threads even where the user left them to this
+    machine: on another machine, a resumed run has the same cases or says why it cannot continue.
+    """
     settings = selection.settings
     request = request.replacing(backends=list(selection.backends), threads=settings.threads)
     if series := user_series(settings):
@@ -29,7 +32,7 @@ def first_info(
 
 
 def describe_environment(names: Sequence[str], entry: Path, backends: Registry) -> dict[str, Any]:
-    """The commit, the versions of the packages of these backends, and the machine."""
+    """The commit, the machine, and the package versions that the named backends require."""
     return {
         **machine.commit(entry.parent),
         "versions": _versions(names, backends),
@@ -40,13 +43,16 @@ def describe_environment(names: Sequence[str], entry: Path, backends: Registry) 
 
 
 def check_same_versions(folder: RunFolder, names: Sequence[str], backends: Registry) -> None:
-    """Refuse to resume a run under other versions: they have not been proven."""
-    earlier, current = folder.info().get("versions", {}), _versions(names, backends)
+    """Raise `RecordsError` where a version differs from that of the run's start.
+
+    The parity records of the run prove nothing about other versions.
+    """
+    earlier, current = folder.info().get("versions") or {}, _versions(names, backends)
     changed = [f"{k} {earlier[k]} is now {v}" for k, v in current.items() if earlier.get(k, v) != v]
     if changed:
         raise RecordsError(
-            f"run {folder.id} was begun with other versions: {', '.join(changed)}. "
-            "Nothing was changed; begin a new run"
+            f"run {folder.id} was started with other versions: {', '.join(changed)}. "
+            "Nothing was changed; start a new run"
         )
 
 

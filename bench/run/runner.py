@@ -1,12 +1,11 @@
-"""Hands cases to worker processes, keeps the parity gate, and writes the records.
+"""Sends cases to worker processes, skips models that the parity gate rejects, writes the records.
 
-Only this process writes. A worker that fails in any way costs the case in hand: the case is
-recorded as failed with what is known of the cause, and a fresh worker goes on with the rest.
+Only this process writes. A worker that dies, hangs or answers nonsense fails its current case: the
+record says why, and a fresh worker continues with the next case.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,20 +18,21 @@ from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record, check_record
 from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
+from bench.run.side_by_side import run_side_by_side
 
 StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
-"""What starts the worker of a unit on these processors."""
+"""Returns the command that starts the worker of a unit on these processors."""
 
 
 class Progress(Protocol):
-    """What is told when a case begins and ends. `slot` numbers the workers side by side."""
+    """Shows the progress of a run. `slot` numbers the workers that run side by side."""
 
-    def began(self, slot: int, case: Case) -> None: ...
-    def ended(self, slot: int, case: Case, record: Record) -> None: ...
+    def case_started(self, slot: int, case: Case) -> None: ...
+    def case_finished(self, slot: int, case: Case, record: Record) -> None: ...
 
 
 def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Run it. Raise the first storage error; report it once, even if several units failed."""
+    """Run the coroutine. If several units failed to write, raise only the first `RecordsError`."""
     try:
         asyncio.run(work)
     except ExceptionGroup as group:
@@ -42,7 +42,7 @@ def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Runner:
-    """One invocation: where it writes, how it starts a worker, and which models are proven."""
+    """Runs the units of one invocation; knows which models the parity gate has accepted."""
 
     folder: RunFolder
     command: StartCommand
@@ -51,10 +51,10 @@ class Runner:
     info: dict[str, Any]
     """The contents of `run.json`."""
     gate_failures: dict[str, str] = field(default_factory=dict)
-    """Why a model may not be measured, by its key; empty text for a model that is proven."""
+    """Why a model must not be measured, by its key; empty for a model that is proven equal."""
 
     def note_parity(self, record: Record) -> None:
-        """Remember what a parity record says of its model."""
+        """Remember the verdict of a parity record on its model."""
         if record.probe == GATE:
             reason = record.reason or record.status
             failure = {"ok": "", "skipped": reason}.get(record.status, UNPROVEN + reason)
@@ -63,48 +63,16 @@ class Runner:
     async def run_all(
         self, units: Sequence[Unit], jobs: int, processors: Sequence[int] | None = None
     ) -> None:
-        """Run the untimed units side by side, one processor each; then the timed ones, alone."""
+        """Run the untimed units side by side, one processor each; then the timed ones in turn."""
         processors = machine.cpus() if processors is None else processors
-        await self._run_untimed([unit for unit in units if not unit.timed], jobs, processors)
+        untimed = [unit for unit in units if not unit.timed]
+        await run_side_by_side(untimed, jobs, processors, self.run_unit)
         for unit in units:
             if unit.timed:
                 await self.run_unit(unit, 0, processors[: unit.threads])
 
-    async def _run_untimed(
-        self, units: Sequence[Unit], jobs: int, processors: Sequence[int]
-    ) -> None:
-        """The first unit of a backend and device goes ahead of those whose models it proves.
-        A device other than the CPU has one worker at a time."""
-        slots: asyncio.Queue[int] = asyncio.Queue()
-        for slot in range(max(1, min(jobs, len(processors)))):
-            slots.put_nowait(slot)
-        chains: dict[tuple[str, str], list[Unit]] = {}
-        for unit in units:
-            chains.setdefault((unit.backend, unit.device), []).append(unit)
-        devices = {device: asyncio.Lock() for _, device in chains if device != "cpu"}
-
-        async def run_in_slot(unit: Unit) -> None:
-            async with devices.get(unit.device, nullcontext()):
-                slot = await slots.get()
-                try:
-                    await self.run_unit(unit, slot, processors[slot : slot + 1])
-                finally:
-                    slots.put_nowait(slot)
-
-        async def run_chain(first: Unit, *others: Unit) -> None:
-            proof = group.create_task(run_in_slot(first))
-            for unit in sorted(others, key=lambda unit: unit.waits_for(first)):
-                if unit.waits_for(first):
-                    await proof
-                group.create_task(run_in_slot(unit))
-
-        async with asyncio.TaskGroup() as group:
-            for chain in chains.values():
-                group.create_task(run_chain(*chain))
-
     async def start_ready(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess | None:
-        """A worker for a unit that has imported its framework; None where none could be
-        started."""
+        """Start a worker for a unit and let it import its framework; None if it does not start."""
         try:
             worker = await self._start(unit, processors)
         except OSError:
@@ -116,14 +84,16 @@ class Runner:
     async def run_unit(
         self, unit: Unit, slot: int, processors: Sequence[int], worker: WorkerProcess | None = None
     ) -> None:
-        """Run every case of a unit, in as many worker processes as it takes; `worker` is the
-        first of them where it was started already."""
+        """Run every case of a unit; a worker that died is replaced for the next case.
+
+        `worker` is the first worker, if it was started already.
+        """
         try:
             for case in unit.cases:
                 if failure := self._gate_failure(case):
                     self.write(slot, case, answer_without_numbers("skipped", failure))
                     continue
-                self.progress.began(slot, case)
+                self.progress.case_started(slot, case)
                 try:
                     if worker is None or not worker.alive:
                         worker = await self._start(unit, processors)
@@ -134,7 +104,7 @@ class Runner:
                 self.write(slot, case, answer)
         finally:
             if worker:
-                await worker.kill()  # it has nothing to save, and frameworks take long to end
+                await worker.kill()  # it has nothing to save, and frameworks take long to shut down
 
     async def _start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"
@@ -142,13 +112,13 @@ class Runner:
         return await WorkerProcess.start(command, logs, name, self.limits)
 
     def _gate_failure(self, case: Case) -> str:
-        """Why a case must not be measured; empty where its model is proven equal."""
+        """Why a case must not be measured; empty if its model is proven equal."""
         if case.probe == GATE:
             return ""
         return self.gate_failures.get(case.model_key, UNPROVEN + "no parity record")
 
     def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> None:
-        """Append the record of a case; an answer that makes no valid record makes a failed one."""
+        """Append the record of a case; an invalid answer becomes a failed record."""
         started = datetime.fromtimestamp(answer["started"], UTC).isoformat(timespec="milliseconds")
         record = Record(
             run=self.folder.id,
@@ -169,10 +139,10 @@ class Runner:
             record = replace(record, status="failed", reason=reason, metrics={}, samples={})
         self.folder.append(record)
         self.note_parity(record)
-        self.progress.ended(slot, case, record)
+        self.progress.case_finished(slot, case, record)
 
     def _environment_name(self, environment: Mapping[str, Any]) -> str | None:
-        """The name of an environment in `run.json`, where it is added if it is new."""
+        """The name of an environment in `run.json`; a new environment is added to the file."""
         if not environment:
             return None
         name = machine.identifier(environment)

@@ -1,7 +1,6 @@
-"""One process, one backend, one device: reads cases as JSON lines and answers with results.
+"""The worker process of one backend on one device: reads cases and answers, as JSON lines.
 
-The parent owns the records; the worker only measures. Frameworks print to standard output: it is
-taken away from them and belongs to the protocol alone.
+The worker measures; its parent writes the records.
 """
 
 import ctypes
@@ -20,7 +19,7 @@ from typing import IO, Any
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
-from bench.probes.bench import Outcome, ProbeContext, Stopwatch
+from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
 from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
 
@@ -35,14 +34,14 @@ def serve(
     processors: Sequence[int],
     parent: int,
 ) -> None:
-    """Answer cases until the parent closes the pipe. `backend` and `reference` are names for
-    `load_backend`, `parent` is the process whose end ends this one."""
+    """Answer cases until the parent closes the pipe.
+
+    `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
+    process: this process ends when it does.
+    """
     channel = take_over_output()
     die_with(parent)
-    if processors and hasattr(os, "sched_setaffinity"):
-        for thread in os.listdir("/proc/self/task"):  # NumPy's pool of threads exists already
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread), set(processors))
+    pin_to(processors)
     worker = Worker(load_backend, load_task, backend, reference, len(processors))
     for line in sys.stdin:
         case = Case.from_flat(json.loads(line))
@@ -52,7 +51,7 @@ def serve(
 
 @dataclass
 class Worker:
-    """What lives as long as the process: the last training run, and results to be used again."""
+    """Answers cases; keeps between them what later cases can use again."""
 
     load_backend: Load
     load_task: Load
@@ -61,9 +60,9 @@ class Worker:
     threads: int
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
-    """A training run, and the model and seed that it belongs to."""
+    """The last training run, with the key of its model and seed."""
     paths: dict[str, str] = field(default_factory=dict)
-    """The path that ran, by model key."""
+    """The executed path, by model key."""
 
     @cached_property
     def commit(self) -> dict[str, Any]:
@@ -75,7 +74,7 @@ class Worker:
         return backend
 
     def answer(self, case: Case) -> dict[str, Any]:
-        """The fields of a record that the worker knows."""
+        """Measure a case; return the fields of its record that the worker knows."""
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
@@ -83,9 +82,9 @@ class Worker:
             outcome = self._outcome(case, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
-        except Exception as error:  # noqa: BLE001 - a case may fail in any way, and alone
+        except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
             status, reason = _status_of(error)
-            with suppress(Exception):  # a backend that failed may not know its versions either
+            with suppress(Exception):  # a broken backend may fail here again
                 environment = self._environment(case, opened)
         return {
             "status": status,
@@ -133,8 +132,7 @@ class Worker:
         return {"parity": parity, "memory": memory, "speed": speed}[context.case.probe](context)
 
     def _training(self, context: ProbeContext) -> Any:
-        """The training run of the case. Learning, gradients and lengths share it where they
-        follow each other; otherwise it is run again."""
+        """The training run of the case; consecutive cases of one model and seed share it."""
         from bench.probes.training import train
 
         key = f"{context.case.model_key} seed {context.case.seed}"
@@ -143,7 +141,7 @@ class Worker:
         return self.last_training[1]
 
     def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
-        """Library versions, switches and the path that ran, for the model of this case."""
+        """The machine, versions, switches and executed path, for the model of this case."""
         key, settings = case.model_key, getattr(self.backend, "settings", None)
         expected = getattr(self.backend, "expected_path", None)
         if key not in self.paths and case.model in opened:
@@ -162,7 +160,7 @@ class Worker:
 
 
 def _status_of(error: Exception) -> tuple[str, str]:
-    """The status and the reason of a case that ended with this error."""
+    """The status and reason of a case that raised this error."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, Unsupported):
         return "skipped", str(error)
@@ -172,26 +170,38 @@ def _status_of(error: Exception) -> tuple[str, str]:
     return "failed", text[:600]
 
 
+def pin_to(processors: Sequence[int]) -> None:
+    """Run all threads of this process on these processors only, if the system can."""
+    if processors and hasattr(os, "sched_setaffinity"):
+        # Threads are pinned one by one: NumPy has started its pool of threads already.
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), set(processors))
+
+
 def take_over_output() -> IO[str]:
-    """The pipe to the parent. From now on what anything prints goes to standard error."""
+    """Return the pipe to the parent; from now on standard output goes to standard error.
+
+    Frameworks print to standard output, which would garble the answers.
+    """
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel
 
 
 def _as_json(value: Any) -> Any:
-    """A value that JSON does not know: a framework's scalar as a number, others by their text."""
+    """A value of a type that JSON lacks: a framework's scalar as a number, others as text."""
     return value.item() if hasattr(value, "item") else str(value)
 
 
 def die_with(parent: int) -> None:
-    """On Linux, end this process when its parent is killed. If memory runs out, the kernel is
-    asked to end a worker rather than anything else."""
+    """On Linux, end this process when its parent dies, and let the kernel kill this process first
+    if memory runs out."""
     if sys.platform != "linux":
         return
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() != parent:
-        sys.exit("the parent is gone")
+        sys.exit("the parent process has ended")
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from bench.report.panels import WIDTH, Look, line_styles
+from bench.report.panels import WIDTH, LineStyle, line_styles
 from bench.report.plots import STYLE
 from studies.agreement.divergence import DIVERGED, last_update, loss_differences
 from studies.agreement.pairs import Model, Pairs, models, of_model
@@ -56,7 +56,7 @@ def solved_plot(pairs: Pairs, main: str) -> Figure | None:
     return figure
 
 
-def _draw_solved(axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, Look]) -> None:
+def _draw_solved(axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, LineStyle]) -> None:
     updates = {
         name: [pair.updates[0] for pair in of_model(group, model)] for name, group in pairs.items()
     }

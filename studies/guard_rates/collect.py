@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import backends
-from bench.compare.command import PHASE_S, THREADS
-from bench.compare.live import beside, launches
+from bench.compare.defaults import PHASE_S, THREADS
+from bench.compare.launches import control_unit, run_launches
 from bench.options import Settings
 from bench.plan.case import Case
 from bench.plan.cases import Selection, plan_cases
@@ -87,8 +87,8 @@ async def run_block(folder: Path, sides: Sequence[str], number: int) -> dict[str
         work: list[tuple[Runner, Unit]] = []
         for runner in (runners[side] for side in order[first : first + 2]):
             runner.gate_failures.update(dict.fromkeys((case.model_key for case in cases), ""))
-            work += [(runner, unit), (runner, beside(runner, unit))]
-        await launches(work)
+            work += [(runner, unit), (runner, control_unit(runner, unit))]
+        await run_launches(work)
     return {side: _samples(runner) for side, runner in runners.items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench.probes.speed import clock
+from bench.probes.clock import clock
 from bench.spec import Unavailable, Unsupported
 from studies.native import jax_native, keras_native, onnx_native, tensorflow_native, torch_native
 from studies.native.problem import Call, Problem, build_problem, flops

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from bench.probes.bench import ProbeContext
+from bench.probes.context import ProbeContext
 from bench.probes.speed import operations
 from bench.spec import Array, ModelSpec, Params, Training
 from bench.weights import initial_weights

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.analysis.timing import launch_time
+from bench.analysis.launch import launch_time
 from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.experiment import Experiment, Study

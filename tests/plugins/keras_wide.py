@@ -1,5 +1,6 @@
-"""The adapters of Keras on JAX and on PyTorch, with Keras' rounding of float64 to float32 taken
-away, so that their formulas can be held to 1e-9. `KERAS_BACKEND`, `jax` or `torch`, says which.
+"""The adapters of Keras on JAX and on PyTorch without Keras' rounding of float64 to float32.
+
+Their formulas can then be held to 1e-9. `KERAS_BACKEND`, `jax` or `torch`, chooses the adapter.
 """
 
 import os
@@ -8,14 +9,14 @@ from typing import Any
 
 import backends
 
-own = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
-REQUIRES, devices, unavailable = own.REQUIRES, own.devices, own.unavailable
-SUPPORTS = replace(own.SUPPORTS, dtypes=("bfloat16", "float32", "float64"), limits={})
+adapter = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
+REQUIRES, devices, unavailable = adapter.REQUIRES, adapter.devices, adapter.unavailable
+SUPPORTS = replace(adapter.SUPPORTS, dtypes=("bfloat16", "float32", "float64"), limits={})
 
 
-def open_session(*args: Any, **more: Any) -> Any:
+def open_session(*args: Any, **options: Any) -> Any:
     from keras.src.backend.common import dtypes
 
-    own.SUPPORTS = SUPPORTS
+    adapter.SUPPORTS = SUPPORTS
     dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
-    return own.open_session(*args, **more)
+    return adapter.open_session(*args, **options)

@@ -1,8 +1,8 @@
-"""The NumPy backend, but for some cases, in which it does what the environment asks for.
+"""The NumPy backend, except that it misbehaves in some cases.
 
-`MISBEHAVE="segfault lstm learning 3; wrong * parity *"` names what goes wrong, then the cell, the
-probe and the seed that it befalls; `*` is any. `wrong` is a session whose outputs are off;
-everything else happens as a session is opened.
+`MISBEHAVE="segfault lstm learning 3; wrong * parity *"` holds rules: a misdeed, then the cell, the
+probe and the random seed of the cases in which it happens; `*` stands for any. `wrong` returns a
+session whose outputs are off by one; every other misdeed happens while the session is opened.
 """
 
 import ctypes
@@ -23,42 +23,50 @@ from bench.spec import Supports
 REQUIRES = tuple(os.environ.get("MISBEHAVE_REQUIRES", "numpy").split())
 SUPPORTS = Supports(cells=os.environ.get("MISBEHAVE_CELLS", "rnn lstm gru feedforward").split())
 MOST_BYTES = 1 << 30
-"""What `grow` takes at most, should nobody stop it."""
+"""The most memory that `grow` takes if nobody stops it."""
 
 devices, unavailable = numpy_backend.devices, numpy_backend.unavailable
 
 
+def environment(threads: int) -> dict[str, str]:
+    """A variable of this adapter, and one that the harness sets as well."""
+    return {"MISBEHAVE_THREADS": str(threads), "NUMEXPR_NUM_THREADS": "99"}
+
+
 def settings(device: str) -> dict[str, Any]:
-    """Values of a framework's own kinds, which JSON does not know."""
-    return {"precision": np.float32(0.5), "dtype": np.dtype("float32")}
+    """Values of types that JSON lacks, as frameworks have them."""
+    variables = {name: os.environ.get(name) for name in environment(1)}
+    return {"precision": np.float32(0.5), "dtype": np.dtype("float32"), **variables}
 
 
 def open_session(spec: Any, params: Any, device: str, *training: Any) -> Any:
     session = numpy_backend.open_session(spec, params, device, *training)
-    what = misdeed(case_in_hand())
-    if what == "wrong":
-        return Wrong(session)
-    MISDEEDS[what]()
+    misdeed = chosen_misdeed(current_case())
+    if misdeed == "wrong":
+        return WrongSession(session)
+    MISDEEDS[misdeed]()
     return session
 
 
-def misdeed(case: Any) -> str:
+def chosen_misdeed(case: Any) -> str:
+    """The misdeed of the first rule that matches the case."""
+    case_fields = (case.model.cell, case.probe, str(case.seed))
     for rule in os.environ.get("MISBEHAVE", "nothing * * *").split(";"):
-        what, *whom = rule.split()
-        own = (case.cell, case.probe, str(case.seed))
-        if all(wanted in ("*", found) for wanted, found in zip(whom, own, strict=True)):
-            return what
+        misdeed, *patterns = rule.split()
+        pairs = zip(patterns, case_fields, strict=True)
+        if all(pattern in ("*", value) for pattern, value in pairs):
+            return misdeed
     return "nothing"
 
 
-def case_in_hand() -> Any:
-    """The worker's own case, read from the stack: a session is not told why it is opened."""
+def current_case() -> Any:
+    """The case that the worker is answering, read from its stack: sessions do not receive it."""
     frames = (frame for frame, _ in traceback.walk_stack(None))
     return next(f.f_locals["case"] for f in frames if f.f_code.co_name == "answer")
 
 
-class Wrong:
-    """A session that predicts too much by one."""
+class WrongSession:
+    """A session whose predictions are too large by one."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
@@ -83,17 +91,17 @@ def be_killed() -> None:
 
 
 def hang() -> None:
-    """With a child that holds on, as a compiler's helper may."""
+    """Sleep, with a child that sleeps as well, as a compiler's helper may."""
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     while True:
         time.sleep(600)
 
 
 def grow() -> None:
-    """Take memory page by page, and touch it, until somebody puts an end to it."""
-    held: list[bytearray] = []
-    while sum(map(len, held)) < MOST_BYTES:
-        held.append(bytearray(b"x" * (8 << 20)))
+    """Take and touch more and more memory until the process is stopped."""
+    blocks: list[bytearray] = []
+    while sum(map(len, blocks)) < MOST_BYTES:
+        blocks.append(bytearray(b"x" * (8 << 20)))
         time.sleep(0.01)
     raise RuntimeError("nobody stopped it")
 
@@ -103,18 +111,19 @@ def leave() -> None:
 
 
 def vanish() -> None:
-    """Without a word, exit handlers or flushing."""
+    """Exit without a message, exit handlers or flushing."""
     os._exit(7)
 
 
 def chatter() -> None:
+    """Print to standard output in every way a framework may."""
     print('{"status": "ok"}', flush=True)
     os.write(1, b"\xff\xfe not JSON\n")
     subprocess.run(["echo", "from a child"], check=True)
 
 
 def answer_nonsense() -> None:
-    """Write to the pipe that belongs to the worker, whatever its number is."""
+    """Write to the worker's pipe to its parent, whatever its number is."""
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2 and os.readlink(f"/proc/self/fd/{name}").startswith("pipe:"):
             os.write(int(name), b"nonsense\n")

@@ -1,0 +1,27 @@
+"""What is compiled: once for each model, however many sessions it has."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+
+
+# A process that compares more models than this drops the oldest, and with it the memory of its
+# compiled code.
+@lru_cache(maxsize=64)
+def compiled(function: Callable[..., Any], *fixed: Any, donate: tuple[int, ...] = ()) -> Any:
+    """Return the function under `jax.jit` with its first arguments fixed; `donate` numbers the
+    remaining arguments whose buffers it may reuse."""
+
+    def traced(*arguments: Any) -> Any:
+        # No TF32. A product takes its precision when it is traced, so this costs nothing later.
+        with jax.default_matmul_precision("highest"):
+            return function(*fixed, *arguments)
+
+    return jax.jit(traced, donate_argnums=donate)
+
+
+def path_of(lowered: str) -> str:
+    """The kernel that runs a lowered function: only a custom call leaves XLA."""
+    return "cudnn" if "cudnn_rnn" in lowered else "xla"

@@ -1,0 +1,36 @@
+"""What JAX says of this process: its devices, switches and memory."""
+
+import os
+from typing import Any
+
+import jax
+
+
+def devices() -> tuple[str, ...]:
+    try:
+        count = len(jax.devices("cuda"))
+    except RuntimeError:
+        count = 0
+    return ("cpu", *(f"cuda:{index}" for index in range(count)))
+
+
+def find_device(name: str) -> jax.Device:
+    """JAX's device behind `cpu`, `cuda` or `cuda:1`."""
+    platform, _, index = name.partition(":")
+    return jax.devices(platform)[int(index or 0)]
+
+
+def settings(device: str) -> dict[str, Any]:
+    return {
+        "matmul_precision": "highest",
+        "platform_version": find_device(device).client.platform_version,
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "preallocate": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "true"),
+        "x64": bool(jax.config.jax_enable_x64),
+        "disable_jit": bool(jax.config.jax_disable_jit),
+    }
+
+
+def peak_memory(device: str) -> int | None:
+    statistics = find_device(device).memory_stats()
+    return statistics["peak_bytes_in_use"] if statistics else None

@@ -1,0 +1,129 @@
+"""One model with its weights on a JAX device."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import numpy as np
+
+from backends._jax import functions
+from backends._jax.jit import compiled, path_of
+from backends._jax.network import to_canonical, to_native
+from backends._jax.optimiser import optimiser
+from backends._jax.runtime import find_device
+from backends._jax.stack import Stack
+from bench.spec import CELLS, Array, ModelSpec, Params, Training, Unsupported
+
+
+class JaxSession:
+    """See `bench.spec.Session`. Python only traces: each call of a method is one call of a function
+    that `jax.jit` compiled for these shapes."""
+
+    def __init__(
+        self, stack: Stack, spec: ModelSpec, params: Params, device: str, training: Training
+    ) -> None:
+        self.stack, self.spec = stack, spec
+        self.device, self.dtype = find_device(device), np.dtype(spec.storage)
+        self._compiled: dict[Callable[..., Any], Any] = {}
+        # Weights and optimiser state are donated: the update overwrites their buffers.
+        self._update = compiled(functions.update, stack, spec, training, donate=(0, 1))
+        with self._precision():
+            arrays = {name: np.asarray(value, self.dtype) for name, value in params.items()}
+            self.weights = jax.device_put(to_native(stack, spec, arrays), self.device)
+            self.optimiser_state = jax.device_put(
+                optimiser(training).init(self.weights), self.device
+            )
+        self._pending: Any = self.weights
+        self._last_shape, self._ran_without_jit = (1, 2, spec.inputs), False
+
+    def put(self, array: Any) -> Any:
+        with self._precision():
+            return jax.device_put(self._typed(array), self.device)
+
+    def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        return np.array(self._call(functions.predict, x, lengths, initial_state))
+
+    def forward(self, x: Any, lengths: Any = None) -> Any:
+        return self._call(functions.predict, x, lengths)
+
+    def hidden_states(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
+        return np.array(self._call(functions.hidden_states, x, lengths, initial_state))
+
+    def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
+        loss, (gradients, dx) = self._call(functions.all_gradients, x, y, lengths)
+        return float(loss), {**self._to_canonical(gradients), "x": np.array(dx)}
+
+    def backward(self, x: Any, y: Any, lengths: Any = None) -> Any:
+        return self._call(functions.gradients, x, y, lengths)
+
+    def hidden_gradients(self, x: Any, y: Any) -> Array:
+        return np.array(self._call(functions.hidden_gradients, x, y))
+
+    def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
+        x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
+        with self._precision():
+            self.weights, self.optimiser_state, self._pending = self._update(
+                self.weights, self.optimiser_state, x, y, lengths
+            )
+        self._note_call(x)
+        return self._pending
+
+    def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
+        if self.spec.bidirectional or self.spec.decoder:
+            raise Unsupported("only a model of one direction without a decoder can advance")
+        outputs, state = self._call(functions.advance, x, state)
+        return np.array(outputs), state if len(CELLS[self.spec.cell].states) > 1 else state[0]
+
+    def params(self) -> dict[str, Array]:
+        return self._to_canonical(self.weights)
+
+    def wait(self) -> None:
+        jax.block_until_ready((self._pending, self.weights))
+
+    def executed_path(self) -> str:
+        """Read from the text that the model is lowered to at the shape of the last call. With
+        `jax_disable_jit` nothing was compiled, and a scan was a loop in Python."""
+        if self._ran_without_jit or jax.config.jax_disable_jit:
+            return "python-loop"
+        x = self.put(np.zeros(self._last_shape))
+        with self._precision():
+            return path_of(self._function(functions.predict).lower(self.weights, x).as_text())
+
+    def _call(self, function: Callable[..., Any], x: Any, *others: Any) -> Any:
+        arguments = [self._argument(value) for value in (x, *others)]
+        with self._precision():
+            self._pending = self._function(function)(self.weights, *arguments)
+        self._note_call(x)
+        return self._pending
+
+    def _function(self, function: Callable[..., Any]) -> Any:
+        if function not in self._compiled:
+            self._compiled[function] = compiled(function, self.stack, self.spec)
+        return self._compiled[function]
+
+    def _note_call(self, x: Any) -> None:
+        """Remember what `executed_path` reports on."""
+        self._last_shape = x.shape
+        self._ran_without_jit = self._ran_without_jit or jax.config.jax_disable_jit
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """64 bits are on for a float64 model only: other sessions of the process keep 32."""
+        return jax.enable_x64(True) if self.spec.dtype == "float64" else nullcontext()
+
+    def _argument(self, value: Any) -> Any:
+        """An array, or a tuple of arrays, in the model's dtype; `jit` takes NumPy arrays."""
+        if value is None or isinstance(value, jax.Array):
+            return value
+        if isinstance(value, tuple | list):
+            return tuple(self._argument(item) for item in value)
+        return self._typed(value)
+
+    def _typed(self, array: Any) -> Array:
+        array = np.asarray(array)
+        return np.asarray(array, "int32" if array.dtype.kind in "iub" else self.dtype)
+
+    def _to_canonical(self, weights: Any) -> dict[str, Array]:
+        with self._precision():
+            params = to_canonical(self.stack, self.spec, weights)
+            return {name: np.array(value) for name, value in params.items()}

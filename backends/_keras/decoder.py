@@ -1,0 +1,89 @@
+"""The decoder: its inputs when it is taught, and its loop when it reads what it wrote.
+
+At each step a decoder reads `outputs + 1` features: the previous target or output, and the begin
+flag, which is one at the first step and zero after it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from backends._keras.layers import dtype_policy
+from bench.spec import CELLS, ModelSpec
+
+
+def teacher_inputs(spec: ModelSpec, y: Any) -> Any:
+    """What a taught decoder reads, `(batch, decoder, outputs + 1)`: the targets one step late.
+
+    A missing target, −1 or NaN, is read as zeros.
+    """
+    if spec.loss == "cross_entropy":
+        targets = ops.one_hot(y[:, :-1], spec.outputs, dtype=spec.storage)  # zeros for −1
+    else:
+        targets = ops.where(ops.isnan(y), ops.zeros_like(y), y)[:, :-1]
+    late = ops.pad(targets, [[0, 0], [1, 0], [0, 0]])
+    return ops.concatenate([late, _begin_flags(spec, y.shape[0])], -1)
+
+
+def free_running_outputs(
+    spec: ModelSpec, cells: list[Any], readout: Any, initial: list[list[Any]]
+) -> Any:
+    """What the decoder writes from these states of its layers when each step reads the output
+    before it: `(batch, decoder, outputs)`."""
+    batch = initial[0][0].shape[0]
+    first = ops.zeros((batch, spec.outputs), spec.storage)
+    loop = keras.layers.RNN(
+        _free_running_cell(spec, cells, readout), return_sequences=True, dtype=dtype_policy(spec)
+    )
+    states = [first, *(state for layer_states in initial for state in layer_states)]
+    return ops.cast(loop(_begin_flags(spec, batch), initial_state=states), spec.storage)
+
+
+@dataclass(frozen=True)
+class FreeRunningCell:
+    """A whole decoder as one Keras cell.
+
+    It reads the begin flag. Its states are what it read of its last output, then those of each of
+    its layers; its output is the readout. With `classes`, it reads the first of the largest
+    outputs as one-hot, otherwise the output itself.
+    """
+
+    cells: list[Any]
+    readout: Any
+    classes: int
+    state_size: list[int]
+    output_size: int
+    compute_dtype: str
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        previous, *layer_states = states
+        h, new_states = ops.concatenate([previous, inputs], -1), []
+        count = len(layer_states) // len(self.cells)
+        for k, cell in enumerate(self.cells):
+            h, cell_states = cell(h, layer_states[k * count : (k + 1) * count])
+            new_states += list(cell_states)
+        output = self.readout(h)
+        if self.classes:
+            previous = ops.one_hot(ops.argmax(output, -1), self.classes, dtype=output.dtype)
+        else:
+            previous = output
+        return output, [previous, *new_states]
+
+    __call__ = call
+
+
+def _free_running_cell(spec: ModelSpec, cells: list[Any], readout: Any) -> FreeRunningCell:
+    count = spec.layers * len(CELLS[spec.cell].states)
+    sizes = [spec.outputs] + [spec.hidden] * count
+    classes = spec.outputs if spec.loss == "cross_entropy" else 0
+    return FreeRunningCell(cells, readout, classes, sizes, spec.outputs, readout.compute_dtype)
+
+
+def _begin_flags(spec: ModelSpec, batch: int) -> Any:
+    """`(batch, decoder, 1)`: one at the first step, zero after it."""
+    flags = np.zeros((batch, spec.decoder, 1), spec.storage)
+    flags[:, 0] = 1
+    return ops.convert_to_tensor(flags)

@@ -1,0 +1,99 @@
+"""What the cells compute at one step, in place, and how they treat padding.
+
+`padding` `(T, 1, B)` is true beyond the end of a sequence, where the mask is 0 and the state is
+held; it is None where all sequences are full.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.spec import Array
+
+ELEMENTS = 1 << 17
+"""How many elements of the factors are computed at once: about what a core's own cache holds."""
+
+
+# ---- forward ----------------------------------------------------------------------------------
+
+
+def sigmoid(a: Array) -> None:
+    """σ(a) = 1 / (1 + exp(−a)), in place. For large −a, exp overflows to ∞ and σ is 0."""
+    np.negative(a, out=a)
+    np.exp(a, out=a)
+    a += 1
+    np.reciprocal(a, out=a)
+
+
+def interpolate(hidden: Array, t: int, z: Array, n: Array) -> None:
+    """The gru's h' = (1 − z)∘n + z∘h, as n + z∘(h − n)."""
+    after = np.subtract(hidden[t], n, out=hidden[t + 1])
+    after *= z
+    after += n
+
+
+def hold(states: Array, t: int, padding: Array | None) -> None:
+    """Beyond the end of a sequence, the state before the step replaces the one after it."""
+    if padding is not None:
+        np.copyto(states[t + 1], states[t], where=padding[t])
+
+
+# ---- backward ---------------------------------------------------------------------------------
+
+
+def blocks_in_reverse(time: int, elements: int) -> Iterator[slice]:
+    """Blocks of steps, the last first, whose factors have about `ELEMENTS` elements together;
+    `elements` is how many one step has."""
+    length = max(1, ELEMENTS // elements)
+    for stop in range(time, 0, -length):
+        yield slice(max(0, stop - length), stop)
+
+
+def in_reverse(block: slice, factors: Array) -> Iterator[tuple[int, Array]]:
+    """Each step of a block with its factors, the last first."""
+    return zip(range(block.stop - 1, block.start - 1, -1), factors[::-1], strict=True)
+
+
+def tanh_slope(tanh: Array, out: Array) -> Array:
+    """tanh' = 1 − tanh²."""
+    np.multiply(tanh, tanh, out=out)
+    return np.subtract(1, out, out=out)
+
+
+def sigmoid_slope(sigmoid: Array, out: Array) -> Array:
+    """σ' = σ − σ²."""
+    np.multiply(sigmoid, sigmoid, out=out)
+    return np.subtract(sigmoid, out, out=out)
+
+
+def interpolation_factors(h: Array, n: Array, z: Array, dh: Array, dn: Array, dz: Array) -> None:
+    """The derivatives of h' = (1 − z)∘n + z∘h with respect to h, into `dh`, and to the
+    preactivations of n and z, into `dn` and `dz`."""
+    np.subtract(h, n, out=dh)
+    sigmoid_slope(z, dz)
+    dz *= dh
+    tanh_slope(n, dn)
+    np.subtract(1, z, out=dh)
+    dn *= dh
+    np.copyto(dh, z)
+
+
+def clear_padding(factors: Array, block: slice, padding: Array | None) -> None:
+    """Beyond the end of a sequence nothing flows into the cell: its factors are 0."""
+    if padding is not None:
+        steps = padding[block]
+        np.copyto(factors, 0, where=steps if factors.ndim == 3 else steps[:, None])
+
+
+def pass_held_factors(factors: Array, block: slice, padding: Array | None) -> None:
+    """As `clear_padding`, but the first factor, dh'/dh, is 1: a held state passes its derivative
+    on to the state before it."""
+    if padding is not None:
+        clear_padding(factors, block, padding)
+        np.copyto(factors[:, 0], 1, where=padding[block])
+
+
+def pass_held(d_hidden: Array, t: int, padding: Array | None) -> None:
+    """Add the derivative of a held state to that of the state before it."""
+    if padding is not None:
+        np.add(d_hidden[t], d_hidden[t + 1], out=d_hidden[t], where=padding[t])

@@ -1,0 +1,63 @@
+"""Flags: one letter for each reason to read the numbers of a row with care."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.analysis.executed_path import fell_back
+from bench.analysis.rows import Row
+from bench.records.record import Record
+
+MAX_SPREAD = 0.2
+"""Interquartile range of a launch's samples over their median; a wider one is flagged."""
+MAX_OTHERS_BUSY = 0.1
+"""Processors that other processes kept busy while the clock ran."""
+MAX_STOLEN = 0.02
+"""Processors that the host of a virtual machine took away while the clock ran."""
+
+
+def speed_flags(launches: Sequence[Record], phases: Sequence[str], info: Mapping[str, Any]) -> str:
+    """The flags of a row of the speed table, in a fixed order. `phases` were timed in every
+    launch; `info` is the content of `run.json`."""
+    warmed_up = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in phases]
+    raised = {
+        "w": 0.0 in warmed_up,
+        "s": widest_spread(launches, phases) > MAX_SPREAD,
+        "l": (others_busy(launches) or 0.0) > MAX_OTHERS_BUSY,
+        "h": any(map(_slowed_down, launches)),
+        "c": any(r.metrics.get("native_calls") == 0 for r in launches),
+        "e": len({r.environment for r in launches}) > 1,
+        "f": fell_back(launches, info),
+        "i": "step" not in phases,
+    }
+    return "".join(flag for flag, is_raised in raised.items() if is_raised)
+
+
+def learning_flags(row: Row, info: Mapping[str, Any]) -> str:
+    """The flags of a row of the learning table: those that do not concern times."""
+    inference_only = any(r.metrics.get("gradients_compared") == 0 for r in row.measured("parity"))
+    untimed = [record for record in row.records if record.probe != "speed"]
+    return "f" * fell_back(untimed, info) + "i" * inference_only
+
+
+def widest_spread(launches: Sequence[Record], phases: Sequence[str]) -> float:
+    """The largest interquartile range over the median, of all launches and phases."""
+    return max(_spread(r.samples[phase]) for r in launches for phase in phases)
+
+
+def others_busy(launches: Sequence[Record]) -> float | None:
+    """Processors that other processes kept busy, in the worst launch; None if not recorded."""
+    busy = [b for r in launches if (b := r.metrics.get("others_busy")) is not None]
+    return max(busy, default=None)
+
+
+def _spread(samples: Sequence[float]) -> float:
+    low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
+    return float((high - low) / middle)
+
+
+def _slowed_down(launch: Record) -> bool:
+    """Whether a processor or the GPU was throttled, or the host took processors away."""
+    limits = {"stolen": MAX_STOLEN, "throttled": 0.0, "gpu_throttled": 0.0}
+    return any((launch.metrics.get(name) or 0.0) > limit for name, limit in limits.items())

@@ -1,0 +1,171 @@
+"""Build the evidence of a comparison from the records of both sides."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from bench.analysis.launch import LaunchRule, launch_time
+from bench.analysis.rows import Row
+from bench.compare.both_sides import Sides, in_common
+from bench.compare.evidence import ControlKey, Evidence, Launch, MatchedRow, SpeedEvidence
+from bench.compare.matching import Absence, SideRecords, match_rows
+from bench.compare.outcomes import (
+    GradientOutcome,
+    LaunchOutcome,
+    LearningOutcome,
+    ParityOutcome,
+)
+from bench.options import ALL_BACKENDS
+from bench.plan.case import model_key
+from bench.records.machine import machine_differences
+from bench.records.record import Record
+
+Value = TypeVar("Value")
+
+PRODUCT_KEY = ("backend", "device", "dtype", "threads", "launch")
+"""The rate of a large matrix product is measured once in each process and dtype."""
+
+
+def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
+    """The evidence in the records of both sides."""
+    rows, absent_rows = match_rows(sides.base.records, sides.head.records)
+    request = sides.head.info.get("request") or {}
+    times = control_times if live else product_times
+    return Evidence(
+        live=live,
+        rows=[_matched_row(label, row) for label, row in rows],
+        absences=absent_rows + _absent_backends(sides),
+        other_machine="" if live else _other_machine(sides.map(lambda side: side.info)),
+        speed_requested=live and "speed" in (request.get("probes") or ()),
+        control=in_common(sides.map(lambda side: times(side.records))),
+    )
+
+
+# ---- rows ------------------------------------------------------------------------------------
+
+
+def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
+    return MatchedRow(
+        label=label,
+        backend=rows.base.backend,
+        dtype=rows.base.dtype,
+        model_keys=rows.map(lambda row: model_key(row.records[0].case)),
+        changed_settings=_changed_settings(rows.map(lambda row: row.size)),
+        parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
+        learning=rows.map(
+            lambda row: _by_seed(_of_probe(row, "learning"), LearningOutcome.from_record)
+        ),
+        gradients=rows.map(
+            lambda row: _by_seed(_of_probe(row, "gradients"), GradientOutcome.from_record)
+        ),
+        speed=_speed_evidence(rows.map(lambda row: _of_probe(row, "speed"))),
+    )
+
+
+def _changed_settings(settings: Sides[Mapping[str, Any]]) -> dict[str, Sides[Any]]:
+    """A setting that one side does not know is no difference by itself: the first loss and the
+    first gradients show whether the model is the same."""
+    base, head = settings
+    return {
+        name: Sides(base[name], head[name])
+        for name in base
+        if name in head and base[name] != head[name]
+    }
+
+
+def _of_probe(row: Row, probe: str) -> list[Record]:
+    return [record for record in row.records if record.probe == probe]
+
+
+def _not_skipped(row: Row) -> list[Record]:
+    return [record for record in _of_probe(row, "parity") if record.status != "skipped"]
+
+
+def _by_seed(records: Iterable[Record], outcome: Callable[[Record], Value]) -> dict[int, Value]:
+    return {record.case["seed"]: outcome(record) for record in records}
+
+
+def _speed_evidence(records: Sides[Sequence[Record]]) -> SpeedEvidence:
+    return SpeedEvidence(
+        launches=in_common(records.map(_by_launch)),
+        phases=records.map(_timed_phases),
+        settings={
+            name: records.map(partial(_distinct_values, name=name))
+            for name in ("threads", "phase_s")
+        },
+    )
+
+
+def _by_launch(records: Iterable[Record]) -> dict[Launch, LaunchOutcome]:
+    launches = {
+        (record.case["launch"], record.case["threads"]): LaunchOutcome.from_record(record)
+        for record in records
+    }
+    return dict(sorted(launches.items(), key=lambda item: item[0]))
+
+
+def _timed_phases(records: Iterable[Record]) -> set[str]:
+    return {phase for record in records if record.status == "ok" for phase in record.samples}
+
+
+def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
+    return sorted({record.case[name] for record in records if name in record.case})
+
+
+# ---- what cannot be compared -----------------------------------------------------------------
+
+
+def _absent_backends(sides: Sides[SideRecords]) -> list[Absence]:
+    """The backends that could not run: on the head alone, or on both sides although their device
+    was named. A backend that is missing everywhere and was not named does not belong to the
+    comparison. With all backends, neither does one that cannot run on a device where others ran."""
+    base, head = sides.map(lambda side: list(side.info.get("missing") or ()))
+    request = sides.head.info.get("request") or {}
+    devices, every_backend = request.get("devices"), ALL_BACKENDS in (request.get("backends") or ())
+    records = sides.head.records if every_backend else ()
+    used_devices = {record.case["device"] for record in records if record.status == "ok"}
+    named = bool(devices) and devices != ["auto"]
+    lost = [Absence(name=gap, missing_from="head") for gap in head if gap not in base]
+    never_ran = [
+        Absence(name=gap, missing_from="both")
+        for gap in head
+        if gap in base and named and _device(gap) not in used_devices
+    ]
+    return lost + never_ran
+
+
+def _device(gap: str) -> str:
+    """The device in `torch on cuda:1: why not`."""
+    return gap.split(" on ", 1)[-1].split(": ")[0]
+
+
+def _other_machine(infos: Sides[Mapping[str, Any]]) -> str:
+    """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
+    base, head = infos.map(lambda info: info.get("machine") or {})
+    if not base or not head:
+        return "run.json of a side does not name its machine"
+    differences = machine_differences(base, head)
+    return f"another machine: {'; '.join(differences)}" if differences else ""
+
+
+# ---- the control -----------------------------------------------------------------------------
+
+
+def control_times(records: Iterable[Record]) -> dict[ControlKey, float]:
+    """Seconds of the control beside each launch of a live comparison, by backend and launch."""
+    return {
+        (record.case["backend"], record.case["launch"]): launch_time(
+            record.samples["control"], LaunchRule.MINIMUM
+        )
+        for record in records
+        if record.probe == "control" and record.status == "ok"
+    }
+
+
+def product_times(records: Iterable[Record]) -> dict[ControlKey, float]:
+    """The control of a stored run: the inverse rate of a large matrix product, by `PRODUCT_KEY`."""
+    return {
+        tuple(record.case[name] for name in PRODUCT_KEY): 1 / rate
+        for record in records
+        if (rate := record.metrics.get("product_gflops"))
+    }

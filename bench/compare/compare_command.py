@@ -1,0 +1,140 @@
+"""The command `compare`: measure or read two sides, judge them, and write the verdict."""
+
+import os
+from collections.abc import Sequence
+from math import inf
+from pathlib import Path
+
+from bench.compare.both_sides import Sides
+from bench.compare.build_evidence import build_evidence
+from bench.compare.choose_sides import open_sides
+from bench.compare.conclusion import ComparisonResult, exit_code
+from bench.compare.decision import Rule
+from bench.compare.defaults import with_comparison_defaults
+from bench.compare.judge import judge
+from bench.compare.live_command import LiveSettings, compare_live
+from bench.compare.matching import SideRecords
+from bench.compare.options import CompareOptions
+from bench.compare.outputs.files import write_files
+from bench.compare.outputs.markdown import append_step_summary
+from bench.compare.outputs.terminal import print_findings
+from bench.options import WorkerOptions
+from bench.plan.probes import PROFILES
+from bench.plan.request import Request
+from bench.plan.selection import Registry
+from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.run.limits import job_count, parse_duration, run_name, worker_limits
+from bench.spec import Unavailable
+
+MARGIN = 0.02
+"""A median is flagged from this far above the change that is tolerated."""
+INTERRUPTED = 130
+
+
+def compare_command(
+    request: Request,
+    runs: Sequence[str],
+    options: CompareOptions,
+    worker_options: WorkerOptions,
+    *,
+    backends: Registry,
+    entry: Path,
+    root: Path,
+) -> int:
+    """Compare two sides; return the exit code. `runs` are the names of two stored runs, or empty
+    for a live comparison. `entry` is the program that starts workers, `root` the folder of
+    comparisons."""
+    if runs:
+        return _stored(runs, options, root)
+    if not (options.aa or options.base or options.base_python or options.head_python):
+        raise Unavailable(
+            "compare what? Name two stored runs (compare BASE HEAD), a commit (--base REV) or an "
+            "interpreter (--base-python PATH), or compare a side with itself (--aa)"
+        )
+    return _live(request, options, worker_options, backends, entry, root)
+
+
+def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
+    if len(runs) != 2:
+        raise Unavailable(f"two stored runs make a comparison, not {len(runs)}")
+    live_options = ("base", "head", "base_python", "head_python", "aa")
+    if wrong := [name for name in live_options if getattr(options, name)]:
+        flag = wrong[0].replace("_", "-")
+        raise Unavailable(f"stored runs are compared as they are: --{flag} has no meaning")
+    rule = _rule(options)
+    folders = Sides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
+    sides = folders.map(lambda folder: SideRecords(folder.records(), folder.info()))
+    path = _new_folder(options, root)
+    with storage_errors(f"cannot write to {path}"):
+        path.mkdir(parents=True)
+    about = [f"base: run {folders.base.id}", f"head: run {folders.head.id}"]
+    about += ["stored runs: the weaker comparison"]
+    findings = judge(build_evidence(sides, live=False), rule)
+    return _conclude(path, ComparisonResult(findings, about, rule, sides))
+
+
+def _live(
+    request: Request,
+    options: CompareOptions,
+    worker_options: WorkerOptions,
+    backends: Registry,
+    entry: Path,
+    root: Path,
+) -> int:
+    rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
+    path = _new_folder(options, root)
+    request = with_comparison_defaults(request)
+    time_limit_s = PROFILES[request.settings().profile].time_limit_s
+    settings = LiveSettings(
+        path=path,
+        request=request,
+        rule=rule,
+        budget_s=budget_s,
+        limits=worker_limits(worker_options, time_limit_s),
+        jobs=job_count(worker_options),
+        backends=backends,
+        entry=entry,
+    )
+    with open_sides(options, request.get("backends") or (), entry) as sides:
+        result = compare_live(sides, settings)
+        return INTERRUPTED if result is None else _conclude(path, result)
+
+
+def _conclude(path: Path, result: ComparisonResult) -> int:
+    """Print and write the verdict; return the exit code."""
+    print_findings(result.findings, result.about)
+    print(f"records and verdicts: {path}")
+    write_files(path, result)
+    append_step_summary(result.findings, result.about)
+    return exit_code(result.findings)
+
+
+def _rule(options: CompareOptions) -> Rule:
+    least, excluded = options.least, options.excluded
+    if not MARGIN <= least < inf:
+        raise Unavailable(f"--least must be a share of at least {MARGIN:g}, not {least:g}")
+    if not least < excluded < inf:
+        raise Unavailable(f"--excluded must be a share above {least:g}, not {excluded:g}")
+    return Rule(
+        tolerated=round(least - MARGIN, 9),
+        least=least,
+        excluded=excluded,
+        pairs=options.pairs,
+        rounds=options.rounds,
+    )
+
+
+def _run_folder(root: Path, name: str) -> RunFolder:
+    """A stored run: by its name among the runs, or by a path, which can be a side of an earlier
+    comparison."""
+    if os.sep in name:
+        return RunFolder.existing(root, name)
+    return RunFolder.existing(root.parent / "runs", name)
+
+
+def _new_folder(options: CompareOptions, root: Path) -> Path:
+    """The folder of this comparison; `RecordsError` where it exists."""
+    path = root / run_name(options.run_id)
+    if path.exists():
+        raise RecordsError(f"comparison {path.name} exists in {root}; choose another --run-id")
+    return path

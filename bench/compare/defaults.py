@@ -1,0 +1,28 @@
+"""What a live comparison measures unless the user says otherwise."""
+
+from bench.plan.request import Request
+from bench.spec import Unavailable
+
+DEFAULT_TASK = "adding:short"
+SEEDS = tuple(range(8))
+PROBES = ("parity", "learning", "gradients", "speed")
+"""All probes that are compared."""
+PHASE_S = 0.15
+"""Seconds that a launch times one phase."""
+THREADS = 1
+"""With as many threads as processors, any other process stops all threads at each barrier: a second
+busy process makes small kernels several times slower."""
+
+
+def with_comparison_defaults(request: Request) -> Request:
+    """The request with the defaults of a comparison; `Unavailable` for a probe that is not
+    compared. A unit is one launch, because a comparison counts its launches itself."""
+    if wrong := [name for name in request.get("probes") or () if name not in PROBES]:
+        raise Unavailable(f"probe {wrong[0]!r} is not compared; choose from {', '.join(PROBES)}")
+    return request.with_defaults(
+        tasks=[DEFAULT_TASK],
+        probes=list(PROBES),
+        seeds=list(SEEDS),
+        phases=["step"],
+        threads=THREADS,
+    ).replacing(launches=1, phase_s=PHASE_S)

@@ -1,0 +1,79 @@
+"""Everything that both sides recorded, matched row by row: what the judge decides on."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from bench.compare.both_sides import Sides
+from bench.compare.matching import Absence
+from bench.compare.outcomes import (
+    AnyOutcome,
+    GradientOutcome,
+    LaunchOutcome,
+    LearningOutcome,
+    ParityOutcome,
+)
+
+BySeed = Mapping[int, AnyOutcome]
+
+Launch = tuple[int, int]
+"""The number of a launch, and its number of threads."""
+
+ControlKey = tuple[Any, ...]
+"""What one measurement of the control accompanied, see `bench.compare.build_evidence`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedEvidence:
+    """The launches of one row: those that both sides recorded, by number."""
+
+    launches: Mapping[Launch, Sides[LaunchOutcome]]
+    phases: Sides[Set[str]]
+    """The phases that each side timed."""
+    settings: Mapping[str, Sides[Sequence[Any]]]
+    """The different values of `threads` and `phase_s` on each side."""
+
+    def seconds(self, phase: str) -> dict[Launch, Sides[float]]:
+        """Seconds a call in one phase, for the launches in which both sides timed it."""
+        return {
+            launch: outcomes.map(lambda outcome: outcome.seconds[phase])
+            for launch, outcomes in self.launches.items()
+            if all(phase in outcome.seconds for outcome in outcomes)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchedRow:
+    """One model in one backend, as both sides have it."""
+
+    label: str
+    backend: str
+    dtype: str
+    model_keys: Sides[str]
+    """The model of each side, see `bench.plan.case.model_key`."""
+    changed_settings: Mapping[str, Sides[Any]]
+    """The settings that both sides name and in which they differ."""
+    parity: Sides[BySeed[ParityOutcome]]
+    """Without skipped cases."""
+    learning: Sides[BySeed[LearningOutcome]]
+    gradients: Sides[BySeed[GradientOutcome]]
+    speed: SpeedEvidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All evidence of one comparison, built once a round.
+
+    `live` says that launches were measured in pairs, close in time. Launches of stored runs were
+    not, and no later round confirms what they show.
+    """
+
+    live: bool
+    rows: Sequence[MatchedRow]
+    absences: Sequence[Absence]
+    other_machine: str
+    """Why the machines of two stored runs cannot be compared; empty where they can."""
+    speed_requested: bool
+    """Whether a live comparison was to time its rows; a stored run has what it has."""
+    control: Mapping[ControlKey, Sides[float]]
+    """Seconds of the control, where both sides timed it."""

@@ -1,0 +1,74 @@
+"""One line of a verdict, and how an outcome or a decision becomes one."""
+
+from dataclasses import dataclass, replace
+
+from bench.compare.both_sides import Sides
+from bench.compare.decision import Decision, Rule, Verdict
+from bench.compare.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one check of one row. `base` and `head` are in `unit`; `ratio` is head over
+    base, with its 95% confidence interval."""
+
+    row: str
+    check: str
+    verdict: Verdict
+    reason: str = ""
+    base: float | None = None
+    head: float | None = None
+    unit: str = ""
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    pairs: int = 0
+
+
+def outcome_finding(row: str, check: str, outcomes: Sides[Outcome]) -> Finding:
+    """The verdict on a case that failed, or that cannot be run, on one side or on both."""
+    base, head = outcomes
+    if base.status == head.status:
+        if base.status == "failed":
+            return Finding(row, check, Verdict.NOT_COMPARABLE, f"both failed: {head.reason}")
+        return Finding(row, check, Verdict.PASS)
+    if head.status == "skipped":
+        return Finding(row, check, Verdict.MISSING, f"not in the head: {head.reason}")
+    if base.status == "skipped":
+        return Finding(row, check, Verdict.NOT_COMPARABLE, f"not in the base: {base.reason}")
+    if head.status == "ok":
+        verdict = Verdict.IMPROVED if check == "parity" else Verdict.NOT_COMPARABLE
+        return Finding(row, check, verdict, f"the base failed: {base.reason}")
+    return Finding(row, check, Verdict.REGRESSED, f"the head failed: {head.reason}")
+
+
+def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Finding:
+    """The finding of a statistical decision."""
+    return Finding(
+        row,
+        check,
+        decision.verdict,
+        decision.reason,
+        ratio=decision.ratio,
+        low=decision.low,
+        high=decision.high,
+        p=decision.p,
+        pairs=pairs,
+    )
+
+
+def require_enough(decision: Decision, rule: Rule, count: int, needed: int, unit: str) -> Decision:
+    """The decision; or an inconclusive one where there are too few pairs (`unit` names them) for
+    it. A pass counts as such where its ratio is as large as a change that is flagged: more pairs
+    might have shown it."""
+    ratio = decision.ratio or 1.0
+    may_hide = decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + rule.least
+    if count >= needed or not (may_hide or decision.verdict == Verdict.INCONCLUSIVE):
+        return decision
+    reason = decision.reason or "the change is too large to pass"
+    return replace(
+        decision,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=f"{reason}; {count} {unit}, {needed} are needed",
+    )

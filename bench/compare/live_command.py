@@ -1,0 +1,88 @@
+"""A live comparison from its plan to its verdict."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from bench.compare.both_sides import Sides
+from bench.compare.compilation_cache import with_compilation_cache
+from bench.compare.conclusion import ComparisonResult
+from bench.compare.decision import Rule
+from bench.compare.judge import judge
+from bench.compare.live import LiveComparison, MeasuredSide
+from bench.compare.sides import Side, SidePlan, plan_side
+from bench.plan.request import Request
+from bench.plan.selection import Registry
+from bench.run.display import status_line
+from bench.run.process import Limits
+from bench.run.runner import run_to_completion
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSettings:
+    """How a live comparison is made: into which folder, by which rule, and what it may take."""
+
+    path: Path
+    request: Request
+    rule: Rule
+    budget_s: float
+    limits: Limits
+    jobs: int
+    backends: Registry
+    entry: Path
+    """The program that starts the workers of the control: this checkout's."""
+
+
+def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult | None:
+    """Plan, measure and judge both sides; None where the user interrupted it."""
+    plans = sides.map(lambda side: plan_side(side, settings.request))
+    for side, plan in zip(sides, plans, strict=True):
+        for gap in plan.missing:
+            print(f"{side.name}: not run: {gap}", file=sys.stderr)
+    rule = settings.rule.for_rows(_timed_phases(plans.base, settings.request))
+    try:
+        with TemporaryDirectory(prefix="recurrent-bench-") as compiled, status_line() as say:
+            measured = _create_sides(sides, plans, settings, Path(compiled))
+            comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
+            run_to_completion(comparison.measure(settings.jobs, say))
+    except KeyboardInterrupt:
+        print(f"stopped; what was measured is in {settings.path}", file=sys.stderr)
+        return None
+    findings = judge(comparison.evidence(), rule)
+    return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
+
+
+def _timed_phases(plan: SidePlan, request: Request) -> int:
+    """How many decisions on speed there will be: one for each phase of each timed case."""
+    timed = [case for case in plan.cases if case.probe == "speed"]
+    return len(timed) * len(request.get("phases") or ())
+
+
+def _create_sides(
+    sides: Sides[Side], plans: Sides[SidePlan], settings: LiveSettings, compiled: Path
+) -> Sides[MeasuredSide]:
+    """Both sides with new run folders. The control is NumPy's of this checkout on both, so that
+    neither side can change it."""
+    control = Side("control", "", sys.executable, settings.entry)
+
+    def create(side: Side, plan: SidePlan) -> MeasuredSide:
+        command = side.start_command(settings.backends)
+        return MeasuredSide.create(
+            settings.path,
+            side,
+            plan,
+            command=with_compilation_cache(command, compiled / side.name),
+            control=control.start_command(settings.backends, "numpy"),
+            limits=settings.limits,
+        )
+
+    return Sides(create(sides.base, plans.base), create(sides.head, plans.head))
+
+
+def _about(sides: Sides[Side], plans: Sides[SidePlan]) -> list[str]:
+    """What the sides are, and which backends could run on neither."""
+    lines = [f"{side.name}: {side.label}" for side in sides]
+    on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]
+    return lines + [f"on neither side: {gap}" for gap in on_neither]

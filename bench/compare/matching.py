@@ -1,0 +1,94 @@
+"""Match the rows of two sides: which row of the head is compared with which row of the base."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bench.analysis.rows import Row, row_label, rows_from_records
+from bench.compare.both_sides import Sides
+from bench.records.record import Record
+from bench.spec import Training
+
+MatchedRows = list[tuple[str, Sides[Row]]]
+"""The label of each row that both sides have, with the row of each side."""
+
+
+@dataclass(frozen=True)
+class SideRecords:
+    """What one side recorded, and the contents of its `run.json`."""
+
+    records: Sequence[Record]
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Absence:
+    """A row or a backend that could not be compared. `missing_from` is "base", "head" or
+    "both"."""
+
+    name: str
+    missing_from: str
+
+
+def match_rows(base: Iterable[Record], head: Iterable[Record]) -> tuple[MatchedRows, list[Absence]]:
+    """The rows that both sides have, and those that one side lacks, by name.
+
+    Rows match by backend, device, dtype, cell and task, where the task carries the options that
+    tell its sizes apart. The other rows are matched once more, labelled by the options that tell
+    the sizes of their own side apart: such a pair differs in a setting, which a check reports.
+    """
+    rows = measured_rows([*assign_run(base, "base"), *assign_run(head, "head")])
+    matched = _same_label(rows)
+    labels = {_identity(row): row_label(row.keys) for row in rows}
+    matched_labels = {label for label, _ in matched}
+    others = [row for row in rows if row_label(row.keys) not in matched_labels]
+    relabelled = [*_relabelled(others, "base"), *_relabelled(others, "head")]
+    matched_by_size = _same_label(relabelled)
+    matched_labels = {label for label, _ in matched_by_size}
+    absences = [
+        Absence(name=labels[_identity(row)], missing_from="head" if row.run == "base" else "base")
+        for row in relabelled
+        if row_label(row.keys) not in matched_labels
+    ]
+    return matched + matched_by_size, sorted(absences, key=lambda absence: absence.name)
+
+
+def measured_rows(records: Iterable[Record]) -> list[Row]:
+    """The rows of these records. Without the control, and without rows of which every case was
+    skipped: there the backend does not express the model."""
+    rows = rows_from_records([record for record in records if record.probe != "control"])
+    return [row for row in rows if any(r.status != "skipped" for r in row.records)]
+
+
+def assign_run(records: Iterable[Record], run: str) -> list[Record]:
+    """The records as those of one run, so that rows are matched within it alone."""
+    return [replace(record, run=run, case=_complete(record.case)) for record in records]
+
+
+def _complete(case: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings of a case with its optimiser, which older records of training do not name."""
+    if "learning_rate" not in case:
+        return case
+    return {"optimiser": Training().optimiser, **case}
+
+
+def _same_label(rows: Iterable[Row]) -> MatchedRows:
+    """The labels that a row of each side has, in the order of the rows."""
+    by_label: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_label.setdefault(row_label(row.keys), {})[row.run] = row
+    return [
+        (label, Sides(sides["base"], sides["head"]))
+        for label, sides in by_label.items()
+        if len(sides) == 2
+    ]
+
+
+def _relabelled(rows: Iterable[Row], side: str) -> list[Row]:
+    """The rows of one side, labelled by the options that tell the sizes among them apart."""
+    return measured_rows(record for row in rows if row.run == side for record in row.records)
+
+
+def _identity(row: Row) -> tuple[str, str]:
+    """The same for a row before and after it is labelled anew."""
+    return row.run, row.records[0].key

@@ -1,0 +1,112 @@
+"""How a case ended on one side, reduced to the numbers that the checks compare."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from bench.analysis.launch import LaunchRule, launch_time
+from bench.analysis.timing import PHASES
+from bench.records.record import Record
+
+
+class Outcome(Protocol):
+    """Whether a case succeeded, and why not."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+
+
+AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityOutcome:
+    """The parity gate of one seed. `first_values` holds the first loss and the first gradient
+    norm, by metric; None for a number that is not finite. A metric is absent where the backend does
+    not train, or where the record is older than the metric."""
+
+    status: str
+    reason: str | None
+    first_values: Mapping[str, float | None]
+
+    @classmethod
+    def from_record(cls, record: Record) -> "ParityOutcome":
+        return cls(status=record.status, reason=record.reason, first_values=record.metrics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningOutcome:
+    """The training of one seed: the loss of every update, and the score on held-out data."""
+
+    status: str
+    reason: str | None
+    losses: Sequence[float]
+    score: float | None
+    chance: float | None
+    """The score of a model that learned nothing."""
+    solved: bool
+    steps_to_solve: float | None
+    diverged: bool
+
+    @classmethod
+    def from_record(cls, record: Record) -> "LearningOutcome":
+        metrics = record.metrics
+        return cls(
+            status=record.status,
+            reason=record.reason,
+            losses=record.samples.get("loss", ()),
+            score=metrics.get("score"),
+            chance=metrics.get("chance"),
+            solved=bool(metrics.get("solved")),
+            steps_to_solve=metrics.get("steps_to_solve"),
+            diverged=metrics.get("diverged_at") is not None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientOutcome:
+    """The gradients of one seed's training: the norm at every checkpoint, and how many values were
+    NaN and Inf."""
+
+    status: str
+    reason: str | None
+    norms: Sequence[float]
+    nan: float
+    inf: float
+
+    @classmethod
+    def from_record(cls, record: Record) -> "GradientOutcome":
+        return cls(
+            status=record.status,
+            reason=record.reason,
+            norms=record.samples.get("gradient_norm", ()),
+            nan=record.metrics.get("gradient_nan") or 0,
+            inf=record.metrics.get("gradient_inf") or 0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchOutcome:
+    """One launch of the speed probe: seconds a call, by phase; NaN where a sample is not a time."""
+
+    status: str
+    reason: str | None
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def from_record(cls, record: Record) -> "LaunchOutcome":
+        return cls(
+            status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
+        )
+
+
+def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The time of a launch in each phase that has samples: the fastest sample, because a
+    disturbance only adds time."""
+    return {
+        phase: launch_time(samples[phase], LaunchRule.MINIMUM)
+        for phase in PHASES
+        if samples.get(phase)
+    }

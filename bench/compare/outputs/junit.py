@@ -1,0 +1,40 @@
+"""The verdict as JUnit XML, which continuous-integration servers read."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree as Xml
+
+from bench.compare.decision import Verdict
+from bench.compare.finding import Finding
+from bench.compare.outputs.table import describe
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f]")
+"""XML cannot hold them; the last words of a dying process may."""
+ELEMENTS: Mapping[Verdict, str] = {
+    Verdict.REGRESSED: "failure",
+    Verdict.MISSING: "failure",
+    Verdict.NOT_COMPARABLE: "error",
+    Verdict.INCONCLUSIVE: "skipped",
+}
+"""How JUnit calls a verdict that is not green."""
+
+
+def junit(findings: Sequence[Finding]) -> str:
+    """A test case for each check of each row."""
+    counts = Counter(ELEMENTS.get(finding.verdict) for finding in findings)
+    suite = Xml.Element(
+        "testsuite",
+        name="recurrent-bench compare",
+        tests=str(len(findings)),
+        failures=str(counts["failure"]),
+        errors=str(counts["error"]),
+        skipped=str(counts["skipped"]),
+    )
+    for finding in findings:
+        case = Xml.SubElement(suite, "testcase", classname=finding.row, name=finding.check)
+        if element := ELEMENTS.get(finding.verdict):
+            message = CONTROL_CHARACTERS.sub("?", describe(finding))
+            Xml.SubElement(case, element, message=message)
+    Xml.indent(suite)
+    return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,81 @@
+"""Git: the repository of a file, and the files of a revision in a folder of their own."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.compare.sides import last_line
+from bench.spec import Unavailable
+
+GIT_LIMIT_S = 300
+BRANCHES_IN_HINT = 8
+
+
+def repository_of(file: Path) -> Path:
+    """The root of the git repository that holds this file; `Unavailable` where there is none."""
+    try:
+        return Path(_git(file.resolve().parent, "rev-parse", "--show-toplevel"))
+    except Unavailable as error:
+        raise Unavailable(f"{file} is not in a git repository: {error}") from None
+
+
+@contextmanager
+def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
+    """Check a revision out into a temporary folder; yield the folder and the full name of the
+    commit. `Unavailable` where the repository has no such revision."""
+    commit = _commit(repository, revision)
+    folder = Path(tempfile.mkdtemp(prefix="recurrent-bench-"))
+    try:
+        _git(repository, "worktree", "add", "--detach", "--force", str(folder / "tree"), commit)
+        yield folder / "tree", commit
+    finally:
+        with suppress(Unavailable):
+            _git(repository, "worktree", "remove", "--force", str(folder / "tree"))
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(Unavailable):
+            _git(repository, "worktree", "prune")
+
+
+def _commit(repository: Path, revision: str) -> str:
+    name = f"{revision}^{{commit}}"
+    try:
+        return _git(repository, "rev-parse", "--verify", "--end-of-options", name)
+    except Unavailable:
+        hint = _hint(repository)
+        raise Unavailable(f"no revision {revision!r} in {repository}{hint}") from None
+
+
+def _hint(repository: Path) -> str:
+    """What the repository has in place of a revision that it lacks."""
+    count = f"--count={BRANCHES_IN_HINT}"
+    branches = _git(repository, "for-each-ref", "--format=%(refname:short)", count)
+    hint = f"; it knows {', '.join(branches.split())}" if branches else ""
+    if _git(repository, "rev-parse", "--is-shallow-repository") == "true":
+        hint += "; it is a shallow clone: fetch more of its history"
+    return hint
+
+
+def moved_files(backends: Sequence[str], repository: Path, tree: Path) -> dict[str, str]:
+    """The files in a worktree of the backends that the user named as files in its repository."""
+    moved, root = {}, repository.resolve()
+    for name in backends:
+        path = Path(name).resolve()
+        if name.endswith(".py") and path.is_relative_to(root):
+            moved[name] = str(tree / path.relative_to(root))
+    return moved
+
+
+def _git(folder: Path, *words: str) -> str:
+    """The output of a git command; `Unavailable` with its last message where it fails."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=GIT_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"git does not work: {error}") from None
+    if done.returncode:
+        raise Unavailable(last_line(done.stderr))
+    return done.stdout.strip()

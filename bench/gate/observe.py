@@ -1,0 +1,77 @@
+"""What the gate compares: the arrays that a session computes for one model on one batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.spec import Array, Params, Session, Supports
+
+STEPS = 5
+LOSSES = "losses of five steps"
+TRAINED = " after five steps"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The arrays that a backend can compute, beside outputs and hidden states."""
+
+    training: bool = True
+    hidden_gradients: bool = True
+
+    @classmethod
+    def from_supports(cls, supports: Supports) -> "Scope":
+        training = bool(supports.training)
+        return cls(training, training and bool(supports.hidden_gradients))
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The compared arrays by name, and the `trajectory`: the gradients of all weights before
+    each of the five steps.
+
+    Names are `output`, `hidden states`, `loss`, `d <parameter>` and `d x` for gradients,
+    `d hidden states` for dL/dh_t, `losses of five steps` and `<parameter> after five steps`.
+    The trajectory is empty where nobody asked for it.
+    """
+
+    arrays: Mapping[str, Array]
+    trajectory: Sequence[Params] = ()
+
+
+def observe(
+    session: Session, x: Array, y: Array, scope: Scope = Scope(), *, trajectory: bool = False
+) -> Observation:
+    """Everything that the scope covers. Trains the session for five steps."""
+    arrays = observe_untrained(session, x, y, scope)
+    if not scope.training:
+        return Observation(arrays)
+    losses, gradients = _train(session, session.put(x), session.put(y), trajectory)
+    arrays[LOSSES] = losses
+    arrays |= {f"{name}{TRAINED}": value for name, value in session.params().items()}
+    return Observation(arrays, gradients)
+
+
+def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dict[str, Array]:
+    """The arrays at the weights that the session has, by name."""
+    x, y = session.put(x), session.put(y)
+    arrays = {"output": session.predict(x), "hidden states": session.hidden_states(x)}
+    if scope.training:
+        loss, gradients = session.gradients(x, y)
+        arrays["loss"] = np.asarray(loss)
+        arrays |= {f"d {name}": value for name, value in gradients.items()}
+    if scope.hidden_gradients:
+        arrays["d hidden states"] = session.hidden_gradients(x, y)
+    return arrays
+
+
+def _train(session: Session, x: Any, y: Any, trajectory: bool) -> tuple[Array, list[Params]]:
+    """The losses before each of a few updates, and the gradients before each if asked for."""
+    losses, gradients = [], list[Params]()
+    for _ in range(STEPS):
+        if trajectory:
+            by_name = session.gradients(x, y)[1]
+            gradients.append({name: value for name, value in by_name.items() if name != "x"})
+        losses.append(float(session.step(x, y)))
+    return np.asarray(losses), gradients

@@ -1,0 +1,69 @@
+"""The reference's runs on one model and batch: what the gate knows before it judges a backend."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bench.gate.allowance import ReferenceRuns
+from bench.gate.observe import Observation, Scope, observe, observe_untrained
+from bench.gate.rounding import rounded_inputs
+from bench.gate.summation import gradients_in_order
+from bench.probes.context import ProbeContext
+from bench.spec import Array, ModelSpec, Params, Training
+
+
+@dataclass(frozen=True)
+class ModelOnBatch:
+    """What the backend and the reference are given: a model, its weights and a batch."""
+
+    model: ModelSpec
+    training: Training
+    weights: Params
+    x: Array
+    y: Array
+
+    @property
+    def terms(self) -> int:
+        """Steps of all sequences together: a gradient adds up that many terms."""
+        batch, time, _ = self.x.shape
+        return int(batch * time)
+
+    def in_dtype(self, dtype: str) -> "ModelOnBatch":
+        return replace(self, model=replace(self.model, dtype=dtype))
+
+
+def run_reference(context: ProbeContext, subject: ModelOnBatch, scope: Scope) -> ReferenceRuns:
+    """The reference in float64, in the model's dtype, and with its sums in order."""
+    exact = _observe_reference(context, subject.in_dtype("float64"), scope)
+    if subject.model.dtype == "float64":
+        return ReferenceRuns(exact)
+    rounded = tuple(_rounded_runs(context, subject, scope))
+    if not scope.training or subject.model.dtype != "float32":
+        return ReferenceRuns(exact, rounded)
+    return ReferenceRuns(exact, rounded, _gradients_in_order(context, subject))
+
+
+def _observe_reference(context: ProbeContext, subject: ModelOnBatch, scope: Scope) -> Observation:
+    session = context.open_reference(subject.model, subject.weights, subject.training)
+    return observe(session, subject.x, subject.y, scope, trajectory=True)
+
+
+def _rounded_runs(
+    context: ProbeContext, subject: ModelOnBatch, scope: Scope
+) -> Iterator[Observation]:
+    """The reference in float32 on inputs rounded to the model's dtype: the first run with
+    everything, the others at the initial weights only."""
+    dtype, narrow = subject.model.dtype, subject.in_dtype("float32")
+    for run, (weights, x) in enumerate(rounded_inputs(dtype, subject.weights, subject.x)):
+        rounded = replace(narrow, weights=weights, x=x)
+        if run == 0:
+            yield _observe_reference(context, rounded, scope)
+        else:
+            session = context.open_reference(rounded.model, weights, rounded.training)
+            yield Observation(observe_untrained(session, x, rounded.y, scope))
+
+
+def _gradients_in_order(context: ProbeContext, subject: ModelOnBatch) -> Params:
+    """The gradients of weights, added up in the order that loses most."""
+    session = context.open_reference(subject.model, subject.weights)
+    terms = session.gradient_terms(session.put(subject.x), session.put(subject.y))
+    return gradients_in_order(terms, subject.weights)

@@ -1,0 +1,40 @@
+"""The options of the command line: one table, from which the parsers and the checks follow.
+
+An option is one field of a dataclass, with its kind, choices, default and help. A new option takes
+one entry in its dataclass and the line of code that uses its value.
+"""
+
+from bench.options.arguments import add_options, explicit
+from bench.options.checks import AnyOptions, check_words, checked, is_of_kind
+from bench.options.settings import (
+    ALL_BACKENDS,
+    EXECUTION,
+    MODEL,
+    RunOptions,
+    Settings,
+    WorkerOptions,
+    processor_count,
+)
+from bench.options.table import Kind, Option, Options, flag_of, option, table
+
+__all__ = [
+    "ALL_BACKENDS",
+    "EXECUTION",
+    "MODEL",
+    "AnyOptions",
+    "Kind",
+    "Option",
+    "Options",
+    "RunOptions",
+    "Settings",
+    "WorkerOptions",
+    "add_options",
+    "check_words",
+    "checked",
+    "explicit",
+    "flag_of",
+    "is_of_kind",
+    "option",
+    "processor_count",
+    "table",
+]

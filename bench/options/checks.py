@@ -1,0 +1,77 @@
+"""Checks of option values against the table: their kind, their choices and their bounds."""
+
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from math import inf, isfinite
+from typing import Any, TypeVar
+
+from bench.options.table import Kind, Option, Options, flag_of, table
+from bench.spec import Unavailable
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def checked(options: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
+    """The options with these values and with the defaults of all others; lists without repeats.
+
+    Raises `Unavailable`, which names the value that an option does not accept, and what it accepts.
+    """
+    entries = table(options)
+    return options(**{name: _checked(name, entries[name], v) for name, v in values.items()})
+
+
+def _checked(name: str, entry: Option, value: Any) -> Any:
+    values = list(dict.fromkeys(value)) if entry.value_kind.is_list else [value]
+    label = flag_of(name) if entry.on_command_line else name
+    if entry.value_kind in (Kind.WHOLE, Kind.WHOLES):
+        _check_whole(label, entry, values)
+    elif entry.value_kind is Kind.NUMBER:
+        _check_number(label, entry, value)
+    elif entry.choices:
+        check_words(entry.noun or name, values, entry.choices)
+    return values if entry.value_kind.is_list else value
+
+
+def _check_whole(label: str, entry: Option, values: Sequence[int]) -> None:
+    most = entry.most() if entry.most else inf
+    for value in values:
+        if entry.choices and value not in entry.choices:
+            choices = " or ".join(map(str, entry.choices))
+            raise Unavailable(f"{label} must be {choices}, not {value}")
+        if entry.least is not None and not entry.least <= value <= most:
+            bounds = f"from {entry.least} up" if most == inf else f"from {entry.least} to {most}"
+            raise Unavailable(f"{label} must be a whole number {bounds}, not {value}")
+
+
+def _check_number(label: str, entry: Option, value: float) -> None:
+    if isfinite(value) and (entry.above is None or value > entry.above):
+        return
+    if entry.above is None:
+        accepted = "a number"
+    else:
+        accepted = "a positive number" if entry.above == 0 else f"a number above {entry.above:g}"
+    raise Unavailable(f"{label} must be {accepted}, not {value:g}")
+
+
+def check_words(noun: str, values: Sequence[str], choices: Collection[str]) -> list[str]:
+    """The values without repeats. `noun` is what an error message calls one value.
+
+    Raises `Unavailable`, which names a wrong value, the choices with a similar spelling, and all
+    choices.
+    """
+    for value in values:
+        if value not in choices:
+            similar = get_close_matches(value, choices, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(similar)}?" if similar else "."
+            raise Unavailable(f"unknown {noun} {value!r}{hint} Known: {', '.join(choices)}")
+    return list(dict.fromkeys(values))
+
+
+def is_of_kind(options: type[Options], name: str, value: Any) -> bool:
+    """Whether an option of this name exists and can have this value, which was read from a file."""
+    entry = table(options).get(name)
+    if entry is None:
+        return False
+    types = (int, float) if entry.value_kind is Kind.NUMBER else (entry.value_kind.type,)
+    values = value if entry.value_kind.is_list else [value]
+    return isinstance(values, list) and bool(values) and all(type(v) in types for v in values)

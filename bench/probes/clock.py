@@ -1,0 +1,87 @@
+"""The clock of the speed probe: warm up, then take samples of steady calls."""
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any, NamedTuple
+
+SAMPLES = 12
+"""The least number of samples; at most `MAX_SAMPLES` are taken within the budget."""
+MAX_SAMPLES = 8 * SAMPLES
+SAMPLE_S = 0.005
+"""Seconds of the shortest sample: a short call is repeated until it takes as long."""
+WINDOW = 5
+"""Samples in a window of the warm-up."""
+AGREEMENT = 0.05
+"""The warm-up is over when the medians of two successive windows differ by less."""
+
+
+class SteadySamples(NamedTuple):
+    """Seconds of one call for each sample, the calls in a sample, and whether the warm-up
+    settled before its budget was spent."""
+
+    seconds: list[float]
+    calls: int
+    warmed_up: bool
+
+
+def clock(call: Callable[[], Any], session: Any, calls: int) -> float:
+    """Seconds for a number of calls, until the device has finished them."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    session.wait()
+    return time.perf_counter() - start
+
+
+def steady_samples(call: Callable[[], Any], session: Any, budget_s: float) -> SteadySamples:
+    """Warm up, then take samples of at least `SAMPLE_S` each.
+
+    The warm-up ends when the medians of two successive windows agree, or after `budget_s`
+    seconds. Sampling ends after `budget_s` more, but not before `SAMPLES` samples.
+    """
+    once = clock(call, session, 1)
+    calls = _calls_per_sample(max(once, 1e-7))
+    samples: list[float] = []
+    with _garbage_collector_off():
+        last_window, warmed_up = _warm_up(call, session, calls, budget_s)
+        calls = _calls_per_sample(last_window)
+        end = time.perf_counter() + budget_s
+        while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < MAX_SAMPLES):
+            samples.append(clock(call, session, calls) / calls)
+    return SteadySamples(samples, calls, warmed_up)
+
+
+def _warm_up(
+    call: Callable[[], Any], session: Any, calls: int, budget_s: float
+) -> tuple[float, bool]:
+    """The median seconds a call in the last window, and whether the last two windows agree."""
+    end = time.perf_counter() + budget_s
+    windows, settled = [_window_median(call, session, calls)], False
+    while not settled and (len(windows) < 2 or time.perf_counter() < end):
+        windows.append(_window_median(call, session, calls))
+        settled = abs(windows[-1] / windows[-2] - 1) < AGREEMENT
+    return windows[-1], settled
+
+
+def _window_median(call: Callable[[], Any], session: Any, calls: int) -> float:
+    return median(clock(call, session, calls) / calls for _ in range(WINDOW))
+
+
+def _calls_per_sample(seconds: float) -> int:
+    return max(1, math.ceil(SAMPLE_S / seconds))
+
+
+@contextmanager
+def _garbage_collector_off() -> Iterator[None]:
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

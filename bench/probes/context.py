@@ -1,0 +1,164 @@
+"""What a probe works with, and what it returns."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from bench.plan.case import Case
+from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
+from bench.weights import initial_weights
+
+T = TypeVar("T")
+REUSED_SESSIONS = 2
+"""Sessions that a worker keeps for reuse: one that trains, one in float64."""
+STREAMS = {"weights": 0, "batches": 1, "writing": 3}
+EVALUATION_SEED = (0, 2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Raw numbers of one case. `failure` says why the case failed in spite of them."""
+
+    metrics: Mapping[str, float | None]
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    failure: str | None = None
+
+
+class ReferenceSession(Session, Protocol):
+    """A session of the NumPy reference."""
+
+    def gradient_terms(self, x: Any, y: Any, lengths: Any = None) -> Mapping[str, Sequence[Any]]:
+        """The operands of every weight gradient, by parameter name: blocks of rows as in
+        `bench.gate.summation.GradientTerms`, one below the other."""
+
+
+class Stopwatch:
+    """Adds up the seconds spent inside the adapters' calls."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, its time added to `seconds`."""
+
+        def timed_call(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return timed_call
+
+
+class StopwatchSession:
+    """A session whose calls a stopwatch times. The speed probe never measures through it."""
+
+    def __init__(self, session: Session, watch: Stopwatch) -> None:
+        self._session, self._watch = session, watch
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._session, name)
+        if callable(value):
+            value = self._watch.timed(value)
+            setattr(self, name, value)
+        return value
+
+
+@dataclass(frozen=True)
+class ProbeContext:
+    """One case with everything that a probe may need."""
+
+    case: Case
+    task: Task
+    backend: Backend
+    reference: Backend
+    watch: Stopwatch
+    cache: dict[str, Any]
+    """Results that do not depend on the case; they live as long as the worker."""
+
+    opened: dict[ModelSpec, Session] = field(default_factory=dict)
+    """The session of the case's own model, once it is open; it can tell the executed path."""
+
+    @property
+    def supports(self) -> Supports:
+        """What the backend declares, or the defaults where it declares nothing."""
+        return getattr(self.backend, "SUPPORTS", Supports())
+
+    def cached(self, name: str, compute: Callable[[], T]) -> T:
+        """The result of `compute`, which is called once a worker."""
+        if name not in self.cache:
+            self.cache[name] = compute()
+        result: T = self.cache[name]
+        return result
+
+    def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
+        """A session whose calls the stopwatch times."""
+        native = self.watch.timed(self.open_native)(model, params, training)
+        return StopwatchSession(native, self.watch)
+
+    def reopen(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
+        """Like `open`, for calls that no probe times: restarts an earlier session of the same
+        model and training with these weights if it can, so that many seeds compile once."""
+        sessions: dict[Any, Any] = self.cache.setdefault("sessions", {})
+        key = model, training
+        if key in sessions:
+            native = sessions[key]
+            self.watch.timed(native.restart)(params)
+            self._remember(model, native)
+        else:
+            native = self.watch.timed(self.open_native)(model, params, training)
+            if hasattr(native, "restart"):
+                _make_room(sessions)
+                sessions[key] = native
+        return StopwatchSession(native, self.watch)
+
+    def open_native(self, model: ModelSpec, params: Params, training: Training) -> Session:
+        """The adapter's own session, without a stopwatch around its calls."""
+        session = self.backend.open_session(model, params, self.case.device, training)
+        self._remember(model, session)
+        return session
+
+    def open_reference(
+        self, model: ModelSpec, params: Params, training: Training = Training()
+    ) -> ReferenceSession:
+        """A session of the reference, on the CPU."""
+        session = self.watch.timed(self.reference.open_session)(model, params, "cpu", training)
+        return StopwatchSession(session, self.watch)
+
+    def import_framework(self) -> None:
+        """Open and drop a tiny session, because frameworks import modules of theirs that late."""
+        tiny = replace(self.case.model, inputs=1, hidden=1, outputs=1)
+        weights = initial_weights(tiny, np.random.default_rng(0))
+        self.backend.open_session(tiny, weights, self.case.device, self.case.training).wait()
+
+    def weights(self, model: ModelSpec) -> dict[str, Array]:
+        """The canonical initial weights of this case's seed."""
+        case = self.case
+        return initial_weights(
+            model,
+            self.rng("weights"),
+            case.initial.scheme,
+            forget_bias=case.initial.forget_bias,
+            time=self.task.time,
+        )
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """A generator for `weights`, `batches`, `writing` or `evaluation`, independent of the
+        others and seeded by the case; the evaluation set is the same for all seeds."""
+        if purpose == "evaluation":
+            return np.random.default_rng(EVALUATION_SEED)
+        return np.random.default_rng([self.case.seed, STREAMS[purpose]])
+
+    def _remember(self, model: ModelSpec, session: Session) -> None:
+        if model == self.case.model:
+            self.opened[model] = session
+
+
+def _make_room(sessions: dict[Any, Any]) -> None:
+    """Drop the oldest sessions until one more may be kept."""
+    for oldest in list(sessions)[: len(sessions) + 1 - REUSED_SESSIONS]:
+        del sessions[oldest]

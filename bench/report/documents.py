@@ -1,0 +1,107 @@
+"""The Markdown page and the LaTeX document of a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.tables import Tables
+from bench.records.record import Record
+from bench.report.markup import (
+    escape_latex,
+    escape_markdown,
+    latex_table,
+    markdown_list,
+    markdown_table,
+)
+from bench.report.notes import notes, overall_lines
+from bench.report.origin import harness_line, origin
+from bench.report.sections import Section, sections
+from bench.report.words import merge_intervals, not_measured_words
+
+PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[a3paper,landscape,margin=15mm]{geometry}
+\usepackage{array,booktabs,longtable}
+\begin{document}\scriptsize
+"""
+
+Infos = Mapping[str, Mapping[str, Any]]
+Figures = Mapping[tuple[str, ...], Sequence[Path]]
+"""Files of the plots by run, task, device and dtype; `()` for plots of several sections."""
+
+
+def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figures: Figures) -> str:
+    """All tables with their plots, the notes, and the environment of each run."""
+    blocks = [f"# Results of {' and '.join(infos)}"]
+    for section in _sections(tables):
+        names = [path.name for path in figures.get(section.table_key, ())]
+        blocks += _markdown_section(section, names)
+    if lines := overall_lines(tables.overall):
+        blocks += ["## Over all models", markdown_list(lines)]
+    for path in figures.get((), ()):
+        blocks += ["## Growth", f"![How the time of a step grows]({path.name})"]
+    if len(tables.not_measured):
+        blocks += ["## Not measured", markdown_table(not_measured_words(tables.not_measured))]
+    if lines := notes(tables):
+        blocks += ["## How to read the tables", markdown_list(lines)]
+    blocks += ["## Environment", *(markdown_list(lines) for lines in _origins(infos, records))]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> str:
+    """A document that compiles on its own; each of its tables can be copied out."""
+    captioned: list[tuple[str, pd.DataFrame]] = []
+    for section in _sections(tables):
+        about = f"{section.title}. {section.score}"
+        captioned += [(f"Learning and gradients: {about}", section.learning)]
+        captioned += [(f"Every score: {section.title}", section.all_scores)]
+        captioned += [(f"Speed and memory: {section.title}", section.speed)]
+    captioned += [("Not measured", not_measured_words(tables.not_measured))]
+    origins = ["; ".join(lines) for lines in _origins(infos, records)]
+    lines = [*overall_lines(tables.overall), *notes(tables), *origins]
+    body = "\n".join(latex_table(caption, frame) for caption, frame in captioned if len(frame))
+    paragraphs = "\n\n".join(escape_latex(line) for line in lines)
+    return f"{PREAMBLE}{body}\n{paragraphs}\n\\end{{document}}\n"
+
+
+def _sections(tables: Tables) -> list[Section]:
+    """The sections, with each interval written behind its value."""
+    return [
+        replace(
+            section,
+            learning=merge_intervals(section.learning),
+            speed=merge_intervals(section.speed),
+        )
+        for section in sections(tables)
+    ]
+
+
+def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
+    """Title, settings, the tables with their headings, and the images."""
+    blocks = [f"## {escape_markdown(section.title)}", escape_markdown(section.settings)]
+    if len(section.learning):
+        blocks += ["### Learning and gradients", escape_markdown(section.score)]
+        blocks += [markdown_table(section.learning)]
+    if len(section.all_scores):
+        blocks += ["### Every score", markdown_table(section.all_scores)]
+    if len(section.speed):
+        blocks += ["### Speed and memory", markdown_table(section.speed)]
+    if section.generated_text:
+        lines = [f"{title}: {text}" for title, text in section.generated_text.items()]
+        blocks += ["### Written after training", markdown_list(lines)]
+    return [*blocks, *(f"![{name.removesuffix('.png')}]({name})" for name in images)]
+
+
+def _origins(infos: Infos, records: Sequence[Record]) -> list[list[str]]:
+    """For each run the lines of its origin, and the harness's share of the time."""
+    origins = []
+    for run, info in infos.items():
+        lines = [f"{name}: {value}" for name, value in origin(run, info).items()]
+        run_records = [record for record in records if record.run == run]
+        harness = harness_line(run_records, info.get("sessions_s", []))
+        origins.append([*lines, *([harness] if harness else [])])
+    return origins

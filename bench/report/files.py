@@ -1,0 +1,84 @@
+"""The files of a report: Markdown, CSV, LaTeX and PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.analysis.tables import Tables, build_tables
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record
+from bench.report.documents import Figures, Infos, latex_document, markdown_page
+from bench.spec import Unavailable
+
+FORMATS = ("markdown", "csv", "latex", "plots")
+
+
+def write_report(
+    folders: Sequence[RunFolder], records: Sequence[Record], formats: Sequence[str], output: Path
+) -> list[Path]:
+    """Write the files into the folder `output` and return their paths. Raises `Unavailable` for an
+    unknown format, and `RecordsError` where two runs have the same name or the folder cannot be
+    written to."""
+    if unknown := [name for name in formats if name not in FORMATS]:
+        raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
+    _check_names(folders)
+    infos = {folder.id: folder.info() for folder in folders}
+    tables = build_tables(records, infos)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        figures = _draw(tables, output) if "plots" in formats else {}
+        texts = _texts(tables, infos, records, formats, figures)
+        for name, text in texts.items():
+            (output / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordsError(f"cannot write to {output}: {error.strerror or error}") from error
+    images = [path for paths in figures.values() for path in paths]
+    return [*(output / name for name in texts), *images]
+
+
+def _check_names(folders: Sequence[RunFolder]) -> None:
+    paths: dict[str, Path] = {}
+    for folder in folders:
+        path = folder.path.resolve()
+        if paths.setdefault(folder.id, path) != path:
+            raise RecordsError(
+                f"two runs have the same name {folder.id!r}: {paths[folder.id]} and {path}. "
+                "Rename one of the folders"
+            )
+
+
+def _draw(tables: Tables, output: Path) -> Figures:
+    from bench.report.plots import plots  # imports matplotlib
+
+    return plots(tables, output)
+
+
+def _texts(
+    tables: Tables,
+    infos: Infos,
+    records: Sequence[Record],
+    formats: Sequence[str],
+    figures: Figures,
+) -> dict[str, str]:
+    """The contents of the text files, by file name."""
+    texts: dict[str, str] = {}
+    if "markdown" in formats:
+        texts["tables.md"] = markdown_page(tables, infos, records, figures)
+    if "csv" in formats:
+        texts["learning.csv"] = _csv(tables.learning)
+        texts["speed.csv"] = _csv(tables.speed)
+        texts["not_measured.csv"] = _csv(tables.not_measured)
+    if "latex" in formats:
+        texts["tables.tex"] = latex_document(tables, infos, records)
+    return texts
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Raw numbers, not rounded; several numbers in one field are separated by semicolons."""
+
+    def joined(value: Any) -> Any:
+        return ";".join(map(repr, value)) if isinstance(value, tuple) else value
+
+    return str(frame.map(joined).to_csv(index=False, lineterminator="\n"))

@@ -1,0 +1,53 @@
+"""The command that shows a metric over the stored runs of this machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.analysis.history import METRICS, MetricHistory, metric_histories
+from bench.options import check_words
+from bench.records import machine
+from bench.records.folder import RunFolder, storage_errors
+from bench.report.history_table import history_table
+from bench.report.terminal import print_frame
+from bench.spec import Unavailable
+
+
+def history_command(metric: str, root: Path, output: Path | None, words: Sequence[str]) -> int:
+    """Print a metric's levels and changes and plot them, for the series whose label holds one of
+    the words (without words, for all). The exit code is 3 where there is no such series."""
+    check_words("metric", [metric], list(METRICS))
+    folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
+    if not folders:
+        raise Unavailable(f"no runs of this machine in {root}")
+    records = [record for folder in folders for record in folder.records()]
+    infos = {folder.id: folder.info() for folder in folders}
+    histories = [
+        history
+        for history in metric_histories(records, infos, metric)
+        if not words or any(word in history.label for word in words)
+    ]
+    changed = sum(bool(history.changes) for history in histories)
+    print_frame(
+        [f"{metric} over {len(folders)} runs of this machine in {root}"],
+        history_table(histories, METRICS[metric]),
+        f"{changed} of {len(histories)} series changed",
+    )
+    if several := [history for history in histories if len(history.points) > 1]:
+        _draw(several, metric, (output or root) / f"history-{metric}.png")
+    return 0 if histories else 3
+
+
+def _ran_here(folder: RunFolder) -> bool:
+    recorded = folder.info().get("machine") or {}
+    return not machine.machine_differences(recorded, machine.describe_machine())
+
+
+def _draw(histories: Sequence[MetricHistory], metric: str, path: Path) -> None:
+    """Save the plot and print its path."""
+    from bench.report.history_plot import history_figure  # imports matplotlib
+    from bench.report.plots import save
+
+    with storage_errors(f"cannot write to {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(history_figure(histories, metric, METRICS[metric]), path)
+    print(path)

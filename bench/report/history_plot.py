@@ -1,0 +1,51 @@
+"""The plot of a metric over stored runs: values, intervals, levels and their changes."""
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from bench.analysis.history import Metric, MetricHistory
+from bench.report.panels import BACKEND_COLOURS, GREY, WIDTH
+from bench.report.plots import STYLE
+
+COLUMNS = 2
+TITLE_LETTERS = 52
+"""The longest line of a panel's title."""
+
+
+def history_figure(histories: Sequence[MetricHistory], name: str, metric: Metric) -> Figure:
+    """A panel for each history, two side by side, each with axes of its own."""
+    lines = -(-len(histories) // COLUMNS)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.2 + 1.9 * lines))
+        grid = figure.subplots(lines, COLUMNS, squeeze=False)
+        for axes, history in zip(grid.flat, histories, strict=False):
+            _draw_history(axes, history, metric.scale)
+        for axes in grid.flat[len(histories) :]:
+            axes.set_visible(False)
+        unit = f" ({metric.unit})" if metric.unit else ""
+        figure.suptitle(f"{name}{unit} over runs; a dashed line: a new level", x=0.01, ha="left")
+    return figure
+
+
+def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
+    values = [scale * point.value for point in history.points]
+    for index, point in enumerate(history.points):
+        if point.low is not None and point.high is not None:
+            interval = [scale * point.low, scale * point.high]
+            axes.plot([index, index], interval, color=BACKEND_COLOURS[0], alpha=0.4, lw=3)
+    axes.plot(range(len(values)), values, "o", ms=3.5, color=BACKEND_COLOURS[0])
+    for first, last, median in history.levels():
+        ends = [first - 0.4, last + 0.4]
+        axes.plot(ends, [scale * median] * 2, color=BACKEND_COLOURS[1], lw=1.4)
+    for start in history.changes:
+        axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
+    axes.set_title(fill(history.label, TITLE_LETTERS), fontsize=8)
+    if min(values) > 0:
+        tops = [scale * point.high for point in history.points if point.high is not None]
+        axes.set_ylim(0, 1.1 * max([*values, *tops]))
+    ticks = sorted({0, *history.changes, len(values) - 1})
+    axes.set_xticks(ticks, [history.points[k].started[:10] for k in ticks], fontsize=7)

@@ -1,0 +1,41 @@
+"""Checks that a series suits the settings of a forecast."""
+
+from tasks._series.catalogue import Series
+
+
+def check_lengths(series: Series, *, length: int, horizon: int, ahead: int, period: int) -> None:
+    """Raise `ValueError` for settings that ask for more values than a series has.
+
+    A window with the values to forecast, and a period, must fit into half of the training part;
+    the values to forecast into the test part.
+    """
+    train, tested = series.train, series.end - series.train
+    total = f"{series.name} has {series.end} values, {train} to train on and {tested} to forecast"
+    most, span = train // 2, length + horizon + ahead - 1
+    if span > most:
+        raise ValueError(
+            f"length + horizon + ahead − 1 must be at most {most}, not {length} + {horizon} + "
+            f"{ahead} − 1 = {span}: {total}"
+        )
+    if period > most:
+        raise ValueError(f"period must be at most {most}, not {period}: {total}")
+    if ahead > tested:
+        raise ValueError(f"ahead must be at most {tested}, not {ahead}: {total}")
+
+
+def check_changes(series: Series, unit: float) -> None:
+    """Raise `ValueError` if the values to learn from or to forecast never change.
+
+    `unit` is that of the windows: zero if the network would only ever have to answer zero.
+    """
+    if not unit:
+        raise ValueError(
+            f"nothing to learn from {series.name}: its first {series.train} values, the training "
+            "part, never change, or each value to forecast equals the last of its window. Choose "
+            "another column"
+        )
+    if not series.error_variance():
+        raise ValueError(
+            f"nothing to forecast in {series.name}: all values after the first {series.train}, the "
+            "test part, are equal. Choose another column"
+        )

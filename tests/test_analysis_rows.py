@@ -1,0 +1,44 @@
+"""Records are gathered into rows by run, task, size, device, dtype, cell and backend."""
+
+import pandas as pd
+from report_records import (
+    STEP_S,
+    all_probes,
+    parity_record,
+    speed_record,
+    tables_of,
+    three_backends,
+)
+
+from bench.report.sections import sections
+
+
+def test_sizes_of_a_task_are_labelled_by_the_first_options_that_tell_them_apart() -> None:
+    records = [r for n in (9, 50, 10) for r in all_probes(length=n, batch=n)]
+    labels = list(dict.fromkeys(tables_of(records).speed["task"]))
+    assert labels == ["adding length=9", "adding length=10", "adding length=50"]
+
+
+def test_records_of_different_runs_are_never_put_together() -> None:
+    tables = tables_of(all_probes(launches=1, run="r") + all_probes(launches=1, run="s"))
+    assert tables.speed["launches"].tolist() == [1, 1]
+    titles = {section.title for section in sections(tables)}
+    assert titles == {"adding, cpu, float32, run r", "adding, cpu, float32, run s"}
+
+
+def test_later_record_counts_where_a_case_was_recorded_twice() -> None:
+    tables = tables_of([parity_record(), speed_record(1.0), speed_record(3.0)])
+    assert tables.speed["launches"].tolist() == [1]
+    assert tables.speed["step_s"].iloc[0] > 2 * STEP_S
+
+
+def test_tables_have_the_same_columns_full_and_empty() -> None:
+    full, empty = tables_of(three_backends()), tables_of([])
+    for name in ("learning", "speed", "overall", "not_measured"):
+        frame = getattr(empty, name)
+        assert isinstance(frame, pd.DataFrame)
+        assert frame.empty
+        columns = list(getattr(full, name).columns)
+        assert list(frame.columns) == [
+            column for column in columns if not column.startswith(("baseline.", "final."))
+        ]

@@ -1,0 +1,133 @@
+"""Times, ranks and flags come from the stored samples."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from report_records import (
+    ENVIRONMENT,
+    INFO,
+    all_probes,
+    forward_only_record,
+    parity_record,
+    record,
+    speed_record,
+    tables_of,
+    terminal_text,
+    three_backends,
+)
+
+from bench.analysis.tables import build_tables
+from bench.report.learning_words import learning_words
+from bench.report.speed_words import speed_words
+from bench.report.terminal import render
+from bench.report.words import format_number
+
+
+@pytest.mark.parametrize(("device", "share"), [("cpu", 0.25), ("cuda:0", 0.5)])
+def test_times_come_from_the_samples_and_not_from_the_metrics(device: str, share: float) -> None:
+    launches = [speed_record(k, launch=k, device=device) for k in (1, 2, 9)]
+    row = tables_of([parity_record(device=device), *launches]).speed.iloc[0]
+    times = [float(np.quantile(launch.samples["step"], share)) for launch in launches]
+    assert row["step_s"] == sorted(times)[1]
+    assert row["step_launches_s"] == tuple(times)
+    assert row["sequences_per_s"] == pytest.approx(16 / times[1])
+    assert row["gflops"] == pytest.approx(8e6 / times[1] / 1e9)
+    assert row["first_call_s"] == 0.75
+
+
+def test_product_share_compares_with_the_product_of_the_same_launches() -> None:
+    product = {"product_gflops": 40.0}
+    launches = [speed_record(launch=k, extra_metrics=product) for k in range(3)]
+    speed = tables_of([parity_record(), *launches]).speed
+    assert speed["product_share"].iloc[0] == pytest.approx(speed["gflops"].iloc[0] / 40)
+    assert "of product" in speed_words(speed)
+    assert "of product" not in speed_words(tables_of(all_probes()).speed)
+
+
+def test_backend_that_does_not_train_is_listed_without_a_rank() -> None:
+    metrics = {"parity_error": 1e-7, "parity_tolerance": 1e-5, "gradients_compared": 0.0}
+    parity = record("parity", metrics=metrics, backend="onnx")
+    launches = [forward_only_record(launch=k, backend="onnx") for k in range(3)]
+    records = [*all_probes(), parity, *launches]
+    tables = tables_of(records)
+    assert tables.not_measured.empty
+    words = speed_words(tables.speed).set_index("backend")
+    assert words.loc["onnx", ["rank", "step (ms)", "flags"]].tolist() == ["–", "–", "*i"]
+    fastest_forward = format_number(1e3 * tables.speed["forward_s"].min())
+    assert words.loc["onnx", "forward (ms)"] == fastest_forward
+    assert learning_words(tables.learning).set_index("backend").loc["onnx", "flags"] == "*i"
+    assert "inference only" in terminal_text(records)
+
+
+@pytest.mark.parametrize(("expected", "flag"), [("one_dnn", ""), (None, ""), ("cudnn", "*f")])
+def test_unexpected_kernel_is_flagged_in_every_table(expected: str | None, flag: str) -> None:
+    info = {**INFO, "environments": {"e": {**ENVIRONMENT, "expected_path": expected}}}
+    tables = build_tables(all_probes(), {"r": info})
+    rows = speed_words(tables.speed).iloc[0], learning_words(tables.learning).iloc[0]
+    assert [row.get("flags", "") for row in rows] == [flag, flag]
+    assert rows[0]["path"] == ("one_dnn, not cudnn" if flag else "one_dnn")
+    text = render("r", all_probes(), info, 200, terminal=False)
+    assert ("fell back" in text) == bool(flag)
+
+
+def test_launches_are_not_pooled_as_if_their_samples_were_independent() -> None:
+    """One fast launch of three moves a pooled quantile, but not the median over launches."""
+    equal = [parity_record(), *(speed_record(1, launch=k) for k in range(3))]
+    odd = [parity_record(), *(speed_record(1, launch=k) for k in range(2))]
+    odd.append(speed_record(0.1, launch=2))
+    assert tables_of(equal).speed["step_s"].equals(tables_of(odd).speed["step_s"])
+
+
+def test_interval_of_three_or_more_launches_lies_within_them() -> None:
+    row = tables_of(all_probes(launches=5)).speed.iloc[0]
+    low, high = row["step_low_s"], row["step_high_s"]
+    assert min(row["step_launches_s"]) <= low < row["step_s"] < high
+    assert high <= max(row["step_launches_s"])
+    assert "fewer than 3 launches" not in terminal_text(all_probes(launches=5))
+
+
+def test_ranks_compare_only_the_same_task_cell_device_dtype_and_threads() -> None:
+    records = three_backends()
+    records += [r for name in ("a", "b") for r in all_probes(backend=name, dtype="float64")]
+    records += [speed_record(0.5, backend=name, threads=1) for name in ("torch", "jax")]
+    for _, group in tables_of(records).speed.groupby(["cell", "dtype", "threads"]):
+        assert group["step_s"].is_monotonic_increasing
+        assert group["relative"].iloc[0] == 1.0
+        assert group["rank"].tolist() in ([1, 2], [1, 1])
+
+
+def test_overall_mean_takes_only_models_that_every_backend_ran() -> None:
+    records = three_backends() + all_probes(50.0, cell="feedforward", backend="torch")
+    overall = tables_of(records).overall.set_index("backend")
+    assert overall["models"].tolist() == [3, 3]
+    assert overall.loc["torch", "relative"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("flag", "changes"),
+    [
+        ("w", {"extra_metrics": {"step_warmed_up": 0.0}}),
+        ("s", {"width": 0.5}),
+        ("l", {"extra_metrics": {"others_busy": 0.5}}),
+        ("c", {"extra_metrics": {"native_calls": 0.0}}),
+        ("e", {"environment": "other"}),
+    ],
+)
+def test_each_disturbance_raises_its_flag_alone(flag: str, changes: Any) -> None:
+    quiet = [parity_record(), speed_record(launch=0), speed_record(launch=1)]
+    assert tables_of(quiet).speed["flags"].tolist() == [""]
+    disturbed = [*quiet, speed_record(launch=2, **changes)]
+    assert tables_of(disturbed).speed["flags"].tolist() == [flag]
+    assert f"*{flag}" in terminal_text(disturbed)
+
+
+@pytest.mark.parametrize(("metric", "limit"), [("stolen", 0.02), ("throttled", 0.0),
+                                              ("gpu_throttled", 0.0)])  # fmt: skip
+def test_slowed_down_machine_raises_the_flag_held_back(metric: str, limit: float) -> None:
+    def flags(value: float) -> list[str]:
+        launch = speed_record(extra_metrics={metric: value})
+        return list(tables_of([parity_record(), launch]).speed["flags"])
+
+    assert flags(limit) == [""]
+    assert flags(limit + 0.01) == ["h"]

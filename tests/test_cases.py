@@ -1,0 +1,98 @@
+"""The cases of a selection: each once, its proof first, and the limits that backends declare."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from planning import CASE, SIZE, changed_case, selection, selections
+
+import backends
+import tasks
+from bench.plan.cases import Selection, case_limit, plan_cases
+from bench.plan.probes import DEFAULT_PROBES, PROBES
+from bench.spec import Limit, Supports
+from tasks.adding import Adding
+
+
+@given(selections)
+def test_every_case_comes_once_and_every_model_is_proven_first(selection: Selection) -> None:
+    cases = plan_cases(selection)
+    assert len({case.key for case in cases}) == len(cases)
+    proven = set()
+    for case in cases:
+        if case.probe == "parity":
+            proven.add(case.model_key)
+        assert case.model_key in proven
+    settings = selection.settings
+    models = 3 * len(settings.cells) * len(settings.dtypes) * len(selection.tasks)
+    repetitions = {
+        "parity": 1,
+        "memory": 1,
+        "learning": len(settings.seeds),
+        "gradients": len(settings.seeds),
+        "lengths": len(settings.seeds),
+        "speed": settings.launches,
+    }
+    assert Counter(case.probe for case in cases) == {
+        probe: models * count
+        for probe, count in repetitions.items()
+        if probe in ("parity", *settings.probes)
+    }
+
+
+def test_longer_sequences_are_scored_only_on_request_and_only_where_a_task_has_them() -> None:
+    two_tasks = [("adding", SIZE), ("reber", tasks.load("reber").PROFILES["smoke"])]
+    cases = plan_cases(selection(tasks=two_tasks, probes=["lengths"]))
+    assert {case.task.name for case in cases if case.probe == "lengths"} == {"adding"}
+    assert "lengths" not in DEFAULT_PROBES and set(DEFAULT_PROBES) < set(PROBES)
+
+
+def test_same_size_twice_is_one_case_and_two_sizes_are_two() -> None:
+    alike = selection(tasks=[("adding", SIZE), ("adding", Adding(length=5, steps=2))])
+    assert [c.key for c in plan_cases(alike)] == [c.key for c in plan_cases(selection())]
+    longer = selection(tasks=[("adding", SIZE), ("adding", Adding(length=6, steps=2))])
+    assert len(plan_cases(longer)) == 2 * len(plan_cases(selection()))
+
+
+THEIRS = Limit("theirs", "a library's gap")
+
+
+class DeclaringBackend:
+    """A backend that only declares what it supports."""
+
+    def __init__(self, **supports: Any) -> None:
+        self.SUPPORTS = Supports(**supports)
+
+
+@pytest.mark.parametrize(
+    ("supports", "changes", "reason"),
+    [
+        ({"cells": ["gru"]}, {}, "no rnn: not written (ours)"),
+        ({"cells": ["gru"], "limits": {"rnn": THEIRS}}, {}, "no rnn: a library's gap (theirs)"),
+        ({"dtypes": ["float64"]}, {}, "no float32: not written (ours)"),
+        ({"gru": ["reset_before"]}, {"cell": "gru"}, "no reset_after: not written (ours)"),
+        ({"layers": False}, {"layers": 2}, "no layers: not written (ours)"),
+        ({"bidirectional": THEIRS}, {"bidirectional": True}, "a library's gap (theirs)"),
+        ({"training": THEIRS}, {"probe": "learning"}, "no training: a library's gap (theirs)"),
+        ({"hidden_gradients": THEIRS}, {"probe": "gradients"}, "no hidden gradients: a library's"),
+        ({"decoder": THEIRS}, {"decoder": 3, "readout": "every"}, "no decoder: a library's gap"),
+        ({}, {"init": "identity", "cell": "lstm"}, "identity"),
+    ],
+)
+def test_limit_that_a_backend_declares_is_the_reason_to_skip_a_case(
+    supports: dict[str, Any], changes: dict[str, Any], reason: str
+) -> None:
+    limited = DeclaringBackend(**supports)
+    limit = case_limit(limited, changed_case(**changes))
+    assert limit
+    assert reason in limit
+    unlimited = DeclaringBackend(decoder=True)
+    assert case_limit(unlimited, changed_case(**{**changes, "init": "uniform"})) is None
+    if changes:
+        assert case_limit(limited, CASE) is None
+
+
+def test_backend_that_declares_nothing_has_no_limit() -> None:
+    assert case_limit(object(), CASE) is None
+    assert case_limit(backends.load("numpy"), CASE) is None

@@ -1,0 +1,72 @@
+"""Comparisons that run for real: a side against itself, real extra work, and real faults."""
+
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+from compare_sides import compare, compare_with_fault, verdicts
+from running import bench_inside
+
+CLIPPED = "forecasting:steps=100:clip_norm=0.1"
+ONE_ROUND = ("--rounds", "1", "--pairs", "5")
+"""Five pairs are the fewest that can be significant at 5%."""
+
+
+def test_side_against_itself_is_green(tmp_path: Path) -> None:
+    """The rule is lax, because a busy machine must not decide this test: only a factor of two is
+    flagged, and a pass excludes a factor of five."""
+    rule = (*ONE_ROUND, "--least", "1", "--excluded", "4")
+    summary = tmp_path / "summary.md"
+    environment = {"GITHUB_STEP_SUMMARY": str(summary)}
+    chosen = ("--backends", "numpy", "--tasks", "adding:short:steps=30")
+    done = compare(tmp_path, "--aa", *chosen, *rule, environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(verdicts(tmp_path).values()) == {"pass"}
+    assert {"speed of step", "loss over training", "parity"} <= verdicts(tmp_path).keys()
+    assert summary.read_text() == (tmp_path / "c" / "verdict.md").read_text()
+    assert Xml.parse(tmp_path / "c" / "junit.xml").getroot().get("failures") == "0"
+    sides = (tmp_path / "c" / name for name in ("base", "head"))
+    stored = bench_inside("compare", *sides, *rule, "--results-dir", tmp_path / "stored")
+    assert stored.returncode == 0, stored.stdout
+    assert "the weaker comparison" in stored.stdout
+
+
+def test_update_that_takes_twice_the_time_is_red(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The thorough suite also waits for the round that confirms it."""
+    thorough = request.config.getoption("--thorough")
+    rounds = ("--rounds", "3", "--pairs", "6") if thorough else ONE_ROUND
+    done = compare_with_fault(tmp_path, "work 1", "--probes", "speed", *rounds)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["speed of step"] == "regressed"
+    assert verdicts(tmp_path)["parity"] == "pass"
+
+
+def test_wrong_gradient_is_red_and_not_timed(tmp_path: Path) -> None:
+    done = compare_with_fault(tmp_path, "gradient", "--probes", "speed")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["parity"] == "regressed"
+    assert "speed of step" not in verdicts(tmp_path)
+    assert "d layers.0.forward.u differs by 0.5" in (tmp_path / "c" / "verdict.md").read_text()
+
+
+@pytest.mark.parametrize("fault", ["forget_bias", "half_rate", "clipped_too_early", "fails"])
+def test_fault_that_the_parity_gate_sees_is_red(fault: str, tmp_path: Path) -> None:
+    done = compare_with_fault(tmp_path, fault, "--probes", "parity", "--tasks", CLIPPED)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["parity"] == "regressed"
+
+
+def test_training_that_leaves_out_updates_is_red(tmp_path: Path) -> None:
+    done = compare_with_fault(tmp_path, "lazy", "--probes", "learning", "--tasks", CLIPPED)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["loss over training"] == "regressed"
+
+
+def test_training_that_diverges_is_red(tmp_path: Path) -> None:
+    one_seed = ("--probes", "learning", "gradients", "--seeds", "0")
+    task = ("--tasks", "forecasting:steps=30:clip_norm=0.1")
+    done = compare_with_fault(tmp_path, "diverging", *one_seed, *task)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["seeds diverged"] == "regressed"

@@ -1,0 +1,114 @@
+"""The rounds of a live comparison, with runners that make up what workers would measure."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from compare_records import parity_record, record
+
+from bench.compare.both_sides import Sides
+from bench.compare.decision import Rule, Verdict
+from bench.compare.judge import judge
+from bench.compare.live import LiveComparison, MeasuredSide
+from bench.plan.case import Case
+from bench.plan.units import Unit
+from bench.records.folder import RunFolder
+
+Seconds = Callable[[str, int], float]
+"""The time of a step, from the cell and the number of the launch."""
+
+LAUNCH_S = 0.01
+
+
+class MadeUpRunner:
+    """Appends a record for each case, without any worker. `log` lists what is timed, in order."""
+
+    def __init__(self, folder: RunFolder, side: str, seconds: Seconds, log: list[Any]) -> None:
+        self.folder, self.side, self.seconds, self.log = folder, side, seconds, log
+        self.gate_failures: dict[str, str] = {}
+
+    async def run_all(self, units: Sequence[Unit], jobs: int, processors: Sequence[int]) -> None:
+        for case in (case for unit in units for case in unit.cases):
+            self.folder.append(replace(parity_record(), case=case.flat()))
+
+    async def start_ready(self, unit: Unit, processors: Sequence[int]) -> None:
+        """No worker is started."""
+
+    async def run_unit(
+        self, unit: Unit, slot: int, processors: Sequence[int], worker: None
+    ) -> None:
+        for case in unit.cases:
+            seconds = self.seconds(case.model.cell, case.launch or 0)
+            phase = "control" if case.probe == "control" else "step"
+            made_up = record(case.probe, samples={phase: [seconds, 2 * seconds]})
+            self.folder.append(replace(made_up, case=case.flat()))
+        self.log.append((unit.cases[0].launch, self.side, {c.model.cell for c in unit.cases}))
+
+
+def cases(*cells: str) -> list[Case]:
+    settings = [record(probe, cell=cell).case for cell in cells for probe in ("parity", "speed")]
+    return [Case.from_flat(flat) for flat in settings]
+
+
+def measure(
+    root: Path, slowdowns: Mapping[str, float], rule: Rule, *, budget_s: float = inf
+) -> tuple[list[Any], dict[str, Verdict]]:
+    """Measure a comparison whose head is slower by these factors, by cell. Return what was timed
+    (launch, side and cells), and the verdict on the speed of each row."""
+    log: list[Any] = []
+
+    def side(name: str) -> MeasuredSide:
+        def seconds(cell: str, launch: int) -> float:
+            return (
+                LAUNCH_S * (1 + 0.001 * (launch % 3)) * (slowdowns[cell] if name == "head" else 1)
+            )
+
+        folder = RunFolder.create(root, name, {"request": {"probes": ["speed"]}})
+        runner = MadeUpRunner(folder, name, seconds, log)
+        control = MadeUpRunner(folder, "control", lambda cell, launch: LAUNCH_S, log)
+        return MeasuredSide(cases(*slowdowns), runner, control)  # type: ignore[arg-type]
+
+    sides = Sides(side("base"), side("head"))
+    comparison = LiveComparison(sides, rule, monotonic() + budget_s)
+    asyncio.run(comparison.measure(1, lambda line: None))
+    findings = judge(comparison.evidence(), rule)
+    verdicts = {f.row: f.verdict for f in findings if f.check == "speed of step"}
+    return [entry for entry in log if entry[1] != "control"], verdicts
+
+
+def test_rows_that_pass_are_timed_in_one_round_only(tmp_path: Path) -> None:
+    log, verdicts = measure(tmp_path, {"rnn": 1.0, "lstm": 1.3}, Rule(pairs=10))
+    assert verdicts == {
+        "numpy rnn adding": Verdict.PASS,
+        "numpy lstm adding": Verdict.REGRESSED,
+    }
+    first, second = log[:20], log[20:]
+    assert all(cells == {"rnn", "lstm"} for _, _, cells in first)
+    assert [launch for launch, _, _ in second] == [k for k in range(10, 20) for _ in "ab"]
+    assert all(cells == {"lstm"} for _, _, cells in second), "it is confirmed by itself"
+
+
+def test_sides_take_turns_in_going_first(tmp_path: Path) -> None:
+    log, _ = measure(tmp_path, {"rnn": 1.0}, Rule(pairs=10))
+    order = [side for _, side, _ in log]
+    assert order == ["base", "head", "head", "base"] * 5
+
+
+@pytest.mark.parametrize(("slowdown", "launches"), [(1.3, 20), (1.0, 10)])
+def test_after_the_budget_only_a_flag_is_followed_by_a_round(
+    slowdown: float, launches: int, tmp_path: Path
+) -> None:
+    log, _ = measure(tmp_path, {"rnn": slowdown}, Rule(pairs=10), budget_s=-1)
+    assert len(log) == 2 * launches
+
+
+def test_undecided_row_is_measured_for_as_many_rounds_as_the_rule_has(tmp_path: Path) -> None:
+    """Two pairs a round are too few for any verdict."""
+    log, verdicts = measure(tmp_path, {"rnn": 1.0}, Rule(pairs=2, rounds=2, level=0.01))
+    assert verdicts == {"numpy rnn adding": Verdict.INCONCLUSIVE}
+    assert len(log) == 2 * 2 * 2

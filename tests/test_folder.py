@@ -1,0 +1,270 @@
+"""The folder of a run: records are read in order, damage is reported, nothing is lost."""
+
+import json
+import lzma
+import os
+from pathlib import Path
+
+import pytest
+from planning import example_record
+
+from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path, "r", {"request": {"threads": 1}})
+
+
+def cell_record(cell: str, status: str = "ok") -> Record:
+    return example_record(case={"probe": "speed", "cell": cell}, status=status)
+
+
+def cells(folder: RunFolder) -> list[str]:
+    return [record.case["cell"] for record in folder.records()]
+
+
+def test_records_are_read_in_the_order_in_which_they_were_appended(folder: RunFolder) -> None:
+    assert folder.records() == []
+    for cell in ("rnn", "lstm", "gru"):
+        folder.append(cell_record(cell))
+    assert cells(folder) == ["rnn", "lstm", "gru"]
+    assert not folder.set_torn_line_aside()
+
+
+def test_run_is_created_once_and_found_by_name_or_path(folder: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match=r"run r exists in .*--resume r"):
+        RunFolder.create(tmp_path, "r", {})
+    assert folder.request() == {"threads": 1}
+    for root, name in ((tmp_path, "r"), (Path("elsewhere"), str(folder.path))):
+        assert RunFolder.existing(root, name).id == "r"
+    with pytest.raises(RecordsError, match=r"no run 's' in .*; the latest are r$"):
+        RunFolder.existing(tmp_path, "s")
+
+
+def test_draft_that_a_kill_left_behind_is_no_run(folder: RunFolder, tmp_path: Path) -> None:
+    folder.path.rename(tmp_path / ".r-1")
+    assert RunFolder.all(tmp_path) == []
+    with pytest.raises(RecordsError, match=r"no run 'r' in .*[^r]$"):
+        RunFolder.existing(tmp_path, "r")
+
+
+@pytest.mark.parametrize("line", [b"", b"{}", b"\xff", b"null", b"[" * 100_000])
+def test_damaged_record_is_reported_with_its_line_and_left_alone(
+    line: bytes, folder: RunFolder
+) -> None:
+    good = example_record().to_json().encode()
+    folder.records_file.write_bytes(b"\n".join([good, line, good, b"torn"]))
+    before = folder.records_file.read_bytes()
+    for read in (folder.records, folder.set_torn_line_aside):
+        with pytest.raises(RecordsError, match=r"records.jsonl, line 2 is damaged: "):
+            read()
+    assert folder.records_file.read_bytes() == before
+
+
+def test_half_written_line_is_reported_and_moved_only_on_request(folder: RunFolder) -> None:
+    folder.append(example_record())
+    whole = folder.records_file.read_bytes()
+    for torn in (whole[:-1], whole[:10], b"\xff"):
+        folder.records_file.write_bytes(whole + torn)
+        with pytest.raises(RecordsError, match=r"line 2 is half-written .*--resume r"):
+            folder.records()
+        assert folder.records_file.read_bytes() == whole + torn
+        assert folder.set_torn_line_aside()
+        assert folder.records_file.read_bytes() == whole
+    assert (folder.path / "records.torn").read_bytes() == whole + whole[:10] + b"\n\xff\n"
+
+
+# ---- packed records ----------------------------------------------------------------------------
+
+
+def test_packed_records_are_read_before_those_appended_later(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    folder.append(cell_record("rnn"))
+    folder.append(cell_record("lstm"))
+    folder.pack()
+    assert not folder.records_file.exists()
+    assert [run.id for run in RunFolder.all(tmp_path)] == ["r"]
+    assert RunFolder.existing(tmp_path, "r").records() == folder.records()
+    assert cells(folder) == ["rnn", "lstm"]
+    folder.append(cell_record("gru"))
+    assert cells(folder) == ["rnn", "lstm", "gru"]
+    folder.pack()
+    assert cells(folder) == ["rnn", "lstm", "gru"]
+    assert not folder.records_file.exists()
+
+
+def test_packing_a_run_without_new_records_changes_nothing(folder: RunFolder) -> None:
+    folder.pack()
+    assert not folder.packed_file.exists() and folder.records() == []
+    folder.append(cell_record("rnn"))
+    folder.pack()
+    before = folder.packed_file.read_bytes()
+    folder.pack()
+    assert folder.packed_file.read_bytes() == before
+
+
+def test_record_in_both_files_counts_once(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between writing the packed file and removing the plain one leaves both."""
+    folder.append(cell_record("rnn"))
+    folder.append(cell_record("lstm"))
+
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.pack()
+    assert folder.records_file.exists() and folder.packed_file.exists()
+    assert cells(folder) == ["rnn", "lstm"]
+    assert not folder.set_torn_line_aside()
+    folder.append(cell_record("gru"))
+    assert cells(folder) == ["rnn", "lstm", "gru"]
+    folder.pack()
+    assert cells(folder) == ["rnn", "lstm", "gru"]
+    assert not folder.records_file.exists()
+
+
+def test_kill_before_the_packed_file_is_in_place_loses_no_record(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.append(cell_record("rnn"))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.pack()
+    assert not folder.packed_file.exists()
+    assert cells(folder) == ["rnn"]
+    folder.pack()
+    assert cells(folder) == ["rnn"]
+
+
+def test_case_that_ran_again_after_packing_keeps_both_records(folder: RunFolder) -> None:
+    folder.append(cell_record("rnn", status="failed"))
+    folder.pack()
+    folder.append(cell_record("rnn", status="ok"))
+    assert [record.status for record in folder.records()] == ["failed", "ok"]
+    folder.pack()
+    assert [record.status for record in folder.records()] == ["failed", "ok"]
+
+
+def test_half_written_line_after_packed_records_is_reported_and_not_packed(
+    folder: RunFolder,
+) -> None:
+    folder.append(cell_record("rnn"))
+    folder.pack()
+    folder.records_file.write_bytes(b'{"schema": 1')
+    with pytest.raises(RecordsError, match=r"records.jsonl, line 1 is half-written"):
+        folder.records()
+    folder.pack()
+    assert folder.records_file.read_bytes() == b'{"schema": 1'
+    assert folder.set_torn_line_aside()
+    assert cells(folder) == ["rnn"]
+
+
+def test_damaged_line_is_reported_by_its_number_and_not_packed(folder: RunFolder) -> None:
+    folder.append(cell_record("rnn"))
+    line = folder.records_file.read_bytes()
+    folder.pack()
+    folder.records_file.write_bytes(line + b"{}\n")
+    for read in (folder.records, folder.pack):
+        with pytest.raises(RecordsError, match=r"records.jsonl, line 2 is damaged: "):
+            read()
+    assert folder.records_file.read_bytes() == line + b"{}\n"
+
+
+@pytest.mark.parametrize("keep", [0, 20, -1])
+def test_damaged_packed_file_is_reported(keep: int, folder: RunFolder) -> None:
+    folder.append(cell_record("rnn"))
+    folder.pack()
+    folder.packed_file.write_bytes(folder.packed_file.read_bytes()[:keep])
+    with pytest.raises(RecordsError, match=r"records.jsonl.xz is damaged: "):
+        folder.records()
+
+
+def test_damaged_line_in_the_packed_file_is_reported_by_its_number(folder: RunFolder) -> None:
+    line = cell_record("rnn").to_json().encode() + b"\n"
+    folder.packed_file.write_bytes(lzma.compress(line + b"{}\n"))
+    with pytest.raises(RecordsError, match=r"records.jsonl.xz, line 2 is damaged: "):
+        folder.records()
+
+
+# ---- the disk, run.json and the lock -----------------------------------------------------------
+
+
+def test_record_that_does_not_fit_leaves_no_part_of_it(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refuses to flush after the whole line was written, as a full disk may."""
+    folder.append(example_record())
+    before = folder.records_file.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordsError, match=r"No space left on device. Recorded cases are kept"):
+        folder.append(example_record())
+    assert folder.records_file.read_bytes() == before
+
+
+def test_full_device_is_reported(folder: RunFolder) -> None:
+    folder.records_file.unlink()
+    folder.records_file.symlink_to("/dev/full")
+    with pytest.raises(RecordsError, match=r"cannot write to .*: No space left on device"):
+        folder.append(example_record())
+
+
+def test_full_device_is_reported_when_packing_and_keeps_the_records(folder: RunFolder) -> None:
+    folder.append(cell_record("rnn"))
+    folder.packed_file.with_suffix(".tmp").symlink_to("/dev/full")
+    with pytest.raises(RecordsError, match=r"cannot write to .*xz: No space left on device"):
+        folder.pack()
+    assert cells(folder) == ["rnn"]
+
+
+def test_folder_that_was_moved_away_is_reported(folder: RunFolder) -> None:
+    folder.path.rename(folder.path.with_name("moved"))
+    for call in (
+        lambda: folder.append(example_record()),
+        folder.records,
+        lambda: folder.write_info({}),
+    ):
+        with pytest.raises(RecordsError, match=r"cannot .* No such file or directory"):
+            call()
+
+
+def test_description_is_replaced_completely_or_not_at_all(folder: RunFolder) -> None:
+    before = folder.info()
+    folder.info_file.with_suffix(".tmp").symlink_to("/dev/full")
+    with pytest.raises(RecordsError, match=r"run.json: No space left on device"):
+        folder.write_info({"request": {"threads": 2}})
+    assert folder.info() == before
+
+
+def test_description_that_lacks_optional_fields_or_has_none_is_accepted(folder: RunFolder) -> None:
+    assert folder.info() == {"request": {"threads": 1}}
+    info = {"request": {"threads": 1}, "machine": None, "versions": None}
+    folder.info_file.write_text(json.dumps(info))
+    assert folder.info() == info
+
+
+def test_run_has_one_writer_at_a_time(folder: RunFolder) -> None:
+    with folder.lock(), pytest.raises(RecordsError, match="another process"), folder.lock():
+        pass
+    with folder.lock():
+        pass
+
+
+def test_error_under_the_lock_is_not_reported_as_one_of_the_lock(folder: RunFolder) -> None:
+    with pytest.raises(FileNotFoundError), folder.lock():
+        (folder.path / "nothing").read_text()

@@ -1,0 +1,89 @@
+"""A full disk or a folder that cannot be written is reported; recorded cases are kept."""
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from running import (
+    bench,
+    bench_inside,
+    case_keys,
+    copy_run,
+    keep_lines,
+    records,
+    tiny_run,
+    tiny_run_inside,
+)
+
+
+def with_room_for(size: int) -> Callable[[], None]:
+    """A limit on the size of files, which acts like a full disk: longer writes are refused."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_full_disk_keeps_recorded_cases_and_the_run_continues_later(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    file = copy_run(finished_run, tmp_path)
+    keys = case_keys(records(tmp_path))
+    first, second, third = map(len, file.read_bytes().splitlines(keepends=True))
+    keep_lines(tmp_path, 1)
+    resume = ("--resume", "r", "--results-dir", tmp_path)
+    done = bench(*resume, preexec_fn=with_room_for(first + second + third // 2))
+    assert done.returncode == 2
+    assert f"cannot write to {file}: File too large" in done.stderr
+    assert "continue with --resume r" in done.stderr
+    before = file.read_bytes()
+    assert before.endswith(b"\n")
+    assert len(records(tmp_path)) == 2
+    assert bench_inside(*resume).returncode == 0
+    assert file.read_bytes().startswith(before)
+    assert case_keys(records(tmp_path)) == keys
+
+
+def test_disk_too_full_for_a_new_run_is_left_without_a_trace(tmp_path: Path) -> None:
+    done = tiny_run(tmp_path, preexec_fn=with_room_for(100))
+    assert done.returncode == 2
+    assert f"cannot write to {tmp_path}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("run.tmp", "/dev/full"), ("workers", "/dev/null"), ("lock", "/proc/x/y")]
+)
+def test_file_of_a_run_that_cannot_be_written_is_named(
+    name: str, target: str, finished_run: Path, tmp_path: Path
+) -> None:
+    copy_run(finished_run, tmp_path)
+    for file in (*(tmp_path / "r" / "workers").iterdir(), tmp_path / "r" / "lock"):
+        file.unlink()
+    (tmp_path / "r" / "workers").rmdir()
+    keep_lines(tmp_path, 0)
+    (tmp_path / "r" / name).symlink_to(target)
+    done = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run_bench.py: cannot ")
+    assert str(tmp_path / "r") in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["file/below", "/proc/nowhere", "x" * 300])
+def test_results_folder_that_cannot_be_created_is_named(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = tiny_run_inside(tmp_path / folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("run_bench.py: cannot write to ")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_output_that_cannot_be_written_ends_without_a_traceback() -> None:
+    with open("/dev/full", "w") as full:
+        done = bench("list", stdout=full)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        done = bench("list", stdout=pipe)
+    assert (done.returncode, done.stderr) == (141, "")

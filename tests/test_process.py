@@ -1,0 +1,153 @@
+"""A worker that dies, hangs or answers nonsense fails its case with the reason."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from conftest import ROOT
+from runners import parity_case, runner, unit
+from running import ENTRY, MISBEHAVING, PLUGIN, inheriting, records, tiny_run
+
+from bench.records import machine
+from bench.run.process import answer_without_numbers
+
+DEATHS = {
+    "fail": "RuntimeError: something is broken",
+    "segfault": "worker died: SIGSEGV",
+    "be_killed": "worker died: SIGKILL",
+    "grow": "out of memory: 0.",
+    "leave": "worker died: exit code 0",
+    "vanish": "worker died: exit code 7",
+    "answer_nonsense": "the worker sent no result, but b'nonsense",
+    "run_out": "out of memory: RuntimeError: CUDA out of memory",
+}
+"""The reason of the failed record, by misdeed."""
+
+
+@pytest.fixture(scope="module")
+def misbehaved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[Any, Any]]:
+    """A run with another misdeed in the learning case of each seed; its records by probe and
+    seed."""
+    root, mark = tmp_path_factory.mktemp("runs"), {"BENCH_TEST": uuid4().hex}
+    rules = "; ".join(f"{misdeed} rnn learning {seed}" for seed, misdeed in enumerate(DEATHS))
+    done = tiny_run(
+        root,
+        *(*PLUGIN, "--cells", "rnn", "--probes", "learning,gradients"),
+        *("--seeds", *map(str, range(len(DEATHS))), "--memory-limit", "0.2"),
+        environment={"MISBEHAVE": rules, **mark},
+    )
+    assert not inheriting(mark)
+    return done, {(r["probe"], r["case"]["seed"]): r for r in records(root)}
+
+
+@pytest.mark.parametrize("misdeed", DEATHS)
+def test_death_or_error_of_a_worker_fails_its_case_with_the_reason(
+    misdeed: str, misbehaved: tuple[Any, dict[Any, Any]]
+) -> None:
+    done, by_probe_and_seed = misbehaved
+    seed = list(DEATHS).index(misdeed)
+    record = by_probe_and_seed["learning", seed]
+    assert record["status"] == "failed"
+    assert record["reason"].startswith(DEATHS[misdeed])
+    assert f"learning seed {seed}: {record['reason']}\n" in done.stderr
+    worker_survived = misdeed in ("fail", "run_out")
+    assert (record["environment"] is not None) == worker_survived
+
+
+def test_failure_of_a_worker_costs_no_other_case(misbehaved: tuple[Any, dict[Any, Any]]) -> None:
+    done, by_probe_and_seed = misbehaved
+    assert len(by_probe_and_seed) == 1 + 2 * len(DEATHS)
+    others = [r for (probe, _), r in by_probe_and_seed.items() if probe != "learning"]
+    assert {record["status"] for record in others} == {"ok"}
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == len(DEATHS)
+
+
+def test_hanging_worker_is_killed_with_its_children_at_the_time_limit(tmp_path: Path) -> None:
+    mark = {"BENCH_TEST": uuid4().hex}
+    plugin = str(ROOT / MISBEHAVING)
+    run = runner(
+        tmp_path,
+        [*ENTRY, "worker", "--backend", plugin, "--parent", str(os.getpid())],
+        {"MISBEHAVE": "hang * * *", **mark},
+        time_s=4,
+    )
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert (record.status, record.reason) == ("failed", "time-out: not done after 4 s")
+    assert record.wall_s >= 4
+    assert not inheriting(mark)
+
+
+def test_worker_that_does_not_start_fails_its_cases(tmp_path: Path) -> None:
+    run, case = runner(tmp_path, [str(tmp_path / "no-such-python")]), parity_case()
+    asyncio.run(run.run_all([unit(case, case)], 1))
+    reasons = [record.reason for record in run.folder.records()]
+    assert len(reasons) == 2
+    assert all(r and r.startswith("no worker could be started: ") for r in reasons)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("input(); print('{}')", "the worker sent no result, but b'{}"),
+        ("input(); print(end='{', flush=True)", "worker died: exit code 0"),
+        ("import sys; sys.exit('so it goes')", "worker died: exit code 1; last words: so it goes"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 1)", "worker died: signal 35"),
+    ],
+)
+def test_wrong_answer_and_death_have_different_reasons(
+    code: str, reason: str, tmp_path: Path
+) -> None:
+    run = runner(tmp_path, [sys.executable, "-c", code])
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert record.reason
+    assert record.reason.startswith(reason)
+
+
+def answering(*, imports: bool) -> str:
+    """A stand-in for a worker that answers with the id of its process.
+
+    Unless it `imports`, it dies when it is asked to import its framework.
+    """
+    answer = json.dumps({**answer_without_numbers("ok", ""), "reason": None})
+    return f"""
+import json, os, sys
+for line in sys.stdin:
+    probe = json.loads(line)["probe"]
+    if probe == "import" and not {imports}:
+        sys.exit(3)
+    answer = {{**json.loads({answer!r}), "metrics": {{"process": os.getpid()}}}}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_ready_worker_takes_the_cases_and_one_that_died_is_replaced(
+    imports: bool, tmp_path: Path
+) -> None:
+    run, case = runner(tmp_path, [sys.executable, "-c", answering(imports=imports)]), parity_case()
+    two_cases, processors = unit(case, case, timed=True), machine.cpus()[:1]
+
+    async def ready_worker_answered() -> bool:
+        worker = await run.start_ready(two_cases, processors)
+        assert worker is not None and worker.alive == imports
+        worker.move(processors)
+        await run.run_unit(two_cases, 0, processors, worker)
+        processes = [record.metrics["process"] for record in run.folder.records()]
+        assert processes[0] == processes[1] and not worker.alive
+        return processes[0] == worker.process.pid
+
+    assert asyncio.run(ready_worker_answered()) == imports
+    assert [record.status for record in run.folder.records()] == ["ok", "ok"]
+
+
+def test_worker_that_cannot_be_started_is_not_ready(tmp_path: Path) -> None:
+    run = runner(tmp_path, [str(tmp_path / "no-such-python")])
+    assert asyncio.run(run.start_ready(unit(parity_case(), timed=True), [0])) is None

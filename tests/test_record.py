@@ -1,0 +1,108 @@
+"""A record survives being written and read; a line that is no record is rejected by name."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from planning import example_record
+
+from bench.records.record import SCHEMA, STATUSES, Record, parse_record
+
+numbers = st.floats() | st.integers(-(2**60), 2**60)
+words = st.text(max_size=8)
+settings = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words
+records = st.builds(
+    Record,
+    run=words,
+    case=st.dictionaries(words, settings).map(lambda case: {**case, "probe": "speed"}),
+    status=st.sampled_from(STATUSES),
+    reason=st.none() | words,
+    probe=st.just("speed"),
+    environment=st.none() | words,
+    started=words,
+    wall_s=st.floats(0, 1e6),
+    metrics=st.dictionaries(words, st.none() | numbers),
+    samples=st.dictionaries(words, st.lists(numbers)),
+)
+
+
+def finite_or(replacement: Any, values: Iterable[Any]) -> list[Any]:
+    """The values, with a replacement for every number that is not finite."""
+    return [replacement if isinstance(v, float) and not math.isfinite(v) else v for v in values]
+
+
+@given(records)
+def test_record_that_is_read_back_is_the_one_written(written: Record) -> None:
+    line = written.to_json()
+    assert "\n" not in line
+    again = parse_record(line)
+    metrics = finite_or(None, written.metrics.values())
+    assert again.metrics == dict(zip(written.metrics, metrics, strict=True))
+    assert again.samples.keys() == written.samples.keys()
+    for name, samples in written.samples.items():
+        # Compared as text: NaN is not equal to itself.
+        assert list(map(str, again.samples[name])) == list(map(str, finite_or(math.nan, samples)))
+    case = dict(zip(written.case, finite_or(None, written.case.values()), strict=True))
+    bare = {"metrics": {}, "samples": {}}
+    assert replace(again, **bare) == replace(written, **bare, case=case)
+
+
+def test_number_that_is_not_finite_is_written_as_null() -> None:
+    record = example_record(metrics={"a": math.inf, "b": math.nan}, samples={"c": [-math.inf]})
+    data = json.loads(record.to_json(), parse_constant=pytest.fail)
+    assert data["metrics"] == {"a": None, "b": None}
+    assert data["samples"] == {"c": [None]}
+
+
+def without(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda data: {key: value for key, value in data.items() if key != name}
+
+
+def having(**changes: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda data: {**data, **changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (having(schema=SCHEMA + 1), f"schema {SCHEMA + 1}; this version reads schema {SCHEMA}"),
+        (without("schema"), "schema None"),
+        (without("status"), "status"),
+        (without("wall_s"), "wall_s"),
+        (having(colour="red"), "colour"),
+        (having(status="fine"), "status 'fine'; known: ok, failed, skipped"),
+        (having(case=[]), r"case is \[\]"),
+        (having(probe="memory"), "probe 'memory' in a case of 'speed'"),
+        (having(run=1), "run is 1"),
+        (having(reason=0), "reason is 0"),
+        (having(started=None), "started is None"),
+        (having(wall_s="1"), "wall_s is '1'"),
+        (having(metrics=None), "metrics is None"),
+        (having(metrics={"a": "1"}), "a metric is '1'"),
+        (having(metrics={"a": True}), "a metric is True"),
+        (having(samples=[]), r"samples is \[\]"),
+        (having(samples={"a": 1}), "samples are 1"),
+        (having(samples={"a": ["1"]}), r"samples are \['1'\]"),
+        (having(samples={"a": [[1]]}), r"samples are \[\[1\]\]"),
+        (lambda data: [data], "not a JSON object"),
+    ],
+)
+def test_line_that_is_no_record_is_rejected_with_the_wrong_field(
+    change: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    data = json.loads(example_record().to_json())
+    assert parse_record(json.dumps(data)) is not None
+    with pytest.raises(ValueError, match=message):
+        parse_record(json.dumps(change(data)))
+
+
+@given(st.data())
+def test_line_that_is_cut_anywhere_is_no_record(data: st.DataObject) -> None:
+    line = example_record().to_json()
+    with pytest.raises(ValueError, match=r"."):
+        parse_record(line[: data.draw(st.integers(0, len(line) - 1))])
