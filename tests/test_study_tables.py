@@ -47,7 +47,7 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "ours", "expected"),
+    ("figure", "value", "expected"),
     [
         (single_value("lstm", SEQUENCES, 1000), 1000, "within"),
         (single_value("lstm", SEQUENCES, 1000), 500, "within"),
@@ -64,9 +64,9 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
     ],
 )
 def test_verdict_says_on_which_side_of_the_published_range_our_figure_lies(
-    figure: PublishedFigure, ours: float, expected: str
+    figure: PublishedFigure, value: float, expected: str
 ) -> None:
-    assert verdict(figure, ours, [learning_record(k, 1.0) for k in range(10)]) == expected
+    assert verdict(figure, value, [learning_record(k, 1.0) for k in range(10)]) == expected
 
 
 def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() -> None:
@@ -132,9 +132,9 @@ def test_explanation_is_shown_only_where_our_figure_is_outside() -> None:
 
 
 def test_case_that_two_experiments_share_counts_in_both() -> None:
-    both = tuple(small_experiment(name, cells=("lstm",)) for name in ("one", "two"))
+    experiments = tuple(small_experiment(name, cells=("lstm",)) for name in ("one", "two"))
     records = [learning_record(k, k, steps_to_solve=k) for k in (1, 2, 3)]
-    text = markdown(study(*both, grid=True), grouped(records, *both))
+    text = markdown(study(*experiments, grid=True), grouped(records, *experiments))
     assert text.count("3 of 3, 2") == 2
 
 

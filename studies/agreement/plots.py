@@ -56,7 +56,9 @@ def solved_plot(pairs: Pairs, main: str) -> Figure | None:
     return figure
 
 
-def _draw_solved(axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, LineStyle]) -> None:
+def _draw_solved(
+    axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, LineStyle]
+) -> None:
     updates = {
         name: [pair.updates[0] for pair in of_model(group, model)] for name, group in pairs.items()
     }
