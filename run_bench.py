@@ -91,6 +91,7 @@ def compare(arguments: Sequence[str]) -> int:
         parsed.runs,
         _values(parsed, CompareOptions),
         _values(parsed, WorkerOptions),
+        default_tasks=tasks.COMPARED,
         backends=backends,
         entry=ENTRY,
         root=parsed.results_dir,
@@ -239,7 +240,14 @@ def run_parser() -> argparse.ArgumentParser:
         epilog="Other commands, each with --help: run_bench.py list, report, compare, history, "
         "study. Separate the items of a list by spaces or commas.",
     )
-    add_options(parser, Settings, WorkerOptions, RunOptions, omit=("phases",))
+    add_options(
+        parser,
+        Settings,
+        WorkerOptions,
+        RunOptions,
+        omit=("phases",),
+        defaults={"tasks": " ".join(tasks.DEFAULT)},
+    )
     _add_results_dir(parser, RUNS)
     return parser
 
@@ -262,7 +270,7 @@ def compare_parser() -> argparse.ArgumentParser:
         CompareOptions,
         omit=("launches",),
         defaults={
-            "tasks": "adding:short",
+            "tasks": " ".join(tasks.COMPARED),
             "seeds": "0 to 7",
             "probes": "parity learning gradients speed",
             "phases": "step",

@@ -7,6 +7,7 @@ REQUIRES = _jax.REQUIRES
 SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 
 environment, devices, unavailable = _jax.environment, _jax.devices, _jax.unavailable
+compilation_cache = _jax.compilation_cache
 settings, peak_memory, expected_path = _jax.settings, _jax.peak_memory, _jax.expected_path
 
 

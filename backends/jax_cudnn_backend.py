@@ -21,6 +21,7 @@ SUPPORTS = Supports(
 )
 
 environment, settings, peak_memory = _jax.environment, _jax.settings, _jax.peak_memory
+compilation_cache = _jax.compilation_cache
 
 
 def devices() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ REQUIRES = (*_jax.REQUIRES, "keras")
 SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
 
 environment = _jax.environment
+compilation_cache = _jax.compilation_cache
 devices, peak_memory, settings = _jax.devices, _jax.peak_memory, _jax.settings
 expected_path = _jax.expected_path
 

@@ -19,6 +19,10 @@ from typing import Any, Protocol, cast
 from bench.spec import Task, Unavailable
 
 GROUP = "recurrent_bench.tasks"
+DEFAULT = ("adding",)
+"""What runs where the user names no task."""
+COMPARED = ("adding:short",)
+"""What `compare` measures where the user names no task."""
 
 
 class TaskFile(Protocol):

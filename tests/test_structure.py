@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import FRAMEWORKS, ROOT
+
+import tasks
 
 ALLOWED = {
     "backends": {"backends", "bench.spec"},
@@ -48,6 +51,47 @@ def test_forbidden_import_is_detected() -> None:
     runner = "from bench.run.runner import Runner"
     assert forbidden_imports(runner, ALLOWED["backends"]) == ["bench.run.runner"]
     assert forbidden_imports("import backends", ALLOWED["bench"]) == ["backends"]
+
+
+FRAMEWORK_NAME = re.compile(r"torch|tensorflow|keras|jax|flax|equinox|onnx|cudnn")
+INITIALISATION = "bench/initialisation.py"
+"""Draws the initial weights that frameworks draw by default: its schemes have their names."""
+
+
+def named_in_code(source: str, name: re.Pattern[str]) -> list[str]:
+    """The identifiers and texts that match, docstrings left out."""
+    tree = ast.parse(source)
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    words = [
+        node.id if isinstance(node, ast.Name) else node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name)
+        or (isinstance(node, ast.Constant) and id(node) not in docstrings)
+    ]
+    return [word for word in words if isinstance(word, str) and name.search(word.lower())]
+
+
+def task_names() -> re.Pattern[str]:
+    """Every task that has no other meaning in the harness: `memory` is a probe as well."""
+    names = sorted(set(tasks.names()) - {"memory"})
+    return re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+
+
+def test_bench_names_neither_a_framework_nor_a_task() -> None:
+    files = [f for f in (ROOT / "bench").rglob("*.py") if f != ROOT / INITIALISATION]
+    patterns = (FRAMEWORK_NAME, task_names())
+    named = {str(f): [named_in_code(f.read_text(), p) for p in patterns] for f in files}
+    assert not {file: words for file, words in named.items() if any(words)}
+
+
+def test_named_framework_and_task_are_detected() -> None:
+    code = 'def f():\n    """About jax."""\n    return {"JAX_PLATFORMS": keras, "task": "adding:short"}'
+    assert named_in_code(code, FRAMEWORK_NAME) == ["JAX_PLATFORMS", "keras"]
+    assert named_in_code(code, task_names()) == ["adding:short"]
 
 
 @pytest.mark.parametrize(

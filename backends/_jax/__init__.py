@@ -35,6 +35,14 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
+def compilation_cache(folder: str) -> dict[str, str]:
+    """The variables by which JAX keeps compiled functions in a folder, for the next process."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
 def devices() -> tuple[str, ...]:
     """The CPU, and every CUDA device that JAX sees."""
     from backends._jax import runtime

@@ -21,7 +21,7 @@ from bench.compare.outputs.terminal import print_findings
 from bench.options import WorkerOptions
 from bench.plan.probes import PROFILES
 from bench.plan.request import Request
-from bench.plan.selection import Registry
+from bench.plan.selection import BackendRegistry
 from bench.records.folder import RecordsError, RunFolder, storage_errors
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
 from bench.spec import Unavailable
@@ -37,12 +37,14 @@ def compare_command(
     options: CompareOptions,
     worker_options: WorkerOptions,
     *,
-    backends: Registry,
+    default_tasks: Sequence[str],
+    backends: BackendRegistry,
     entry: Path,
     root: Path,
 ) -> int:
     """Compare two sides; return the exit code. `runs` are the names of two stored runs, or empty
-    for a live comparison. `entry` is the program that starts workers, `root` the folder of
+    for a live comparison. `default_tasks` are compared where the user names none; `entry` is the
+    program that starts workers, `root` the folder of
     comparisons."""
     if runs:
         return _stored(runs, options, root)
@@ -51,7 +53,7 @@ def compare_command(
             "compare what? Name two stored runs (compare BASE HEAD), a commit (--base REV) or an "
             "interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
-    return _live(request, options, worker_options, backends, entry, root)
+    return _live(request, options, worker_options, default_tasks, backends, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
@@ -77,13 +79,14 @@ def _live(
     request: Request,
     options: CompareOptions,
     worker_options: WorkerOptions,
-    backends: Registry,
+    default_tasks: Sequence[str],
+    backends: BackendRegistry,
     entry: Path,
     root: Path,
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
     path = _new_folder(options, root)
-    request = with_comparison_defaults(request)
+    request = with_comparison_defaults(request, default_tasks)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,

@@ -1,9 +1,10 @@
 """What a live comparison measures unless the user says otherwise."""
 
+from collections.abc import Sequence
+
 from bench.plan.request import Request
 from bench.spec import Unavailable
 
-DEFAULT_TASK = "adding:short"
 SEEDS = tuple(range(8))
 PROBES = ("parity", "learning", "gradients", "speed")
 """All probes that are compared."""
@@ -14,13 +15,13 @@ THREADS = 1
 busy process makes small kernels several times slower."""
 
 
-def with_comparison_defaults(request: Request) -> Request:
-    """The request with the defaults of a comparison; `Unavailable` for a probe that is not
-    compared. A unit is one launch, because a comparison counts its launches itself."""
+def with_comparison_defaults(request: Request, tasks: Sequence[str]) -> Request:
+    """The request with the defaults of a comparison, `tasks` among them; `Unavailable` for a
+    probe that is not compared. A unit is one launch, because a comparison counts its launches itself."""
     if wrong := [name for name in request.get("probes") or () if name not in PROBES]:
         raise Unavailable(f"probe {wrong[0]!r} is not compared; choose from {', '.join(PROBES)}")
     return request.with_defaults(
-        tasks=[DEFAULT_TASK],
+        tasks=list(tasks),
         probes=list(PROBES),
         seeds=list(SEEDS),
         phases=["step"],

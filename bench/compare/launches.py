@@ -25,12 +25,12 @@ async def run_launches(work: Work) -> None:
             await worker.kill()
 
 
-def control_unit(control: Runner, unit: Unit) -> Unit:
+def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:
     """The unit that times the control, to run right after this unit. No parity gate applies to the
     control, so its model counts as proven."""
     case = replace(unit.cases[0], probe="control")
     control.gate_failures[case.model_key] = ""
-    return Unit("numpy", "cpu", unit.threads, timed=True, cases=(case,))
+    return Unit(backend, "cpu", unit.threads, timed=True, cases=(case,))
 
 
 async def _ready_workers(work: Work, processors: Sequence[int]) -> list[WorkerProcess | None]:

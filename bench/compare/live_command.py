@@ -14,7 +14,7 @@ from bench.compare.judge import judge
 from bench.compare.live import LiveComparison, MeasuredSide
 from bench.compare.sides import Side, SidePlan, plan_side
 from bench.plan.request import Request
-from bench.plan.selection import Registry
+from bench.plan.selection import BackendRegistry
 from bench.run.display import status_line
 from bench.run.process import Limits
 from bench.run.runner import run_to_completion
@@ -30,7 +30,7 @@ class LiveSettings:
     budget_s: float
     limits: Limits
     jobs: int
-    backends: Registry
+    backends: BackendRegistry
     entry: Path
     """The program that starts the workers of the control: this checkout's."""
 
@@ -63,8 +63,8 @@ def _timed_phases(plan: SidePlan, request: Request) -> int:
 def _create_sides(
     sides: Sides[Side], plans: Sides[SidePlan], settings: LiveSettings, compiled: Path
 ) -> Sides[MeasuredSide]:
-    """Both sides with new run folders. The control is NumPy's of this checkout on both, so that
-    neither side can change it."""
+    """Both sides with new run folders. The control is the reference of this checkout on both, so
+    that neither side can change it."""
     control = Side("control", "", sys.executable, settings.entry)
 
     def create(side: Side, plan: SidePlan) -> MeasuredSide:
@@ -73,8 +73,8 @@ def _create_sides(
             settings.path,
             side,
             plan,
-            command=with_compilation_cache(command, compiled / side.name),
-            control=control.start_command(settings.backends, "numpy"),
+            command=with_compilation_cache(command, settings.backends, compiled / side.name),
+            control=control.start_command(settings.backends, settings.backends.REFERENCE),
             limits=settings.limits,
         )
 

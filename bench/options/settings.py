@@ -29,7 +29,11 @@ class Settings:
     """
 
     tasks: Sequence[str] = option(
-        Kind.WORDS, "such as adding or adding:length=200", default=("adding",), noun="task"
+        Kind.WORDS,
+        "names, name:size, name:option=value or ./file.py",
+        default=(),
+        default_text="by command",
+        noun="task",
     )
     backends: Sequence[str] = option(
         Kind.WORDS,

@@ -14,11 +14,17 @@ from bench.spec import Task, Unavailable
 class Registry(Protocol):
     """The package `backends` or `tasks`: names, and the module behind each name.
 
-    `backends.DEFAULT` lists the backends that run where the user names none.
+    `DEFAULT` lists what runs where the user names none.
     """
 
     def names(self) -> list[str]: ...
     def load(self, name: str) -> Any: ...
+
+
+class BackendRegistry(Registry, Protocol):
+    """The package `backends`, which names the backend that all others are compared with."""
+
+    REFERENCE: str
 
 
 def select(request: Request, backends: Registry, tasks: Registry) -> tuple[Selection, list[Gap]]:
@@ -48,7 +54,7 @@ def _sized_tasks(settings: Settings, tasks: Registry) -> list[tuple[str, Task]]:
     series = user_series(settings)
     return [
         task_from_words(text, tasks.load(text.split(":")[0]), settings.profile, series)
-        for text in settings.tasks
+        for text in settings.tasks or getattr(tasks, "DEFAULT", ())
     ]
 
 

@@ -57,7 +57,7 @@ def _check_series(
 ) -> None:
     """Raise `Unavailable` if `--data` cannot go with this task, or if the text names a series."""
     if not hasattr(task, "column"):
-        raise Unavailable(f"task {name} reads no file of yours: --data goes with forecasting")
+        raise Unavailable(f"task {name} reads no file of yours: leave out --data")
     if size not in (None, *PROFILES) or clashes:
         raise Unavailable(
             f"task {name}: {text!r} names a series, and so does --data: give one of them"

@@ -18,17 +18,4 @@ def worker_environment(backends: Registry, backend: str, threads: int) -> dict[s
     }
     declare = getattr(backends.load(backend), "environment", None)
     declared: Mapping[str, str] = declare(threads) if declare else {}
-    return {**os.environ, "PYTHONUNBUFFERED": "1", **pinned, **_frameworks(threads), **declared}
-
-
-def _frameworks(threads: int) -> dict[str, str]:
-    """Variables of frameworks whose adapters do not declare them yet."""
-    return {
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "TF_NUM_INTEROP_THREADS": str(threads),
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "TF_ENABLE_ONEDNN_OPTS": "1",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-    }
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **pinned, **declared}

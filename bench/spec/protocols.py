@@ -77,11 +77,16 @@ class RestartedSession(Session, Protocol):
 class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 
-    Optional beside it: `unavailable(device) -> str | None`, which says without importing the
-    framework why this backend cannot run on that device; `settings(device) -> dict`, the
-    framework's own switches (precision, determinism) as they stand; `peak_memory(device)` and
-    `reset_peak_memory(device)`, the framework's allocator in bytes; and
-    `expected_path(spec, device) -> str`, what `executed_path` says where nothing fell back.
+    Optional functions, none of which may import the framework but for the last three:
+
+    - `unavailable(device) -> str | None`: why this backend cannot run on that device;
+    - `environment(threads) -> Mapping[str, str]`: the environment variables that the framework
+      must find before it is imported, in a worker with so many threads;
+    - `compilation_cache(folder) -> Mapping[str, str]`: the variables by which the framework keeps
+      compiled code in a folder, for the next process;
+    - `expected_path(spec, device) -> str`: what `executed_path` says where nothing fell back;
+    - `settings(device) -> dict`: the framework's switches (precision, determinism) as they stand;
+    - `peak_memory(device)`, `reset_peak_memory(device)`: the framework's allocator, in bytes.
     """
 
     REQUIRES: Sequence[str]

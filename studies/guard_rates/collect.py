@@ -87,7 +87,7 @@ async def run_block(folder: Path, sides: Sequence[str], number: int) -> dict[str
         work: list[tuple[Runner, Unit]] = []
         for runner in (runners[side] for side in order[first : first + 2]):
             runner.gate_failures.update(dict.fromkeys((case.model_key for case in cases), ""))
-            work += [(runner, unit), (runner, control_unit(runner, unit))]
+            work += [(runner, unit), (runner, control_unit(runner, unit, backends.REFERENCE))]
         await run_launches(work)
     return {side: _samples(runner) for side, runner in runners.items()}
 
