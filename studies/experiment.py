@@ -93,8 +93,8 @@ class Claim:
 
     def __post_init__(self) -> None:
         if self.criterion not in CRITERIA:
-            known = ", ".join(CRITERIA)
-            raise ValueError(f"criterion must be one of {known}, not {self.criterion!r}")
+            choices = ", ".join(CRITERIA)
+            raise ValueError(f"criterion must be one of {choices}, not {self.criterion!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

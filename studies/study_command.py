@@ -146,8 +146,8 @@ def _chosen_experiments(name: str, study: Study, words: Sequence[str]) -> list[E
     """The experiments with one of the words in their group or name; all of them without words."""
     chosen = [e for e in study.experiments if not words or any(_has_word(e, w) for w in words)]
     if not chosen:
-        known = "; ".join(experiment.name for experiment in study.experiments)
-        raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {known}")
+        names = "; ".join(experiment.name for experiment in study.experiments)
+        raise Unavailable(f"no row of {name} has {' or '.join(words)} in its name: {names}")
     return chosen
 
 
@@ -163,8 +163,8 @@ def _chosen_cases(
     device: str,
 ) -> list[Case]:
     """The cases of the experiments in the backends in `only`, or in all backends."""
-    known = [study.main_backend, *study.other_backends]
-    names = check_words("backend of the study", only or [], known) or known
+    study_backends = [study.main_backend, *study.other_backends]
+    names = check_words("backend of the study", only or [], study_backends) or study_backends
     cases = [
         planned.case
         for planned in plan.cases.values()

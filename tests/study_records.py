@@ -16,7 +16,7 @@ CHECKPOINTS = [float(k) for k in range(0, 1001, 25)]
 SMOKE = adding.PROFILES["smoke"]
 
 
-def experiment(name: str = "it", **settings: Any) -> Experiment:
+def small_experiment(name: str = "it", **settings: Any) -> Experiment:
     """An experiment on the smallest adding problem."""
     return Experiment(
         **{"name": name, "group": "g", "task_name": "adding", "task": SMOKE, **settings}

@@ -51,8 +51,8 @@ def test_models_that_diverge_and_models_that_do_not_are_solved_or_not() -> None:
         for pair in pairs:
             by_model.setdefault(pair.model, []).append(pair)
         updates = {
-            model: median(divergence(pair.other, pair.main) for pair in own)
-            for model, own in by_model.items()
+            model: median(divergence(pair.other, pair.main) for pair in group)
+            for model, group in by_model.items()
         }
         assert min(updates.values()) <= 10
         for group in (

@@ -30,13 +30,13 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.parametrize("cell", CELLS)
 def test_native_model_has_the_losses_of_the_adapter_and_another_has_not(cell: str) -> None:
     problem = build_problem("tiny", cell, 1)
-    ours = open_candidate("torch", "step", problem).losses
-    assert loss_error(ours, open_candidate("native torch", "step", problem).losses) < 1e-5
+    adapter_losses = open_candidate("torch", "step", problem).losses
+    assert loss_error(adapter_losses, open_candidate("native torch", "step", problem).losses) < 1e-5
     doubled = {name: 2 * value for name, value in problem.weights.items()}
     call = torch_native.step(replace(problem, weights=doubled))
     assert call.loss
     losses = [call.loss(), call.loss()]
-    row = only_row(native_records(log_ratios(1.0), (ours, losses)))
+    row = only_row(native_records(log_ratios(1.0), (adapter_losses, losses)))
     assert row["verdict"] == "not comparable"
 
 
@@ -44,9 +44,11 @@ def test_native_model_has_the_losses_of_the_adapter_and_another_has_not(cell: st
 def test_native_model_with_another_learning_rate_differs_in_its_second_loss() -> None:
     problem = build_problem("tiny", "lstm", 1)
     faster = replace(problem, training=replace(problem.training, learning_rate=2e-3))
-    ours, other = (open_candidate("native torch", "step", p).losses for p in (problem, faster))
-    assert ours[0] == other[0]
-    assert loss_error(ours, other) > 1e-4
+    adapter_losses, other = (
+        open_candidate("native torch", "step", p).losses for p in (problem, faster)
+    )
+    assert adapter_losses[0] == other[0]
+    assert loss_error(adapter_losses, other) > 1e-4
 
 
 def test_gradients_and_forward_of_an_adapter_have_the_same_loss() -> None:
@@ -63,9 +65,9 @@ def test_every_compared_candidate_belongs_to_a_family_and_every_part_is_describe
         c for s in SHAPES for cell in CELLS for c in comparisons(s, cell, [*PARTS], [*FAMILIES])
     ]
     assert {c.part for c in everything} == set(PARTS)
-    known = {name for names in FAMILIES.values() for name in names}
-    assert {name for c in everything for name in (*c.ours, *c.base)} == known
-    assert set(NATIVE) < known
+    candidates = {name for names in FAMILIES.values() for name in names}
+    assert {name for c in everything for name in (*c.tested, *c.base)} == candidates
+    assert set(NATIVE) < candidates
 
 
 def test_round_keeps_a_family_together_and_an_adapter_beside_its_native() -> None:

@@ -165,8 +165,8 @@ def test_figures_of_the_claims_are_quoted() -> None:
         for scheme in ("orthogonal", "uniform")
     )
     assert LEARNING.quotes("in {} of 16 seeds, uniform ones in {}", orthogonal, uniform)
-    own = learned("temporal order: 32 units each", "rnn").solved
-    assert LEARNING.quotes("with 32 units it does so in {}", WORDS[own])
+    solved = learned("temporal order: 32 units each", "rnn").solved
+    assert LEARNING.quotes("with 32 units it does so in {}", WORDS[solved])
     assert LEARNING.quotes("as many weights as an LSTM with 32 units learns")
     assert LEARNING.quotes("It does not learn to add over 50 steps")
     kept = learned("sunspots: as many weights", "rnn")

@@ -10,9 +10,9 @@ import pytest
 from study_records import (
     BACKENDS,
     CHECKPOINTS,
-    experiment,
     in_every_backend,
     learning_record,
+    small_experiment,
 )
 
 from bench.plan.case import Case
@@ -39,7 +39,7 @@ def test_backends_that_learn_alike_differ_from_one_that_is_slower() -> None:
     for slowdown in (1.5, 1.0):
         records = {"it": [r for k in range(20) for r in in_every_backend(k, rng, slowdown)]}
         pairs = find_pairs(records, NAMES, "a")
-        assert {name: len(own) for name, own in pairs.items()} == dict.fromkeys("bcd", 20)
+        assert {name: len(group) for name, group in pairs.items()} == dict.fromkeys("bcd", 20)
         texts[slowdown] = equality_text(pairs, "a")
     assert texts[1.0].startswith("No difference was found")
     assert texts[1.5].startswith("A difference was found")
@@ -98,7 +98,7 @@ def test_seed_is_compared_with_the_main_backend_whatever_others_lack() -> None:
         "two": in_every_backend(2, rng)[:2],
     }
     pairs = find_pairs(records, NAMES, "a")
-    assert {name: [pair.seed for pair in own] for name, own in pairs.items()} == {
+    assert {name: [pair.seed for pair in group] for name, group in pairs.items()} == {
         "b": [0, 1, 2],
         "c": [0, 1],
         "d": [0],
@@ -153,13 +153,13 @@ def any_case() -> Case:
 
 
 def test_first_backend_with_records_is_the_main_one(any_case: Case) -> None:
-    one = experiment(published=(single_value("lstm", SEQUENCES, 900),))
+    experiment = small_experiment(published=(single_value("lstm", SEQUENCES, 900),))
     study = Study(
-        about="", experiments=(one,), main_backend="jax", other_backends=("numpy", *NAMES)
+        about="", experiments=(experiment,), main_backend="jax", other_backends=("numpy", *NAMES)
     )
     rng = np.random.default_rng(0)
     records: list[Record] = [r for seed in range(2) for r in in_every_backend(seed, rng)]
-    plan = StudyPlan({r.key: PlannedCase(any_case, (one,)) for r in records}, [])
+    plan = StudyPlan({r.key: PlannedCase(any_case, (experiment,)) for r in records}, [])
     report = study_report(study, plan, records)
     assert "b 0 (2)" not in report.tables and "nan" not in report.tables
     assert report.figures["curves"] is not None and report.figures["solved"] is None

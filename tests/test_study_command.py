@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from running import bench_inside
-from study_records import SMOKE, experiment
+from study_records import SMOKE, small_experiment
 
 import backends
 from bench.options import WorkerOptions
@@ -22,8 +22,8 @@ SMALL = Study(
     main_backend="numpy",
     other_backends=(),
     experiments=(
-        experiment("first", cells=("rnn",), seeds=2),
-        experiment("second", task=replace(SMOKE, length=4), cells=("gru",), seeds=1),
+        small_experiment("first", cells=("rnn",), seeds=2),
+        small_experiment("second", task=replace(SMOKE, length=4), cells=("gru",), seeds=1),
     ),
 )
 
@@ -119,7 +119,9 @@ def test_experiment_without_its_data_is_left_out(
 ) -> None:
     reason = "pmdarima is not installed"
     monkeypatch.setattr(forecasting.Forecasting, "unavailable", lambda _: reason)
-    airline = experiment("airline", task_name="forecasting", task=forecasting.PROFILES["airline"])
+    airline = small_experiment(
+        "airline", task_name="forecasting", task=forecasting.PROFILES["airline"]
+    )
     study = replace(SMALL, experiments=(*SMALL.experiments, airline))
     monkeypatch.setattr(study_command, "STUDIES", {"small": study})
     assert run_small(tmp_path, dry_run=True) == 0

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from study_records import experiment, grouped, learning_record, seeds
+from study_records import grouped, learning_record, seeds, small_experiment
 
 from bench.records.record import Record
 from studies.experiment import SCORE, SOLVED, UPDATES, Claim, Study
@@ -14,7 +14,7 @@ GRID = Study(
     main_backend="a",
     other_backends=(),
     grid=True,
-    experiments=(experiment(seeds=3),),
+    experiments=(small_experiment(seeds=3),),
     claims=(Claim(statement="Statement", better=("it", "lstm"), worse=("it", "gru")),),
 )
 
@@ -81,7 +81,7 @@ def test_grid_has_a_row_for_each_setting_and_a_column_for_each_cell() -> None:
 
 
 def test_slower_setting_is_scored_at_an_earlier_update() -> None:
-    both = tuple(experiment(name, cells=("lstm",)) for name in ("one", "two"))
+    both = tuple(small_experiment(name, cells=("lstm",)) for name in ("one", "two"))
     records: dict[str, list[Record]] = {}
     for name, seconds in (("one", 0.00587), ("two", 0.01174)):
         record = learning_record(0, None, score=0.1)

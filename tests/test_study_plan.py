@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from published_studies import NAMES, published
-from study_records import SMOKE, experiment
+from study_records import SMOKE, small_experiment
 
 import backends
 import tasks
@@ -23,12 +23,12 @@ from studies.planning import plan_study, selections, units
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_experiment_can_run_and_has_a_name_of_its_own(name: str) -> None:
     study = STUDIES[name]
-    names = [one.name for one in study.experiments]
+    names = [experiment.name for experiment in study.experiments]
     assert len(set(names)) == len(names)
-    for one in study.experiments:
-        assert {figure.cell for figure in one.published} <= set(one.cells)
-        assert "lengths" not in one.probes or hasattr(one.task, "longer")
-        for selection in selections(one, study.main_backend, study.other_backends):
+    for experiment in study.experiments:
+        assert {figure.cell for figure in experiment.published} <= set(experiment.cells)
+        assert "lengths" not in experiment.probes or hasattr(experiment.task, "longer")
+        for selection in selections(experiment, study.main_backend, study.other_backends):
             values = {k: v for k, v in vars(selection.settings).items() if v is not None}
             assert checked(Settings, values).threads == 1
             assert "learning" in selection.settings.probes
@@ -38,10 +38,10 @@ def test_every_experiment_can_run_and_has_a_name_of_its_own(name: str) -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_task_of_an_experiment_is_the_one_that_its_name_loads(name: str) -> None:
     """A worker loads the task by its name and gives it the settings of the case."""
-    for one in STUDIES[name].experiments:
-        profiles = tasks.load(one.task_name).PROFILES
-        assert type(one.task) is type(profiles["standard"])
-        for selection in selections(one, "jax", ()):
+    for experiment in STUDIES[name].experiments:
+        profiles = tasks.load(experiment.task_name).PROFILES
+        assert type(experiment.task) is type(profiles["standard"])
+        for selection in selections(experiment, "jax", ()):
             for case in plan_cases(selection):
                 assert case.sized(profiles["smoke"]) == selection.tasks[0][1]
 
@@ -49,24 +49,24 @@ def test_task_of_an_experiment_is_the_one_that_its_name_loads(name: str) -> None
 @pytest.mark.parametrize("name", STUDIES)
 def test_experiments_change_no_setting_that_their_task_ignores(name: str) -> None:
     """A setting that a form of a task does not read is that of one of the task's sizes."""
-    for one in STUDIES[name].experiments:
-        profiles = tasks.load(one.task_name).PROFILES.values()
-        for setting in getattr(one.task, "unread", ()):
-            assert getattr(one.task, setting) in {getattr(p, setting) for p in profiles}
+    for experiment in STUDIES[name].experiments:
+        profiles = tasks.load(experiment.task_name).PROFILES.values()
+        for setting in getattr(experiment.task, "unread", ()):
+            assert getattr(experiment.task, setting) in {getattr(p, setting) for p in profiles}
 
 
 def test_every_task_is_in_the_study_of_tasks() -> None:
-    names = {one.task_name for one in STUDIES["tasks"].experiments}
+    names = {experiment.task_name for experiment in STUDIES["tasks"].experiments}
     assert names == {*tasks.names()} - {"workload"}
 
 
 def test_study_of_agreement_has_seeds_that_no_other_study_uses() -> None:
     agreement, papers = STUDIES["agreement"], STUDIES["papers"]
-    by_name = {one.name: one for one in papers.experiments}
-    for one in agreement.experiments:
-        paper = by_name[one.name]
-        assert (one.task, one.cells) == (paper.task, paper.cells)
-        planned = selections(one, agreement.main_backend, agreement.other_backends)
+    by_name = {experiment.name: experiment for experiment in papers.experiments}
+    for experiment in agreement.experiments:
+        paper = by_name[experiment.name]
+        assert (experiment.task, experiment.cells) == (paper.task, paper.cells)
+        planned = selections(experiment, agreement.main_backend, agreement.other_backends)
         assert [list(s.settings.seeds) for s in planned] == 2 * [list(range(30, 50))]
         assert max(paper.seeds, paper.other_seeds) <= 10
 
@@ -75,10 +75,10 @@ def test_on_a_gpu_every_experiment_runs_in_every_backend_in_a_folder_of_its_own(
     def planned(
         device: str, other_cells: Mapping[str, Sequence[str]] | None
     ) -> list[tuple[Any, ...]]:
-        one = experiment(seeds=5, other_cells=other_cells)
+        experiment = small_experiment(seeds=5, other_cells=other_cells)
         return [
             (list(s.backends), list(s.settings.cells), list(s.settings.seeds), s.devices)
-            for s in selections(one, "jax", ("numpy", "torch"), device)
+            for s in selections(experiment, "jax", ("numpy", "torch"), device)
         ]
 
     def row(names: list[str], cells: list[str], count: int, device: str) -> tuple[Any, ...]:
@@ -97,10 +97,10 @@ def test_on_a_gpu_every_experiment_runs_in_every_backend_in_a_folder_of_its_own(
 
 @pytest.mark.parametrize("hidden", [None, {"rnn": 4, "lstm": 4, "gru": 5}])
 def test_every_cell_is_trained_whatever_sizes_cells_share(hidden: dict[str, int] | None) -> None:
-    planned = list(selections(experiment(hidden=hidden), "numpy", ("torch",)))
+    planned = list(selections(small_experiment(hidden=hidden), "numpy", ("torch",)))
     for backend in ("numpy", "torch"):
-        own = [s for s in planned if list(s.backends) == [backend]]
-        assert [cell for s in own for cell in s.settings.cells] == ["rnn", "lstm", "gru"]
+        trained = [s for s in planned if list(s.backends) == [backend]]
+        assert [cell for s in trained for cell in s.settings.cells] == ["rnn", "lstm", "gru"]
 
 
 def test_timed_cases_have_a_process_of_their_own() -> None:
@@ -125,7 +125,9 @@ def test_every_published_record_is_a_planned_case(name: str) -> None:
 
 def test_claims_are_about_experiments_that_exist() -> None:
     study = STUDIES["claims"]
-    settings = {(one.name, cell) for one in study.experiments for cell in one.cells}
+    settings = {
+        (experiment.name, cell) for experiment in study.experiments for cell in experiment.cells
+    }
     for claim in study.claims:
         assert {claim.better, claim.worse} <= settings and claim.better != claim.worse
 
@@ -151,7 +153,7 @@ def test_experiments_whose_data_are_missing_are_reported(
 ) -> None:
     airline = next(e for e in STUDIES["papers"].experiments if e.name == "airline passengers")
     monkeypatch.setattr(type(airline.task), "unavailable", lambda _: "pmdarima is not installed")
-    small = experiment(cells=("rnn",), seeds=2)
+    small = small_experiment(cells=("rnn",), seeds=2)
     study = Study(about="", main_backend="numpy", other_backends=(), experiments=(small, airline))
     plan = plan_study(study, backends)
     assert "not run: airline passengers: task forecasting: pmdarima" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from published_studies import NAMES, published
-from study_records import experiment, grouped, learning_record
+from study_records import grouped, learning_record, small_experiment
 
 from bench.records.record import Record
 from studies.experiment import (
@@ -47,7 +47,7 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "ours", "expected"),
+    ("figure", "value", "expected"),
     [
         (single_value("lstm", SEQUENCES, 1000), 1000, "within"),
         (single_value("lstm", SEQUENCES, 1000), 500, "within"),
@@ -64,19 +64,19 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
     ],
 )
 def test_verdict_says_on_which_side_of_the_published_range_our_figure_lies(
-    figure: PublishedFigure, ours: float, expected: str
+    figure: PublishedFigure, value: float, expected: str
 ) -> None:
-    assert verdict(figure, ours, [learning_record(k, 1.0) for k in range(10)]) == expected
+    assert verdict(figure, value, [learning_record(k, 1.0) for k in range(10)]) == expected
 
 
 def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() -> None:
-    one = experiment(published=(single_value("lstm", SEQUENCES, 900),))
+    experiment = small_experiment(published=(single_value("lstm", SEQUENCES, 900),))
     main = [
         learning_record(k, count, steps_to_solve=count and count / 10)
         for k, count in enumerate([400, 800, 1200, None])
     ]
     other = [learning_record(k, count, backend="b") for k, count in enumerate([500, 700, 600])]
-    text = markdown(study(one, other_backends=("b",)), grouped([*main, *other], one))
+    text = markdown(study(experiment, other_backends=("b",)), grouped([*main, *other], experiment))
     assert cells(text.splitlines()[-1]) == [
         *("it", "lstm", "sequences", "900", "1,000 (400–∞)", "100", "3 of 4 (19–99%)"),
         *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
@@ -84,57 +84,57 @@ def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() 
 
 
 def test_seeds_that_are_no_longer_solved_at_the_end_are_counted() -> None:
-    one = experiment(cells=("lstm",))
+    experiment = small_experiment(cells=("lstm",))
     solved = [learning_record(k, 5, steps_to_solve=5, score=k, threshold=1.5) for k in range(3)]
     others = [
         learning_record(3, 5, steps_to_solve=5, score=None, threshold=1.5),
         learning_record(4, None, score=9),
     ]
-    records = grouped([*solved, *others], one)
-    assert "| 4 of 5 (28–99%), 2 at the end |" in markdown(study(one), records)
-    assert "| 4 of 5, 2 at the end, 5 " in markdown(study(one, grid=True), records)
-    assert "at the end" not in markdown(study(one), grouped(solved[:2], one))
+    records = grouped([*solved, *others], experiment)
+    assert "| 4 of 5 (28–99%), 2 at the end |" in markdown(study(experiment), records)
+    assert "| 4 of 5, 2 at the end, 5 " in markdown(study(experiment, grid=True), records)
+    assert "at the end" not in markdown(study(experiment), grouped(solved[:2], experiment))
 
 
 def test_median_lies_in_the_range_beside_it() -> None:
-    one = experiment()
+    experiment = small_experiment()
     solved = [learning_record(k, s) for k, s in enumerate([187_240, 182_000, 187_200])]
-    assert "187,200 (182,000–187,240)" in markdown(study(one), grouped(solved, one))
+    assert "187,200 (182,000–187,240)" in markdown(study(experiment), grouped(solved, experiment))
     unsolved = [learning_record(k, None, score=s) for k, s in enumerate([0.1, None, 0.2])]
-    assert "0.200 (0.100–∞)" in markdown(study(one), grouped(unsolved, one))
+    assert "0.200 (0.100–∞)" in markdown(study(experiment), grouped(unsolved, experiment))
 
 
 def test_median_is_missing_where_most_seeds_are_not_solved() -> None:
-    one = experiment(published=(single_value("lstm", SEQUENCES, 900),))
+    experiment = small_experiment(published=(single_value("lstm", SEQUENCES, 900),))
     records = [learning_record(k, count) for k, count in enumerate([400, None, None])]
-    text = markdown(study(one), grouped(records, one))
+    text = markdown(study(experiment), grouped(records, experiment))
     assert "– (400–∞)" in text and "outside: no more than half solved" in text
 
 
 def test_table_without_published_figures_has_no_columns_for_them() -> None:
-    one = experiment()
-    text = markdown(study(one), grouped([learning_record(0, 500)], one))
+    experiment = small_experiment()
+    text = markdown(study(experiment), grouped([learning_record(0, 500)], experiment))
     assert "published" not in text and "verdict" not in text
     assert "| it | lstm | sequences | 500 |" in re.sub(" +", " ", text)
 
 
 def test_explanation_is_shown_only_where_our_figure_is_outside() -> None:
-    one = experiment(
+    experiment = small_experiment(
         published=(single_value("lstm", SEQUENCES, 900),),
         explanations=("Because of that.",),
         differences=("Ours is shorter.",),
     )
     for sequences, is_shown in ((800, False), (100, True)):
         records = [learning_record(k, sequences) for k in range(3)]
-        text = markdown(study(one), grouped(records, one))
+        text = markdown(study(experiment), grouped(records, experiment))
         assert ("Because of that." in text) == is_shown
         assert "- it: Ours is shorter." in text
 
 
 def test_case_that_two_experiments_share_counts_in_both() -> None:
-    both = tuple(experiment(name, cells=("lstm",)) for name in ("one", "two"))
+    experiments = tuple(small_experiment(name, cells=("lstm",)) for name in ("one", "two"))
     records = [learning_record(k, k, steps_to_solve=k) for k in (1, 2, 3)]
-    text = markdown(study(*both, grid=True), grouped(records, *both))
+    text = markdown(study(*experiments, grid=True), grouped(records, *experiments))
     assert text.count("3 of 3, 2") == 2
 
 
@@ -147,9 +147,9 @@ def test_failed_case_is_listed_with_its_reason() -> None:
 
 
 def test_forecasts_have_a_row_for_each_series_with_classical_methods_and_all_cells() -> None:
-    rise = experiment("rise", series="rise")
-    window = experiment("rise at once", series="rise", cells=("feedforward",))
-    fall = experiment("fall", series="fall")
+    rise = small_experiment("rise", series="rise")
+    window = small_experiment("rise at once", series="rise", cells=("feedforward",))
+    fall = small_experiment("fall", series="fall")
 
     def scores(cell: str, values: Sequence[float | None], backend: str = "a") -> list[Record]:
         return [
@@ -194,11 +194,11 @@ def test_forecasts_have_a_row_for_each_series_with_classical_methods_and_all_cel
 
 
 def test_seeds_that_beat_the_autoregression_at_the_end_are_counted() -> None:
-    one = experiment("rise", series="rise", cells=("gru", "lstm"))
+    experiment = small_experiment("rise", series="rise", cells=("gru", "lstm"))
     baseline = {"baseline.autoregression": 0.2}
     records = [
         learning_record(k, 5, cell="gru", score=score, **baseline)
         for k, score in enumerate([0.1, 0.2, None])
     ]
-    text = markdown(study(one), grouped(records, one))
+    text = markdown(study(experiment), grouped(records, experiment))
     assert "| rise | 1 of 3 (1–91%) | – |" in re.sub(" +", " ", text)

@@ -29,7 +29,7 @@ def divergence_table(pairs: Pairs, main: str) -> str:
     if not pairs:
         return ""
     rows = [
-        [*model, *(_median_text(of_model(own, model)) for own in pairs.values())]
+        [*model, *(_median_text(of_model(group, model)) for group in pairs.values())]
         for model in models(pairs)
     ]
     columns = ["experiment", "cell", *(f"{name}, {main}" for name in pairs)]

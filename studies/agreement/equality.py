@@ -22,7 +22,7 @@ def equality_text(pairs: Pairs, main: str) -> str:
     """
     if not pairs:
         return ""
-    counts = [count_later_and_sooner([pair.updates for pair in own]) for own in pairs.values()]
+    counts = [count_later_and_sooner([pair.updates for pair in group]) for group in pairs.values()]
     p_values = multipletests([sign_test(*count) for count in counts], LEVEL, "holm")[1]
     result = "A difference was found" if min(p_values) <= LEVEL else "No difference was found"
     backends = [
@@ -67,10 +67,12 @@ def power(pairs: Pairs, factor: float, rng: np.random.Generator) -> tuple[float,
     """The percentage of draws in which the test finds one backend that needs `factor` times the
     updates of a main backend that learns alike: the least and the most over the backends."""
     shares = []
-    for own in pairs.values():
+    for group in pairs.values():
         rejected = 0
         for _ in range(DRAWS):
-            drawn = [own[k].swapped_at_random(rng) for k in rng.integers(len(own), size=len(own))]
+            drawn = [
+                group[k].swapped_at_random(rng) for k in rng.integers(len(group), size=len(group))
+            ]
             updates = [pair.slowed_down(factor, rng.uniform()) for pair in drawn]
             rejected += sign_test(*count_later_and_sooner(updates)) <= LEVEL / len(pairs)
         shares.append(100 * rejected / DRAWS)

@@ -25,8 +25,8 @@ def divergence_plot(pairs: Pairs, main: str) -> Figure:
     with rc_context(STYLE):
         figure, panels = _panels(models(pairs))
         for axes, model in zip(panels, models(pairs), strict=True):
-            for name, own in pairs.items():
-                for pair in of_model(own, model)[:1]:
+            for name, group in pairs.items():
+                for pair in of_model(group, model)[:1]:
                     steps, differences = loss_differences(pair.other, pair.main)
                     colour = styles[name].colour
                     axes.plot(steps, differences, color=colour, linewidth=1.0, label=name)
@@ -40,17 +40,17 @@ def divergence_plot(pairs: Pairs, main: str) -> Figure:
 def solved_plot(pairs: Pairs, main: str) -> Figure | None:
     """The share of seeds solved by the number of updates, over the seeds that all backends share;
     None where no model has enough seeds."""
-    shown = [
+    drawn_models = [
         model
         for model in models(pairs)
-        if min(len(of_model(own, model)) for own in pairs.values()) >= ENOUGH_SEEDS
+        if min(len(of_model(group, model)) for group in pairs.values()) >= ENOUGH_SEEDS
     ]
-    if not shown:
+    if not drawn_models:
         return None
     styles = line_styles([main, *pairs])
     with rc_context(STYLE):
-        figure, panels = _panels(shown)
-        for axes, model in zip(panels, shown, strict=True):
+        figure, panels = _panels(drawn_models)
+        for axes, model in zip(panels, drawn_models, strict=True):
             _draw_solved(axes, pairs, model, main, styles)
         _add_legend(figure, panels, "Seeds solved, the same seeds in each backend", "share")
     return figure
@@ -60,7 +60,7 @@ def _draw_solved(
     axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, LineStyle]
 ) -> None:
     updates = {
-        name: [pair.updates[0] for pair in of_model(own, model)] for name, own in pairs.items()
+        name: [pair.updates[0] for pair in of_model(group, model)] for name, group in pairs.items()
     }
     first = next(iter(pairs.values()))
     updates[main] = [pair.updates[1] for pair in of_model(first, model)]
@@ -80,20 +80,20 @@ def _solved_curve(updates: Sequence[float], end: float) -> tuple[list[float], li
 
 def _longest_run(pairs: Pairs, model: Model) -> float:
     """The updates of the longest run of a model."""
-    own = [pair for group in pairs.values() for pair in of_model(group, model)]
-    return max(last_update(record) for pair in own for record in (pair.main, pair.other))
+    model_pairs = [pair for group in pairs.values() for pair in of_model(group, model)]
+    return max(last_update(record) for pair in model_pairs for record in (pair.main, pair.other))
 
 
-def _panels(shown: Sequence[Model]) -> tuple[Figure, list[Any]]:
+def _panels(drawn_models: Sequence[Model]) -> tuple[Figure, list[Any]]:
     """A figure with a panel for each model, named above it."""
-    rows = -(-len(shown) // COLUMNS)
+    rows = -(-len(drawn_models) // COLUMNS)
     figure = Figure(figsize=(WIDTH, 1.7 * rows + 0.6))
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid[len(shown) :]:
+    for axes in grid[len(drawn_models) :]:
         axes.remove()
-    for axes, (experiment, cell) in zip(grid, shown, strict=False):
+    for axes, (experiment, cell) in zip(grid, drawn_models, strict=False):
         axes.set_title(fill(f"{experiment}, {cell}", TITLE_WIDTH), fontsize=7)
-    return figure, list(grid[: len(shown)])
+    return figure, list(grid[: len(drawn_models)])
 
 
 def _add_legend(figure: Figure, panels: Sequence[Any], title: str, y_label: str) -> None:

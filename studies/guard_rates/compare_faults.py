@@ -61,7 +61,7 @@ def compare_faults(folder: Path, names: Sequence[str]) -> None:
 def _compare_code(folder: Path, backend: str, fault: str) -> Path:
     """A live comparison of an adapter with one that has a fault."""
     base, head = (
-        _python_with(folder, INJECT=what, INJECT_INTO=backend) for what in ("nothing", fault)
+        _python_with(folder, INJECT=name, INJECT_INTO=backend) for name in ("nothing", fault)
     )
     _run_bench(
         *("compare", "--backends", PLUGIN, "--tasks", CLIPPED),

@@ -40,10 +40,10 @@ def rules_table(streams: Mapping[str, Stream], names: Collection[str]) -> str:
     for name, rule in all_rules().items():
         if name not in names:
             continue
-        outcomes = [rule(stream) for stream in streams.values()]
-        inconclusive = " / ".join(_percent(one, Verdict.INCONCLUSIVE) for one in outcomes)
-        launches = " / ".join(f"{mean(n for _, n in o):.0f}" if o else DASH for o in outcomes)
-        shares = (_share(one, Verdict.REGRESSED) for one in outcomes)
+        by_head = [rule(stream) for stream in streams.values()]
+        inconclusive = " / ".join(_percent(outcomes, Verdict.INCONCLUSIVE) for outcomes in by_head)
+        launches = " / ".join(f"{mean(n for _, n in o):.0f}" if o else DASH for o in by_head)
+        shares = (_share(outcomes, Verdict.REGRESSED) for outcomes in by_head)
         rows.append([name, *shares, inconclusive, launches])
     titles = [
         head.replace("same", "false alarms") if "same" in head else f"+{head} found"

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     def add_list(flag: str, choices: Sequence[str], default: Sequence[str], text: str) -> None:
         parser.add_argument(flag, nargs="+", choices=choices, default=list(default), help=text)
 
-    claims = "; ".join(f"{part}: {claim}" for part, claim in PARTS.items())
+    claims = "; ".join(f"{letter}: {claim}" for letter, claim in PARTS.items())
     add_list("--parts", list(PARTS), list(PARTS), claims)
     add_list("--shapes", list(SHAPES), DEFAULT_SHAPES, "sizes of the model and its batch")
     add_list("--cells", CELLS, CELLS, "recurrent cells")

@@ -54,15 +54,15 @@ SHORT = ("tiny", "small")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The time of `ours` over the time of `base`, which should be at most `target`.
+    """The time of `tested` over the time of `base`, which should be at most `target`.
 
     Where a side names several candidates, the fastest stands for it. With `rate`, the rates of
-    operations are compared, and `ours` over `base` should be at least `target`. Without a target
+    operations are compared, and `tested` over `base` should be at least `target`. Without a target
     the ratio is only reported.
     """
 
     part: str
-    ours: Sequence[str]
+    tested: Sequence[str]
     base: Sequence[str]
     phase: str = "step"
     target: float | None = None
@@ -80,12 +80,12 @@ def comparisons(
     """The comparisons of these parts, with the candidates of these families; a comparison needs a
     candidate on each side."""
     for comparison in _all_comparisons(shape, cell):
-        ours, base = (
+        tested, base = (
             tuple(n for n in side if family(n) in families and (n, cell) not in LACKING)
-            for side in (comparison.ours, comparison.base)
+            for side in (comparison.tested, comparison.base)
         )
-        if comparison.part in parts and ours and base:
-            yield replace(comparison, ours=ours, base=base)
+        if comparison.part in parts and tested and base:
+            yield replace(comparison, tested=tested, base=base)
 
 
 def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
@@ -93,24 +93,24 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
         yield from _product_rates() if cell == "lstm" else ()
         return
     for name, phase in NATIVE_PHASES.items():
-        yield Comparison(part="a", ours=[name], base=[f"native {name}"], phase=phase, target=1.02)
+        yield Comparison(part="a", tested=[name], base=[f"native {name}"], phase=phase, target=1.02)
     for phase in ("gradients", "step"):
         for rival in ("jax-autodiff", "flax", "equinox", "keras-jax"):
-            yield Comparison(part="b", ours=["jax"], base=[rival], phase=phase, target=1.0)
+            yield Comparison(part="b", tested=["jax"], base=[rival], phase=phase, target=1.0)
     torch_is_slow = shape in SHORT and cell in ("gru", "rnn")
     target = 1.0 if torch_is_slow else 1.1
-    yield Comparison(part="c", ours=["torch-scan"], base=["torch"], target=target)
+    yield Comparison(part="c", tested=["torch-scan"], base=["torch"], target=target)
     for name in ("torch-loop", "torch-compile") if shape == "tiny" else ():
-        yield Comparison(part="c", ours=[name], base=["torch"])
+        yield Comparison(part="c", tested=[name], base=["torch"])
     for name in TENSORFLOW:
-        yield Comparison(part="d", ours=[name], base=["Keras fit"])
-    yield Comparison(part="d", ours=TENSORFLOW, base=["Keras fit"], target=1.0)
+        yield Comparison(part="d", tested=[name], base=["Keras fit"])
+    yield Comparison(part="d", tested=TENSORFLOW, base=["Keras fit"], target=1.0)
     if shape == "fastrnns":
-        yield Comparison(part="e", ours=["numpy"], base=FASTEST, target=1.3)
+        yield Comparison(part="e", tested=["numpy"], base=FASTEST, target=1.3)
 
 
 def _product_rates() -> Iterator[Comparison]:
     """The share of np.matmul's rate that this project's own implementations of the lstm reach."""
     for name in ("numpy", "jax", "torch-scan", "tensorflow-loop"):
         target = 0.6 if name == "numpy" else None
-        yield Comparison(part="e", ours=[name], base=["np.matmul"], target=target, rate=True)
+        yield Comparison(part="e", tested=[name], base=["np.matmul"], target=target, rate=True)

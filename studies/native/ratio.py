@@ -34,8 +34,8 @@ def paired_ratio(logs: Sequence[Array], rng: np.random.Generator) -> Ratio:
         return Ratio(float(np.exp(np.median(pooled))), None, None)
     sizes = np.array([len(launch) for launch in logs])
     table = np.full((len(logs), sizes.max()), np.nan)
-    for row, launch in zip(table, logs, strict=True):
-        row[: len(launch)] = launch
+    for number, launch in enumerate(logs):
+        table[number, : len(launch)] = launch
     drawn = rng.integers(0, len(logs), (RESAMPLES, len(logs)))
     within = rng.random((*drawn.shape, sizes.max())) * sizes[drawn][..., None]
     values = table[drawn[..., None], within.astype(int)]
@@ -57,10 +57,10 @@ def verdict(ratio: Ratio, target: float | None, at_least: bool = False) -> str:
     return "unclear" if reached else "MISSED"
 
 
-def loss_error(ours: Sequence[float], base: Sequence[float]) -> float:
+def loss_error(tested: Sequence[float], base: Sequence[float]) -> float:
     """The largest relative difference of two sequences of losses; 0 without losses, infinite where
     a loss is not finite."""
-    pairs = np.array(list(zip(ours, base, strict=False)), float).reshape(-1, 2)
+    pairs = np.array(list(zip(tested, base, strict=False)), float).reshape(-1, 2)
     if not np.isfinite(pairs).all():
         return float("inf")
     return float((np.abs(pairs[:, 0] - pairs[:, 1]) / np.abs(pairs[:, 1])).max(initial=0.0))

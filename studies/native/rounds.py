@@ -45,7 +45,7 @@ class Settings:
 
     def entries(self, shape: str, cell: str) -> list[Entry]:
         """Every candidate of the comparisons once, with its phase."""
-        sides = [(c.phase, (*c.ours, *c.base)) for c in self.comparisons(shape, cell)]
+        sides = [(c.phase, (*c.tested, *c.base)) for c in self.comparisons(shape, cell)]
         return list(dict.fromkeys((name, phase) for phase, names in sides for name in names))
 
 

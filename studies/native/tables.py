@@ -56,37 +56,44 @@ def comparison_rows(
     rows = []
     for shape in settings["shapes"]:
         for cell in settings["cells"]:
-            for one in comparisons(shape, cell, settings["parts"], settings["frameworks"]):
-                ours, base = (
+            for comparison in comparisons(shape, cell, settings["parts"], settings["frameworks"]):
+                tested, base = (
                     [
-                        Side(name, by_candidate.get((shape, cell, one.phase, name), {}))
+                        Side(name, by_candidate.get((shape, cell, comparison.phase, name), {}))
                         for name in names
                     ]
-                    for names in (one.ours, one.base)
+                    for names in (comparison.tested, comparison.base)
                 )
-                model = {"part": one.part, "shape": f"{shape} {SHAPES[shape]}", "cell": cell}
-                rows.append(model | _row(one, ours, base, rng))
+                model = {"part": comparison.part, "shape": f"{shape} {SHAPES[shape]}", "cell": cell}
+                rows.append(model | _row(comparison, tested, base, rng))
     return sorted(rows, key=lambda row: row["part"])
 
 
 def _row(
-    one: Comparison, ours: Sequence[Side], base: Sequence[Side], rng: np.random.Generator
+    comparison: Comparison, tested: Sequence[Side], base: Sequence[Side], rng: np.random.Generator
 ) -> Row:
-    row = {"phase": one.phase, "ours": _names(ours), "base": _names(base), **_target(one)}
-    untimed = [side for group in (ours, base) if not any(s.timed for s in group) for side in group]
+    row = {
+        "phase": comparison.phase,
+        "ours": _names(tested),
+        "base": _names(base),
+        **_target(comparison),
+    }
+    untimed = [
+        side for group in (tested, base) if not any(s.timed for s in group) for side in group
+    ]
     if untimed:
         return row | {"verdict": "; ".join(f"{side.name}: {side.error}" for side in untimed)}
-    fast, slow = (min((s for s in g if s.timed), key=lambda s: s.seconds) for g in (ours, base))
-    row |= {"ours": _fastest(fast, ours), "base": _fastest(slow, base)}
+    fast, slow = (min((s for s in g if s.timed), key=lambda s: s.seconds) for g in (tested, base))
+    row |= {"ours": _fastest(fast, tested), "base": _fastest(slow, base)}
     row |= {"ours, ms": f"{fast.seconds * 1e3:.2f}", "base, ms": f"{slow.seconds * 1e3:.2f}"}
     pairs = [(fast.timed[n], slow.timed[n]) for n in fast.timed if n in slow.timed]
     if not pairs:
         return row | {"verdict": "never timed in the same launch"}
-    return row | _compared(one, pairs, rng)
+    return row | _compared(comparison, pairs, rng)
 
 
 def _compared(
-    one: Comparison, pairs: Sequence[tuple[Record, Record]], rng: np.random.Generator
+    comparison: Comparison, pairs: Sequence[tuple[Record, Record]], rng: np.random.Generator
 ) -> Row:
     """The ratio with its verdict, where the losses of both sides agree; `pairs` has both sides of
     each launch."""
@@ -96,22 +103,24 @@ def _compared(
         row["losses apart"] = f"{difference:.0e}"
     if difference > LOSS_TOLERANCE:
         return row | {"verdict": "not comparable"}
-    ratio = paired_ratio([_log_ratios(a, b, one.rate) for a, b in pairs], rng)
+    ratio = paired_ratio([_log_ratios(a, b, comparison.rate) for a, b in pairs], rng)
     row["ratio"] = f"{ratio.value:.3f}"
     if ratio.low is not None:
         row["interval"] = f"{ratio.low:.3f}–{ratio.high:.3f}"
-    return row | {"verdict": verdict(ratio, one.target, one.rate)}
+    return row | {"verdict": verdict(ratio, comparison.target, comparison.rate)}
 
 
-def _log_ratios(ours: Record, base: Record, rate: bool) -> Any:
+def _log_ratios(tested: Record, base: Record, rate: bool) -> Any:
     """Log-ratios, round by round, of the times or of the rates of operations."""
-    logs = np.array([np.log(a / b) for a, b in zip(ours["seconds"], base["seconds"], strict=False)])
-    return np.log(ours["flop"] / base["flop"]) - logs if rate else logs
+    logs = np.array(
+        [np.log(a / b) for a, b in zip(tested["seconds"], base["seconds"], strict=False)]
+    )
+    return np.log(tested["flop"] / base["flop"]) - logs if rate else logs
 
 
-def _target(one: Comparison) -> Row:
-    sign = "≥" if one.rate else "≤"
-    return {"target": NO_TARGET if one.target is None else f"{sign} {one.target:g}"}
+def _target(comparison: Comparison) -> Row:
+    sign = "≥" if comparison.rate else "≤"
+    return {"target": NO_TARGET if comparison.target is None else f"{sign} {comparison.target:g}"}
 
 
 def _names(sides: Sequence[Side]) -> str:

@@ -1,12 +1,18 @@
 """The study of published figures beside ours."""
 
 from studies.experiment import Study
-from studies.papers import forecasts, hochreiter_1997, later_papers, trained_as_in_1997
+from studies.papers import (
+    forecasts,
+    hochreiter_1997,
+    later_papers,
+    published_1997,
+    trained_as_in_1997,
+)
 
 PAPERS = Study(
     about="published figures beside ours",
     sources={
-        hochreiter_1997.GROUP: "Long short-term memory, Neural Computation 9(8), tables 2–10",
+        published_1997.GROUP: "Long short-term memory, Neural Computation 9(8), tables 2–10",
         **later_papers.SOURCES,
     },
     experiments=(

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bench.spec import Task
 from studies.experiment import Experiment
-from studies.papers.hochreiter_1997 import GROUP, PUBLISHED_SEQUENCES, sequences_until_solved
+from studies.papers.published_1997 import GROUP, PUBLISHED_SEQUENCES, sequences_until_solved
 from tasks import adding_1997, long_lag, reber, temporal_order, two_sequence
 
 REMAINING_DIFFERENCES = (

@@ -49,7 +49,7 @@ def forecast_tables(
     """The scores of each series; how many seeds beat the autoregression; the other measures."""
     cells = list(dict.fromkeys(cell for experiment in experiments for cell in experiment.cells))
     series = _series(study, experiments, learning)
-    methods = list(dict.fromkeys(method for one in series for method in one.classical))
+    methods = list(dict.fromkeys(method for entry in series for method in entry.classical))
     parts = [_scores(series, methods, cells)]
     if METHOD_TO_BEAT in methods:
         title = f"Seeds whose score at the end is below that of the {METHOD_TO_BEAT}"
@@ -77,10 +77,10 @@ def _series(
 
 def _scores(series: Sequence[SeriesScores], methods: Sequence[str], cells: Sequence[str]) -> str:
     rows = [
-        [one.name, *(one.classical_text(method, one.measure) for method in methods)]
-        + [range_text([final_score(record) for record in one.of_cell(cell)]) for cell in cells]
-        + [_other_backends(one) or DASH]
-        for one in series
+        [entry.name, *(entry.classical_text(method, entry.measure) for method in methods)]
+        + [range_text([final_score(record) for record in entry.of_cell(cell)]) for cell in cells]
+        + [_other_backends(entry) or DASH]
+        for entry in series
     ]
     alignment = ["left", *["right"] * (len(methods) + len(cells)), "left"]
     return pipe_table(rows, ["series", *methods, *cells, "others"], alignment)
@@ -88,9 +88,9 @@ def _scores(series: Sequence[SeriesScores], methods: Sequence[str], cells: Seque
 
 def _seeds_that_beat(series: Sequence[SeriesScores], cells: Sequence[str]) -> str:
     rows = [
-        [one.name, *(_share_below(one.of_cell(cell), limit) for cell in cells)]
-        for one in series
-        if (limit := one.classical.get(METHOD_TO_BEAT, {}).get(one.measure)) is not None
+        [entry.name, *(_share_below(entry.of_cell(cell), limit) for cell in cells)]
+        for entry in series
+        if (limit := entry.classical.get(METHOD_TO_BEAT, {}).get(entry.measure)) is not None
     ]
     return pipe_table(rows, ["series", *cells], ["left", *["right"] * len(cells)])
 
@@ -104,11 +104,11 @@ def _other_measures(
 ) -> list[list[str]]:
     """A row for each series and each measure that does not decide."""
     return [
-        [one.name, measure, *(one.classical_text(method, measure) for method in methods)]
-        + [_median_text(one.of_cell(cell), measure) for cell in cells]
-        for one in series
-        for measure in dict.fromkeys(name for scores in one.classical.values() for name in scores)
-        if measure != one.measure
+        [entry.name, measure, *(entry.classical_text(method, measure) for method in methods)]
+        + [_median_text(entry.of_cell(cell), measure) for cell in cells]
+        for entry in series
+        for measure in dict.fromkeys(name for scores in entry.classical.values() for name in scores)
+        if measure != entry.measure
     ]
 
 
@@ -130,9 +130,11 @@ def _other_backends(series: SeriesScores) -> str:
     main = scores.pop(series.main_backend, {})
     differences = {
         name: [
-            _relative_difference(value, main[seed]) for seed, value in own.items() if seed in main
+            _relative_difference(value, main[seed])
+            for seed, value in values.items()
+            if seed in main
         ]
-        for name, own in scores.items()
+        for name, values in scores.items()
     }
     return ", ".join(
         f"{name} {100 * median(values):.1f}% ({len(values)})"

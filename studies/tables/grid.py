@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from bench.analysis.launch import launch_time
+from bench.analysis.launch import launch_time, rule_for
 from bench.records.record import Record
 from bench.report.words import DASH, format_number
 from studies.experiment import Experiment, Study
@@ -119,7 +119,9 @@ def _speed_text(
 
 def step_seconds(speed: Sequence[Record]) -> float:
     """The time of one training step: the median over launches; infinite without launches."""
-    times = [launch_time(record.samples["step"], record.case["device"]) for record in speed]
+    times = [
+        launch_time(record.samples["step"], rule_for(record.case["device"])) for record in speed
+    ]
     return median(times or [math.inf])
 
 

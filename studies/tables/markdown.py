@@ -14,12 +14,12 @@ def records_by_experiment(
 ) -> dict[str, list[Record]]:
     """The successful records of each experiment, by its name. `experiments` are those that need a
     case, by the case's key."""
-    found: dict[str, list[Record]] = {}
+    grouped: dict[str, list[Record]] = {}
     for record in records:
         if record.status == "ok":
             for experiment in experiments.get(record.key, ()):
-                found.setdefault(experiment.name, []).append(record)
-    return found
+                grouped.setdefault(experiment.name, []).append(record)
+    return grouped
 
 
 def markdown(study: Study, records: Mapping[str, Sequence[Record]]) -> str:

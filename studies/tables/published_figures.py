@@ -43,12 +43,12 @@ def published_tables(
     study: Study, experiments: Sequence[Experiment], learning: Mapping[str, Sequence[Record]]
 ) -> list[str]:
     """The table of a group of experiments and, below it, the notes."""
-    shown = [
+    entries = [
         ExperimentRows(experiment, list(_rows(study, experiment, learning[experiment.name])))
         for experiment in experiments
     ]
-    notes = _notes(shown)
-    return [_table([row for entry in shown for row in entry.rows]), *([notes] if notes else [])]
+    notes = _notes(entries)
+    return [_table([row for entry in entries for row in entry.rows]), *([notes] if notes else [])]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -58,10 +58,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return pipe_table(body, columns, alignment)
 
 
-def _notes(shown: Sequence[ExperimentRows]) -> str:
+def _notes(entries: Sequence[ExperimentRows]) -> str:
     """A line for each note: how settings differ, and why figures outside the range are outside."""
     names_by_note: dict[str, list[str]] = {}
-    for entry in shown:
+    for entry in entries:
         experiment = entry.experiment
         is_outside = any(row[-1].startswith(OUTSIDE) for row in entry.rows)
         explanations = experiment.explanations if is_outside else ()
@@ -94,16 +94,16 @@ def _columns(study: Study, figure: PublishedFigure, records: Sequence[Record]) -
     for record in records:
         by_backend.setdefault(record.case["backend"], []).append(record)
     main = by_backend.pop(study.main_backend, [])
-    quantity, ours = figure.quantity, our_figure(figure.quantity, main)
+    quantity, value = figure.quantity, our_figure(figure.quantity, main)
     updates = float(median(map(updates_to_solve, main))) if main else math.nan
     return [
         _score_name(records[0]) if quantity == SCORE else quantity,
         published_text(figure),
-        f"{figure_text(quantity, ours)}{spread_text(quantity, main)}",
+        f"{figure_text(quantity, value)}{spread_text(quantity, main)}",
         figure_text(SEQUENCES, updates),
         share_text(sum(map(is_solved, main)), len(main)) + still_solved_text(main),
         _other_backends(quantity, study.main_backend, main, by_backend) or DASH,
-        verdict(figure, ours, main),
+        verdict(figure, value, main),
     ]
 
 
@@ -126,8 +126,8 @@ def _other_backends(
 
 
 def _backend_text(quantity: str, name: str, records: Sequence[Record]) -> str:
-    ours = figure_text(quantity, our_figure(quantity, records))
-    return f"{name} {ours} ({sum(map(is_solved, records))} of {len(records)})"
+    text = figure_text(quantity, our_figure(quantity, records))
+    return f"{name} {text} ({sum(map(is_solved, records))} of {len(records)})"
 
 
 def _score_name(record: Record) -> str:

@@ -25,24 +25,24 @@ def our_figure(quantity: str, records: Sequence[Record]) -> float:
     return float(median(metric(record, METRICS[quantity]) for record in records))
 
 
-def verdict(figure: PublishedFigure, ours: float, records: Sequence[Record]) -> str:
+def verdict(figure: PublishedFigure, value: float, records: Sequence[Record]) -> str:
     """`within` where our figure agrees with the published one, otherwise on which side it lies."""
-    if math.isnan(figure.value) or math.isnan(ours):
+    if math.isnan(figure.value) or math.isnan(value):
         return DASH
-    if _agrees(figure, ours, len(records)):
+    if _agrees(figure, value, len(records)):
         return WITHIN
-    if math.isinf(ours) and figure.quantity == SEQUENCES:
+    if math.isinf(value) and figure.quantity == SEQUENCES:
         return f"{OUTSIDE}: no more than half solved"
     below, above = ("fewer", "more") if figure.quantity == SEQUENCES else ("lower", "higher")
-    return f"{OUTSIDE}: {below if ours < figure.low else above}"
+    return f"{OUTSIDE}: {below if value < figure.low else above}"
 
 
-def _agrees(figure: PublishedFigure, ours: float, seeds: int) -> bool:
+def _agrees(figure: PublishedFigure, value: float, seeds: int) -> bool:
     """Whether our figure lies in the published range; a share of seeds agrees where its 95%
     interval reaches the range."""
     if figure.quantity != SOLVED:
-        return figure.low <= ours <= figure.high
-    interval = share_interval(round(ours * seeds), seeds)
+        return figure.low <= value <= figure.high
+    interval = share_interval(round(value * seeds), seeds)
     assert interval
     return interval[0] <= figure.high and interval[1] >= figure.low
 
