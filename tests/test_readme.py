@@ -46,6 +46,14 @@ def test_every_option_and_file_that_is_named_exists(page: str) -> None:
         assert (ROOT / page).parent.joinpath(link).exists(), link
 
 
+def test_files_that_the_architecture_page_names_exist() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = set(re.findall(r"`([\w/]+\.py)`", text)) - {"x_backend.py"}
+    files = [str(f.relative_to(ROOT)) for f in ROOT.rglob("*.py") if ".venv" not in f.parts]
+    assert len(named) > 30
+    assert not {n for n in named if not any(f"/{f}".endswith(f"/{n}") for f in files)}
+
+
 @cache
 def options() -> set[str]:
     """All of all commands, and of the programs in `studies`."""
