@@ -31,7 +31,7 @@ def expected_path(spec: ModelSpec, device: str) -> str:
 
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
-) -> _torch.TorchSession:
+) -> Any:
     SUPPORTS.check(spec)
     if reason := unavailable(device):
         raise Unsupported(reason)
