@@ -111,7 +111,7 @@ def test_figures_of_the_papers_are_quoted() -> None:
 
 def test_figures_of_copying_are_quoted() -> None:
     (task,) = {e.task for e in STUDIES["papers"].experiments if e.name == "copy, T = 1000"}
-    assert LEARNING.quotes("No cell quite reaches {}, the score", format_number(task.chance))
+    assert LEARNING.quotes("No cell quite reaches {}, the chance score", format_number(task.chance))
     scores = sorted(medians("copy, T = 1000", "lstm", range(3)))
     assert len(scores) == 4
     ends = format_number(scores[0]), format_number(scores[-1])
