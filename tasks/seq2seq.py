@@ -16,9 +16,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
+from bench.spec import Array, check_choice
 from tasks._dates_in_words import DAYS, ISO, all_dates
-from tasks._settings import check_choice, check_settings
+from tasks._settings import check_settings
 from tasks._symbols import negative_log_likelihood, one_hot
 
 REQUIRES: tuple[str, ...] = ()
