@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bench.analysis.launch import LaunchRule, launch_time
-from bench.analysis.timing import PHASES
+from bench.analysis.timing import TABLE_PHASES
 from bench.records.record import Record
 
 
@@ -107,6 +107,6 @@ def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]
     disturbance only adds time."""
     return {
         phase: launch_time(samples[phase], LaunchRule.MINIMUM)
-        for phase in PHASES
+        for phase in TABLE_PHASES
         if samples.get(phase)
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bench.analysis.timing import PHASES
+from bench.analysis.timing import TABLE_PHASES
 from bench.compare.both_sides import Sides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
 from bench.compare.evidence import Evidence, Launch, MatchedRow
@@ -51,7 +51,7 @@ def speed_decisions(
     rounds = {
         (row.label, phase): _rounds(seconds, rule)
         for row in rows
-        for phase in PHASES
+        for phase in TABLE_PHASES
         if (seconds := row.speed.seconds(phase))
     }
     decisions = decide(rounds, rule, [_log_ratios(evidence.control.values())])
@@ -77,7 +77,7 @@ def _unwatched(rows: Sequence[MatchedRow], evidence: Evidence) -> str:
     timed = {
         (row.backend, number)
         for row in rows
-        for phase in PHASES
+        for phase in TABLE_PHASES
         for number, _ in row.speed.seconds(phase)
     }
     lost = len(timed - evidence.control.keys())

@@ -10,7 +10,7 @@ from bench.probes.learning import MAX_STORED_LOSSES
 from bench.records.record import Record
 from bench.report.words import DASH
 from bench.spec import Array
-from studies.agreement.pairs import Pair, Pairs, models, of_model
+from studies.agreement.pairs import Pair, Pairs, models, pairs_of_model
 from studies.tables.pipe_table import pipe_table
 
 DIVERGED = 0.01
@@ -29,7 +29,7 @@ def divergence_table(pairs: Pairs, main: str) -> str:
     if not pairs:
         return ""
     rows = [
-        [*model, *(_median_text(of_model(group, model)) for group in pairs.values())]
+        [*model, *(_median_text(pairs_of_model(group, model)) for group in pairs.values())]
         for model in models(pairs)
     ]
     columns = ["experiment", "cell", *(f"{name}, {main}" for name in pairs)]
