@@ -9,7 +9,7 @@ from bench.analysis.timing import TABLE_PHASES
 from bench.records.record import Record
 
 
-class Outcome(Protocol):
+class CaseOutcome(Protocol):
     """Whether a case succeeded, and why not."""
 
     @property
@@ -18,7 +18,7 @@ class Outcome(Protocol):
     def reason(self) -> str | None: ...
 
 
-AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
+AnyOutcome = TypeVar("AnyOutcome", bound=CaseOutcome)
 
 
 @dataclass(frozen=True, kw_only=True)

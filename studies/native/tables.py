@@ -21,7 +21,7 @@ Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Side:
+class CandidateRecords:
     """A candidate at one model: its record of each launch."""
 
     name: str
@@ -59,7 +59,9 @@ def comparison_rows(
             for comparison in comparisons(shape, cell, settings["parts"], settings["frameworks"]):
                 tested, base = (
                     [
-                        Side(name, by_candidate.get((shape, cell, comparison.phase, name), {}))
+                        CandidateRecords(
+                            name, by_candidate.get((shape, cell, comparison.phase, name), {})
+                        )
                         for name in names
                     ]
                     for names in (comparison.tested, comparison.base)
@@ -70,7 +72,10 @@ def comparison_rows(
 
 
 def _row(
-    comparison: Comparison, tested: Sequence[Side], base: Sequence[Side], rng: np.random.Generator
+    comparison: Comparison,
+    tested: Sequence[CandidateRecords],
+    base: Sequence[CandidateRecords],
+    rng: np.random.Generator,
 ) -> Row:
     row = {
         "phase": comparison.phase,
@@ -123,11 +128,11 @@ def _target(comparison: Comparison) -> Row:
     return {"target": NO_TARGET if comparison.target is None else f"{sign} {comparison.target:g}"}
 
 
-def _names(sides: Sequence[Side]) -> str:
+def _names(sides: Sequence[CandidateRecords]) -> str:
     return " or ".join(side.name for side in sides)
 
 
-def _fastest(side: Side, sides: Sequence[Side]) -> str:
+def _fastest(side: CandidateRecords, sides: Sequence[CandidateRecords]) -> str:
     timed = sum(bool(other.timed) for other in sides)
     return side.name if len(sides) == 1 else f"{side.name} (fastest of {timed})"
 
