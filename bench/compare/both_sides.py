@@ -1,4 +1,4 @@
-"""The same thing for the base and for the head."""
+"""Pairs of values: one for the base and one for the head."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass

@@ -42,10 +42,12 @@ def compare_command(
     entry: Path,
     root: Path,
 ) -> int:
-    """Compare two sides; return the exit code. `runs` are the names of two stored runs, or empty
-    for a live comparison. `default_tasks` are compared where the user names none; `entry` is the
-    program that starts workers, `root` the folder of
-    comparisons."""
+    """Compare two sides; return the exit code.
+
+    `runs` are the names of two stored runs, or empty for a live comparison. `default_tasks` are
+    compared where the user names none; `entry` is the program that starts workers, `root` the
+    folder of comparisons.
+    """
     if runs:
         return _stored(runs, options, root)
     if not (options.aa or options.base or options.base_python or options.head_python):

@@ -15,7 +15,8 @@ OVERALL = {0: Verdict.PASS, 1: Verdict.REGRESSED, 3: Verdict.INCONCLUSIVE}
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """What was found, by which rule, in which records. `about` says in lines what the sides are."""
+    """The findings of a comparison, its rule, and the records of both sides. `about` describes the
+    sides, one line each."""
 
     findings: Sequence[Finding]
     about: Sequence[str]

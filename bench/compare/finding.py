@@ -59,9 +59,11 @@ def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Fi
 
 
 def require_enough(decision: Decision, rule: Rule, count: int, needed: int, unit: str) -> Decision:
-    """The decision; or an inconclusive one where there are too few pairs (`unit` names them) for
-    it. A pass counts as such where its ratio is as large as a change that is flagged: more pairs
-    might have shown it."""
+    """The decision, made inconclusive where fewer than `needed` pairs stand behind it.
+
+    `unit` is what the reason calls a pair. A pass becomes inconclusive only if its ratio is as
+    large as a change that is flagged: more pairs might have shown that change.
+    """
     ratio = decision.ratio or 1.0
     may_hide = decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + rule.least
     if count >= needed or not (may_hide or decision.verdict == Verdict.INCONCLUSIVE):

@@ -52,7 +52,7 @@ class MeasuredSide:
         limits: Limits,
     ) -> "MeasuredSide":
         """A side with a new run folder below `root`. `command` and `control` start its workers and
-        those of the control."""
+        the workers of the control."""
         info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
         folder = RunFolder.create(root, side.name, info)
         runner = Runner(folder, command, limits, SilentProgress(), dict(info))
@@ -92,22 +92,22 @@ class LiveComparison:
         """The evidence in the records so far."""
         return build_evidence(self.records(), live=True)
 
-    async def measure(self, jobs: int, say: Callable[[str], None]) -> None:
+    async def measure(self, jobs: int, show_status: Callable[[str], None]) -> None:
         """Measure everything. The probes without a clock come first, so that only sound rows are
         timed. Each round times the rows that the rounds before it left undecided."""
-        say("parity and learning")
+        show_status("parity and learning")
         await self._measure_untimed(jobs)
         rows = sound_rows(self.evidence())
         for number in range(self.rule.rounds):
             if not rows:
                 return
-            await self._measure_round(number, rows, say)
+            await self._measure_round(number, rows, show_status)
             late = monotonic() > self.deadline
             rows = undecided_rows(self.evidence(), self.rule, flagged_only=late)
 
     async def _measure_untimed(self, jobs: int) -> None:
-        """Both sides at once, each on its own processors, where two workers may run. On a GPU one
-        side after the other, as any two workers there."""
+        """Run the probes without a clock: both sides at once, each on its own processors, where two
+        workers may run. A GPU has one worker at a time, so there one side follows the other."""
         processors = machine.cpus()
         on_gpu = any(case.device != "cpu" for side in self.sides for case in side.cases)
         concurrent = 1 if on_gpu or min(jobs, len(processors)) < 2 else 2
@@ -124,11 +124,11 @@ class LiveComparison:
                 group.create_task(measure_side(side, share))
 
     async def _measure_round(
-        self, number: int, rows: Sequence[MatchedRow], say: Callable[[str], None]
+        self, number: int, rows: Sequence[MatchedRow], show_status: Callable[[str], None]
     ) -> None:
         pairs = self.rule.pairs
         for pair in range(pairs):
-            say(
+            show_status(
                 f"round {number + 1} of at most {self.rule.rounds}, "
                 f"pair {pair + 1} of {pairs}, {len(rows)} rows"
             )

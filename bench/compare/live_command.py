@@ -41,12 +41,15 @@ def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
-    rule = settings.rule.for_rows(_timed_phases(plans.base, settings.request))
+    rule = settings.rule.for_rows(_timed_phase_count(plans.base, settings.request))
     try:
-        with TemporaryDirectory(prefix="recurrent-bench-") as compiled, status_line() as say:
+        with (
+            TemporaryDirectory(prefix="recurrent-bench-") as compiled,
+            status_line() as show_status,
+        ):
             measured = _create_sides(sides, plans, settings, Path(compiled))
             comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
-            run_to_completion(comparison.measure(settings.jobs, say))
+            run_to_completion(comparison.measure(settings.jobs, show_status))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {settings.path}", file=sys.stderr)
         return None
@@ -54,7 +57,7 @@ def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def _timed_phases(plan: SidePlan, request: Request) -> int:
+def _timed_phase_count(plan: SidePlan, request: Request) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
     timed = [case for case in plan.cases if case.probe == "speed"]
     return len(timed) * len(request.get("phases") or ())

@@ -2,8 +2,8 @@
 
 The gate compares weights after five steps with the distance that the optimiser can make of
 gradients that pass the gate. Once weights differ the gradients differ more, in a long rnn much
-more; so before each update they may be `rounding.FACTOR` times as far off as those of a reference
-that took the same steps in the dtype.
+more; so before each update they may be `rounding.FACTOR` times as far off as the gradients of a
+reference that took the same steps in the dtype.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ def weight_drift(
 ) -> list[dict[str, Array]]:
     """How far the weights of two runs may be apart after each update, element by element.
 
-    `trajectory[k]` has the gradients before update k; those of the other run are within
+    `trajectory[k]` has the gradients before update k; the gradients of the other run are within
     `distances[k][name] · max|g|` of them, and their clipping factors differ accordingly
     (`_clip_factor_error`).
 
@@ -86,7 +86,8 @@ def loss_drift(trajectory: Sequence[Params], drifts: Sequence[Params]) -> Array:
 
 
 def update_tolerance(start: Array, end: Array, training: Training) -> float:
-    """How much of the way from `start` to `end` the optimiser may lose, relative to max|end|."""
+    """How far weights that were trained from `start` to `end` may be off by the optimiser's own
+    rounding, relative to max|end|. The conformance suite uses it."""
     return relative_error(start, end) * _correction_error(training)
 
 

@@ -33,7 +33,7 @@ class Observation:
 
     Names are `output`, `hidden states`, `loss`, `d <parameter>` and `d x` for gradients,
     `d hidden states` for dL/dh_t, `losses of five steps` and `<parameter> after five steps`.
-    The trajectory is empty where nobody asked for it.
+    The trajectory is empty unless `observe` is asked to record it.
     """
 
     arrays: Mapping[str, Array]

@@ -112,7 +112,7 @@ class Case:
 
     @cached_property
     def model_key(self) -> str:
-        """The same text for all cases of which one parity proof holds; see `PROBE_SETTINGS`."""
+        """The same text for all cases that one parity case proves; see `PROBE_SETTINGS`."""
         return model_key(self.flat())
 
     def sized(self, template: Task) -> Task:

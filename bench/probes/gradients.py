@@ -11,7 +11,8 @@ from bench.probes.training import TrainingRun
 from bench.spec import Array
 
 FLAT_SLOPE = 1e-12
-"""The largest slope of ln ‖dL/dh_t‖ that rounding alone can give to a constant norm."""
+"""The largest slope of ln ‖dL/dh_t‖ that counts as none: rounding alone gives it to a constant
+norm."""
 
 
 def gradients(context: ProbeContext, trained: TrainingRun) -> Outcome:

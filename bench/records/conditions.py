@@ -88,7 +88,7 @@ def gpu_conditions(device: str) -> dict[str, float | None]:
     """
     if not device.startswith("cuda"):
         return {}
-    with suppress(Exception):  # NVML raises exceptions of its own
+    with suppress(Exception):  # NVML has its own exception classes
         import pynvml  # type: ignore[import-not-found]
 
         pynvml.nvmlInit()

@@ -1,4 +1,4 @@
-"""Chooses the launches that use up a time budget: those of the widest confidence intervals."""
+"""Chooses the launches that use up a time budget, for the cases with the widest intervals."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def next_launch(
 
 
 def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list[IntervalWidth]:
-    """The interval widths of all timed cases of which no launch failed."""
+    """The interval widths of all timed cases whose launches all succeeded."""
     launches: dict[str, list[Record]] = {}
     for record in records:
         if record.probe in TIMED_PROBES:
