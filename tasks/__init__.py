@@ -77,7 +77,7 @@ def _import_file(path: Path) -> ModuleType:
     spec = spec_from_file_location(str(path), path)
     assert spec and spec.loader
     module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # a dataclass looks its own module up while it is defined
+    sys.modules[spec.name] = module  # a dataclass looks up its module while it is defined
     try:
         spec.loader.exec_module(module)
     except BaseException:

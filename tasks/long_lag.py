@@ -121,7 +121,7 @@ class LongLag:
 
     @property
     def _remembered(self) -> Array:
-        """The numbers of the symbols x and y, which follow those of the a's."""
+        """The numbers of the symbols x and y, which follow the numbers of the a's."""
         x = self.symbols if self.form == "2c" else self.symbols - 1
         return np.array([x, x + 1])
 

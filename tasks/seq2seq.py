@@ -1,8 +1,7 @@
 """Read one sequence and write another with an encoder and a decoder (Sutskever, Vinyals & Le 2014,
 arXiv 1409.3215).
 
-Training gives the decoder the right beginning of the output; the scores are of what it writes by
-itself.
+In training the decoder reads the right previous symbols; in the evaluation it reads its own.
 
 - `copy`, `reverse`: `length` random symbols, to be written again in order or from last to first.
 - `dates`: a date in English words, `the twenty third of may nineteen eighty four`, to be written

@@ -43,8 +43,8 @@ class TemporalOrder:
 
     In `6a` and `6b` a sequence is right if every softmax output is within .3 of its target. They
     are solved when none of the `held_out` sequences is wrong (the paper: 2000 right in a row, and
-    an average error below .1). In `pascanu` a sequence is right if the largest output is that of
-    its class. It is solved with less than 1% wrong (that paper: of 10,000).
+    an average error below .1). In `pascanu` a sequence is right if its class has the largest
+    output. It is solved with less than 1% wrong (that paper: of 10,000).
     """
 
     form: str = "pascanu"

@@ -1,6 +1,6 @@
 """Whether points in time go forwards, one step at a time.
 
-Times `(rows,)` of dates are in seconds, those of numbers in any unit. Comparisons with NaN are
+Times `(rows,)` are in seconds for dates, and in any unit for numbers. Comparisons with NaN are
 false, so a time that could not be read is not a fault here.
 """
 
