@@ -74,7 +74,7 @@ class Experiment:
     name a series or none does."""
     published: Sequence[PublishedFigure] = ()
     differences: Sequence[str] = ()
-    """How the settings differ from those of the paper."""
+    """How the settings differ from the paper's."""
     explanations: Sequence[str] = ()
     """Why our figure lies outside the published range; shown only where it does."""
 

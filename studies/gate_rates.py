@@ -58,7 +58,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "clip_norm": 1.0,
     },
 }
-"""The settings of a task, which the first word names; others are those of `COMMON`."""
+"""The settings of each size, whose first word names the task. `COMMON` has the other settings."""
 COMMON = {"learning_rate": 1e-3, "clip_norm": 0.01}
 FORGET_BIASES = {"long-lag 10 × 100 × 101 → 32": 5.0}
 LARGEST, STEEPEST = "workload 256 × 100 × 2 → 128", "long-lag 10 × 100 × 101 → 32"
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def plan_models(names: Sequence[str], seeds: int, large_seeds: int) -> Iterator[dict[str, Any]]:
-    """Every model of the correct adapters, then those of the faulty ones."""
+    """Every model of the correct adapters, then every model of the faulty ones."""
     for faulty, name in [*((False, n) for n in names), *((True, n) for n in FAULTS)]:
         for size in SIZES:
             for cell in CELLS:

@@ -53,12 +53,12 @@ def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
         changed_settings=_changed_settings(rows.map(lambda row: row.size)),
         parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
         learning=rows.map(
-            lambda row: _by_seed(_of_probe(row, "learning"), LearningOutcome.from_record)
+            lambda row: _by_seed(_probe_records(row, "learning"), LearningOutcome.from_record)
         ),
         gradients=rows.map(
-            lambda row: _by_seed(_of_probe(row, "gradients"), GradientOutcome.from_record)
+            lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
-        speed=_speed_evidence(rows.map(lambda row: _of_probe(row, "speed"))),
+        speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
     )
 
 
@@ -73,12 +73,12 @@ def _changed_settings(settings: Sides[Mapping[str, Any]]) -> dict[str, Sides[Any
     }
 
 
-def _of_probe(row: Row, probe: str) -> list[Record]:
+def _probe_records(row: Row, probe: str) -> list[Record]:
     return [record for record in row.records if record.probe == probe]
 
 
 def _not_skipped(row: Row) -> list[Record]:
-    return [record for record in _of_probe(row, "parity") if record.status != "skipped"]
+    return [record for record in _probe_records(row, "parity") if record.status != "skipped"]
 
 
 def _by_seed(records: Iterable[Record], outcome: Callable[[Record], Value]) -> dict[int, Value]:

@@ -57,8 +57,8 @@ def divergence(a: Record, b: Record) -> float:
 def loss_differences(a: Record, b: Record) -> tuple[Array, Array]:
     """Updates, and the difference of the losses there over the larger of them.
 
-    Both are empty where one run stopped early and its stored losses are means over fewer updates
-    than those of the other.
+    Both are empty where one run stopped early, so that its stored losses are means over fewer
+    updates than the stored losses of the other run.
     """
     x, y = (np.array(record.samples["loss"], np.float64) for record in (a, b))
     widths = [-(-last_update(record) // MAX_STORED_LOSSES) for record in (a, b)]

@@ -51,7 +51,7 @@ DIGITS = 4
 
 
 def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
-    """Record blocks until there are this many, those of earlier collections included."""
+    """Record blocks until there are this many, including the blocks of earlier collections."""
     lines = JsonLines(folder / (BUSY if busy else QUIET))
     with spinning_process() if busy else nullcontext():
         for number in range(len(lines.read()), blocks):

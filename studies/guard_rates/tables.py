@@ -19,12 +19,12 @@ from studies.json_lines import JsonLines
 
 def report(folder: Path) -> str:
     """The tables of everything that a folder holds."""
-    parts = [(folder / "origin.txt").read_text().strip()]
+    sections = [(folder / "origin.txt").read_text().strip()]
     if streams := read_streams(folder):
-        parts.append(rules_table(streams, all_rules()))
+        sections.append(rules_table(streams, all_rules()))
     if lines := JsonLines(folder / FAULT_LINES).read():
-        parts.append(faults_table(lines))
-    return "\n\n".join(parts) + "\n"
+        sections.append(faults_table(lines))
+    return "\n\n".join(sections) + "\n"
 
 
 def pack(folder: Path) -> None:

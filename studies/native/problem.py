@@ -19,6 +19,8 @@ EPSILON = 1e-12
 
 
 class Shape(NamedTuple):
+    """The sizes of a model and its batch."""
+
     batch: int
     time: int
     inputs: int
@@ -65,6 +67,7 @@ class Problem:
 
 
 def build_problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem:
+    """The model of a shape and cell, with its weights and its batch of standard normal numbers."""
     batch, time, inputs, hidden = SHAPES[shape]
     spec = ModelSpec(cell=cell, inputs=inputs, hidden=hidden, outputs=OUTPUTS)
     rng = np.random.default_rng(0)

@@ -16,6 +16,8 @@ LOSS_TOLERANCE = 1e-4
 
 
 class Ratio(NamedTuple):
+    """A ratio with the bounds of its interval; they are None where there are too few pairs."""
+
     value: float
     low: float | None
     high: float | None

@@ -141,8 +141,8 @@ def markdown(environment: Record, rows: Sequence[Row]) -> str:
     """The environment, then each part with the number of its verdicts."""
     parts = [_origin(environment)]
     for part, claim in PARTS.items():
-        if of_part := [row for row in rows if row["part"] == part]:
-            parts += [f"## {part}: {claim}", _verdict_counts(of_part), _table(of_part)]
+        if part_rows := [row for row in rows if row["part"] == part]:
+            parts += [f"## {part}: {claim}", _verdict_counts(part_rows), _table(part_rows)]
     return "\n\n".join(parts) + "\n"
 
 
