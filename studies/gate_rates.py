@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
             lines.append({**model, **result})
     lines.pack()
     models = lines.read()
-    text = f"{started}, {origin()}\n\n{table(models)}\n"
+    text = f"{started}, {origin()}\n\n{rates_table(models)}\n"
     (options.output / TABLE).write_text(text)
     print(text)
     return int(any(model["rejected"] != model["faulty"] for model in models))
@@ -167,7 +167,7 @@ def _context(model: Model) -> ProbeContext:
     return ProbeContext(case, task, backend, reference, Stopwatch(), {})
 
 
-def table(models: Sequence[Model]) -> str:
+def rates_table(models: Sequence[Model]) -> str:
     """A row for each adapter: the share of models rejected with its exact 95% interval, and the
     closest call, the model whose error over tolerance is closest to the other verdict."""
     rows: dict[str, list[Model]] = {}

@@ -153,7 +153,7 @@ def _settings(
     )
 
 
-def units(cases: Sequence[Case]) -> list[Unit]:
+def study_units(cases: Sequence[Case]) -> list[Unit]:
     """One process for each model and backend, and one for each launch of a timed case.
 
     Small units spread over the processors, and no process holds what all models have compiled.

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.rows import Row
 from bench.compare.both_sides import Sides, in_common
-from bench.compare.evidence import ControlKey, Evidence, Launch, MatchedRow, SpeedEvidence
+from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.matching import Absence, SideRecords, match_rows
 from bench.compare.outcomes import (
     GradientOutcome,
@@ -96,7 +96,7 @@ def _speed_evidence(records: Sides[Sequence[Record]]) -> SpeedEvidence:
     )
 
 
-def _by_launch(records: Iterable[Record]) -> dict[Launch, LaunchOutcome]:
+def _by_launch(records: Iterable[Record]) -> dict[LaunchKey, LaunchOutcome]:
     launches = {
         (record.case["launch"], record.case["threads"]): LaunchOutcome.from_record(record)
         for record in records

@@ -16,7 +16,7 @@ from bench.compare.outcomes import (
 
 BySeed = Mapping[int, AnyOutcome]
 
-Launch = tuple[int, int]
+LaunchKey = tuple[int, int]
 """The number of a launch, and its number of threads."""
 
 ControlKey = tuple[Any, ...]
@@ -27,13 +27,13 @@ ControlKey = tuple[Any, ...]
 class SpeedEvidence:
     """The launches of one row: those that both sides recorded, by number."""
 
-    launches: Mapping[Launch, Sides[LaunchOutcome]]
+    launches: Mapping[LaunchKey, Sides[LaunchOutcome]]
     phases: Sides[Set[str]]
     """The phases that each side timed."""
     settings: Mapping[str, Sides[Sequence[Any]]]
     """The different values of `threads` and `phase_s` on each side."""
 
-    def seconds(self, phase: str) -> dict[Launch, Sides[float]]:
+    def seconds(self, phase: str) -> dict[LaunchKey, Sides[float]]:
         """Seconds a call in one phase, for the launches in which both sides timed it."""
         return {
             launch: outcomes.map(lambda outcome: outcome.seconds[phase])

@@ -19,8 +19,8 @@ LaunchTime = Callable[[Sequence[float]], Any]
 
 
 def read_streams(folder: Path) -> Mapping[str, Stream]:
-    """By head, the launches of the base and of the head in the same blocks; `same, busy` is the head
-    `same` beside a busy process."""
+    """By head, the launches of the base and of the head in the same blocks; `same, busy` has the
+    launches of the head `same` beside a busy process."""
     streams: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for file, suffix in ((QUIET, ""), (BUSY, ", busy")):
         for line in JsonLines(folder / file).read():
