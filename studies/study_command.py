@@ -60,6 +60,7 @@ class RemainingWork:
 
     @property
     def seconds_by_key(self) -> dict[str, float]:
+        """The expected seconds of each case, by its key."""
         pairs = zip(self.cases, self.costs, strict=True)
         return {case.key: seconds for case, seconds in pairs}
 

@@ -69,9 +69,11 @@ class MeasuredSide:
         return groups
 
     def untimed_cases(self) -> list[Case]:
+        """The cases of the probes without a clock."""
         return [case for case in self.cases if case.probe not in TIMED_PROBES]
 
     def records(self) -> SideRecords:
+        """Everything that this side has recorded so far."""
         return SideRecords(self.runner.folder.records(), self.runner.folder.info())
 
 

@@ -33,6 +33,7 @@ class ParityOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "ParityOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(status=record.status, reason=record.reason, first_values=record.metrics)
 
 
@@ -52,6 +53,7 @@ class LearningOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "LearningOutcome":
+        """The outcome that a record of this probe describes."""
         metrics = record.metrics
         return cls(
             status=record.status,
@@ -78,6 +80,7 @@ class GradientOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "GradientOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(
             status=record.status,
             reason=record.reason,
@@ -97,6 +100,7 @@ class LaunchOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "LaunchOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(
             status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
         )

@@ -130,25 +130,27 @@ def _adam_drift(
     gradients: Sequence[Array], distances: Sequence[Array], training: Training
 ) -> Iterator[Array]:
     """See `weight_drift` for the bound."""
-    t = training
+    beta1, beta2 = training.beta1, training.beta2
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     total, delta = np.zeros_like(mean), np.zeros_like(mean)
     for count, (g, distance) in enumerate(zip(gradients, distances, strict=True), 1):
         delta = np.maximum(delta, distance)
-        mean += (1 - t.beta1) * (g - mean)
-        square += (1 - t.beta2) * (g * g - square)
-        root = np.sqrt(square / (1 - t.beta2**count))
-        u = np.abs(mean / (1 - t.beta1**count) / (root + t.epsilon))
-        bound = delta * (1 + u) / (np.maximum(root - delta, 0) + t.epsilon)
-        total = total + np.minimum(bound, u + _longest_step(count, t)) + _correction_error(t) * u
-        yield t.learning_rate * total
+        mean += (1 - beta1) * (g - mean)
+        square += (1 - beta2) * (g * g - square)
+        root = np.sqrt(square / (1 - beta2**count))
+        u = np.abs(mean / (1 - beta1**count) / (root + training.epsilon))
+        bound = delta * (1 + u) / (np.maximum(root - delta, 0) + training.epsilon)
+        bound = np.minimum(bound, u + _longest_step(count, training))
+        total = total + bound + _correction_error(training) * u
+        yield training.learning_rate * total
 
 
-def _longest_step(count: int, t: Training) -> float:
+def _longest_step(count: int, training: Training) -> float:
     """The largest |m̂| / √v̂ that any gradients can give: √Σ a²/b with a and b the weights of the
     two means (Cauchy & Schwarz)."""
     ages = np.arange(count)
-    a = (1 - t.beta1) * t.beta1**ages / (1 - t.beta1**count)
-    b = (1 - t.beta2) * t.beta2**ages / (1 - t.beta2**count)
+    beta1, beta2 = training.beta1, training.beta2
+    a = (1 - beta1) * beta1**ages / (1 - beta1**count)
+    b = (1 - beta2) * beta2**ages / (1 - beta2**count)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.sqrt(np.nansum(a * a / b)))

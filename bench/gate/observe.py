@@ -22,6 +22,7 @@ class Scope:
 
     @classmethod
     def from_supports(cls, supports: Supports) -> "Scope":
+        """The arrays that a backend with these abilities can compute."""
         training = bool(supports.training)
         return cls(training, training and bool(supports.hidden_gradients))
 

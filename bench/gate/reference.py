@@ -28,6 +28,7 @@ class ModelOnBatch:
         return int(batch * time)
 
     def in_dtype(self, dtype: str) -> "ModelOnBatch":
+        """The same model, weights and batch in another dtype."""
         return replace(self, model=replace(self.model, dtype=dtype))
 
 

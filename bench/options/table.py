@@ -18,6 +18,7 @@ class Kind(Enum):
 
     @property
     def is_list(self) -> bool:
+        """Whether the value is a list."""
         return self in (Kind.WORDS, Kind.WHOLES)
 
     @property

@@ -35,6 +35,7 @@ class TaskSettings:
 
     @classmethod
     def from_task(cls, name: str, task: Task) -> "TaskSettings":
+        """The settings of a task with this name."""
         options: dict[str, Any] = asdict(task)  # type: ignore[call-overload]
         other_fields = (*MODEL_FIELDS, *TRAINING_FIELDS)
         options = {name: value for name, value in options.items() if name not in other_fields}

@@ -28,6 +28,7 @@ class LoadCounters:
 
     @classmethod
     def now(cls) -> "LoadCounters":
+        """The counters at this moment."""
         cpu = psutil.cpu_times()
         idle = cpu.idle + getattr(cpu, "iowait", 0.0)
         # Linux counts the time of guests in `user` as well.

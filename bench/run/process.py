@@ -79,6 +79,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
+        """Whether the process runs."""
         return self.process.returncode is None
 
     async def ask(self, case: Case) -> Mapping[str, Any]:

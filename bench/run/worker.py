@@ -66,10 +66,12 @@ class Worker:
 
     @cached_property
     def commit(self) -> dict[str, Any]:
+        """The commit of this checkout, read once."""
         return machine.commit(Path(__file__).parent)
 
     @cached_property
     def backend(self) -> Backend:
+        """The backend, loaded with the first case."""
         backend: Backend = self.load_backend(self.name)
         return backend
 

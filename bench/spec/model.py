@@ -103,6 +103,7 @@ class ModelSpec:
 
     @property
     def directions(self) -> int:
+        """2 for a bidirectional model, else 1."""
         return 2 if self.bidirectional else 1
 
     @property

@@ -26,6 +26,7 @@ class Pair:
 
     @property
     def model(self) -> Model:
+        """The experiment and the cell."""
         return self.experiment, self.cell
 
     @property

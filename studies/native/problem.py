@@ -63,6 +63,7 @@ class Problem:
 
     @property
     def readout(self) -> tuple[Array, Array]:
+        """The weights `(outputs, hidden)` and the bias `(outputs,)` of the readout."""
         return self.weights["readout.w"], self.weights["readout.b"]
 
 

@@ -41,6 +41,7 @@ class NativeSettings:
     seed: int = 0
 
     def comparisons(self, shape: str, cell: str) -> list[Comparison]:
+        """The chosen comparisons at one model."""
         return list(comparisons(shape, cell, self.parts, self.frameworks))
 
     def entries(self, shape: str, cell: str) -> list[Entry]:

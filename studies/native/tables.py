@@ -10,12 +10,11 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from studies.native.comparisons import PARTS, Comparison, comparisons
 from studies.native.problem import SHAPES
-from studies.native.ratio import LOSS_TOLERANCE, loss_error, paired_ratio, verdict
+from studies.native.ratio import LOSS_TOLERANCE, NO_TARGET, loss_error, paired_ratio, verdict
 
 NUMBERS = ("ours, ms", "base, ms", "ratio", "interval", "target", "losses apart")
 COLUMNS = ("shape", "cell", "phase", "ours", "base", *NUMBERS, "verdict")
 VERDICTS = ("PASS", "MISSED", "unclear", "not comparable")
-NO_TARGET = "—"
 Record = Mapping[str, Any]
 Row = dict[str, str]
 

@@ -35,6 +35,7 @@ class SeriesScores:
         return classical_scores(self.records[0].metrics, self.measure)
 
     def classical_text(self, method: str, measure: str) -> str:
+        """The score of a classical method by a measure; a dash where there is none."""
         return _number_text(self.classical.get(method, {}).get(measure))
 
     def cell_records(self, cell: str) -> list[Record]:
