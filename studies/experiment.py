@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from bench.spec import Task
 
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
-"""What a published figure counts: training sequences until solved, the score at the end of
-training, or the share of seeds solved."""
+"""The quantities of published figures: training sequences until solved, the score at the end of
+training, and the share of seeds solved."""
 UPDATES = "updates"
 CRITERIA = (UPDATES, SOLVED, SCORE)
 """What may decide a claim: updates until solved, the share of seeds solved, or the score."""

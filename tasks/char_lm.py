@@ -161,7 +161,7 @@ class CharLM:
         return ngram_bits(order, self.train, start, start + self.held_out * half)
 
     def _windows(self, start: Array) -> tuple[Array, Array]:
-        """The windows that begin at each `start`, and the character after each of theirs."""
+        """The windows that begin at each `start`, and the next character at each step."""
         symbols = classes()[start[:, None] + np.arange(self.length + 1)]
         return one_hot(symbols[:, :-1], self.inputs), symbols[:, 1:]
 

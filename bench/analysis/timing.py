@@ -101,7 +101,7 @@ def _memory(row: Row) -> dict[str, float | None]:
 
 
 def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
-    """The kernel that ran, and what speaks against trusting the times."""
+    """The kernel that ran, and the reasons to read the times with care."""
     phases = _timed_phases(launches)
     return {
         "executed_path": executed_path(launches, info),

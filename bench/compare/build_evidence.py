@@ -63,8 +63,8 @@ def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
 
 
 def _changed_settings(settings: Sides[Mapping[str, Any]]) -> dict[str, Sides[Any]]:
-    """A setting that one side does not know is no difference by itself: the first loss and the
-    first gradients show whether the model is the same."""
+    """The settings in which the sides differ. A setting that only one side has does not count: the
+    first loss and the first gradients show whether the model is the same."""
     base, head = settings
     return {
         name: Sides(base[name], head[name])

@@ -20,7 +20,7 @@ LaunchKey = tuple[int, int]
 """The number of a launch, and its number of threads."""
 
 ControlKey = tuple[Any, ...]
-"""What one measurement of the control accompanied, see `bench.compare.build_evidence`."""
+"""Identifies the launch or process beside which the control was timed, see `build_evidence`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Fi
 
 
 def require_enough(decision: Decision, rule: Rule, count: int, needed: int, unit: str) -> Decision:
-    """The decision, made inconclusive where fewer than `needed` pairs stand behind it.
+    """The decision, made inconclusive where it rests on fewer than `needed` pairs.
 
     `unit` is what the reason calls a pair. A pass becomes inconclusive only if its ratio is as
     large as a change that is flagged: more pairs might have shown that change.

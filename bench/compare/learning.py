@@ -27,7 +27,7 @@ DifferencesByRow = Mapping[str, Sequence[float]]
 
 
 def learning_findings(rows: Sequence[MatchedRow]) -> list[Finding]:
-    """What happened to single seeds, row by row; then losses, scores and gradient norms."""
+    """Findings on single seeds, row by row; then on losses, scores and gradient norms."""
     learning = {row.label: _measured_seeds(row.learning) for row in rows}
     gradients = {row.label: _measured_seeds(row.gradients) for row in rows}
     findings: list[Finding] = []
@@ -85,7 +85,7 @@ def _lost_seeds(row: str, probe: str, outcomes: Sides[BySeed[AnyOutcome]]) -> It
 
 
 def _nonfinite_findings(row: str, seeds: Sequence[Sides[GradientOutcome]]) -> Iterator[Finding]:
-    """More NaN or Inf in gradients than in the base is a regression by itself."""
+    """More NaN or Inf in gradients than in the base is a regression, without a test."""
     if not seeds:
         return
     for name, attribute in (("NaN", "nan"), ("Inf", "inf")):

@@ -85,7 +85,7 @@ def _create_sides(
 
 
 def _about(sides: Sides[Side], plans: Sides[SidePlan]) -> list[str]:
-    """What the sides are, and which backends could run on neither."""
+    """Lines that describe the sides and name the backends that could run on neither."""
     lines = [f"{side.name}: {side.label}" for side in sides]
     on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]
     return lines + [f"on neither side: {gap}" for gap in on_neither]

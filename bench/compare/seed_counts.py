@@ -65,8 +65,8 @@ def _steps(outcome: LearningOutcome) -> float:
 
 
 def _sign_verdict(worse: int, better: int, level: float) -> Verdict:
-    """The exact two-sided sign test of the seeds that differ. Inconclusive where too few seeds
-    look worse to say so."""
+    """The exact two-sided sign test of the seeds that differ. Inconclusive where more
+    seeds look worse, but too few to prove it."""
     from scipy.stats import binomtest  # type: ignore[import-untyped]
 
     if not worse + better:

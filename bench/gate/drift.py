@@ -1,4 +1,4 @@
-"""What the optimiser allows: how far a few updates may carry two runs apart.
+"""The allowance for the optimiser: how far apart a few updates may bring two runs.
 
 The gate compares weights after five steps with the distance that the optimiser can make of
 gradients that pass the gate. Once weights differ the gradients differ more, in a long rnn much

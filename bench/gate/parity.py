@@ -18,7 +18,7 @@ from bench.gate.difference import Difference, relative_error
 from bench.gate.judge import failure, judge, worst_first
 from bench.gate.observe import Observation, Scope, observe
 from bench.gate.reference import ModelOnBatch, run_reference
-from bench.gate.rounding import FLOAT64
+from bench.gate.rounding import FLOAT64_TOLERANCE
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.spec import Array, ModelSpec, Params, Training
@@ -132,11 +132,11 @@ def compare_through_time(
     backend = context.open(wide, weights).hidden_gradients(x, y)
     reference = context.open_reference(wide, weights).hidden_gradients(x, y)
     if backend.shape != reference.shape:
-        return [Difference(THROUGH_TIME, math.inf, FLOAT64)]
+        return [Difference(THROUGH_TIME, math.inf, FLOAT64_TOLERANCE)]
     steps = [t for t in range(reference.shape[1]) if np.abs(reference[:, t]).max() > SMALLEST]
     errors = [relative_error(backend[:, t], reference[:, t]) for t in steps]
     worst = max(errors, default=0.0, key=lambda error: math.inf if math.isnan(error) else error)
-    return [Difference(THROUGH_TIME, worst, FLOAT64)]
+    return [Difference(THROUGH_TIME, worst, FLOAT64_TOLERANCE)]
 
 
 # ---- odd sizes -------------------------------------------------------------------------------

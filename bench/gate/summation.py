@@ -1,4 +1,4 @@
-"""What the order of summation allows: a weight's gradient added up one term after another.
+"""The allowance for the order of summation: gradients that are added up one term after another.
 
 Where a sequence stands still so do the terms of a gradient. A sum in order then rounds the same
 way at every addition, and its error grows as n, not as √n. Libraries do add up like this: MKL for

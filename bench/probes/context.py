@@ -1,4 +1,4 @@
-"""What a probe works with, and what it returns."""
+"""The context that a probe measures in, and the outcome that it returns."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

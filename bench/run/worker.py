@@ -24,6 +24,7 @@ from bench.records import machine
 from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
 
 Load = Callable[[str], Any]
+"""Loads a backend or a task by its name."""
 
 
 def serve(

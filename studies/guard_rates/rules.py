@@ -24,7 +24,7 @@ Outcomes = Sequence[tuple[str, float]]
 IsSlower = Callable[[Any, Any], bool]
 """Whether a rule calls the head slower, from the samples of the base's and the head's launches."""
 STRIDE = 10
-"""Launches between the starts of two models_by_comparison by the rule of another tool."""
+"""Launches between the starts of two comparisons by the rule of another tool."""
 
 
 def guard(ratios: Ratios, rule: Rule) -> Outcomes:

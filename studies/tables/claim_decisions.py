@@ -26,7 +26,7 @@ COLUMNS = ("claim", "first", "second", "by", "seeds", "better", "p", "here")
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """Learning records by the setting of a claim: the experiment's name and the cell."""
 RankKey = tuple[float, float]
-"""What ranks a seed, compared in this order; smaller is better."""
+"""Two numbers that rank a seed, the first before the second; smaller is better."""
 
 
 def complete_claims(
@@ -73,7 +73,7 @@ def _decision(share: float, p: float) -> str:
 
 
 def _rank_keys(claim: Claim, records: Records) -> tuple[list[RankKey], list[RankKey]]:
-    """What ranks the seeds of the two settings."""
+    """The keys that rank the seeds of the two settings."""
     rank = {UPDATES: _by_updates, SOLVED: _by_solved, SCORE: _by_score}[claim.criterion]
     return [rank(r) for r in records[claim.better]], [rank(r) for r in records[claim.worse]]
 
