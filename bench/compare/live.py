@@ -19,7 +19,7 @@ from bench.compare.judge import sound_rows, undecided_rows
 from bench.compare.launches import control_unit, run_launches
 from bench.compare.matching import SideRecords
 from bench.compare.sides import Side, SidePlan
-from bench.plan.case import Case
+from bench.plan.case import Case, ProcessKey
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
@@ -27,9 +27,6 @@ from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
 from bench.run.process import Limits
 from bench.run.runner import Runner, StartCommand
-
-ProcessGroup = tuple[str, str, int]
-"""Backend, device and number of threads: the cases of one process share them."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +56,12 @@ class MeasuredSide:
         control_runner = Runner(folder, control, limits, SilentProgress(), runner.info)
         return cls(plan.cases, runner, control_runner)
 
-    def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessGroup, list[Case]]:
+    def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessKey, list[Case]]:
         """The timed cases of these models in one launch, by the process that they share."""
-        groups: dict[ProcessGroup, list[Case]] = {}
+        groups: dict[ProcessKey, list[Case]] = {}
         for case in self.cases:
             if case.probe in TIMED_PROBES and case.model_key in model_keys:
-                group = (case.backend, case.device, case.threads)
-                groups.setdefault(group, []).append(replace(case, launch=launch))
+                groups.setdefault(case.process_key, []).append(replace(case, launch=launch))
         return groups
 
     def untimed_cases(self) -> list[Case]:
