@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.rows import Row
-from bench.compare.both_sides import Sides, in_common
+from bench.compare.both_sides import BothSides, in_common
 from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.matching import Absence, SideRecords, match_rows
 from bench.compare.outcomes import (
@@ -26,7 +26,7 @@ PRODUCT_KEY = ("backend", "device", "dtype", "threads", "launch")
 """The rate of a large matrix product is measured once in each process and dtype."""
 
 
-def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
+def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
     request = sides.head.info.get("request") or {}
@@ -44,7 +44,7 @@ def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
 # ---- rows ------------------------------------------------------------------------------------
 
 
-def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
+def _matched_row(label: str, rows: BothSides[Row]) -> MatchedRow:
     return MatchedRow(
         label=label,
         backend=rows.base.backend,
@@ -62,12 +62,12 @@ def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
     )
 
 
-def _changed_settings(settings: Sides[Mapping[str, Any]]) -> dict[str, Sides[Any]]:
+def _changed_settings(settings: BothSides[Mapping[str, Any]]) -> dict[str, BothSides[Any]]:
     """The settings in which the sides differ. A setting that only one side has does not count: the
     first loss and the first gradients show whether the model is the same."""
     base, head = settings
     return {
-        name: Sides(base[name], head[name])
+        name: BothSides(base[name], head[name])
         for name in base
         if name in head and base[name] != head[name]
     }
@@ -85,7 +85,7 @@ def _by_seed(records: Iterable[Record], outcome: Callable[[Record], Value]) -> d
     return {record.case["seed"]: outcome(record) for record in records}
 
 
-def _speed_evidence(records: Sides[Sequence[Record]]) -> SpeedEvidence:
+def _speed_evidence(records: BothSides[Sequence[Record]]) -> SpeedEvidence:
     return SpeedEvidence(
         launches=in_common(records.map(_by_launch)),
         phases=records.map(_timed_phases),
@@ -115,7 +115,7 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
 # ---- what cannot be compared -----------------------------------------------------------------
 
 
-def _absent_backends(sides: Sides[SideRecords]) -> list[Absence]:
+def _absent_backends(sides: BothSides[SideRecords]) -> list[Absence]:
     """The backends that could not run: on the head alone, or on both sides although their device
     was named. A backend that is missing everywhere and was not named does not belong to the
     comparison. With all backends, neither does one that cannot run on a device where others ran."""
@@ -139,7 +139,7 @@ def _device(gap: str) -> str:
     return gap.split(" on ", 1)[-1].split(": ")[0]
 
 
-def _other_machine(infos: Sides[Mapping[str, Any]]) -> str:
+def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
     """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
     base, head = infos.map(lambda info: info.get("machine") or {})
     if not base or not head:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.choose_sides import open_sides
 from bench.compare.conclusion import ComparisonResult, exit_code
@@ -66,7 +66,7 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
         flag = wrong[0].replace("_", "-")
         raise Unavailable(f"stored runs are compared as they are: --{flag} has no meaning")
     rule = _rule(options)
-    folders = Sides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
+    folders = BothSides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
     sides = folders.map(lambda folder: SideRecords(folder.records(), folder.info()))
     path = _new_folder(options, root)
     with storage_errors(f"cannot write to {path}"):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Rule, Verdict
 from bench.compare.finding import Finding
 from bench.compare.matching import SideRecords
@@ -21,7 +21,7 @@ class ComparisonResult:
     findings: Sequence[Finding]
     about: Sequence[str]
     rule: Rule
-    sides: Sides[SideRecords]
+    sides: BothSides[SideRecords]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

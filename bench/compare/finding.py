@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rule, Verdict
 from bench.compare.outcomes import CaseOutcome
 
@@ -26,7 +26,7 @@ class Finding:
     pairs: int = 0
 
 
-def outcome_finding(row: str, check: str, outcomes: Sides[CaseOutcome]) -> Finding:
+def outcome_finding(row: str, check: str, outcomes: BothSides[CaseOutcome]) -> Finding:
     """The verdict on a case that failed, or that cannot be run, on one side or on both."""
     base, head = outcomes
     if base.status == head.status:

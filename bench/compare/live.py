@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.decision import Rule
 from bench.compare.evidence import Evidence, MatchedRow
@@ -78,11 +78,11 @@ class LiveComparison:
     """Two sides that are measured now. After `deadline`, by the monotonic clock, no round begins
     except to confirm a flag."""
 
-    sides: Sides[MeasuredSide]
+    sides: BothSides[MeasuredSide]
     rule: Rule
     deadline: float
 
-    def records(self) -> Sides[SideRecords]:
+    def records(self) -> BothSides[SideRecords]:
         """What both sides have recorded so far."""
         return self.sides.map(lambda side: side.records())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.compilation_cache import with_compilation_cache
 from bench.compare.conclusion import ComparisonResult
 from bench.compare.decision import Rule
@@ -35,7 +35,7 @@ class LiveSettings:
     """The program that starts the workers of the control: this checkout's."""
 
 
-def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult | None:
+def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonResult | None:
     """Plan, measure and judge both sides; None where the user interrupted it."""
     plans = sides.map(lambda side: plan_side(side, settings.request))
     for side, plan in zip(sides, plans, strict=True):
@@ -64,8 +64,8 @@ def _timed_phase_count(plan: SidePlan, request: Request) -> int:
 
 
 def _create_sides(
-    sides: Sides[Side], plans: Sides[SidePlan], settings: LiveSettings, compiled: Path
-) -> Sides[MeasuredSide]:
+    sides: BothSides[Side], plans: BothSides[SidePlan], settings: LiveSettings, compiled: Path
+) -> BothSides[MeasuredSide]:
     """Both sides with new run folders. The control is the reference of this checkout on both, so
     that neither side can change it."""
     control = Side("control", "", sys.executable, settings.entry)
@@ -81,10 +81,10 @@ def _create_sides(
             limits=settings.limits,
         )
 
-    return Sides(create(sides.base, plans.base), create(sides.head, plans.head))
+    return BothSides(create(sides.base, plans.base), create(sides.head, plans.head))
 
 
-def _about(sides: Sides[Side], plans: Sides[SidePlan]) -> list[str]:
+def _about(sides: BothSides[Side], plans: BothSides[SidePlan]) -> list[str]:
     """Lines that describe the sides and name the backends that could run on neither."""
     lines = [f"{side.name}: {side.label}" for side in sides]
     on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.analysis.rows import Row, row_label, rows_from_records
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.records.record import Record
 from bench.spec import Training
 
-MatchedRows = list[tuple[str, Sides[Row]]]
+MatchedRows = list[tuple[str, BothSides[Row]]]
 """The label of each row that both sides have, with the row of each side."""
 
 
@@ -78,7 +78,7 @@ def _same_label(rows: Iterable[Row]) -> MatchedRows:
     for row in rows:
         by_label.setdefault(row_label(row.keys), {})[row.run] = row
     return [
-        (label, Sides(sides["base"], sides["head"]))
+        (label, BothSides(sides["base"], sides["head"]))
         for label, sides in by_label.items()
         if len(sides) == 2
     ]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import median
 
 from bench.analysis.timing import TABLE_PHASES
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
 from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
@@ -84,7 +84,7 @@ def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) ->
     return f"the control was not timed beside {lost} launches" if lost else ""
 
 
-def _rounds(seconds: Mapping[LaunchKey, Sides[float]], rule: Rule) -> Rounds:
+def _rounds(seconds: Mapping[LaunchKey, BothSides[float]], rule: Rule) -> Rounds:
     """Log-ratios by the round that the launches belong to: a lost launch leaves the others in
     their rounds."""
     rounds: dict[int, list[float]] = {}
@@ -94,7 +94,7 @@ def _rounds(seconds: Mapping[LaunchKey, Sides[float]], rule: Rule) -> Rounds:
     return list(rounds.values())
 
 
-def _log_ratios(pairs: Iterable[Sides[float]]) -> list[float]:
+def _log_ratios(pairs: Iterable[BothSides[float]]) -> list[float]:
     base, head = [], []
     for pair in pairs:
         base.append(pair.base)

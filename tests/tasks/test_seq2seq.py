@@ -89,7 +89,7 @@ def test_share_of_wrong_sequences_does_not_depend_on_teacher_forcing() -> None:
         free = session.predict(x)
         wrong = task.scores(free, y)["wrong"]
     network = session.network
-    forced = network.read_out(network.decode(network.encode(x).final_states, y))[1]
+    _, forced = network.read_out(network.decode(network.encode(x).final_states, y))
     assert not np.allclose(forced, free)
     assert task.scores(forced, y)["wrong"] == wrong > 0.2
 
