@@ -52,19 +52,21 @@ def compare_command(
         return _stored(runs, options, root)
     if not (options.aa or options.base or options.base_python or options.head_python):
         raise Unavailable(
-            "compare what? Name two stored runs (compare BASE HEAD), a commit (--base REV) or an "
-            "interpreter (--base-python PATH), or compare a side with itself (--aa)"
+            "compare needs two sides: name two stored runs (compare BASE HEAD), a commit (--base "
+            "REV) or an interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
     return _live(request, options, worker_options, default_tasks, backends, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     if len(runs) != 2:
-        raise Unavailable(f"two stored runs make a comparison, not {len(runs)}")
+        raise Unavailable(f"compare takes two stored runs (compare BASE HEAD), not {len(runs)}")
     live_options = ("base", "head", "base_python", "head_python", "aa")
     if wrong := [name for name in live_options if getattr(options, name)]:
         flag = wrong[0].replace("_", "-")
-        raise Unavailable(f"stored runs are compared as they are: --{flag} has no meaning")
+        raise Unavailable(
+            f"--{flag} is for live comparisons: leave it out to compare two stored runs"
+        )
     rule = _rule(options)
     folders = BothSides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
     sides = folders.map(lambda folder: SideRecords(folder.records(), folder.info()))
