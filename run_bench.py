@@ -22,6 +22,7 @@ from bench.options import (
 )
 from bench.plan.request import Request
 from bench.records.folder import RecordsError
+from bench.report import FORMATS
 from bench.spec import Unavailable
 
 HERE = Path(__file__).parent
@@ -29,7 +30,6 @@ ENTRY = HERE / "run_bench.py"
 RUNS = HERE / "results" / "runs"
 COMPARISONS = HERE / "results" / "comparisons"
 STUDIES = HERE / "results" / "studies"
-FORMATS = ("markdown", "csv", "latex", "plots")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -61,6 +61,7 @@ class ArrayToFill:
 
     @property
     def readout(self) -> bool:
+        """Whether it belongs to the readout."""
         return self.name.startswith("readout.")
 
     @property

@@ -18,6 +18,7 @@ FEATURES = (
     *("layers", "bidirectional", "lengths", "initial_state", "training", "hidden_gradients"),
     *("decoder", "generation"),
 )
+"""The fields of `Supports` that are columns of the table of limits."""
 
 
 def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from bench.spec import Task
 
 SEQUENCES, SCORE, SOLVED = "sequences", "score", "solved"
-"""What a published figure counts: training sequences until solved, the score at the end of
-training, or the share of seeds solved."""
+"""The quantities of published figures: training sequences until solved, the score at the end of
+training, and the share of seeds solved."""
 UPDATES = "updates"
 CRITERIA = (UPDATES, SOLVED, SCORE)
 """What may decide a claim: updates until solved, the share of seeds solved, or the score."""
@@ -74,7 +74,7 @@ class Experiment:
     name a series or none does."""
     published: Sequence[PublishedFigure] = ()
     differences: Sequence[str] = ()
-    """How the settings differ from those of the paper."""
+    """How the settings differ from the paper's."""
     explanations: Sequence[str] = ()
     """Why our figure lies outside the published range; shown only where it does."""
 

@@ -73,17 +73,17 @@ def with_results(**changes: Callable[..., Any]) -> Any:
 
 def with_training(**fields: Any) -> Any:
     """A backend that trains with other settings in these fields of `Training`."""
-    return _training_by(lambda training: replace(training, **fields))
+    return _with_changed_training(lambda training: replace(training, **fields))
 
 
 def with_rate(factor: float) -> Any:
     """A backend that trains at a multiple of the learning rate."""
-    return _training_by(
+    return _with_changed_training(
         lambda training: replace(training, learning_rate=factor * training.learning_rate)
     )
 
 
-def _training_by(change: Callable[[Training], Training]) -> Any:
+def _with_changed_training(change: Callable[[Training], Training]) -> Any:
     def open_session(
         spec: ModelSpec, params: Params, device: str, training: Training = Training()
     ) -> Any:

@@ -58,7 +58,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {
         "clip_norm": 1.0,
     },
 }
-"""The settings of a task, which the first word names; others are those of `COMMON`."""
+"""The settings of each size, whose first word names the task. `COMMON` has the other settings."""
 COMMON = {"learning_rate": 1e-3, "clip_norm": 0.01}
 FORGET_BIASES = {"long-lag 10 × 100 × 101 → 32": 5.0}
 LARGEST, STEEPEST = "workload 256 × 100 × 2 → 128", "long-lag 10 × 100 × 101 → 32"
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
             lines.append({**model, **result})
     lines.pack()
     models = lines.read()
-    text = f"{started}, {origin()}\n\n{table(models)}\n"
+    text = f"{started}, {origin()}\n\n{rates_table(models)}\n"
     (options.output / TABLE).write_text(text)
     print(text)
     return int(any(model["rejected"] != model["faulty"] for model in models))
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def plan_models(names: Sequence[str], seeds: int, large_seeds: int) -> Iterator[dict[str, Any]]:
-    """Every model of the correct adapters, then those of the faulty ones."""
+    """Every model of the correct adapters, then every model of the faulty ones."""
     for faulty, name in [*((False, n) for n in names), *((True, n) for n in FAULTS)]:
         for size in SIZES:
             for cell in CELLS:
@@ -167,7 +167,7 @@ def _context(model: Model) -> ProbeContext:
     return ProbeContext(case, task, backend, reference, Stopwatch(), {})
 
 
-def table(models: Sequence[Model]) -> str:
+def rates_table(models: Sequence[Model]) -> str:
     """A row for each adapter: the share of models rejected with its exact 95% interval, and the
     closest call, the model whose error over tolerance is closest to the other verdict."""
     rows: dict[str, list[Model]] = {}

@@ -45,7 +45,7 @@ class StudyPlan:
         return {key: planned.experiments for key, planned in self.cases.items()}
 
     def cases_of(self, experiment: Experiment, cases: Sequence[Case]) -> list[Case]:
-        """Those of the cases that the experiment needs."""
+        """The cases among `cases` that the experiment needs."""
         return [case for case in cases if experiment in self.cases[case.key].experiments]
 
 
@@ -97,7 +97,7 @@ def selections(
     experiment: Experiment, main: str, others: Sequence[str], device: str = "cpu"
 ) -> Iterator[Selection]:
     """What an experiment trains: first in the main backend, then in the other ones."""
-    for names, cells, seeds in _trained(experiment, main, others, device):
+    for names, cells, seeds in _training_groups(experiment, main, others, device):
         for task, sized_cells in _sizes(experiment, cells) if names and cells else ():
             yield Selection(
                 settings=_settings(experiment, names, sized_cells, seeds, device),
@@ -107,10 +107,10 @@ def selections(
             )
 
 
-def _trained(
+def _training_groups(
     experiment: Experiment, main: str, others: Sequence[str], device: str
 ) -> Iterator[tuple[Sequence[str], Sequence[str], int]]:
-    """Backends, the cells that they train, and how many seeds."""
+    """Groups of backends, with the cells and the number of seeds that each group trains."""
     yield [main], experiment.cells, experiment.seeds
     if experiment.other_cells is None or device != "cpu":
         yield list(others), experiment.cells, experiment.other_seeds
@@ -153,7 +153,7 @@ def _settings(
     )
 
 
-def units(cases: Sequence[Case]) -> list[Unit]:
+def study_units(cases: Sequence[Case]) -> list[Unit]:
     """One process for each model and backend, and one for each launch of a timed case.
 
     Small units spread over the processors, and no process holds what all models have compiled.

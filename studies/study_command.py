@@ -1,6 +1,5 @@
 """The command that runs what is left of a study and writes its tables."""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.options import WorkerOptions, check_words
+from bench.plan.availability import DEVICE
 from bench.plan.case import Case
 from bench.plan.estimate import estimate_total
 from bench.plan.selection import Registry
@@ -22,7 +22,7 @@ from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
 from studies.experiment import Experiment, Study
-from studies.planning import StudyPlan, plan_study, units
+from studies.planning import StudyPlan, plan_study, study_units
 from studies.study_report import write_report
 from studies.tables.markdown import failed_cases
 
@@ -60,6 +60,7 @@ class RemainingWork:
 
     @property
     def seconds_by_key(self) -> dict[str, float]:
+        """The expected seconds of each case, by its key."""
         pairs = zip(self.cases, self.costs, strict=True)
         return {case.key: seconds for case, seconds in pairs}
 
@@ -137,7 +138,7 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
 
 def _checked_device(device: str) -> str:
     """The device, the first GPU by one name."""
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+    if not DEVICE.fullmatch(device):
         raise Unavailable(f"unknown device {device!r}. Known: cpu, cuda, cuda:1, …")
     return device.removesuffix(":0")
 
@@ -184,7 +185,7 @@ def _remaining_work(run: StudyRun, folder: RunFolder | None) -> RemainingWork:
         successful = {record.key for record in folder.records() if record.status == "ok"}
         cases = [case for case in run.cases if case.key not in successful]
     costs = case_costs(cases, run.plan.selections, run.path.parent)
-    work = RemainingWork(cases, costs, units(cases))
+    work = RemainingWork(cases, costs, study_units(cases))
     duration = format_duration(estimate_total(work.units, work.seconds_by_key, run.jobs))
     print(f"{len(cases)} of {len(run.cases)} cases left, about {duration}", file=sys.stderr)
     return work

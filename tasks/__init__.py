@@ -49,12 +49,12 @@ def load(name: str) -> TaskFile:
     """
     if name.endswith(".py"):
         path = Path(name).expanduser().resolve()
-        return _checked(name, lambda: _import_file(path))
+        return _import_checked(name, lambda: _import_file(path))
     key = name.replace("_", "-")
     if key in (modules := _module_names()):
-        return _checked(name, lambda: import_module(f"{__name__}.{modules[key]}"))
+        return _import_checked(name, lambda: import_module(f"{__name__}.{modules[key]}"))
     if key in (plugins := _entry_points()):
-        return _checked(name, plugins[key].load)
+        return _import_checked(name, plugins[key].load)
     similar = get_close_matches(key.lower(), names())
     hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
     raise Unavailable(f"there is no task {name!r}.{hint} Tasks: {', '.join(names())}")
@@ -77,7 +77,7 @@ def _import_file(path: Path) -> ModuleType:
     spec = spec_from_file_location(str(path), path)
     assert spec and spec.loader
     module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # a dataclass looks its own module up while it is defined
+    sys.modules[spec.name] = module  # a dataclass looks up its module while it is defined
     try:
         spec.loader.exec_module(module)
     except BaseException:
@@ -86,21 +86,21 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
+def _import_checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
     """Import a task; raise `Unavailable` with the file and line if that fails."""
     try:
         task = import_task()
     except Unavailable:
         raise
     except Exception as error:
-        raise Unavailable(f"task {name!r} does not import: {_located(error)}") from error
+        raise Unavailable(f"task {name!r} does not import: {_with_location(error)}") from error
     if absent := [field for field in TaskFile.__annotations__ if not hasattr(task, field)]:
         file = getattr(task, "__file__", task)
         raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {file}")
     return cast(TaskFile, task)
 
 
-def _located(error: Exception) -> str:
+def _with_location(error: Exception) -> str:
     """`file:line: error`, with the outermost line of the traceback that is in the task file."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"

@@ -68,7 +68,7 @@ def date_in_words(day: date) -> list[str]:
 class Dates:
     """Every day, and a fixed split of the days for training and evaluation.
 
-    `words` `(days, words)` has indices into `vocabulary`, padded with that of `END`; `iso`
+    `words` `(days, words)` has indices into `vocabulary`, padded with the index of `END`; `iso`
     `(days, 10)` indices into `ISO`; `training` and `held_out` have indices of days.
     """
 

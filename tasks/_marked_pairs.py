@@ -18,7 +18,8 @@ import numpy as np
 from bench.spec import Array
 from tasks._settings import check_settings
 
-FIRST = 10
+FIRST_PAIRS = 10
+"""One mark of 1 stands on one of this many first pairs."""
 TOLERANCE = 0.04
 """A sequence is right if the error of the answer at its end is below this."""
 
@@ -52,7 +53,7 @@ class MarkedPairs(ABC):
     baselines: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        check_settings(self, length=2 * FIRST, held_out=1)
+        check_settings(self, length=2 * FIRST_PAIRS, held_out=1)
 
     @property
     def time(self) -> int:
@@ -62,7 +63,7 @@ class MarkedPairs(ABC):
     def chance(self) -> float:
         """The share of sequences that the best constant answer gets wrong."""
         two_numbers, one_number = self.RIGHT_BY_CHANCE
-        on_first = 1 / FIRST + (1 - 1 / FIRST) / (self.length // 2 - 1)
+        on_first = 1 / FIRST_PAIRS + (1 - 1 / FIRST_PAIRS) / (self.length // 2 - 1)
         return 1 - on_first * one_number - (1 - on_first) * two_numbers
 
     @abstractmethod
@@ -107,7 +108,7 @@ class MarkedPairs(ABC):
 
     def _marked_steps(self, rng: np.random.Generator, count: int) -> Array:
         """The two steps marked 1 in each sequence, `(count, 2)`."""
-        first = rng.integers(FIRST, size=count)
+        first = rng.integers(FIRST_PAIRS, size=count)
         second = rng.integers(self.length // 2 - 1, size=count)
         second += second >= first
         return np.stack((first, second), axis=-1)

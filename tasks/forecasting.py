@@ -29,7 +29,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from bench.spec import Array
+from bench.spec import Array, check_choice
 from tasks._packaged_data import missing
 from tasks._series.catalogue import SERIES, USER_FILE, Series, user_series
 from tasks._series.checks import check_changes, check_lengths
@@ -37,7 +37,7 @@ from tasks._series.linear import linear_forecasts
 from tasks._series.perceptron import perceptron
 from tasks._series.scores import forecast_scores, named_scores
 from tasks._series.windows import Windows
-from tasks._settings import check_choice, check_settings
+from tasks._settings import check_settings
 
 REQUIRES: tuple[str, ...] = ("statsmodels", "pmdarima", "reservoirpy", "vega-datasets")
 READS = ("steps", "window")

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
-from tasks._settings import check_choice, check_settings
+from bench.spec import Array, check_choice
+from tasks._settings import check_settings
 from tasks._symbols import (
     UNLABELLED,
     log_probabilities,
@@ -121,7 +121,7 @@ class LongLag:
 
     @property
     def _remembered(self) -> Array:
-        """The numbers of the symbols x and y, which follow those of the a's."""
+        """The numbers of the symbols x and y, which follow the numbers of the a's."""
         x = self.symbols if self.form == "2c" else self.symbols - 1
         return np.array([x, x + 1])
 

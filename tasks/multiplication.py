@@ -12,7 +12,8 @@ from bench.spec import Array
 from tasks._marked_pairs import TOLERANCE, MarkedPairs
 
 REQUIRES: tuple[str, ...] = ()
-WIDE = 2 * TOLERANCE
+PRODUCT_RANGE = 2 * TOLERANCE
+"""The answer .04 is right where X₁X₂ is below this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Multiplication(MarkedPairs):
 
     LOW = 0.0
     ON_FIRST = 1.0
-    RIGHT_BY_CHANCE = (WIDE - WIDE * log(WIDE), WIDE)
+    RIGHT_BY_CHANCE = (PRODUCT_RANGE - PRODUCT_RANGE * log(PRODUCT_RANGE), PRODUCT_RANGE)
     """The best constant is .04: P(X₁X₂ < .08), and P(X < .08)."""
     threshold = 140 / 2000
 

@@ -1,8 +1,7 @@
 """Read one sequence and write another with an encoder and a decoder (Sutskever, Vinyals & Le 2014,
 arXiv 1409.3215).
 
-Training gives the decoder the right beginning of the output; the scores are of what it writes by
-itself.
+In training the decoder reads the right previous symbols; in the evaluation it reads its own.
 
 - `copy`, `reverse`: `length` random symbols, to be written again in order or from last to first.
 - `dates`: a date in English words, `the twenty third of may nineteen eighty four`, to be written
@@ -16,9 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
+from bench.spec import Array, check_choice
 from tasks._dates_in_words import DAYS, ISO, all_dates
-from tasks._settings import check_choice, check_settings
+from tasks._settings import check_settings
 from tasks._symbols import negative_log_likelihood, one_hot
 
 REQUIRES: tuple[str, ...] = ()

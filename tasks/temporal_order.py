@@ -15,8 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
-from tasks._settings import check_choice, check_settings
+from bench.spec import Array, check_choice
+from tasks._settings import check_settings
 from tasks._symbols import (
     UNLABELLED,
     no_error_threshold,
@@ -43,8 +43,8 @@ class TemporalOrder:
 
     In `6a` and `6b` a sequence is right if every softmax output is within .3 of its target. They
     are solved when none of the `held_out` sequences is wrong (the paper: 2000 right in a row, and
-    an average error below .1). In `pascanu` a sequence is right if the largest output is that of
-    its class. It is solved with less than 1% wrong (that paper: of 10,000).
+    an average error below .1). In `pascanu` a sequence is right if its class has the largest
+    output. It is solved with less than 1% wrong (that paper: of 10,000).
     """
 
     form: str = "pascanu"

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bench.spec import Array
-from tasks._settings import check_choice, check_settings
+from bench.spec import Array, check_choice
+from tasks._settings import check_settings
 from tasks._symbols import no_error_threshold
 
 REQUIRES: tuple[str, ...] = ()

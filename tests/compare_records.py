@@ -5,7 +5,7 @@ from typing import Any
 
 from conftest import bench_for
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.decision import Rule
 from bench.compare.evidence import Evidence
@@ -127,7 +127,7 @@ def evidence(
     unless it has another."""
     head_side = SideRecords(list(head), info or {})
     base_side = SideRecords(list(base), head_side.info if base_info is None else base_info)
-    return build_evidence(Sides(base_side, head_side), live=live)
+    return build_evidence(BothSides(base_side, head_side), live=live)
 
 
 def judged(base: Iterable[Record], head: Iterable[Record], **more: Any) -> list[Finding]:

@@ -22,7 +22,7 @@ import numpy as np
 from backends import numpy_backend
 from bench.gate.difference import Difference, relative_error
 from bench.gate.drift import update_tolerance
-from bench.gate.rounding import FLOAT64, device_factor, rounded_inputs, rounding_tolerance
+from bench.gate.rounding import FLOAT64_TOLERANCE, device_factor, rounded_inputs, rounding_tolerance
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial_weights
 
@@ -346,7 +346,7 @@ def _tolerances(
 ) -> dict[str, float]:
     """The tolerance of each array by `bench.gate.rounding`; it is 0 for weights as given."""
     if p.spec.dtype == "float64":
-        tolerances = dict.fromkeys(exact, FLOAT64)
+        tolerances = dict.fromkeys(exact, FLOAT64_TOLERANCE)
     else:
         runs = [
             _answers(reference, dataclasses.replace(p, weights=weights, x=x), questions, "float32")

@@ -5,7 +5,7 @@ import pytest
 
 from bench.gate.allowance import (
     FLOAT64_BOUND,
-    LEAST,
+    LEAST_TOLERANCE,
     LOSS_DRIFT,
     REFERENCE_RUNS,
     SUMMATION,
@@ -38,7 +38,7 @@ def test_float64_has_one_bound_and_the_drift_that_follows_from_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "relative", "reason"), [(1e-8, 1e-5, LEAST), (1e-5, 1e-4, REFERENCE_RUNS)]
+    ("error", "relative", "reason"), [(1e-8, 1e-5, LEAST_TOLERANCE), (1e-5, 1e-4, REFERENCE_RUNS)]
 )
 def test_the_larger_of_least_tolerance_and_reference_runs_decides(
     error: float, relative: float, reason: str

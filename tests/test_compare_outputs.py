@@ -11,7 +11,7 @@ import pytest
 from compare_records import RULE, judged, noisy_times, parity_record, speed_records
 from conftest import ROOT
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.conclusion import ComparisonResult, conclusion, exit_code
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
@@ -27,7 +27,7 @@ REGRESSED = Finding("c", "x", Verdict.REGRESSED, "why & <how>")
 UNSURE = Finding("c", "speed of step", Verdict.INCONCLUSIVE, "noise", 0.01, 0.011, "s", 1.1)
 NOT_COMPARABLE = Finding("d", "cell", Verdict.NOT_COMPARABLE)
 MISSING = Finding("d", "cell", Verdict.MISSING)
-NO_RECORDS = Sides(SideRecords([]), SideRecords([]))
+NO_RECORDS = BothSides(SideRecords([]), SideRecords([]))
 
 
 @pytest.mark.parametrize(

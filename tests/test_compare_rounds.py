@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from compare_records import parity_record, record
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Rule, Verdict
 from bench.compare.judge import judge
 from bench.compare.live import LiveComparison, MeasuredSide
@@ -73,7 +73,7 @@ def measure(
         control = MadeUpRunner(folder, "control", lambda cell, launch: LAUNCH_S, log)
         return MeasuredSide(cases(*slowdowns), runner, control)  # type: ignore[arg-type]
 
-    sides = Sides(side("base"), side("head"))
+    sides = BothSides(side("base"), side("head"))
     comparison = LiveComparison(sides, rule, monotonic() + budget_s)
     asyncio.run(comparison.measure(1, lambda line: None))
     findings = judge(comparison.evidence(), rule)

@@ -98,11 +98,11 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "compare what?"),
-        (("one",), "two stored runs make a comparison, not 1"),
+        ((), "compare needs two sides"),
+        (("one",), "compare takes two stored runs (compare BASE HEAD), not 1"),
         (("one", "two"), "no run 'one'"),
-        (("one", "two", "--aa"), "--aa has no meaning"),
-        (("one", "two", "--base-python", "x"), "--base-python has no meaning"),
+        (("one", "two", "--aa"), "--aa is for live comparisons"),
+        (("one", "two", "--base-python", "x"), "--base-python is for live comparisons"),
         (("--base", "no-such-revision"), "no revision 'no-such-revision'"),
         (("--base-python", "/no/such/python"), "no such program: /no/such/python"),
         (("--head-python", "/bin/true"), "is not a Python interpreter"),

@@ -36,7 +36,7 @@ def rows(text: str) -> list[list[str]]:
 def test_table_of_the_gate_is_the_one_that_its_records_give() -> None:
     models = JsonLines(GATE / gate_rates.MODELS).read()
     shown = (GATE / gate_rates.TABLE).read_text()
-    assert shown.strip().endswith(gate_rates.table(models))
+    assert shown.strip().endswith(gate_rates.rates_table(models))
     assert {model["adapter"] for model in models} == {*gate_rates.CORRECT, *gate_rates.FAULTS}
 
 

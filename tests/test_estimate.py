@@ -11,8 +11,8 @@ from bench.plan.case import Case
 from bench.plan.cases import plan_cases
 from bench.plan.estimate import (
     START_S,
-    Past,
     PastCost,
+    PastCosts,
     cost_group,
     estimate_seconds,
     estimate_total,
@@ -32,12 +32,12 @@ def recorded(root: Path, run: str, case: Case, *wall_s: float, **changes: Any) -
     return folder
 
 
-def costs(*pairs: tuple[Case, float]) -> Past:
+def costs(*pairs: tuple[Case, float]) -> PastCosts:
     """The earlier cost of each case."""
     return {cost_group(case.flat()): PastCost(case.flat(), [s]) for case, s in pairs}
 
 
-def estimate(case: Case, past: Past, size: Adding = SIZE) -> float:
+def estimate(case: Case, past: PastCosts, size: Adding = SIZE) -> float:
     return estimate_seconds([case], {"adding": size}, past)[0]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from conftest import bench_for
 
-from bench.gate.observe import LOSSES, STEPS, TRAINED, Observation, Scope, observe
+from bench.gate.observe import AFTER_STEPS, LOSSES, STEPS, Observation, Scope, observe
 from bench.spec import Limit, Supports
 
 LIMIT = Limit("theirs", "it runs models only")
@@ -24,7 +24,7 @@ def observed(scope: Scope = EVERYTHING, trajectory: bool = False) -> Observation
 
 def test_everything_is_observed_of_a_backend_that_trains() -> None:
     names = ["output", "hidden states", "loss", *(f"d {name}" for name in [*WEIGHTS, "x"])]
-    names += ["d hidden states", LOSSES, *(name + TRAINED for name in WEIGHTS)]
+    names += ["d hidden states", LOSSES, *(name + AFTER_STEPS for name in WEIGHTS)]
     observation = observed()
     assert list(observation.arrays) == names
     assert len(observation.arrays[LOSSES]) == STEPS

@@ -22,8 +22,8 @@ from bench.options import (
     flag_of,
     is_of_kind,
     option,
+    option_table,
     processor_count,
-    table,
 )
 from bench.plan.request import Request
 from bench.spec import Unavailable
@@ -43,7 +43,7 @@ def help_of(parser: argparse.ArgumentParser) -> str:
 @pytest.mark.parametrize("options", TABLES)
 def test_every_field_of_the_tables_is_an_option(options: Any) -> None:
     assert all(isinstance(field.metadata.get("option"), Option) for field in fields(options))
-    assert table(options).keys() == {field.name for field in fields(options)}
+    assert option_table(options).keys() == {field.name for field in fields(options)}
 
 
 def test_defaults_are_values_that_their_options_accept() -> None:
@@ -68,7 +68,7 @@ def test_help_lists_every_option_with_its_choices(
     parser: Any, tables: Sequence[Any], omitted: list[str]
 ) -> None:
     text = help_of(parser())
-    for name, entry in (item for options in tables for item in table(options).items()):
+    for name, entry in (item for options in tables for item in option_table(options).items()):
         listed = entry.on_command_line and name not in omitted
         assert (f" {flag_of(name)} " in f"{text} ") == listed, name
         if listed:

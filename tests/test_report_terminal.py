@@ -124,9 +124,9 @@ def test_narrow_terminal_drops_the_columns_to_spare_before_it_breaks_the_reasons
         {"cell": ["c" * 76], "verdict": ["missing"], "base": ["1"], "empty": [DASH]}
         | {"head": ["2"], "pairs": ["10"], "reason": ["not in the head at all"]}
     )
-    print_frame([], frame, "", spare=("pairs", "head"))
+    print_frame([], frame, "", expendable=("pairs", "head"))
     heading = capsys.readouterr().out.splitlines()[0].split()
     assert heading == ["cell", "verdict", "base", "reason"]
-    print_frame([], frame.assign(reason=""), "", spare=("pairs", "head"))
+    print_frame([], frame.assign(reason=""), "", expendable=("pairs", "head"))
     heading = capsys.readouterr().out.splitlines()[0].split()
     assert heading == ["cell", "verdict", "base", "head", "pairs"]

@@ -17,7 +17,7 @@ from bench.weights import weight_shapes
 from studies.catalogue import STUDIES, folder_name
 from studies.claims.weight_count import units_within, weight_count
 from studies.experiment import Claim, Study
-from studies.planning import plan_study, selections, units
+from studies.planning import plan_study, selections, study_units
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -110,7 +110,7 @@ def test_timed_cases_have_a_process_of_their_own() -> None:
         tasks=[("adding", SMOKE)],
         devices={"numpy": ["cpu"]},
     )
-    planned = units(plan_cases(selection))
+    planned = study_units(plan_cases(selection))
     timed = [[case.probe for case in unit.cases] for unit in planned if unit.timed]
     assert timed == [["speed"]] * 2
     assert "speed" not in {c.probe for unit in planned if not unit.timed for c in unit.cases}

@@ -128,16 +128,13 @@ def metric_value(record: Record, name: str) -> float:
 
 
 def _row_order(row: Row) -> tuple[Any, ...]:
+    """By run, task, device and dtype, then by cell as in `CELLS`, then by backend."""
     cell = [*CELLS, row.cell].index(row.cell)
     return row.run, _natural_order(row.task), row.device, row.dtype, cell, row.backend
 
 
-def _sorted(records: Iterable[Record]) -> tuple[Record, ...]:
-    """By probe, seed and launch."""
-    return tuple(sorted(records, key=_record_order))
-
-
 def _record_order(record: Record) -> tuple[Any, ...]:
+    """By probe, seed and launch."""
     probe = PROBES.index(record.probe) if record.probe in PROBES else len(PROBES)
     return probe, record.case.get("seed") or 0, record.case.get("launch") or 0, record.key
 

@@ -10,7 +10,7 @@ MIN_FOR_INTERVAL = 3
 """The fewest values for which a median has an interval."""
 RESAMPLES = 2000
 MAX_PERMUTATIONS = 20_000
-"""Up to so many ways to assign the values to two samples, the rank-sum test tries all of them:
+"""The rank-sum test tries all ways to assign the values to two samples, up to this number of ways:
 enough for two samples of eight."""
 
 

@@ -13,11 +13,12 @@ from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
 from bench.records.record import Record
 
-PHASES = ("step", "forward", "gradients")
+TABLE_PHASES = ("step", "forward", "gradients")
+"""The timed phases in the order of the tables: the step, which ranks the backends, first."""
 SPEED_COLUMNS = (
     *ROW_KEYS,
     *("threads", "rank", "relative", "launches"),
-    *(f"{phase}_{bound}" for phase in PHASES for bound in ("s", "low_s", "high_s")),
+    *(f"{phase}_{bound}" for phase in TABLE_PHASES for bound in ("s", "low_s", "high_s")),
     *("first_call_s", "open_s", "sequences_per_s", "gflops", "product_share"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
     *("flags", "spread", "others_busy", "step_launches_s"),
@@ -28,7 +29,7 @@ def has_all_samples(record: Record) -> bool:
     """Whether every phase has samples and all are finite. For a backend that does not train, the
     forward pass is the only phase."""
     forward_only = record.metrics.get("first_step_s") is None
-    phases = ("forward",) if forward_only else PHASES
+    phases = ("forward",) if forward_only else TABLE_PHASES
     samples = [record.samples.get(phase, ()) for phase in phases]
     return all(len(times) > 0 and np.isfinite(times).all() for times in samples)
 
@@ -66,7 +67,7 @@ def _times(launches: Sequence[Record], device: str, rng: np.random.Generator) ->
     """Median over launches of each phase with its interval, in seconds; the step times of all
     launches; the time of the first calls and of opening the session."""
     entry: dict[str, Any] = {}
-    for phase in PHASES:
+    for phase in TABLE_PHASES:
         times = [launch_time(r.samples.get(phase, ()), rule_for(device)) for r in launches]
         low, high = median_interval(times, rng) or (None, None)
         entry |= {f"{phase}_s": median(times), f"{phase}_low_s": low, f"{phase}_high_s": high}
@@ -100,7 +101,7 @@ def _memory(row: Row) -> dict[str, float | None]:
 
 
 def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
-    """The kernel that ran, and what speaks against trusting the times."""
+    """The kernel that ran, and the reasons to read the times with care."""
     phases = _timed_phases(launches)
     return {
         "executed_path": executed_path(launches, info),
@@ -111,7 +112,7 @@ def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str
 
 
 def _timed_phases(launches: Sequence[Record]) -> list[str]:
-    return [phase for phase in PHASES if phase in launches[0].samples]
+    return [phase for phase in TABLE_PHASES if phase in launches[0].samples]
 
 
 def _median_sum(launches: Sequence[Record], *names: str) -> float | None:

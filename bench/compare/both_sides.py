@@ -1,4 +1,4 @@
-"""The same thing for the base and for the head."""
+"""Pairs of values: one for the base and one for the head."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Sides(Generic[T_co]):
+class BothSides(Generic[T_co]):
     """A value for each side: the base is the reference, the head is judged against it."""
 
     base: T_co
@@ -21,12 +21,12 @@ class Sides(Generic[T_co]):
         yield self.base
         yield self.head
 
-    def map(self, function: Callable[[T_co], Result]) -> "Sides[Result]":
+    def map(self, function: Callable[[T_co], Result]) -> "BothSides[Result]":
         """The result of the function for each side."""
-        return Sides(function(self.base), function(self.head))
+        return BothSides(function(self.base), function(self.head))
 
 
-def in_common(mappings: Sides[Mapping[Key, Value]]) -> dict[Key, Sides[Value]]:
+def in_common(mappings: BothSides[Mapping[Key, Value]]) -> dict[Key, BothSides[Value]]:
     """The entries that both sides have, by key, in the order of the base."""
     base, head = mappings
-    return {key: Sides(base[key], head[key]) for key in base if key in head}
+    return {key: BothSides(base[key], head[key]) for key in base if key in head}

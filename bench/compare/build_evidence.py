@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.rows import Row
-from bench.compare.both_sides import Sides, in_common
-from bench.compare.evidence import ControlKey, Evidence, Launch, MatchedRow, SpeedEvidence
+from bench.compare.both_sides import BothSides, in_common
+from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.matching import Absence, SideRecords, match_rows
 from bench.compare.outcomes import (
     GradientOutcome,
@@ -26,7 +26,7 @@ PRODUCT_KEY = ("backend", "device", "dtype", "threads", "launch")
 """The rate of a large matrix product is measured once in each process and dtype."""
 
 
-def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
+def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
     request = sides.head.info.get("request") or {}
@@ -44,7 +44,7 @@ def build_evidence(sides: Sides[SideRecords], *, live: bool) -> Evidence:
 # ---- rows ------------------------------------------------------------------------------------
 
 
-def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
+def _matched_row(label: str, rows: BothSides[Row]) -> MatchedRow:
     return MatchedRow(
         label=label,
         backend=rows.base.backend,
@@ -53,39 +53,39 @@ def _matched_row(label: str, rows: Sides[Row]) -> MatchedRow:
         changed_settings=_changed_settings(rows.map(lambda row: row.size)),
         parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
         learning=rows.map(
-            lambda row: _by_seed(_of_probe(row, "learning"), LearningOutcome.from_record)
+            lambda row: _by_seed(_probe_records(row, "learning"), LearningOutcome.from_record)
         ),
         gradients=rows.map(
-            lambda row: _by_seed(_of_probe(row, "gradients"), GradientOutcome.from_record)
+            lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
-        speed=_speed_evidence(rows.map(lambda row: _of_probe(row, "speed"))),
+        speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
     )
 
 
-def _changed_settings(settings: Sides[Mapping[str, Any]]) -> dict[str, Sides[Any]]:
-    """A setting that one side does not know is no difference by itself: the first loss and the
-    first gradients show whether the model is the same."""
+def _changed_settings(settings: BothSides[Mapping[str, Any]]) -> dict[str, BothSides[Any]]:
+    """The settings in which the sides differ. A setting that only one side has does not count: the
+    first loss and the first gradients show whether the model is the same."""
     base, head = settings
     return {
-        name: Sides(base[name], head[name])
+        name: BothSides(base[name], head[name])
         for name in base
         if name in head and base[name] != head[name]
     }
 
 
-def _of_probe(row: Row, probe: str) -> list[Record]:
+def _probe_records(row: Row, probe: str) -> list[Record]:
     return [record for record in row.records if record.probe == probe]
 
 
 def _not_skipped(row: Row) -> list[Record]:
-    return [record for record in _of_probe(row, "parity") if record.status != "skipped"]
+    return [record for record in _probe_records(row, "parity") if record.status != "skipped"]
 
 
 def _by_seed(records: Iterable[Record], outcome: Callable[[Record], Value]) -> dict[int, Value]:
     return {record.case["seed"]: outcome(record) for record in records}
 
 
-def _speed_evidence(records: Sides[Sequence[Record]]) -> SpeedEvidence:
+def _speed_evidence(records: BothSides[Sequence[Record]]) -> SpeedEvidence:
     return SpeedEvidence(
         launches=in_common(records.map(_by_launch)),
         phases=records.map(_timed_phases),
@@ -96,7 +96,7 @@ def _speed_evidence(records: Sides[Sequence[Record]]) -> SpeedEvidence:
     )
 
 
-def _by_launch(records: Iterable[Record]) -> dict[Launch, LaunchOutcome]:
+def _by_launch(records: Iterable[Record]) -> dict[LaunchKey, LaunchOutcome]:
     launches = {
         (record.case["launch"], record.case["threads"]): LaunchOutcome.from_record(record)
         for record in records
@@ -115,7 +115,7 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
 # ---- what cannot be compared -----------------------------------------------------------------
 
 
-def _absent_backends(sides: Sides[SideRecords]) -> list[Absence]:
+def _absent_backends(sides: BothSides[SideRecords]) -> list[Absence]:
     """The backends that could not run: on the head alone, or on both sides although their device
     was named. A backend that is missing everywhere and was not named does not belong to the
     comparison. With all backends, neither does one that cannot run on a device where others ran."""
@@ -139,7 +139,7 @@ def _device(gap: str) -> str:
     return gap.split(" on ", 1)[-1].split(": ")[0]
 
 
-def _other_machine(infos: Sides[Mapping[str, Any]]) -> str:
+def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
     """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
     base, head = infos.map(lambda info: info.get("machine") or {})
     if not base or not head:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.options import CompareOptions
 from bench.compare.sides import Side, find_interpreter
 from bench.compare.worktree import moved_files, repository_of, worktree
@@ -16,7 +16,7 @@ from bench.spec import Unavailable
 @contextmanager
 def open_sides(
     options: CompareOptions, backends: Sequence[str], entry: Path
-) -> Iterator[Sides[Side]]:
+) -> Iterator[BothSides[Side]]:
     """Base and head; a worktree lasts as long as the context. `backends` are the names and files
     that the user gave, `entry` is this checkout's `run_bench.py`."""
     if options.aa and (options.base or options.base_python):
@@ -28,13 +28,13 @@ def open_sides(
             base = replace(head, name="base", label=f"{head.label}, against itself")
         else:
             base = _open_side(stack, "base", options.base, pythons.base, backends, entry)
-        yield Sides(base, head)
+        yield BothSides(base, head)
 
 
-def _interpreters(options: CompareOptions) -> Sides[str]:
+def _interpreters(options: CompareOptions) -> BothSides[str]:
     head = _interpreter("--head-python", options.head_python)
     base = head if options.aa else _interpreter("--base-python", options.base_python)
-    return Sides(base, head)
+    return BothSides(base, head)
 
 
 def _interpreter(option: str, path: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.choose_sides import open_sides
 from bench.compare.conclusion import ComparisonResult, exit_code
@@ -42,29 +42,33 @@ def compare_command(
     entry: Path,
     root: Path,
 ) -> int:
-    """Compare two sides; return the exit code. `runs` are the names of two stored runs, or empty
-    for a live comparison. `default_tasks` are compared where the user names none; `entry` is the
-    program that starts workers, `root` the folder of
-    comparisons."""
+    """Compare two sides; return the exit code.
+
+    `runs` are the names of two stored runs, or empty for a live comparison. `default_tasks` are
+    compared where the user names none; `entry` is the program that starts workers, `root` the
+    folder of comparisons.
+    """
     if runs:
         return _stored(runs, options, root)
     if not (options.aa or options.base or options.base_python or options.head_python):
         raise Unavailable(
-            "compare what? Name two stored runs (compare BASE HEAD), a commit (--base REV) or an "
-            "interpreter (--base-python PATH), or compare a side with itself (--aa)"
+            "compare needs two sides: name two stored runs (compare BASE HEAD), a commit (--base "
+            "REV) or an interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
     return _live(request, options, worker_options, default_tasks, backends, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     if len(runs) != 2:
-        raise Unavailable(f"two stored runs make a comparison, not {len(runs)}")
+        raise Unavailable(f"compare takes two stored runs (compare BASE HEAD), not {len(runs)}")
     live_options = ("base", "head", "base_python", "head_python", "aa")
     if wrong := [name for name in live_options if getattr(options, name)]:
         flag = wrong[0].replace("_", "-")
-        raise Unavailable(f"stored runs are compared as they are: --{flag} has no meaning")
+        raise Unavailable(
+            f"--{flag} is for live comparisons: leave it out to compare two stored runs"
+        )
     rule = _rule(options)
-    folders = Sides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
+    folders = BothSides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
     sides = folders.map(lambda folder: SideRecords(folder.records(), folder.info()))
     path = _new_folder(options, root)
     with storage_errors(f"cannot write to {path}"):

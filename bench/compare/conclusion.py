@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Rule, Verdict
 from bench.compare.finding import Finding
 from bench.compare.matching import SideRecords
@@ -15,12 +15,13 @@ OVERALL = {0: Verdict.PASS, 1: Verdict.REGRESSED, 3: Verdict.INCONCLUSIVE}
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """What was found, by which rule, in which records. `about` says in lines what the sides are."""
+    """The findings of a comparison, its rule, and the records of both sides. `about` describes the
+    sides, one line each."""
 
     findings: Sequence[Finding]
     about: Sequence[str]
     rule: Rule
-    sides: Sides[SideRecords]
+    sides: BothSides[SideRecords]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Verdict
 from bench.compare.evidence import MatchedRow
 from bench.compare.finding import Finding, outcome_finding
@@ -46,7 +46,7 @@ def correctness_findings(row: MatchedRow) -> Iterator[Finding]:
         reason = f"parity was checked with different seeds: {seeds}"
         yield Finding(row.label, "parity", Verdict.NOT_COMPARABLE, reason)
         return
-    yield from _parity_findings(row, Sides(base[seed], head[seed]))
+    yield from _parity_findings(row, BothSides(base[seed], head[seed]))
 
 
 def _fixed_changes(row: MatchedRow) -> str:
@@ -58,7 +58,7 @@ def _fixed_changes(row: MatchedRow) -> str:
     )
 
 
-def _parity_findings(row: MatchedRow, outcomes: Sides[ParityOutcome]) -> Iterator[Finding]:
+def _parity_findings(row: MatchedRow, outcomes: BothSides[ParityOutcome]) -> Iterator[Finding]:
     """The gate's outcome, and whether the same weights and batch give the same first loss and
     gradient norm: no statistics."""
     yield outcome_finding(row.label, "parity", outcomes)

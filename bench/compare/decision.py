@@ -79,8 +79,8 @@ class Rule:
         return max(1, self.rounds - 1)
 
     def for_rows(self, rows: int) -> "Rule":
-        """This rule with enough pairs in a round to flag one of so many rows: n pairs give no
-        p-value below 2⁻ⁿ."""
+        """This rule with enough pairs in a round to flag one of this number of rows: n pairs give
+        no p-value below 2⁻ⁿ."""
         needed = ceil(log2(self.interim_analyses * max(1, rows) / self.level))
         return replace(self, pairs=max(self.pairs, needed))
 

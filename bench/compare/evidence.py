@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.matching import Absence
 from bench.compare.outcomes import (
     AnyOutcome,
@@ -16,24 +16,24 @@ from bench.compare.outcomes import (
 
 BySeed = Mapping[int, AnyOutcome]
 
-Launch = tuple[int, int]
+LaunchKey = tuple[int, int]
 """The number of a launch, and its number of threads."""
 
 ControlKey = tuple[Any, ...]
-"""What one measurement of the control accompanied, see `bench.compare.build_evidence`."""
+"""Identifies the launch or process beside which the control was timed, see `build_evidence`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedEvidence:
     """The launches of one row: those that both sides recorded, by number."""
 
-    launches: Mapping[Launch, Sides[LaunchOutcome]]
-    phases: Sides[Set[str]]
+    launches: Mapping[LaunchKey, BothSides[LaunchOutcome]]
+    phases: BothSides[Set[str]]
     """The phases that each side timed."""
-    settings: Mapping[str, Sides[Sequence[Any]]]
+    settings: Mapping[str, BothSides[Sequence[Any]]]
     """The different values of `threads` and `phase_s` on each side."""
 
-    def seconds(self, phase: str) -> dict[Launch, Sides[float]]:
+    def seconds(self, phase: str) -> dict[LaunchKey, BothSides[float]]:
         """Seconds a call in one phase, for the launches in which both sides timed it."""
         return {
             launch: outcomes.map(lambda outcome: outcome.seconds[phase])
@@ -49,14 +49,14 @@ class MatchedRow:
     label: str
     backend: str
     dtype: str
-    model_keys: Sides[str]
+    model_keys: BothSides[str]
     """The model of each side, see `bench.plan.case.model_key`."""
-    changed_settings: Mapping[str, Sides[Any]]
+    changed_settings: Mapping[str, BothSides[Any]]
     """The settings that both sides name and in which they differ."""
-    parity: Sides[BySeed[ParityOutcome]]
+    parity: BothSides[BySeed[ParityOutcome]]
     """Without skipped cases."""
-    learning: Sides[BySeed[LearningOutcome]]
-    gradients: Sides[BySeed[GradientOutcome]]
+    learning: BothSides[BySeed[LearningOutcome]]
+    gradients: BothSides[BySeed[GradientOutcome]]
     speed: SpeedEvidence
 
 
@@ -75,5 +75,5 @@ class Evidence:
     """Why the machines of two stored runs cannot be compared; empty where they can."""
     speed_requested: bool
     """Whether a live comparison was to time its rows; a stored run has what it has."""
-    control: Mapping[ControlKey, Sides[float]]
+    control: Mapping[ControlKey, BothSides[float]]
     """Seconds of the control, where both sides timed it."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rule, Verdict
-from bench.compare.outcomes import Outcome
+from bench.compare.outcomes import CaseOutcome
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Finding:
     pairs: int = 0
 
 
-def outcome_finding(row: str, check: str, outcomes: Sides[Outcome]) -> Finding:
+def outcome_finding(row: str, check: str, outcomes: BothSides[CaseOutcome]) -> Finding:
     """The verdict on a case that failed, or that cannot be run, on one side or on both."""
     base, head = outcomes
     if base.status == head.status:
@@ -59,9 +59,11 @@ def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Fi
 
 
 def require_enough(decision: Decision, rule: Rule, count: int, needed: int, unit: str) -> Decision:
-    """The decision; or an inconclusive one where there are too few pairs (`unit` names them) for
-    it. A pass counts as such where its ratio is as large as a change that is flagged: more pairs
-    might have shown it."""
+    """The decision, made inconclusive where it rests on fewer than `needed` pairs.
+
+    `unit` is what the reason calls a pair. A pass becomes inconclusive only if its ratio is as
+    large as a change that is flagged: more pairs might have shown that change.
+    """
     ratio = decision.ratio or 1.0
     may_hide = decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + rule.least
     if count >= needed or not (may_hide or decision.verdict == Verdict.INCONCLUSIVE):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.compare.both_sides import Sides, in_common
+from bench.compare.both_sides import BothSides, in_common
 from bench.compare.decision import Rule, Verdict, decide, log_ratios
 from bench.compare.evidence import BySeed, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
@@ -27,7 +27,7 @@ DifferencesByRow = Mapping[str, Sequence[float]]
 
 
 def learning_findings(rows: Sequence[MatchedRow]) -> list[Finding]:
-    """What happened to single seeds, row by row; then losses, scores and gradient norms."""
+    """Findings on single seeds, row by row; then on losses, scores and gradient norms."""
     learning = {row.label: _measured_seeds(row.learning) for row in rows}
     gradients = {row.label: _measured_seeds(row.gradients) for row in rows}
     findings: list[Finding] = []
@@ -40,8 +40,8 @@ def learning_findings(rows: Sequence[MatchedRow]) -> list[Finding]:
 
 
 def _curve_findings(
-    learning: Mapping[str, Sequence[Sides[LearningOutcome]]],
-    gradients: Mapping[str, Sequence[Sides[GradientOutcome]]],
+    learning: Mapping[str, Sequence[BothSides[LearningOutcome]]],
+    gradients: Mapping[str, Sequence[BothSides[GradientOutcome]]],
 ) -> list[Finding]:
     trained = {label: seeds for label, seeds in learning.items() if seeds}
     losses = {
@@ -65,7 +65,7 @@ def _curve_findings(
 # ---- seeds -----------------------------------------------------------------------------------
 
 
-def _measured_seeds(outcomes: Sides[BySeed[AnyOutcome]]) -> list[Sides[AnyOutcome]]:
+def _measured_seeds(outcomes: BothSides[BySeed[AnyOutcome]]) -> list[BothSides[AnyOutcome]]:
     """The seeds that succeeded on both sides."""
     return [
         seed
@@ -74,18 +74,18 @@ def _measured_seeds(outcomes: Sides[BySeed[AnyOutcome]]) -> list[Sides[AnyOutcom
     ]
 
 
-def _lost_seeds(row: str, probe: str, outcomes: Sides[BySeed[AnyOutcome]]) -> Iterator[Finding]:
+def _lost_seeds(row: str, probe: str, outcomes: BothSides[BySeed[AnyOutcome]]) -> Iterator[Finding]:
     """The seeds that failed or were skipped on a side, and those that the head lacks."""
     for seed, (base, head) in in_common(outcomes).items():
         if base.status != head.status or base.status == "failed":
-            yield outcome_finding(row, f"{probe}, seed {seed}", Sides(base, head))
+            yield outcome_finding(row, f"{probe}, seed {seed}", BothSides(base, head))
     if lost := sorted(outcomes.base.keys() - outcomes.head.keys()):
         reason = f"not in the head: seed {', '.join(map(str, lost))}"
         yield Finding(row, probe, Verdict.MISSING, reason)
 
 
-def _nonfinite_findings(row: str, seeds: Sequence[Sides[GradientOutcome]]) -> Iterator[Finding]:
-    """More NaN or Inf in gradients than in the base is a regression by itself."""
+def _nonfinite_findings(row: str, seeds: Sequence[BothSides[GradientOutcome]]) -> Iterator[Finding]:
+    """More NaN or Inf in gradients than in the base is a regression, without a test."""
     if not seeds:
         return
     for name, attribute in (("NaN", "nan"), ("Inf", "inf")):
@@ -108,7 +108,7 @@ def _curve_log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     return sum(log_ratios(*zip(*changed, strict=True))) / len(points) if changed else 0.0
 
 
-def _score_log_ratio(seed: Sides[LearningOutcome]) -> float:
+def _score_log_ratio(seed: BothSides[LearningOutcome]) -> float:
     """The log-ratio of two scores, with a share of the chance score added to both: scores near
     zero differ by large factors that mean nothing."""
     raised = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.decision import Rule
 from bench.compare.evidence import Evidence, MatchedRow
@@ -19,7 +19,7 @@ from bench.compare.judge import sound_rows, undecided_rows
 from bench.compare.launches import control_unit, run_launches
 from bench.compare.matching import SideRecords
 from bench.compare.sides import Side, SidePlan
-from bench.plan.case import Case
+from bench.plan.case import Case, ProcessKey
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
@@ -27,9 +27,6 @@ from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
 from bench.run.process import Limits
 from bench.run.runner import Runner, StartCommand
-
-ProcessGroup = tuple[str, str, int]
-"""Backend, device and number of threads: the cases of one process share them."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +49,27 @@ class MeasuredSide:
         limits: Limits,
     ) -> "MeasuredSide":
         """A side with a new run folder below `root`. `command` and `control` start its workers and
-        those of the control."""
+        the workers of the control."""
         info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
         folder = RunFolder.create(root, side.name, info)
         runner = Runner(folder, command, limits, SilentProgress(), dict(info))
         control_runner = Runner(folder, control, limits, SilentProgress(), runner.info)
         return cls(plan.cases, runner, control_runner)
 
-    def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessGroup, list[Case]]:
+    def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessKey, list[Case]]:
         """The timed cases of these models in one launch, by the process that they share."""
-        groups: dict[ProcessGroup, list[Case]] = {}
+        groups: dict[ProcessKey, list[Case]] = {}
         for case in self.cases:
             if case.probe in TIMED_PROBES and case.model_key in model_keys:
-                group = (case.backend, case.device, case.threads)
-                groups.setdefault(group, []).append(replace(case, launch=launch))
+                groups.setdefault(case.process_key, []).append(replace(case, launch=launch))
         return groups
 
     def untimed_cases(self) -> list[Case]:
+        """The cases of the probes without a clock."""
         return [case for case in self.cases if case.probe not in TIMED_PROBES]
 
     def records(self) -> SideRecords:
+        """Everything that this side has recorded so far."""
         return SideRecords(self.runner.folder.records(), self.runner.folder.info())
 
 
@@ -80,11 +78,11 @@ class LiveComparison:
     """Two sides that are measured now. After `deadline`, by the monotonic clock, no round begins
     except to confirm a flag."""
 
-    sides: Sides[MeasuredSide]
+    sides: BothSides[MeasuredSide]
     rule: Rule
     deadline: float
 
-    def records(self) -> Sides[SideRecords]:
+    def records(self) -> BothSides[SideRecords]:
         """What both sides have recorded so far."""
         return self.sides.map(lambda side: side.records())
 
@@ -92,22 +90,22 @@ class LiveComparison:
         """The evidence in the records so far."""
         return build_evidence(self.records(), live=True)
 
-    async def measure(self, jobs: int, say: Callable[[str], None]) -> None:
+    async def measure(self, jobs: int, show_status: Callable[[str], None]) -> None:
         """Measure everything. The probes without a clock come first, so that only sound rows are
         timed. Each round times the rows that the rounds before it left undecided."""
-        say("parity and learning")
+        show_status("parity and learning")
         await self._measure_untimed(jobs)
         rows = sound_rows(self.evidence())
         for number in range(self.rule.rounds):
             if not rows:
                 return
-            await self._measure_round(number, rows, say)
+            await self._measure_round(number, rows, show_status)
             late = monotonic() > self.deadline
             rows = undecided_rows(self.evidence(), self.rule, flagged_only=late)
 
     async def _measure_untimed(self, jobs: int) -> None:
-        """Both sides at once, each on its own processors, where two workers may run. On a GPU one
-        side after the other, as any two workers there."""
+        """Run the probes without a clock: both sides at once, each on its own processors, where two
+        workers may run. A GPU has one worker at a time, so there one side follows the other."""
         processors = machine.cpus()
         on_gpu = any(case.device != "cpu" for side in self.sides for case in side.cases)
         concurrent = 1 if on_gpu or min(jobs, len(processors)) < 2 else 2
@@ -124,11 +122,11 @@ class LiveComparison:
                 group.create_task(measure_side(side, share))
 
     async def _measure_round(
-        self, number: int, rows: Sequence[MatchedRow], say: Callable[[str], None]
+        self, number: int, rows: Sequence[MatchedRow], show_status: Callable[[str], None]
     ) -> None:
         pairs = self.rule.pairs
         for pair in range(pairs):
-            say(
+            show_status(
                 f"round {number + 1} of at most {self.rule.rounds}, "
                 f"pair {pair + 1} of {pairs}, {len(rows)} rows"
             )

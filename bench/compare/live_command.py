@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
 
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.compilation_cache import with_compilation_cache
 from bench.compare.conclusion import ComparisonResult
 from bench.compare.decision import Rule
@@ -35,18 +35,21 @@ class LiveSettings:
     """The program that starts the workers of the control: this checkout's."""
 
 
-def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult | None:
+def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonResult | None:
     """Plan, measure and judge both sides; None where the user interrupted it."""
     plans = sides.map(lambda side: plan_side(side, settings.request))
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
-    rule = settings.rule.for_rows(_timed_phases(plans.base, settings.request))
+    rule = settings.rule.for_rows(_timed_phase_count(plans.base, settings.request))
     try:
-        with TemporaryDirectory(prefix="recurrent-bench-") as compiled, status_line() as say:
+        with (
+            TemporaryDirectory(prefix="recurrent-bench-") as compiled,
+            status_line() as show_status,
+        ):
             measured = _create_sides(sides, plans, settings, Path(compiled))
             comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
-            run_to_completion(comparison.measure(settings.jobs, say))
+            run_to_completion(comparison.measure(settings.jobs, show_status))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {settings.path}", file=sys.stderr)
         return None
@@ -54,15 +57,15 @@ def compare_live(sides: Sides[Side], settings: LiveSettings) -> ComparisonResult
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def _timed_phases(plan: SidePlan, request: Request) -> int:
+def _timed_phase_count(plan: SidePlan, request: Request) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
     timed = [case for case in plan.cases if case.probe == "speed"]
     return len(timed) * len(request.get("phases") or ())
 
 
 def _create_sides(
-    sides: Sides[Side], plans: Sides[SidePlan], settings: LiveSettings, compiled: Path
-) -> Sides[MeasuredSide]:
+    sides: BothSides[Side], plans: BothSides[SidePlan], settings: LiveSettings, compiled: Path
+) -> BothSides[MeasuredSide]:
     """Both sides with new run folders. The control is the reference of this checkout on both, so
     that neither side can change it."""
     control = Side("control", "", sys.executable, settings.entry)
@@ -78,11 +81,11 @@ def _create_sides(
             limits=settings.limits,
         )
 
-    return Sides(create(sides.base, plans.base), create(sides.head, plans.head))
+    return BothSides(create(sides.base, plans.base), create(sides.head, plans.head))
 
 
-def _about(sides: Sides[Side], plans: Sides[SidePlan]) -> list[str]:
-    """What the sides are, and which backends could run on neither."""
+def _about(sides: BothSides[Side], plans: BothSides[SidePlan]) -> list[str]:
+    """Lines that describe the sides and name the backends that could run on neither."""
     lines = [f"{side.name}: {side.label}" for side in sides]
     on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]
     return lines + [f"on neither side: {gap}" for gap in on_neither]

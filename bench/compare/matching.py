@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.analysis.rows import Row, row_label, rows_from_records
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.records.record import Record
 from bench.spec import Training
 
-MatchedRows = list[tuple[str, Sides[Row]]]
+MatchedRows = list[tuple[str, BothSides[Row]]]
 """The label of each row that both sides have, with the row of each side."""
 
 
@@ -31,7 +31,7 @@ class Absence:
 
 
 def match_rows(base: Iterable[Record], head: Iterable[Record]) -> tuple[MatchedRows, list[Absence]]:
-    """The rows that both sides have, and those that one side lacks, by name.
+    """The rows that both sides have, and the rows that one side lacks, by name.
 
     Rows match by backend, device, dtype, cell and task, where the task carries the options that
     tell its sizes apart. The other rows are matched once more, labelled by the options that tell
@@ -54,14 +54,14 @@ def match_rows(base: Iterable[Record], head: Iterable[Record]) -> tuple[MatchedR
 
 
 def measured_rows(records: Iterable[Record]) -> list[Row]:
-    """The rows of these records. Without the control, and without rows of which every case was
-    skipped: there the backend does not express the model."""
+    """The rows of these records, without the control and without rows whose cases were all skipped,
+    because the backend cannot express the model."""
     rows = rows_from_records([record for record in records if record.probe != "control"])
     return [row for row in rows if any(r.status != "skipped" for r in row.records)]
 
 
 def assign_run(records: Iterable[Record], run: str) -> list[Record]:
-    """The records as those of one run, so that rows are matched within it alone."""
+    """The records with this run name, so that rows are matched within one side only."""
     return [replace(record, run=run, case=_complete(record.case)) for record in records]
 
 
@@ -78,7 +78,7 @@ def _same_label(rows: Iterable[Row]) -> MatchedRows:
     for row in rows:
         by_label.setdefault(row_label(row.keys), {})[row.run] = row
     return [
-        (label, Sides(sides["base"], sides["head"]))
+        (label, BothSides(sides["base"], sides["head"]))
         for label, sides in by_label.items()
         if len(sides) == 2
     ]

@@ -1,4 +1,4 @@
-"""The options of `compare`, in addition to those of a run."""
+"""The options that `compare` has and a run has not."""
 
 from dataclasses import dataclass
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bench.analysis.launch import LaunchRule, launch_time
-from bench.analysis.timing import PHASES
+from bench.analysis.timing import TABLE_PHASES
 from bench.records.record import Record
 
 
-class Outcome(Protocol):
+class CaseOutcome(Protocol):
     """Whether a case succeeded, and why not."""
 
     @property
@@ -18,7 +18,7 @@ class Outcome(Protocol):
     def reason(self) -> str | None: ...
 
 
-AnyOutcome = TypeVar("AnyOutcome", bound=Outcome)
+AnyOutcome = TypeVar("AnyOutcome", bound=CaseOutcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,7 @@ class ParityOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "ParityOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(status=record.status, reason=record.reason, first_values=record.metrics)
 
 
@@ -52,6 +53,7 @@ class LearningOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "LearningOutcome":
+        """The outcome that a record of this probe describes."""
         metrics = record.metrics
         return cls(
             status=record.status,
@@ -78,6 +80,7 @@ class GradientOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "GradientOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(
             status=record.status,
             reason=record.reason,
@@ -97,6 +100,7 @@ class LaunchOutcome:
 
     @classmethod
     def from_record(cls, record: Record) -> "LaunchOutcome":
+        """The outcome that a record of this probe describes."""
         return cls(
             status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
         )
@@ -107,6 +111,6 @@ def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]
     disturbance only adds time."""
     return {
         phase: launch_time(samples[phase], LaunchRule.MINIMUM)
-        for phase in PHASES
+        for phase in TABLE_PHASES
         if samples.get(phase)
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bench.analysis.statistics import sign_test
-from bench.compare.both_sides import Sides
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
 from bench.compare.outcomes import LearningOutcome
@@ -15,7 +15,7 @@ DOUBTFUL = 0.2
 
 
 def count_findings(
-    row: str, seeds: Sequence[Sides[LearningOutcome]], level: float
+    row: str, seeds: Sequence[BothSides[LearningOutcome]], level: float
 ) -> Iterator[Finding]:
     """The findings on the seeds of one row; `level` is the level of its tests."""
     if seeds:
@@ -24,7 +24,7 @@ def count_findings(
         yield _steps_to_solve(row, [seed.map(_steps) for seed in seeds], level)
 
 
-def _diverged(row: str, diverged: Sequence[Sides[bool]], level: float) -> Finding:
+def _diverged(row: str, diverged: Sequence[BothSides[bool]], level: float) -> Finding:
     """One seed that diverges in the head alone is a regression."""
     worse = sum(seed.head and not seed.base for seed in diverged)
     better = sum(seed.base and not seed.head for seed in diverged)
@@ -33,7 +33,7 @@ def _diverged(row: str, diverged: Sequence[Sides[bool]], level: float) -> Findin
     return _count_finding(row, "seeds diverged", verdict, reason, diverged)
 
 
-def _solved(row: str, solved: Sequence[Sides[bool]], level: float) -> Finding:
+def _solved(row: str, solved: Sequence[BothSides[bool]], level: float) -> Finding:
     """An exact test of the seeds that differ (McNemar 1947)."""
     worse = sum(seed.base and not seed.head for seed in solved)
     better = sum(seed.head and not seed.base for seed in solved)
@@ -43,17 +43,17 @@ def _solved(row: str, solved: Sequence[Sides[bool]], level: float) -> Finding:
 
 
 def _count_finding(
-    row: str, check: str, verdict: Verdict, reason: str, seeds: Sequence[Sides[bool]]
+    row: str, check: str, verdict: Verdict, reason: str, seeds: Sequence[BothSides[bool]]
 ) -> Finding:
     base, head = sum(seed.base for seed in seeds), sum(seed.head for seed in seeds)
     return Finding(row, check, verdict, reason, base, head, f"of {len(seeds)}")
 
 
-def _steps_to_solve(row: str, steps: Sequence[Sides[float]], level: float) -> Finding:
+def _steps_to_solve(row: str, steps: Sequence[BothSides[float]], level: float) -> Finding:
     later = sum(seed.head > seed.base for seed in steps)
     sooner = sum(seed.head < seed.base for seed in steps)
     verdict = _sign_verdict(later, sooner, level)
-    medians = Sides(median(seed.base for seed in steps), median(seed.head for seed in steps))
+    medians = BothSides(median(seed.base for seed in steps), median(seed.head for seed in steps))
     base, head = medians.map(lambda middle: None if math.isinf(middle) else middle)
     reason = "" if verdict.green else f"later in {later} seeds, sooner in {sooner}"
     return Finding(row, "steps to solve", verdict, reason, base, head, "steps")
@@ -65,8 +65,8 @@ def _steps(outcome: LearningOutcome) -> float:
 
 
 def _sign_verdict(worse: int, better: int, level: float) -> Verdict:
-    """The exact two-sided sign test of the seeds that differ. Inconclusive where too few seeds
-    look worse to say so."""
+    """The exact two-sided sign test of the seeds that differ. Inconclusive where more
+    seeds look worse, but too few to prove it."""
     from scipy.stats import binomtest  # type: ignore[import-untyped]
 
     if not worse + better:

@@ -14,7 +14,7 @@ from bench.plan.request import Request
 from bench.plan.selection import Registry
 from bench.plan.units import Unit
 from bench.run.environment import worker_environment
-from bench.run.process import WorkerCommand
+from bench.run.process import WorkerCommand, worker_arguments
 from bench.run.runner import StartCommand
 from bench.spec import Unavailable
 
@@ -43,15 +43,11 @@ class Side:
         def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
             name = backend or unit.backend
             return WorkerCommand(
-                self._worker_program(name, processors),
+                self.command(*worker_arguments(self.moved.get(name, name), processors)),
                 worker_environment(backends, name, len(processors)),
             )
 
         return start
-
-    def _worker_program(self, backend: str, processors: Sequence[int]) -> list[str]:
-        options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
-        return self.command("worker", "--backend", self.moved.get(backend, backend), *options)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bench.analysis.timing import PHASES
-from bench.compare.both_sides import Sides
+from bench.analysis.timing import TABLE_PHASES
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
-from bench.compare.evidence import Evidence, Launch, MatchedRow
+from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
 
 RowPhase = tuple[str, str]
@@ -51,11 +51,11 @@ def speed_decisions(
     rounds = {
         (row.label, phase): _rounds(seconds, rule)
         for row in rows
-        for phase in PHASES
+        for phase in TABLE_PHASES
         if (seconds := row.speed.seconds(phase))
     }
     decisions = decide(rounds, rule, [_log_ratios(evidence.control.values())])
-    if reason := _unwatched(rows, evidence):
+    if reason := _launches_without_control(rows, evidence):
         return {
             key: replace(decision, verdict=Verdict.INCONCLUSIVE, reason=reason, open=False)
             for key, decision in decisions.items()
@@ -69,7 +69,7 @@ def speed_decisions(
     }
 
 
-def _unwatched(rows: Sequence[MatchedRow], evidence: Evidence) -> str:
+def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) -> str:
     """For a live comparison: how many launches have no time of the control, in words; empty where
     all have one."""
     if not evidence.live:
@@ -77,14 +77,14 @@ def _unwatched(rows: Sequence[MatchedRow], evidence: Evidence) -> str:
     timed = {
         (row.backend, number)
         for row in rows
-        for phase in PHASES
+        for phase in TABLE_PHASES
         for number, _ in row.speed.seconds(phase)
     }
     lost = len(timed - evidence.control.keys())
     return f"the control was not timed beside {lost} launches" if lost else ""
 
 
-def _rounds(seconds: Mapping[Launch, Sides[float]], rule: Rule) -> Rounds:
+def _rounds(seconds: Mapping[LaunchKey, BothSides[float]], rule: Rule) -> Rounds:
     """Log-ratios by the round that the launches belong to: a lost launch leaves the others in
     their rounds."""
     rounds: dict[int, list[float]] = {}
@@ -94,7 +94,7 @@ def _rounds(seconds: Mapping[Launch, Sides[float]], rule: Rule) -> Rounds:
     return list(rounds.values())
 
 
-def _log_ratios(pairs: Iterable[Sides[float]]) -> list[float]:
+def _log_ratios(pairs: Iterable[BothSides[float]]) -> list[float]:
     base, head = [], []
     for pair in pairs:
         base.append(pair.base)

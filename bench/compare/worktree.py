@@ -49,7 +49,7 @@ def _commit(repository: Path, revision: str) -> str:
 
 
 def _hint(repository: Path) -> str:
-    """What the repository has in place of a revision that it lacks."""
+    """A hint for a revision that does not exist: the branches, and whether the clone is shallow."""
     count = f"--count={BRANCHES_IN_HINT}"
     branches = _git(repository, "for-each-ref", "--format=%(refname:short)", count)
     hint = f"; it knows {', '.join(branches.split())}" if branches else ""

@@ -1,4 +1,4 @@
-"""How far each array may be from the reference, and which rule says so."""
+"""How far each array may be from the reference, and the rule that decides it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from bench.gate import rounding, summation
 from bench.gate.difference import relative_error
 from bench.gate.drift import gradient_distances, loss_drift, weight_drift
-from bench.gate.observe import LOSSES, TRAINED, Observation
+from bench.gate.observe import AFTER_STEPS, LOSSES, Observation
 from bench.spec import Array, Params, Training
 
-SUMS = ("loss", "d ")
+SUM_PREFIXES = ("loss", "d ")
 """Arrays whose names begin so are sums over all steps of all sequences."""
 
 FLOAT64_BOUND = "the bound of float64"
-LEAST = "the least tolerance of the dtype"
+LEAST_TOLERANCE = "the least tolerance of the dtype"
 REFERENCE_RUNS = "the reference's own runs in the dtype"
 SUMMATION = "sums in order of the reference's terms"
 LOSS_DRIFT = ", and the effect of the weights' drift on the losses"
@@ -72,11 +72,11 @@ def _for_rounding(
 ) -> dict[str, Allowance]:
     if dtype == "float64":
         return {
-            name: Allowance(name, rounding.FLOAT64, 0.0, FLOAT64_BOUND)
+            name: Allowance(name, rounding.FLOAT64_TOLERANCE, 0.0, FLOAT64_BOUND)
             for name in runs.exact.arrays
         }
     return {
-        name: _rounding(name, runs, dtype, terms * name.startswith(SUMS), factor)
+        name: _rounding(name, runs, dtype, terms * name.startswith(SUM_PREFIXES), factor)
         for name in runs.exact.arrays
     }
 
@@ -85,7 +85,7 @@ def _rounding(name: str, runs: ReferenceRuns, dtype: str, terms: int, factor: fl
     arrays = [run.arrays[name] for run in runs.rounded if name in run.arrays]
     tolerance = rounding.rounding_tolerance(dtype, arrays, runs.exact.arrays[name], terms)
     least = tolerance == rounding.least_tolerance(dtype, terms)
-    return Allowance(name, factor * tolerance, 0.0, LEAST if least else REFERENCE_RUNS)
+    return Allowance(name, factor * tolerance, 0.0, LEAST_TOLERANCE if least else REFERENCE_RUNS)
 
 
 def _for_summation(
@@ -123,7 +123,7 @@ def _for_training(
             LOSSES, losses.relative, loss_drift(exact, drifts), losses.reason + LOSS_DRIFT
         ),
         **{
-            name + TRAINED: Allowance(name + TRAINED, least, drift, WEIGHT_DRIFT)
+            name + AFTER_STEPS: Allowance(name + AFTER_STEPS, least, drift, WEIGHT_DRIFT)
             for name, drift in drifts[-1].items()
         },
     }

@@ -20,7 +20,8 @@ class Difference:
 
     @property
     def accepted(self) -> bool:
-        return self.error <= self.tolerance and math.isfinite(self.error)  # False for NaN
+        """Whether the error is finite and within the tolerance."""
+        return self.error <= self.tolerance and math.isfinite(self.error)
 
     @property
     def severity(self) -> float:

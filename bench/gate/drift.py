@@ -1,9 +1,9 @@
-"""What the optimiser allows: how far a few updates may carry two runs apart.
+"""The allowance for the optimiser: how far apart a few updates may bring two runs.
 
 The gate compares weights after five steps with the distance that the optimiser can make of
 gradients that pass the gate. Once weights differ the gradients differ more, in a long rnn much
-more; so before each update they may be `rounding.FACTOR` times as far off as those of a reference
-that took the same steps in the dtype.
+more; so before each update they may be `rounding.FACTOR` times as far off as the gradients of a
+reference that took the same steps in the dtype.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ def weight_drift(
 ) -> list[dict[str, Array]]:
     """How far the weights of two runs may be apart after each update, element by element.
 
-    `trajectory[k]` has the gradients before update k; those of the other run are within
+    `trajectory[k]` has the gradients before update k; the gradients of the other run are within
     `distances[k][name] · max|g|` of them, and their clipping factors differ accordingly
     (`_clip_factor_error`).
 
@@ -86,7 +86,8 @@ def loss_drift(trajectory: Sequence[Params], drifts: Sequence[Params]) -> Array:
 
 
 def update_tolerance(start: Array, end: Array, training: Training) -> float:
-    """How much of the way from `start` to `end` the optimiser may lose, relative to max|end|."""
+    """How far weights that were trained from `start` to `end` may be off by the optimiser's own
+    rounding, relative to max|end|. The conformance suite uses it."""
     return relative_error(start, end) * _correction_error(training)
 
 
@@ -129,25 +130,27 @@ def _adam_drift(
     gradients: Sequence[Array], distances: Sequence[Array], training: Training
 ) -> Iterator[Array]:
     """See `weight_drift` for the bound."""
-    t = training
+    beta1, beta2 = training.beta1, training.beta2
     mean, square = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     total, delta = np.zeros_like(mean), np.zeros_like(mean)
     for count, (g, distance) in enumerate(zip(gradients, distances, strict=True), 1):
         delta = np.maximum(delta, distance)
-        mean += (1 - t.beta1) * (g - mean)
-        square += (1 - t.beta2) * (g * g - square)
-        root = np.sqrt(square / (1 - t.beta2**count))
-        u = np.abs(mean / (1 - t.beta1**count) / (root + t.epsilon))
-        bound = delta * (1 + u) / (np.maximum(root - delta, 0) + t.epsilon)
-        total = total + np.minimum(bound, u + _longest_step(count, t)) + _correction_error(t) * u
-        yield t.learning_rate * total
+        mean += (1 - beta1) * (g - mean)
+        square += (1 - beta2) * (g * g - square)
+        root = np.sqrt(square / (1 - beta2**count))
+        u = np.abs(mean / (1 - beta1**count) / (root + training.epsilon))
+        bound = delta * (1 + u) / (np.maximum(root - delta, 0) + training.epsilon)
+        bound = np.minimum(bound, u + _longest_step(count, training))
+        total = total + bound + _correction_error(training) * u
+        yield training.learning_rate * total
 
 
-def _longest_step(count: int, t: Training) -> float:
+def _longest_step(count: int, training: Training) -> float:
     """The largest |m̂| / √v̂ that any gradients can give: √Σ a²/b with a and b the weights of the
     two means (Cauchy & Schwarz)."""
     ages = np.arange(count)
-    a = (1 - t.beta1) * t.beta1**ages / (1 - t.beta1**count)
-    b = (1 - t.beta2) * t.beta2**ages / (1 - t.beta2**count)
+    beta1, beta2 = training.beta1, training.beta2
+    a = (1 - beta1) * beta1**ages / (1 - beta1**count)
+    b = (1 - beta2) * beta2**ages / (1 - beta2**count)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.sqrt(np.nansum(a * a / b)))

@@ -1,4 +1,4 @@
-"""What the gate compares: the arrays that a session computes for one model on one batch."""
+"""The arrays that the gate compares: a session computes them for one model on one batch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ import numpy as np
 from bench.spec import Array, Params, Session, Supports
 
 STEPS = 5
+"""Updates that the gate compares."""
 LOSSES = "losses of five steps"
-TRAINED = " after five steps"
+AFTER_STEPS = " after five steps"
+"""Ends the names of weights after the updates."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Scope:
 
     @classmethod
     def from_supports(cls, supports: Supports) -> "Scope":
+        """The arrays that a backend with these abilities can compute."""
         training = bool(supports.training)
         return cls(training, training and bool(supports.hidden_gradients))
 
@@ -33,7 +36,7 @@ class Observation:
 
     Names are `output`, `hidden states`, `loss`, `d <parameter>` and `d x` for gradients,
     `d hidden states` for dL/dh_t, `losses of five steps` and `<parameter> after five steps`.
-    The trajectory is empty where nobody asked for it.
+    The trajectory is empty unless `observe` is asked to record it.
     """
 
     arrays: Mapping[str, Array]
@@ -49,7 +52,7 @@ def observe(
         return Observation(arrays)
     losses, gradients = _train(session, session.put(x), session.put(y), trajectory)
     arrays[LOSSES] = losses
-    arrays |= {f"{name}{TRAINED}": value for name, value in session.params().items()}
+    arrays |= {f"{name}{AFTER_STEPS}": value for name, value in session.params().items()}
     return Observation(arrays, gradients)
 
 

@@ -18,7 +18,7 @@ from bench.gate.difference import Difference, relative_error
 from bench.gate.judge import failure, judge, worst_first
 from bench.gate.observe import Observation, Scope, observe
 from bench.gate.reference import ModelOnBatch, run_reference
-from bench.gate.rounding import FLOAT64
+from bench.gate.rounding import FLOAT64_TOLERANCE
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.spec import Array, ModelSpec, Params, Training
@@ -37,8 +37,8 @@ AT_ODD_SIZES = Training(learning_rate=0.05, clip_norm=0.1)
 by the gradients' size, hides a wrong β₂ and missing clipping."""
 
 
-class Comparison(NamedTuple):
-    """The difference of every array of one model, and the backend's observation."""
+class ModelDifferences(NamedTuple):
+    """The difference of every array of one model on one batch, and the backend's observation."""
 
     differences: list[Difference]
     observation: Observation
@@ -83,7 +83,7 @@ def _first_gradients(arrays: Mapping[str, Array], weights: Params) -> dict[str, 
 
 def compare(
     context: ProbeContext, model: ModelSpec, training: Training, weights: Params, x: Array, y: Array
-) -> Comparison:
+) -> ModelDifferences:
     """Every array of one model on one batch against the reference in float64.
 
     Where sums in order decide an allowance, float32 says little: the model is then compared in
@@ -95,10 +95,12 @@ def compare(
         return comparison
     wide, _ = _compare_in_dtype(context, subject.in_dtype("float64"))
     renamed = [dataclasses.replace(d, array=d.array + IN_FLOAT64) for d in wide.differences]
-    return Comparison(comparison.differences + renamed, comparison.observation)
+    return ModelDifferences(comparison.differences + renamed, comparison.observation)
 
 
-def _compare_in_dtype(context: ProbeContext, subject: ModelOnBatch) -> tuple[Comparison, bool]:
+def _compare_in_dtype(
+    context: ProbeContext, subject: ModelOnBatch
+) -> tuple[ModelDifferences, bool]:
     """The comparison in the model's dtype, and whether sums in order decide an allowance."""
     scope = Scope.from_supports(context.supports)
     runs = run_reference(context, subject, scope)
@@ -106,7 +108,7 @@ def _compare_in_dtype(context: ProbeContext, subject: ModelOnBatch) -> tuple[Com
     backend = observe(session, subject.x, subject.y, scope)
     dtype, device = subject.model.dtype, context.case.device
     allowances = allow(runs, dtype, subject.training, subject.terms, device)
-    comparison = Comparison(judge(backend, runs.exact, allowances), backend)
+    comparison = ModelDifferences(judge(backend, runs.exact, allowances), backend)
     return comparison, decided_by_summation(allowances)
 
 
@@ -130,11 +132,11 @@ def compare_through_time(
     backend = context.open(wide, weights).hidden_gradients(x, y)
     reference = context.open_reference(wide, weights).hidden_gradients(x, y)
     if backend.shape != reference.shape:
-        return [Difference(THROUGH_TIME, math.inf, FLOAT64)]
+        return [Difference(THROUGH_TIME, math.inf, FLOAT64_TOLERANCE)]
     steps = [t for t in range(reference.shape[1]) if np.abs(reference[:, t]).max() > SMALLEST]
     errors = [relative_error(backend[:, t], reference[:, t]) for t in steps]
     worst = max(errors, default=0.0, key=lambda error: math.inf if math.isnan(error) else error)
-    return [Difference(THROUGH_TIME, worst, FLOAT64)]
+    return [Difference(THROUGH_TIME, worst, FLOAT64_TOLERANCE)]
 
 
 # ---- odd sizes -------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The reference's runs on one model and batch: what the gate knows before it judges a backend."""
+"""The reference's runs on one model and batch, from which the gate derives its allowances."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from bench.spec import Array, ModelSpec, Params, Training
 
 @dataclass(frozen=True)
 class ModelOnBatch:
-    """What the backend and the reference are given: a model, its weights and a batch."""
+    """A model with its training settings, its weights and a batch: what the gate compares on."""
 
     model: ModelSpec
     training: Training
@@ -28,6 +28,7 @@ class ModelOnBatch:
         return int(batch * time)
 
     def in_dtype(self, dtype: str) -> "ModelOnBatch":
+        """The same model, weights and batch in another dtype."""
         return replace(self, model=replace(self.model, dtype=dtype))
 
 

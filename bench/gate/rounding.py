@@ -1,4 +1,4 @@
-"""What rounding allows: how far an array may be from float64 because of its dtype alone.
+"""The allowance for rounding: how far an array may be from float64 because of its dtype alone.
 
 - float64 must come within 1e-9.
 - float32 is compared with the reference's own runs in float32: a backend may be ten times as far
@@ -21,9 +21,14 @@ import numpy as np
 from bench.gate.difference import relative_error
 from bench.spec import Array, Params
 
-FLOAT64 = 1e-9
-LEAST: Mapping[str, float] = {"float64": FLOAT64, "float32": 1e-5, "bfloat16": 5 * 2**-8}
+FLOAT64_TOLERANCE = 1e-9
+LEAST_TOLERANCES: Mapping[str, float] = {
+    "float64": FLOAT64_TOLERANCE,
+    "float32": 1e-5,
+    "bfloat16": 5 * 2**-8,
+}
 FACTOR = 10.0
+"""How many times as far as the reference's own runs a backend may be."""
 RUNS = 3
 GPU_FACTOR = 5.0
 UNIT = 2**-23
@@ -51,7 +56,7 @@ def least_tolerance(dtype: str, terms: int = 0) -> float:
     the way forward and on the way back.
     """
     summed = UNIT * math.sqrt(terms) if dtype == "float32" else 0.0
-    return max(summed, LEAST[dtype] * (2 if terms and dtype == "bfloat16" else 1))
+    return max(summed, LEAST_TOLERANCES[dtype] * (2 if terms and dtype == "bfloat16" else 1))
 
 
 def device_factor(dtype: str, device: str) -> float:

@@ -1,4 +1,4 @@
-"""What the order of summation allows: a weight's gradient added up one term after another.
+"""The allowance for the order of summation: gradients that are added up one term after another.
 
 Where a sequence stands still so do the terms of a gradient. A sum in order then rounds the same
 way at every addition, and its error grows as n, not as √n. Libraries do add up like this: MKL for
@@ -14,8 +14,8 @@ import numpy as np
 from bench.spec import Array, Params
 
 FACTOR = 2.0
-"""Two, because a library's terms may differ from the reference's and be rounded otherwise, such as
-those of a loss that is divided by the count after the sum."""
+"""Two, because a library's terms may differ from the reference's and be rounded otherwise: some
+divide the loss by the count after the sum."""
 NARROW = 16
 """A product over all steps with at most this many rows or columns, the bias counted, may be added
 up one term after another. MKL does so up to 11 (PyTorch 2.13, AMD EPYC) and adds up wider ones in

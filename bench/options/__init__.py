@@ -15,7 +15,7 @@ from bench.options.settings import (
     WorkerOptions,
     processor_count,
 )
-from bench.options.table import Kind, Option, Options, flag_of, option, table
+from bench.options.table import Kind, Option, Options, flag_of, option, option_table
 
 __all__ = [
     "ALL_BACKENDS",
@@ -35,6 +35,6 @@ __all__ = [
     "flag_of",
     "is_of_kind",
     "option",
+    "option_table",
     "processor_count",
-    "table",
 ]

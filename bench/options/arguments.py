@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from bench.options.table import Kind, Option, Options, flag_of, table
+from bench.options.table import Kind, Option, Options, flag_of, option_table
 from bench.spec import Unavailable
 
 
@@ -60,7 +60,7 @@ def explicit(arguments: argparse.Namespace, options: type[Options]) -> dict[str,
     Raises `Unavailable` where a list is empty or has a value of another kind.
     """
     values = {}
-    for name, entry in table(options).items():
+    for name, entry in option_table(options).items():
         value = getattr(arguments, name, None)
         if value is not None:
             values[name] = _split(name, entry, value) if entry.value_kind.is_list else value

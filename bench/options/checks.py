@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from math import inf, isfinite
 from typing import Any, TypeVar
 
-from bench.options.table import Kind, Option, Options, flag_of, table
+from bench.options.table import Kind, Option, Options, flag_of, option_table
 from bench.spec import Unavailable
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -16,7 +16,7 @@ def checked(options: type[AnyOptions], values: Mapping[str, Any]) -> AnyOptions:
 
     Raises `Unavailable`, which names the value that an option does not accept, and what it accepts.
     """
-    entries = table(options)
+    entries = option_table(options)
     return options(**{name: _checked(name, entries[name], v) for name, v in values.items()})
 
 
@@ -69,7 +69,7 @@ def check_words(noun: str, values: Sequence[str], choices: Collection[str]) -> l
 
 def is_of_kind(options: type[Options], name: str, value: Any) -> bool:
     """Whether an option of this name exists and can have this value, which was read from a file."""
-    entry = table(options).get(name)
+    entry = option_table(options).get(name)
     if entry is None:
         return False
     types = (int, float) if entry.value_kind is Kind.NUMBER else (entry.value_kind.type,)

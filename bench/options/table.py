@@ -18,6 +18,7 @@ class Kind(Enum):
 
     @property
     def is_list(self) -> bool:
+        """Whether the value is a list."""
         return self in (Kind.WORDS, Kind.WHOLES)
 
     @property
@@ -73,7 +74,7 @@ class Options(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-def table(options: type[Options]) -> dict[str, Option]:
+def option_table(options: type[Options]) -> dict[str, Option]:
     """The options of a dataclass, by name."""
     return {field.name: field.metadata["option"] for field in fields(options)}
 

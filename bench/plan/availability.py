@@ -10,6 +10,7 @@ from bench.records import machine
 from bench.spec import Unavailable
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+"""How devices are written."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ MODEL_FIELDS = tuple(f.name for f in fields(ModelSpec))
 TRAINING_FIELDS = tuple(f.name for f in fields(Training))
 PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
 """Settings that do not change the model, so that the parity gate need not prove it again."""
+ProcessKey = tuple[str, str, int]
+"""Backend, device and number of threads: cases that agree in them can share a process."""
 CASE_FIELDS = ("backend", "device", "task", "metric", "init", "forget_bias", *PROBE_SETTINGS)
 
 
@@ -35,6 +37,7 @@ class TaskSettings:
 
     @classmethod
     def from_task(cls, name: str, task: Task) -> "TaskSettings":
+        """The settings of a task with this name."""
         options: dict[str, Any] = asdict(task)  # type: ignore[call-overload]
         other_fields = (*MODEL_FIELDS, *TRAINING_FIELDS)
         options = {name: value for name, value in options.items() if name not in other_fields}
@@ -112,8 +115,13 @@ class Case:
 
     @cached_property
     def model_key(self) -> str:
-        """The same text for all cases of which one parity proof holds; see `PROBE_SETTINGS`."""
+        """The same text for all cases that one parity case proves; see `PROBE_SETTINGS`."""
         return model_key(self.flat())
+
+    @property
+    def process_key(self) -> ProcessKey:
+        """Backend, device and number of threads."""
+        return self.backend, self.device, self.threads
 
     def sized(self, template: Task) -> Task:
         """The task at the size of this case; `template` is any instance of the same task."""

@@ -32,11 +32,11 @@ class PastCost:
     seconds: list[float] = field(default_factory=list)
 
 
-Past = Mapping[str, PastCost]
-"""Earlier costs, by `cost_group`."""
+PastCosts = Mapping[str, PastCost]
+"""The costs of earlier cases, by `cost_group`."""
 
 
-def past_costs(root: Path) -> Past:
+def past_costs(root: Path) -> PastCosts:
     """The costs of all measured cases below a results folder, except those of damaged runs."""
     past: dict[str, PastCost] = {}
     for folder in RunFolder.all(root):
@@ -57,7 +57,7 @@ def cost_group(settings: Mapping[str, Any]) -> str:
 
 
 def estimate_seconds(
-    cases: Sequence[Case], templates: Mapping[str, Task], past: Past
+    cases: Sequence[Case], templates: Mapping[str, Task], past: PastCosts
 ) -> list[float]:
     """The seconds that each case is expected to take: the median of earlier cases like it.
 
@@ -77,7 +77,7 @@ def estimate_seconds(
 
 
 def _model_errors(
-    templates: Mapping[str, Task], past: Past
+    templates: Mapping[str, Task], past: PastCosts
 ) -> dict[tuple[str, str, str], list[float]]:
     """The ratios of measured time to the rough model's, by backend, device and probe."""
     errors: dict[tuple[str, str, str], list[float]] = {}

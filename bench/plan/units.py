@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.plan.case import Case
+from bench.plan.case import Case, ProcessKey
 from bench.plan.probes import GATE, ISOLATED_PROBES, TIMED_PROBES
 
 
@@ -57,7 +57,7 @@ def _shuffled(cases: list[Case], rng: random.Random) -> list[Unit]:
 
 
 def _grouped(cases: Iterable[Case], timed: bool) -> list[Unit]:
-    groups: dict[tuple[str, str, int], list[Case]] = {}
+    groups: dict[ProcessKey, list[Case]] = {}
     for case in cases:
-        groups.setdefault((case.backend, case.device, case.threads), []).append(case)
+        groups.setdefault(case.process_key, []).append(case)
     return [Unit(*key, timed, tuple(group)) for key, group in groups.items()]

@@ -1,1 +1,1 @@
-"""The probes, one a file: each takes a `ProbeContext` and gives an `Outcome`."""
+"""The probes, one a file: each takes a `ProbeContext` and returns an `Outcome`."""

@@ -29,7 +29,7 @@ class SteadySamples(NamedTuple):
 
 
 def clock(call: Callable[[], Any], session: Any, calls: int) -> float:
-    """Seconds for a number of calls, until the device has finished them."""
+    """Seconds for this number of calls, until the device has finished them."""
     start = time.perf_counter()
     for _ in range(calls):
         call()

@@ -1,4 +1,4 @@
-"""What a probe works with, and what it returns."""
+"""The context that a probe measures in, and the outcome that it returns."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -81,7 +81,7 @@ class ProbeContext:
     """Results that do not depend on the case; they live as long as the worker."""
 
     opened: dict[ModelSpec, Session] = field(default_factory=dict)
-    """The session of the case's own model, once it is open; it can tell the executed path."""
+    """The session of the case's own model, once it is open: the executed path is read from it."""
 
     @property
     def supports(self) -> Supports:
@@ -130,7 +130,7 @@ class ProbeContext:
         return StopwatchSession(session, self.watch)
 
     def import_framework(self) -> None:
-        """Open and drop a tiny session, because frameworks import modules of theirs that late."""
+        """Open and drop a tiny session: frameworks import some modules only when they are used."""
         tiny = replace(self.case.model, inputs=1, hidden=1, outputs=1)
         weights = initial_weights(tiny, np.random.default_rng(0))
         self.backend.open_session(tiny, weights, self.case.device, self.case.training).wait()

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.probes.context import Outcome, ProbeContext
-from bench.probes.training import Trained
+from bench.probes.training import TrainingRun
 from bench.spec import Array
 
-LEVEL = 1e-12
-"""The largest slope of ln ‖dL/dh_t‖ that rounding alone can give to a constant norm."""
+FLAT_SLOPE = 1e-12
+"""The largest slope of ln ‖dL/dh_t‖ that counts as none: rounding alone gives it to a constant
+norm."""
 
 
-def gradients(context: ProbeContext, trained: Trained) -> Outcome:
+def gradients(context: ProbeContext, trained: TrainingRun) -> Outcome:
     """Norms on the training batches at every checkpoint, before and after clipping, and
     ‖dL/dh_t‖ on one batch at the initial and at the trained weights."""
     limit = context.case.training.clip_norm
@@ -29,7 +30,7 @@ def gradients(context: ProbeContext, trained: Trained) -> Outcome:
 
 
 def _over_training(
-    trained: Trained, limit: float | None
+    trained: TrainingRun, limit: float | None
 ) -> tuple[dict[str, float | None], dict[str, Sequence[float]]]:
     """Metrics and samples of the parameter gradients; `limit` is the clipping norm."""
     checkpoints = trained.checkpoints
@@ -73,4 +74,4 @@ def half_life(norms: Array) -> float | None:
     if len(steps) < 2:
         return None
     slope = float(np.polyfit(steps, np.log(norms[steps]), 1)[0])
-    return math.log(2) / slope if abs(slope) > LEVEL else math.inf
+    return math.log(2) / slope if abs(slope) > FLAT_SLOPE else math.inf

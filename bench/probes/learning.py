@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 
 from bench.probes.context import Outcome, ProbeContext
-from bench.probes.training import Trained
+from bench.probes.training import TrainingRun
 
 MAX_STORED_LOSSES = 1000
 """The most losses of a training run that a record holds."""
 
 
-def learning(context: ProbeContext, trained: Trained) -> Outcome:
+def learning(context: ProbeContext, trained: TrainingRun) -> Outcome:
     """Scores at each checkpoint. The task is solved at the first checkpoint whose score is under
     the threshold."""
     task, checkpoints = context.task, trained.checkpoints
@@ -35,7 +35,7 @@ def learning(context: ProbeContext, trained: Trained) -> Outcome:
     return Outcome(metrics, _samples(trained))
 
 
-def _samples(trained: Trained) -> dict[str, Sequence[float]]:
+def _samples(trained: TrainingRun) -> dict[str, Sequence[float]]:
     checkpoints = trained.checkpoints
     samples: dict[str, Sequence[float]] = {
         "loss": thinned(trained.losses),

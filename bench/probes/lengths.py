@@ -1,13 +1,13 @@
 """The lengths probe: a model trained on short sequences, scored on longer ones."""
 
 from bench.probes.context import Outcome, ProbeContext
-from bench.probes.training import EVALUATION_BATCH, Trained, predict_in_chunks
+from bench.probes.training import EVALUATION_BATCH, TrainingRun, predict_in_chunks
 
 LENGTH_FACTORS = (1, 2, 4)
 """Lengths that are scored, as multiples of the length in training."""
 
 
-def lengths(context: ProbeContext, trained: Trained) -> Outcome:
+def lengths(context: ProbeContext, trained: TrainingRun) -> Outcome:
     """The trained model's score at each length, with the score of chance and the threshold."""
     session = context.reopen(context.case.model, trained.params, context.case.training)
     metrics: dict[str, float | None] = {}

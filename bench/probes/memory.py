@@ -16,12 +16,12 @@ def memory(context: ProbeContext) -> Outcome:
     the framework was imported: the model, its activations, and compiled and cached code.
     """
     context.watch.timed(context.import_framework)()
-    before, peak_reset = resident(), _reset_peak()
+    before, peak_reset = resident_bytes(), _reset_peak()
     device = context.case.device
     if reset := getattr(context.backend, "reset_peak_memory", None):
         reset(device)
     _run_updates(context)
-    peak = resident("VmHWM") if peak_reset else None
+    peak = resident_bytes("VmHWM") if peak_reset else None
     device_peak = getattr(context.backend, "peak_memory", None)
     return Outcome(
         {
@@ -42,7 +42,7 @@ def _run_updates(context: ProbeContext) -> None:
     session.wait()
 
 
-def resident(field: str = "VmRSS") -> float | None:
+def resident_bytes(field: str = "VmRSS") -> float | None:
     """Resident memory of this process in bytes, now or (`VmHWM`) at its peak; None where Linux's
     `/proc` cannot be read."""
     with suppress(OSError):

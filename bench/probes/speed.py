@@ -19,7 +19,7 @@ from bench.weights import weight_shapes
 
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
 """Rows of the square matrices whose product measures the machine, and how often it is timed."""
-PROVEN: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
+TIMED_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
 """How far the loss and the gradient norm of the timed session may be from the reference in
 float64, relative to it."""
 
@@ -114,7 +114,7 @@ def _disagreement(
     reference = context.open_reference(wide, context.weights(model))
     for name, value in _loss_and_norm(reference, *batch).items():
         error = relative_error(np.asarray(timed[name]), np.asarray(value))
-        if not error <= PROVEN[model.dtype]:
+        if not error <= TIMED_TOLERANCE[model.dtype]:
             return f"the timed session differs from the reference: {name} differs by {error:.2g}"
     return None
 

@@ -34,7 +34,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingRun:
     """A whole training run. `losses[k]` is the loss on batch k before update k."""
 
     losses: list[float]
@@ -52,7 +52,7 @@ class Trained:
         return next((k for k, loss in enumerate(self.losses) if not math.isfinite(loss)), None)
 
 
-def train(context: ProbeContext) -> Trained:
+def train(context: ProbeContext) -> TrainingRun:
     """Train for `task.steps` updates, with about forty checkpoints on the way and one at the end.
     Training stops at the first checkpoint after a loss that is not finite."""
     task, case = context.task, context.case
@@ -77,7 +77,7 @@ def train(context: ProbeContext) -> Trained:
             unread.append(session.step(x, y))
     params = session.params()
     prompt, written = _write(context, session) if _all_finite(params) else ("", "")
-    return Trained(losses, checkpoints, initial, params, prompt, written)
+    return TrainingRun(losses, checkpoints, initial, params, prompt, written)
 
 
 def _checkpoint(

@@ -28,6 +28,7 @@ class LoadCounters:
 
     @classmethod
     def now(cls) -> "LoadCounters":
+        """The counters at this moment."""
         cpu = psutil.cpu_times()
         idle = cpu.idle + getattr(cpu, "iowait", 0.0)
         # Linux counts the time of guests in `user` as well.
@@ -88,7 +89,7 @@ def gpu_conditions(device: str) -> dict[str, float | None]:
     """
     if not device.startswith("cuda"):
         return {}
-    with suppress(Exception):  # NVML raises exceptions of its own
+    with suppress(Exception):  # NVML has its own exception classes
         import pynvml  # type: ignore[import-not-found]
 
         pynvml.nvmlInit()

@@ -9,10 +9,9 @@ import pandas as pd
 from bench.analysis.tables import Tables, build_tables
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
+from bench.report import FORMATS
 from bench.report.documents import Figures, Infos, latex_document, markdown_page
 from bench.spec import Unavailable
-
-FORMATS = ("markdown", "csv", "latex", "plots")
 
 
 def write_report(

@@ -22,7 +22,7 @@ MIN_SIZES = 3
 
 
 @dataclass(frozen=True)
-class Series:
+class GrowthSeries:
     """Step times (seconds) of one model in one backend by the value of one option; `shared` holds
     everything that is the same for all points."""
 
@@ -56,7 +56,7 @@ def growth_figure(
     return figure
 
 
-def _draw_series(axes: Any, series: Series, style: LineStyle) -> None:
+def _draw_series(axes: Any, series: GrowthSeries, style: LineStyle) -> None:
     sizes, seconds = zip(*series.points, strict=True)
     marks = {"color": style.colour, "ls": style.dashes, "marker": style.marker, "ms": 4}
     axes.plot(sizes, [1e3 * value for value in seconds], lw=1.4, **marks)
@@ -72,7 +72,7 @@ def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None
         axes.set_xlabel(option)
 
 
-def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[Series]:
+def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[GrowthSeries]:
     """A series for each option that takes at least three values while all else is the same."""
     sizes = {tuple(row.keys.values()): row.size for row in rows}
     timed = [
@@ -89,7 +89,9 @@ def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[Series]:
                 group[size[option]] = entry.step_s
         for (cell, backend, *shared), points in groups.items():
             if len(points) >= MIN_SIZES:
-                yield Series(option, cell, backend, tuple(shared), tuple(sorted(points.items())))
+                yield GrowthSeries(
+                    option, cell, backend, tuple(shared), tuple(sorted(points.items()))
+                )
 
 
 def _everything_else(entry: Any, size: Mapping[str, Any], option: str) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What is drawn inside one panel: curves over training, gradients through time, step times."""
+"""Drawing inside one panel: curves over training, gradients through time, step times."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -78,7 +78,7 @@ def _figures(
 
 
 def _title(key: TableKey, groups: Mapping[TableKey, Sequence[Row]]) -> str:
-    """The task, and those of device, dtype and run that differ between the sections."""
+    """The task, then device, dtype and run where they differ between the sections."""
     values = dict(zip(TABLE_KEYS, key, strict=True))
     varied = {
         name

@@ -54,7 +54,7 @@ def _phase_columns(phase: str) -> dict[str, Callable[[Any], str]]:
 
 
 def _product_share(row: Any) -> str:
-    """GFLOP/s over those of one product of large matrices on the same threads."""
+    """The GFLOP/s as a share of the rate of one product of large matrices on the same threads."""
     return DASH if pd.isna(row.product_share) else f"{row.product_share:.0%}"
 
 

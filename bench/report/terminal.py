@@ -40,17 +40,20 @@ def show_report(folder: RunFolder, records: Sequence[Record]) -> None:
 
 
 def print_frame(
-    before: Sequence[str], frame: pd.DataFrame, after: str, spare: Sequence[str] = ()
+    first_lines: Sequence[str],
+    frame: pd.DataFrame,
+    last_line: str,
+    expendable: Sequence[str] = (),
 ) -> None:
     """Print lines, one table and a last line. Empty columns are left out; where the terminal is
-    narrow, the columns to spare are dropped in turn before text is wrapped."""
+    narrow, expendable columns are dropped in turn before text is wrapped."""
     out, (width, terminal) = io.StringIO(), _terminal()
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
-    for line in before:
+    for line in first_lines:
         console.print(Text(line, style="dim"))
     if len(frame):
-        console.print(rich_table(drop_columns(frame, width, spare)))
-    console.print(Text(after, style="bold"))
+        console.print(rich_table(drop_columns(frame, width, expendable)))
+    console.print(Text(last_line, style="bold"))
     _print(_stripped_lines(out))
 
 

@@ -1,4 +1,4 @@
-"""Chooses the launches that use up a time budget: those of the widest confidence intervals."""
+"""Chooses the launches that use up a time budget, for the cases with the widest intervals."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.statistics import median_interval
-from bench.plan.case import Case, model_key
+from bench.plan.case import Case, ProcessKey, model_key
 from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit
 from bench.records.record import Record
@@ -18,9 +18,6 @@ NARROW = 0.005
 SHARE = 0.5
 """A case joins the next launch of its process where its interval is at least this share of the
 process's widest one."""
-
-Process = tuple[str, str, int]
-"""Backend, device and threads: cases that agree in them share the process of a launch."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,9 @@ def next_launch(
     `start_s` is the expected time to start a process. None where all intervals are narrow, or no
     launch fits.
     """
-    processes: dict[Process, list[IntervalWidth]] = {}
+    processes: dict[ProcessKey, list[IntervalWidth]] = {}
     for width in interval_widths(records, rng):
-        case = width.case
-        processes.setdefault((case.backend, case.device, case.threads), []).append(width)
+        processes.setdefault(width.case.process_key, []).append(width)
     for process, widths in sorted(processes.items(), key=lambda item: -_widest(item[1])):
         if _widest(widths) <= NARROW:
             return None
@@ -61,7 +57,7 @@ def next_launch(
 
 
 def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list[IntervalWidth]:
-    """The interval widths of all timed cases of which no launch failed."""
+    """The interval widths of all timed cases whose launches all succeeded."""
     launches: dict[str, list[Record]] = {}
     for record in records:
         if record.probe in TIMED_PROBES:

@@ -17,6 +17,7 @@ class SilentProgress(AbstractContextManager["SilentProgress"]):
         """Print nothing."""
 
     def case_finished(self, slot: int, case: Case, record: Record) -> None:
+        """Print a line if the case failed."""
         if record.status == "failed":
             print(_failure(case, record), file=sys.stderr, flush=True)
 
@@ -55,10 +56,12 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         return self
 
     def case_started(self, slot: int, case: Case) -> None:
+        """Show the case in the line of its slot."""
         self.current[slot] = f"  {case}"
         self.live.refresh()
 
     def case_finished(self, slot: int, case: Case, record: Record) -> None:
+        """Count the case as done, and print a line above the bar if it failed."""
         self.current.pop(slot, None)
         self.expected_done += self.expected.get(case.key, 0.0)
         self.finished_cases += 1

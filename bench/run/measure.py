@@ -1,6 +1,5 @@
 """Measures cases and appends their records to the folder of a run."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from bench.records.folder import RunFolder
 from bench.run.budget import next_launch
 from bench.run.display import LiveProgress, SilentProgress
 from bench.run.environment import worker_environment
-from bench.run.process import Limits, WorkerCommand
+from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner, run_to_completion
 
 
@@ -35,9 +34,8 @@ class Workers:
 
     def command(self, unit: Unit, processors: Sequence[int]) -> WorkerCommand:
         """The command that starts the worker of a unit on these processors."""
-        options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
         return WorkerCommand(
-            [sys.executable, str(self.entry), "worker", "--backend", unit.backend, *options],
+            [sys.executable, str(self.entry), *worker_arguments(unit.backend, processors)],
             worker_environment(self.backends, unit.backend, len(processors)),
         )
 

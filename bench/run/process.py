@@ -40,6 +40,12 @@ class WorkerCommand:
     environment: Mapping[str, str]
 
 
+def worker_arguments(backend: str, processors: Sequence[int]) -> list[str]:
+    """The arguments of `run_bench.py` that start a worker of this process."""
+    options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
+    return ["worker", "--backend", backend, *options]
+
+
 @dataclass
 class WorkerProcess:
     """A running worker, and the log file with what it prints."""
@@ -73,6 +79,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
+        """Whether the process runs."""
         return self.process.returncode is None
 
     async def ask(self, case: Case) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ def describe_environment(names: Sequence[str], entry: Path, backends: Registry) 
 
 
 def check_same_versions(folder: RunFolder, names: Sequence[str], backends: Registry) -> None:
-    """Raise `RecordsError` where a version differs from that of the run's start.
+    """Raise `RecordsError` where a version differs from the version at the run's start.
 
     The parity records of the run prove nothing about other versions.
     """

@@ -24,6 +24,7 @@ from bench.records import machine
 from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
 
 Load = Callable[[str], Any]
+"""Loads a backend or a task by its name."""
 
 
 def serve(
@@ -66,10 +67,12 @@ class Worker:
 
     @cached_property
     def commit(self) -> dict[str, Any]:
+        """The commit of this checkout, read once."""
         return machine.commit(Path(__file__).parent)
 
     @cached_property
     def backend(self) -> Backend:
+        """The backend, loaded with the first case."""
         backend: Backend = self.load_backend(self.name)
         return backend
 

@@ -13,6 +13,7 @@ from bench.spec.model import (
     ModelSpec,
     Params,
     Training,
+    check_choice,
 )
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
@@ -47,4 +48,5 @@ __all__ = [
     "Training",
     "Unavailable",
     "Unsupported",
+    "check_choice",
 ]

@@ -1,6 +1,7 @@
 """The recurrent cells: one definition each, from which shapes, counts and checks follow.
 
-A new cell is added here, in the reference (`backends/_numpy`) and in the adapters that want it.
+To add a cell, define it here, implement it in the reference (`backends/_numpy`), and then in each
+adapter that shall have it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 class Cell:
     """What a cell computes at one step, and the arrays that it learns.
 
-    In `equations` x is the input, h and c are the states before the step, h' and c' those after
-    it, σ is the logistic function and ∘ the product of elements. `gates` names the blocks of H
-    rows that are stacked in `w (G·H, D)`, `u (G·H, H)` and `b (G·H,)`, in that order.
+    In `equations` x is the input, h and c are the states before the step, h' and c' the states
+    after it, σ is the logistic function and ∘ the product of elements. `gates` names the blocks of
+    H rows that are stacked in `w (G·H, D)`, `u (G·H, H)` and `b (G·H,)`, in that order.
     """
 
     name: str

@@ -20,13 +20,14 @@ OPTIMISERS = ("adam", "sgd")
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise `ValueError` unless the value of the setting `name` is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _check_positive(name: str, value: Any, kind: Any = Real) -> None:
-    if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < inf:
-        noun = "whole number" if kind is Integral else "number"
+def _check_positive(name: str, value: Any, number_type: Any = Real) -> None:
+    if isinstance(value, bool) or not isinstance(value, number_type) or not 0 < value < inf:
+        noun = "whole number" if number_type is Integral else "number"
         raise ValueError(f"{name} must be a positive {noun}, not {value!r}")
 
 
@@ -46,13 +47,13 @@ class ModelSpec:
     left out when `readout="every"`; `cross_entropy`, the mean over positions of
     −log softmax(prediction)[class], positions labelled −1 left out.
 
-    With `decoder`, the number of steps it writes, the layers are an encoder: their final states
-    start those of a second stack of as many layers and units, the decoder, and the readout maps
-    the latter's states to `(batch, decoder, outputs)` (Sutskever, Vinyals & Le 2014, arXiv
-    1409.3215). The decoder's input has `outputs + 1` features: the previous target (in training:
-    teacher forcing) or its own previous output (in `predict`), one-hot for `cross_entropy`, and a
-    last feature that is one at the first step only, the begin token. A missing target is fed as
-    zeros; of equal outputs the first class counts as the largest.
+    With `decoder`, the number of steps it writes, the layers are an encoder. A second stack of as
+    many layers and units, the decoder, starts from their final states, and the readout maps its
+    states to `(batch, decoder, outputs)` (Sutskever, Vinyals & Le 2014, arXiv 1409.3215). The
+    decoder's input has `outputs + 1` features: the previous target (in training: teacher forcing)
+    or its own previous output (in `predict`), one-hot for `cross_entropy`, and a last feature that
+    is one at the first step only, the begin token. A missing target is fed as zeros; where outputs
+    are equal, the first class counts as the largest.
 
     dtype `bfloat16` is mixed precision: weights, loss and optimiser are float32, and the layers
     compute on weights, inputs and states rounded to bfloat16.
@@ -92,7 +93,7 @@ class ModelSpec:
 
     @property
     def decoding(self) -> "ModelSpec":
-        """The decoder as a model of its own, which reads what has been written so far."""
+        """The spec of the decoder: a model that reads the outputs written so far."""
         return replace(self, inputs=self.outputs + 1, decoder=0)
 
     @property
@@ -102,6 +103,7 @@ class ModelSpec:
 
     @property
     def directions(self) -> int:
+        """2 for a bidirectional model, else 1."""
         return 2 if self.bidirectional else 1
 
     @property

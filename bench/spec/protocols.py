@@ -15,7 +15,7 @@ class Session(Protocol):
     `x` is `(batch, time, inputs)`; `lengths` `(batch,)` integers from 1 to time, the state held
     beyond the end; `initial_state` h0 `(layers × directions, batch, hidden)`, for the lstm the
     pair (h0, c0), in the order layer 0 forward, layer 0 backward, layer 1 forward, ….
-    Arrays may be NumPy arrays or what `put` returned.
+    Arrays may be NumPy arrays or results of `put`.
     """
 
     def put(self, array: Array) -> Any:
@@ -45,7 +45,7 @@ class Session(Protocol):
         """The current weights by canonical name, as NumPy."""
 
     def wait(self) -> None:
-        """Block until the device has finished all it was given."""
+        """Block until the device has finished all work that was submitted to it."""
 
     def executed_path(self) -> str:
         """The kernel that really ran: `cudnn`, `onednn`, `aten`, `xla`, `while_loop`,
@@ -67,7 +67,7 @@ class TimedSession(Session, Protocol):
 
 
 class RestartedSession(Session, Protocol):
-    """What an adapter may add that compiles anew for each session."""
+    """What an adapter may add if it compiles anew for each session."""
 
     def restart(self, params: Params) -> None:
         """Go on as a session just opened with these weights: nothing is left of the optimiser's
@@ -77,11 +77,11 @@ class RestartedSession(Session, Protocol):
 class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 
-    Optional functions, none of which may import the framework but for the last three:
+    A backend may also have these functions. Only the last three entries may import the framework:
 
     - `unavailable(device) -> str | None`: why this backend cannot run on that device;
     - `environment(threads) -> Mapping[str, str]`: the environment variables that the framework
-      must find before it is imported, in a worker with so many threads;
+      must find before it is imported, in a worker with this number of threads;
     - `compilation_cache(folder) -> Mapping[str, str]`: the variables by which the framework keeps
       compiled code in a folder, for the next process;
     - `expected_path(spec, device) -> str`: what `executed_path` says where nothing fell back;
@@ -104,15 +104,20 @@ class Backend(Protocol):
 class Task(Protocol):
     """One task at one size: a frozen dataclass whose fields are its settings.
 
-    A task file holds `REQUIRES` (pip names of packages its data ships in) and `PROFILES`, a
+    A task file holds `REQUIRES` (pip names of the packages that its data ship in) and `PROFILES`, a
     mapping from `smoke`, `standard` and `paper` to a task.
 
-    Optional beside what is here: `decoder`, the steps that a second network writes; `asks_next`,
-    whether it asks for the input that comes next, which a network that reads backwards has seen;
-    `unread`, names of settings that it does not read as it is, refused as options;
-    `longer(times) -> Task`, the same with sequences so many times as long, to be scored on;
-    `unavailable() -> str | None`, why its data cannot be read; and of text `alphabet`, what the
-    classes stand for, with `prompt` `(1, time)`, what a trained model goes on from.
+    A task may also have these attributes:
+
+    - `decoder`: the number of steps that a decoder writes;
+    - `asks_next`: whether the target is the next input, which a network that also reads backwards
+      has already read;
+    - `unread`: the names of settings that have no effect at this size; as options they are refused;
+    - `longer(times) -> Task`: the task with sequences `times` as long, on which the lengths probe
+      scores a trained model;
+    - `unavailable() -> str | None`: why its data cannot be read;
+    - for text, `alphabet`: the character of each class; and `prompt` `(1, time)`: the classes that
+      a trained model continues.
     """
 
     @property

@@ -14,13 +14,16 @@ class Unsupported(ValueError):
 
 
 class Unavailable(Exception):
-    """Something the user asked for is not installed or not there; the message says what."""
+    """Something that the user asked for is missing or cannot be used; the message says what."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that a backend cannot express, and whose limit that is: `ours` (the adapter's),
-    `theirs` (the framework's) or `impossible`. It is false, as in `if supports.layers`."""
+    """Why a backend cannot express something, and whose limit that is: `ours` (the adapter's),
+    `theirs` (the framework's) or `impossible`.
+
+    A limit counts as false, so that `if supports.layers` asks whether layers can be stacked.
+    """
 
     whose: str
     why: str
@@ -40,8 +43,11 @@ NOT_WRITTEN = Limit("ours", "not written")
 
 @dataclass(frozen=True, kw_only=True)
 class Supports:
-    """What an adapter can express: True, or the `Limit` in its way. `limits` has that of each
-    cell, dtype and gru variant that is left out, by its name."""
+    """What an adapter can express.
+
+    `cells`, `dtypes` and `gru` list what the adapter has; `limits` says why it lacks a cell, dtype
+    or gru variant, by name. Every other field is True, or the `Limit` that says why not.
+    """
 
     cells: Collection[str] = tuple(CELLS)
     dtypes: Collection[str] = ("float32", "float64")
@@ -57,25 +63,25 @@ class Supports:
     limits: Mapping[str, Limit] = field(default_factory=dict)
 
     def limit(self, spec: ModelSpec) -> str | None:
-        """What keeps the adapter from this model, and whose limit that is; None where nothing."""
-        for value, among in ((spec.cell, self.cells), (spec.dtype, self.dtypes)):
-            if value not in among:
+        """Why the adapter cannot express this model, and whose limit that is; None where it can."""
+        for value, supported in ((spec.cell, self.cells), (spec.dtype, self.dtypes)):
+            if value not in supported:
                 return self._left_out(value)
         if spec.cell == "gru" and spec.gru not in self.gru:
             return self._left_out(spec.gru)
-        wanted = {
+        needed = {
             "layers": spec.layers > 1,
             "bidirectional": spec.bidirectional,
             "decoder": spec.decoder > 0,
         }
-        asked = (self.lacks(name) for name, needed in wanted.items() if needed)
-        return next(filter(None, asked), None)
+        limits = (self.lacks(name) for name, is_needed in needed.items() if is_needed)
+        return next(filter(None, limits), None)
 
     def lacks(self, name: str) -> str | None:
-        """The limit in the way of `layers`, `lengths`, `training`, …; None where there is none."""
-        own = getattr(self, name)
-        limit = own if isinstance(own, Limit) else NOT_WRITTEN
-        return None if own else f"no {name.replace('_', ' ')}: {limit}"
+        """Why the adapter lacks `layers`, `lengths`, `training`, …; None where it has it."""
+        support = getattr(self, name)
+        limit = support if isinstance(support, Limit) else NOT_WRITTEN
+        return None if support else f"no {name.replace('_', ' ')}: {limit}"
 
     def check(self, spec: ModelSpec) -> None:
         """Raise `Unsupported` for a model that the adapter cannot express."""

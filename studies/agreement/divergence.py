@@ -10,7 +10,7 @@ from bench.probes.learning import MAX_STORED_LOSSES
 from bench.records.record import Record
 from bench.report.words import DASH
 from bench.spec import Array
-from studies.agreement.pairs import Pair, Pairs, models, of_model
+from studies.agreement.pairs import Pair, Pairs, models, pairs_of_model
 from studies.tables.pipe_table import pipe_table
 
 DIVERGED = 0.01
@@ -29,7 +29,7 @@ def divergence_table(pairs: Pairs, main: str) -> str:
     if not pairs:
         return ""
     rows = [
-        [*model, *(_median_text(of_model(group, model)) for group in pairs.values())]
+        [*model, *(_median_text(pairs_of_model(group, model)) for group in pairs.values())]
         for model in models(pairs)
     ]
     columns = ["experiment", "cell", *(f"{name}, {main}" for name in pairs)]
@@ -57,8 +57,8 @@ def divergence(a: Record, b: Record) -> float:
 def loss_differences(a: Record, b: Record) -> tuple[Array, Array]:
     """Updates, and the difference of the losses there over the larger of them.
 
-    Both are empty where one run stopped early and its stored losses are means over fewer updates
-    than those of the other.
+    Both are empty where one run stopped early, so that its stored losses are means over fewer
+    updates than the stored losses of the other run.
     """
     x, y = (np.array(record.samples["loss"], np.float64) for record in (a, b))
     widths = [-(-last_update(record) // MAX_STORED_LOSSES) for record in (a, b)]

@@ -26,6 +26,7 @@ class Pair:
 
     @property
     def model(self) -> Model:
+        """The experiment and the cell."""
         return self.experiment, self.cell
 
     @property
@@ -83,6 +84,6 @@ def models(pairs: Pairs) -> list[Model]:
     return list(dict.fromkeys(pair.model for group in pairs.values() for pair in group))
 
 
-def of_model(pairs: Sequence[Pair], model: Model) -> list[Pair]:
+def pairs_of_model(pairs: Sequence[Pair], model: Model) -> list[Pair]:
     """The pairs of one model."""
     return [pair for pair in pairs if pair.model == model]

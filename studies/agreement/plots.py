@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bench.report.panels import WIDTH, LineStyle, line_styles
 from bench.report.plots import STYLE
 from studies.agreement.divergence import DIVERGED, last_update, loss_differences
-from studies.agreement.pairs import Model, Pairs, models, of_model
+from studies.agreement.pairs import Model, Pairs, models, pairs_of_model
 
 COLUMNS, TITLE_WIDTH = 3, 42
 """Panels side by side, and characters in a line of a panel's title."""
@@ -26,7 +26,7 @@ def divergence_plot(pairs: Pairs, main: str) -> Figure:
         figure, panels = _panels(models(pairs))
         for axes, model in zip(panels, models(pairs), strict=True):
             for name, group in pairs.items():
-                for pair in of_model(group, model)[:1]:
+                for pair in pairs_of_model(group, model)[:1]:
                     steps, differences = loss_differences(pair.other, pair.main)
                     colour = styles[name].colour
                     axes.plot(steps, differences, color=colour, linewidth=1.0, label=name)
@@ -43,7 +43,7 @@ def solved_plot(pairs: Pairs, main: str) -> Figure | None:
     drawn_models = [
         model
         for model in models(pairs)
-        if min(len(of_model(group, model)) for group in pairs.values()) >= ENOUGH_SEEDS
+        if min(len(pairs_of_model(group, model)) for group in pairs.values()) >= ENOUGH_SEEDS
     ]
     if not drawn_models:
         return None
@@ -60,10 +60,11 @@ def _draw_solved(
     axes: Any, pairs: Pairs, model: Model, main: str, styles: dict[str, LineStyle]
 ) -> None:
     updates = {
-        name: [pair.updates[0] for pair in of_model(group, model)] for name, group in pairs.items()
+        name: [pair.updates[0] for pair in pairs_of_model(group, model)]
+        for name, group in pairs.items()
     }
     first = next(iter(pairs.values()))
-    updates[main] = [pair.updates[1] for pair in of_model(first, model)]
+    updates[main] = [pair.updates[1] for pair in pairs_of_model(first, model)]
     for name in (main, *pairs):
         steps, shares = _solved_curve(updates[name], _longest_run(pairs, model))
         colour = styles[name].colour
@@ -80,7 +81,7 @@ def _solved_curve(updates: Sequence[float], end: float) -> tuple[list[float], li
 
 def _longest_run(pairs: Pairs, model: Model) -> float:
     """The updates of the longest run of a model."""
-    model_pairs = [pair for group in pairs.values() for pair in of_model(group, model)]
+    model_pairs = [pair for group in pairs.values() for pair in pairs_of_model(group, model)]
     return max(last_update(record) for pair in model_pairs for record in (pair.main, pair.other))
 
 

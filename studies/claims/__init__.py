@@ -2,7 +2,7 @@
 them."""
 
 from studies.claims import experiments
-from studies.claims.statements import CLAIMS as STATEMENTS
+from studies.claims.statements import STATEMENTS
 from studies.experiment import Study
 
 CLAIMS = Study(

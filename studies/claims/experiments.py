@@ -22,6 +22,7 @@ CELLS = ("rnn", "lstm", "gru")
 
 
 def forget_biases() -> list[Experiment]:
+    """The lstm with each forget bias at each learning rate, on two tasks."""
     grids = (
         ("adding, T = 50", "adding", ADDING, RATES),
         ("2c, p = q = 50", "long-lag", LAG, RATES[1:]),
@@ -43,6 +44,7 @@ def forget_biases() -> list[Experiment]:
 
 
 def initialisations() -> list[Experiment]:
+    """The rnn with each initialisation at two learning rates, on two tasks."""
     grids: Sequence[tuple[str, str, adding.Adding | temporal_order.TemporalOrder]] = (
         ("adding, T = 50", "adding", ADDING),
         ("temporal order", "temporal-order", ORDER),
@@ -64,6 +66,7 @@ def initialisations() -> list[Experiment]:
 
 
 def clipping() -> list[Experiment]:
+    """Two cells without clipping and with two clipping norms, at two learning rates."""
     return [
         Experiment(
             group="Clipping the norm of the gradient: temporal order",
@@ -79,6 +82,7 @@ def clipping() -> list[Experiment]:
 
 
 def cells() -> list[Experiment]:
+    """Every cell with equally many units, and with equally many weights, on three tasks."""
     grids: Sequence[tuple[str, str, Task]] = (
         ("adding, T = 50", "adding", ADDING),
         ("temporal order", "temporal-order", ORDER),
@@ -109,6 +113,7 @@ def _equal_weights(inputs: int) -> dict[str, int]:
 
 
 def depths() -> list[Experiment]:
+    """One to three layers with as many weights as one layer of 64 units, timed as well."""
     return [
         Experiment(
             group="Depth, with as many weights as one layer of 64 units: adding, T = 50",
@@ -129,6 +134,7 @@ def depths() -> list[Experiment]:
 
 
 def lengths() -> list[Experiment]:
+    """Every cell on the adding problem at each length."""
     return [
         Experiment(
             group="Length: adding, 64 units, 2,000 updates",
@@ -142,6 +148,7 @@ def lengths() -> list[Experiment]:
 
 
 def longer_sequences() -> list[Experiment]:
+    """Every cell on three tasks, tested on sequences longer than in training."""
     grids: Sequence[tuple[str, str, Task]] = (
         ("adding, T = 50, 100, 200", "adding", ADDING),
         ("memory, lag 10, 40, 100", "memory", memory.PROFILES["standard"]),

@@ -2,7 +2,7 @@
 
 from studies.experiment import SCORE, SOLVED, Claim
 
-CLAIMS = (
+STATEMENTS = (
     Claim(
         statement="An LSTM learns sooner with a forget bias of 1 than of 0 (Jozefowicz 2015)",
         better=("adding, T = 50: forget bias 1, rate 0.003", "lstm"),

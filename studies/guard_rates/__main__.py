@@ -10,16 +10,14 @@ from bench.records.machine import describe_machine, versions
 from studies import guard_rates
 from studies.guard_rates.collect import HEADS, collect
 from studies.guard_rates.compare_faults import compare_faults
-from studies.guard_rates.tables import pack, report
-
-ORIGIN = "origin.txt"
+from studies.guard_rates.tables import ORIGIN_FILE, pack, report
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run one of the commands."""
     options = _parser().parse_args(arguments)
     folder: Path = options.folder
-    source = folder / ORIGIN
+    source = folder / ORIGIN_FILE
     if options.command != "table" and not source.exists():
         folder.mkdir(parents=True, exist_ok=True)
         source.write_text(origin() + "\n")

@@ -21,7 +21,7 @@ from bench.plan.units import Unit
 from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
 from bench.run.environment import worker_environment
-from bench.run.process import Limits, WorkerCommand
+from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner
 from studies.json_lines import JsonLines
 from tasks import adding, forecasting, memory
@@ -51,7 +51,7 @@ DIGITS = 4
 
 
 def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
-    """Record blocks until there are this many, those of earlier collections included."""
+    """Record blocks until there are this many, including the blocks of earlier collections."""
     lines = JsonLines(folder / (BUSY if busy else QUIET))
     with spinning_process() if busy else nullcontext():
         for number in range(len(lines.read()), blocks):
@@ -94,17 +94,10 @@ async def run_block(folder: Path, sides: Sequence[str], number: int) -> dict[str
 
 def _runner(folder: Path, side: str) -> Runner:
     def command(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
-        options = ["--parent", str(os.getpid()), "--processors", *map(str, processors)]
+        entry = str(ROOT / "run_bench.py")
         environment = worker_environment(backends, unit.backend, len(processors))
         return WorkerCommand(
-            [
-                sys.executable,
-                str(ROOT / "run_bench.py"),
-                "worker",
-                "--backend",
-                unit.backend,
-                *options,
-            ],
+            [sys.executable, entry, *worker_arguments(unit.backend, processors)],
             {**environment, "INJECT": HEADS.get(side, "nothing")},
         )
 

@@ -28,6 +28,7 @@ FIRST_STEPS = 20
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
 ) -> Any:
+    """A session with the fault that `INJECT` names."""
     fault, *size = os.environ.get("INJECT", "nothing").split()
     return FAULTS[fault](spec, dict(params), device, training, *map(float, size))
 
@@ -83,6 +84,7 @@ class SlowerSession(WrappedSession):
 
 
 def work(spec: ModelSpec, params: Params, device: str, training: Training, share: float) -> Any:
+    """Each update takes this share longer."""
     return SlowerSession(nothing(spec, params, device, training), share)
 
 
@@ -140,6 +142,7 @@ def clipped_too_early(spec: ModelSpec, params: Params, device: str, training: Tr
 
 
 def fails(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
+    """No session opens."""
     raise RuntimeError("the head does not open")
 
 

@@ -11,7 +11,13 @@ from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 
 from bench.compare.decision import Rule, Verdict, decide
 from studies.guard_rates.collect import CONTROL
-from studies.guard_rates.streams import LaunchTime, Ratios, Stream, comparisons, stream_ratios
+from studies.guard_rates.streams import (
+    LaunchTime,
+    Ratios,
+    Stream,
+    models_by_comparison,
+    stream_ratios,
+)
 
 Outcomes = Sequence[tuple[str, float]]
 """The verdict on each model of all comparisons, and the launches of a side that it took."""
@@ -27,7 +33,7 @@ def guard(ratios: Ratios, rule: Rule) -> Outcomes:
     outcomes: list[tuple[str, float]] = []
     last = len(ratios[CONTROL]) - rule.rounds * rule.pairs
     for start in range(0, last + 1, rule.pairs):
-        for models in comparisons(ratios):
+        for models in models_by_comparison(ratios):
             outcomes += _compare(ratios, start, models, rule)
     return outcomes
 
@@ -47,10 +53,10 @@ def _compare(ratios: Ratios, start: int, models: Sequence[str], rule: Rule) -> O
 
 
 def other_rule(is_slower: IsSlower, launches: int, base_first: bool, stream: Stream) -> Outcomes:
-    """The outcomes of another tool's rule with so many launches a side.
+    """The outcomes of another tool's rule with this number of launches on each side.
 
-    With `base_first`, all launches of the base come before those of the head, as people run such
-    tools; otherwise the two sides alternate.
+    With `base_first`, all launches of the base come before all launches of the head, as people run
+    such tools; otherwise the two sides alternate.
     """
     base, head = stream
     verdicts = []
@@ -58,7 +64,7 @@ def other_rule(is_slower: IsSlower, launches: int, base_first: bool, stream: Str
     for start in range(0, last + 1, STRIDE):
         before = slice(start, start + launches)
         after = slice(start + base_first * launches, start + (1 + base_first) * launches)
-        for models in comparisons(base):
+        for models in models_by_comparison(base):
             flags = (is_slower(base[model][before], head[model][after]) for model in models)
             verdicts += [(Verdict.REGRESSED if flag else Verdict.PASS).value for flag in flags]
     return [(verdict, launches) for verdict in verdicts]

@@ -19,8 +19,8 @@ LaunchTime = Callable[[Sequence[float]], Any]
 
 
 def read_streams(folder: Path) -> Mapping[str, Stream]:
-    """By head, its launches and those of the base in the same blocks; `same, busy` beside a busy
-    process."""
+    """By head, the launches of the base and of the head in the same blocks; `same, busy` has the
+    launches of the head `same` beside a busy process."""
     streams: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for file, suffix in ((QUIET, ""), (BUSY, ", busy")):
         for line in JsonLines(folder / file).read():
@@ -41,7 +41,7 @@ def stream_ratios(stream: Stream, launch_time: LaunchTime = min) -> Ratios:
     }
 
 
-def comparisons(models: Mapping[str, Any]) -> list[list[str]]:
+def models_by_comparison(models: Mapping[str, Any]) -> list[list[str]]:
     """The models of each comparison, which covers one task at one size."""
     by_task: dict[str, list[str]] = {}
     for name in sorted(models):

@@ -16,15 +16,18 @@ from studies.guard_rates.rules import Outcomes, all_rules
 from studies.guard_rates.streams import Stream, read_streams
 from studies.json_lines import JsonLines
 
+ORIGIN_FILE = "origin.txt"
+"""The day, machine and versions of a collection."""
+
 
 def report(folder: Path) -> str:
     """The tables of everything that a folder holds."""
-    parts = [(folder / "origin.txt").read_text().strip()]
+    sections = [(folder / ORIGIN_FILE).read_text().strip()]
     if streams := read_streams(folder):
-        parts.append(rules_table(streams, all_rules()))
+        sections.append(rules_table(streams, all_rules()))
     if lines := JsonLines(folder / FAULT_LINES).read():
-        parts.append(faults_table(lines))
-    return "\n\n".join(parts) + "\n"
+        sections.append(faults_table(lines))
+    return "\n\n".join(sections) + "\n"
 
 
 def pack(folder: Path) -> None:

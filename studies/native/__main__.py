@@ -15,7 +15,7 @@ from studies.json_lines import JsonLines
 from studies.native.comparisons import FAMILIES, PARTS
 from studies.native.problem import CELLS, SHAPES
 from studies.native.processes import ROOT
-from studies.native.rounds import Settings, measure
+from studies.native.rounds import NativeSettings, measure
 from studies.native.tables import comparison_rows, markdown
 
 SAMPLES = "samples.jsonl"
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     started = time.strftime("%Y%m%d-%H%M%S")
     folder = options.pop("output") or ROOT / f"results/runs/native-{started}"
     folder.mkdir(parents=True, exist_ok=True)
-    measure(Settings(**options), folder / SAMPLES)
+    measure(NativeSettings(**options), folder / SAMPLES)
     return report(folder)
 
 

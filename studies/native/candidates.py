@@ -133,9 +133,11 @@ class CandidateServer:
         return {**answer, "losses": candidate.losses, "flop": candidate.flop}
 
     def warm_up(self, name: str, phase: str) -> None:
+        """Warm a candidate up."""
         self.opened[name, phase].warm_up()
 
     def sample(self, name: str, phase: str) -> float:
+        """Seconds for one step of a candidate."""
         return self.opened[name, phase].sample()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ PARTS: Mapping[str, str] = {
     "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
     "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
 }
+"""The claims that are tested, by letter."""
 FAMILIES: Mapping[str, Sequence[str]] = {
     "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch"),
     "tensorflow": (
@@ -54,7 +55,8 @@ SHORT = ("tiny", "small")
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The time of `tested` over the time of `base`, which should be at most `target`.
+    """The time of `tested` over the time of `base`, which should be at most `target`. `part` is the
+    letter of the claim.
 
     Where a side names several candidates, the fastest stands for it. With `rate`, the rates of
     operations are compared, and `tested` over `base` should be at least `target`. Without a target

@@ -27,12 +27,14 @@ def plain(problem: Problem) -> Call:
 
 
 def rnn(layer: Any, a: Any, h: Any) -> tuple[Any, ...]:
+    """The next state h; `a` is W x + b of this step."""
     import jax.numpy as jnp
 
     return (jnp.tanh(a + h @ layer["u"].T),)
 
 
 def lstm(layer: Any, a: Any, h: Any, c: Any) -> tuple[Any, ...]:
+    """The next states h and c; `a` is W x + b of this step."""
     import jax.numpy as jnp
     from jax.nn import sigmoid
 
@@ -42,6 +44,7 @@ def lstm(layer: Any, a: Any, h: Any, c: Any) -> tuple[Any, ...]:
 
 
 def gru(layer: Any, a: Any, h: Any) -> tuple[Any, ...]:
+    """The next state h; `a` is W x + b of this step."""
     import jax.numpy as jnp
     from jax.nn import sigmoid
 

@@ -52,6 +52,7 @@ def sequential(problem: Problem) -> Any:
 
 
 def adam(problem: Problem) -> Any:
+    """Keras' Adam with the settings of the problem."""
     import keras
 
     training = problem.training

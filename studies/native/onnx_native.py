@@ -10,6 +10,7 @@ OPSET = 14
 
 
 def forward(problem: Problem) -> Call:
+    """The forward pass in ONNX Runtime; the loss is computed in NumPy."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -19,6 +19,8 @@ EPSILON = 1e-12
 
 
 class Shape(NamedTuple):
+    """The sizes of a model and its batch."""
+
     batch: int
     time: int
     inputs: int
@@ -61,10 +63,12 @@ class Problem:
 
     @property
     def readout(self) -> tuple[Array, Array]:
+        """The weights `(outputs, hidden)` and the bias `(outputs,)` of the readout."""
         return self.weights["readout.w"], self.weights["readout.b"]
 
 
 def build_problem(shape: str, cell: str, threads: int, device: str = "cpu") -> Problem:
+    """The model of a shape and cell, with its weights and its batch of standard normal numbers."""
     batch, time, inputs, hidden = SHAPES[shape]
     spec = ModelSpec(cell=cell, inputs=inputs, hidden=hidden, outputs=OUTPUTS)
     rng = np.random.default_rng(0)

@@ -41,6 +41,7 @@ class FamilyProcess:
 
     @property
     def is_running(self) -> bool:
+        """Whether the process has not ended."""
         return self.process.poll() is None
 
     def call(self, method: str, *arguments: Any) -> Any:

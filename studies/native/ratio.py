@@ -11,11 +11,15 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 FEWEST_PAIRS = 3
 """Fewer pairs have no interval."""
+NO_TARGET = "—"
+"""The target and the verdict of a ratio that is only reported."""
 LOSS_TOLERANCE = 1e-4
 """The relative difference of losses up to which two sides train the same model."""
 
 
 class Ratio(NamedTuple):
+    """A ratio with the bounds of its interval; they are None where there are too few pairs."""
+
     value: float
     low: float | None
     high: float | None
@@ -49,7 +53,7 @@ def verdict(ratio: Ratio, target: float | None, at_least: bool = False) -> str:
     """`PASS` where the ratio meets the target, `MISSED` where its whole interval misses it, and
     `unclear` in between."""
     if target is None:
-        return "—"
+        return NO_TARGET
     if ratio.value >= target if at_least else ratio.value <= target:
         return "PASS"
     best = ratio.high if at_least else ratio.low

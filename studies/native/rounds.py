@@ -26,7 +26,7 @@ Entry = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class NativeSettings:
     """What is measured; stored with the samples."""
 
     parts: Sequence[str]
@@ -41,6 +41,7 @@ class Settings:
     seed: int = 0
 
     def comparisons(self, shape: str, cell: str) -> list[Comparison]:
+        """The chosen comparisons at one model."""
         return list(comparisons(shape, cell, self.parts, self.frameworks))
 
     def entries(self, shape: str, cell: str) -> list[Entry]:
@@ -49,7 +50,7 @@ class Settings:
         return list(dict.fromkeys((name, phase) for phase, names in sides for name in names))
 
 
-def measure(settings: Settings, file: Path) -> None:
+def measure(settings: NativeSettings, file: Path) -> None:
     """Record the environment, then a line for each candidate, model and launch."""
     rng, lines = random.Random(settings.seed), JsonLines(file)
     models = [(s, c) for s in settings.shapes for c in settings.cells if settings.entries(s, c)]
@@ -62,7 +63,7 @@ def measure(settings: Settings, file: Path) -> None:
                 lines.append({"launch": number, **record})
 
 
-def environment(settings: Settings) -> dict[str, Any]:
+def environment(settings: NativeSettings) -> dict[str, Any]:
     """The settings, the machine and the versions."""
     return {
         "settings": asdict(settings),
@@ -76,7 +77,7 @@ def environment(settings: Settings) -> dict[str, Any]:
 
 
 def launch(
-    settings: Settings, models: Sequence[tuple[str, str]], log: IO[bytes], rng: random.Random
+    settings: NativeSettings, models: Sequence[tuple[str, str]], log: IO[bytes], rng: random.Random
 ) -> Iterator[dict[str, Any]]:
     """A record of each candidate at each model, from fresh processes."""
     processors = machine.cpus()[: settings.threads]

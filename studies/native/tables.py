@@ -10,18 +10,17 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from studies.native.comparisons import PARTS, Comparison, comparisons
 from studies.native.problem import SHAPES
-from studies.native.ratio import LOSS_TOLERANCE, loss_error, paired_ratio, verdict
+from studies.native.ratio import LOSS_TOLERANCE, NO_TARGET, loss_error, paired_ratio, verdict
 
 NUMBERS = ("ours, ms", "base, ms", "ratio", "interval", "target", "losses apart")
 COLUMNS = ("shape", "cell", "phase", "ours", "base", *NUMBERS, "verdict")
 VERDICTS = ("PASS", "MISSED", "unclear", "not comparable")
-NO_TARGET = "—"
 Record = Mapping[str, Any]
 Row = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Side:
+class CandidateRecords:
     """A candidate at one model: its record of each launch."""
 
     name: str
@@ -59,7 +58,9 @@ def comparison_rows(
             for comparison in comparisons(shape, cell, settings["parts"], settings["frameworks"]):
                 tested, base = (
                     [
-                        Side(name, by_candidate.get((shape, cell, comparison.phase, name), {}))
+                        CandidateRecords(
+                            name, by_candidate.get((shape, cell, comparison.phase, name), {})
+                        )
                         for name in names
                     ]
                     for names in (comparison.tested, comparison.base)
@@ -70,7 +71,10 @@ def comparison_rows(
 
 
 def _row(
-    comparison: Comparison, tested: Sequence[Side], base: Sequence[Side], rng: np.random.Generator
+    comparison: Comparison,
+    tested: Sequence[CandidateRecords],
+    base: Sequence[CandidateRecords],
+    rng: np.random.Generator,
 ) -> Row:
     row = {
         "phase": comparison.phase,
@@ -123,11 +127,11 @@ def _target(comparison: Comparison) -> Row:
     return {"target": NO_TARGET if comparison.target is None else f"{sign} {comparison.target:g}"}
 
 
-def _names(sides: Sequence[Side]) -> str:
+def _names(sides: Sequence[CandidateRecords]) -> str:
     return " or ".join(side.name for side in sides)
 
 
-def _fastest(side: Side, sides: Sequence[Side]) -> str:
+def _fastest(side: CandidateRecords, sides: Sequence[CandidateRecords]) -> str:
     timed = sum(bool(other.timed) for other in sides)
     return side.name if len(sides) == 1 else f"{side.name} (fastest of {timed})"
 
@@ -136,8 +140,8 @@ def markdown(environment: Record, rows: Sequence[Row]) -> str:
     """The environment, then each part with the number of its verdicts."""
     parts = [_origin(environment)]
     for part, claim in PARTS.items():
-        if of_part := [row for row in rows if row["part"] == part]:
-            parts += [f"## {part}: {claim}", _verdict_counts(of_part), _table(of_part)]
+        if part_rows := [row for row in rows if row["part"] == part]:
+            parts += [f"## {part}: {claim}", _verdict_counts(part_rows), _table(part_rows)]
     return "\n\n".join(parts) + "\n"
 
 

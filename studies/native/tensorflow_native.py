@@ -7,6 +7,7 @@ from studies.native.problem import Call, Problem
 
 
 def step(problem: Problem) -> Call:
+    """One update: the loss mse, its gradients and Keras' Adam, in one graph."""
     import tensorflow as tf
 
     model, optimiser = sequential(problem), adam(problem)

@@ -8,6 +8,7 @@ from typing import Any
 
 
 def serve(parent: int, processors: set[int], device: str) -> None:
+    """Answer calls on these processors until the parent closes the pipe."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors)  # before NumPy starts its threads
     from bench.run.worker import die_with, take_over_output

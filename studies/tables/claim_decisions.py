@@ -25,8 +25,8 @@ COLUMNS = ("claim", "first", "second", "by", "seeds", "better", "p", "here")
 
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """Learning records by the setting of a claim: the experiment's name and the cell."""
-Outcome = tuple[float, float]
-"""What ranks a seed, compared in this order; smaller is better."""
+RankKey = tuple[float, float]
+"""Two numbers that rank a seed, the first before the second; smaller is better."""
 
 
 def complete_claims(
@@ -44,7 +44,7 @@ def claims_table(claims: Sequence[Claim], records: Records, count: int) -> str:
     """A row for each claim. `count` is the number of claims that the study makes, with those that
     are not measured yet: Holm's correction counts them all."""
     rng = np.random.default_rng(SEED)
-    samples = [_outcomes(claim, records) for claim in claims]
+    samples = [_rank_keys(claim, records) for claim in claims]
     results = [superiority(first, second, rng) for first, second in samples]
     p_values = [p for _, p in results] + [1.0] * (count - len(results))
     corrected = multipletests(p_values, LEVEL, "holm")[1]
@@ -72,20 +72,20 @@ def _decision(share: float, p: float) -> str:
     return "holds" if share > 0.5 else "the opposite holds"
 
 
-def _outcomes(claim: Claim, records: Records) -> tuple[list[Outcome], list[Outcome]]:
-    """What ranks the seeds of the two settings."""
+def _rank_keys(claim: Claim, records: Records) -> tuple[list[RankKey], list[RankKey]]:
+    """The keys that rank the seeds of the two settings."""
     rank = {UPDATES: _by_updates, SOLVED: _by_solved, SCORE: _by_score}[claim.criterion]
     return [rank(r) for r in records[claim.better]], [rank(r) for r in records[claim.worse]]
 
 
-def _by_updates(record: Record) -> Outcome:
+def _by_updates(record: Record) -> RankKey:
     updates = updates_to_solve(record)
     return updates, final_score(record) if math.isinf(updates) else 0.0
 
 
-def _by_solved(record: Record) -> Outcome:
+def _by_solved(record: Record) -> RankKey:
     return float(math.isinf(updates_to_solve(record))), 0.0
 
 
-def _by_score(record: Record) -> Outcome:
+def _by_score(record: Record) -> RankKey:
     return final_score(record), 0.0

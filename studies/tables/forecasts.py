@@ -35,9 +35,10 @@ class SeriesScores:
         return classical_scores(self.records[0].metrics, self.measure)
 
     def classical_text(self, method: str, measure: str) -> str:
+        """The score of a classical method by a measure; a dash where there is none."""
         return _number_text(self.classical.get(method, {}).get(measure))
 
-    def of_cell(self, cell: str) -> list[Record]:
+    def cell_records(self, cell: str) -> list[Record]:
         """The records of the main backend with this cell."""
         main = (r for r in self.records if r.case["backend"] == self.main_backend)
         return [record for record in main if record.case["cell"] == cell]
@@ -50,18 +51,18 @@ def forecast_tables(
     cells = list(dict.fromkeys(cell for experiment in experiments for cell in experiment.cells))
     series = _series(study, experiments, learning)
     methods = list(dict.fromkeys(method for entry in series for method in entry.classical))
-    parts = [_scores(series, methods, cells)]
+    blocks = [_scores(series, methods, cells)]
     if METHOD_TO_BEAT in methods:
         title = f"Seeds whose score at the end is below that of the {METHOD_TO_BEAT}"
-        parts += [title, _seeds_that_beat(series, cells)]
+        blocks += [title, _seeds_that_beat(series, cells)]
     if rows := _other_measures(series, methods, cells):
         alignment = ["left", "left", *["right"] * (len(methods) + len(cells))]
         columns = ["series", "measure", *methods, *cells]
-        parts += [
+        blocks += [
             "The same forecasts by other measures, medians over seeds",
             pipe_table(rows, columns, alignment),
         ]
-    return parts
+    return blocks
 
 
 def _series(
@@ -71,14 +72,18 @@ def _series(
     for experiment in experiments:
         records.setdefault(experiment.series, []).extend(learning[experiment.name])
     return [
-        SeriesScores(name, of_series, study.main_backend) for name, of_series in records.items()
+        SeriesScores(name, series_records, study.main_backend)
+        for name, series_records in records.items()
     ]
 
 
 def _scores(series: Sequence[SeriesScores], methods: Sequence[str], cells: Sequence[str]) -> str:
     rows = [
         [entry.name, *(entry.classical_text(method, entry.measure) for method in methods)]
-        + [range_text([final_score(record) for record in entry.of_cell(cell)]) for cell in cells]
+        + [
+            range_text([final_score(record) for record in entry.cell_records(cell)])
+            for cell in cells
+        ]
         + [_other_backends(entry) or DASH]
         for entry in series
     ]
@@ -88,7 +93,7 @@ def _scores(series: Sequence[SeriesScores], methods: Sequence[str], cells: Seque
 
 def _seeds_that_beat(series: Sequence[SeriesScores], cells: Sequence[str]) -> str:
     rows = [
-        [entry.name, *(_share_below(entry.of_cell(cell), limit) for cell in cells)]
+        [entry.name, *(_share_below(entry.cell_records(cell), limit) for cell in cells)]
         for entry in series
         if (limit := entry.classical.get(METHOD_TO_BEAT, {}).get(entry.measure)) is not None
     ]
@@ -105,7 +110,7 @@ def _other_measures(
     """A row for each series and each measure that does not decide."""
     return [
         [entry.name, measure, *(entry.classical_text(method, measure) for method in methods)]
-        + [_median_text(entry.of_cell(cell), measure) for cell in cells]
+        + [_median_text(entry.cell_records(cell), measure) for cell in cells]
         for entry in series
         for measure in dict.fromkeys(name for scores in entry.classical.values() for name in scores)
         if measure != entry.measure

@@ -30,12 +30,12 @@ def grid_tables(study: Study, records: Records) -> str:
         name: [record for record in group if record.case["backend"] == study.main_backend]
         for name, group in records.items()
     }
-    parts = []
+    blocks = []
     for group in dict.fromkeys(experiment.group for experiment in study.experiments):
         measured = [e for e in study.experiments if e.group == group and records.get(e.name)]
         if measured:
-            parts += [group, _grid(measured, records)]
-    return "\n\n".join([*([LEGEND] if parts else []), *parts, *_claims(study, records)]) + "\n"
+            blocks += [group, _grid(measured, records)]
+    return "\n\n".join([*([LEGEND] if blocks else []), *blocks, *_claims(study, records)]) + "\n"
 
 
 def _claims(study: Study, records: Records) -> list[str]:

@@ -28,15 +28,15 @@ def markdown(study: Study, records: Mapping[str, Sequence[Record]]) -> str:
         return grid_tables(study, records)
     learning = {name: [r for r in rs if r.probe == "learning"] for name, rs in records.items()}
     measured = [experiment for experiment in study.experiments if learning.get(experiment.name)]
-    parts = []
+    blocks = []
     for group in dict.fromkeys(experiment.group for experiment in measured):
         members = [experiment for experiment in measured if experiment.group == group]
-        parts.append(f"{group}: {study.sources[group]}" if group in study.sources else group)
+        blocks.append(f"{group}: {study.sources[group]}" if group in study.sources else group)
         if members[0].series:
-            parts += forecast_tables(study, members, learning)
+            blocks += forecast_tables(study, members, learning)
         else:
-            parts += published_tables(study, members, learning)
-    return "\n\n".join(parts) + "\n"
+            blocks += published_tables(study, members, learning)
+    return "\n\n".join(blocks) + "\n"
 
 
 def failed_cases(records: Sequence[Record]) -> list[Record]:

@@ -75,11 +75,11 @@ def _rows(
 ) -> Iterator[Sequence[str]]:
     """A row for each published figure, and one for each cell without any."""
     for cell in experiment.cells:
-        of_cell = [record for record in records if record.case["cell"] == cell]
-        if of_cell:
+        cell_records = [record for record in records if record.case["cell"] == cell]
+        if cell_records:
             figures = [figure for figure in experiment.published if figure.cell == cell]
-            for figure in figures or [_unpublished(cell, of_cell)]:
-                yield [experiment.name, cell, *_columns(study, figure, of_cell)]
+            for figure in figures or [_unpublished(cell, cell_records)]:
+                yield [experiment.name, cell, *_columns(study, figure, cell_records)]
 
 
 def _unpublished(cell: str, records: Sequence[Record]) -> PublishedFigure:

@@ -30,10 +30,10 @@ class Series:
     """A series and its split: `[:train]` is the training part, `[train:end]` the test part.
 
     `module` is the package that ships it, None if it needs none; `digest` the sha256 of the values
-    as little-endian float64, None for the user's own. `period` is that of the seasonal forecast,
-    in steps. `season` is the lag of the forecast whose error MASE divides by. `variance` divides
-    the squared error (None: the variance of the test part). `taps` are the lags of a classical
-    embedding. With `log` the logarithm of the series is forecast.
+    as little-endian float64, None for the user's own. `period` is the period of the seasonal
+    forecast, in steps. `season` is the lag of the forecast whose error MASE divides by. `variance`
+    divides the squared error (None: the variance of the test part). `taps` are the lags of a
+    classical embedding. With `log` the logarithm of the series is forecast.
     """
 
     name: str

@@ -26,7 +26,7 @@ def check_lengths(series: Series, *, length: int, horizon: int, ahead: int, peri
 def check_changes(series: Series, unit: float) -> None:
     """Raise `ValueError` if the values to learn from or to forecast never change.
 
-    `unit` is that of the windows: zero if the network would only ever have to answer zero.
+    `unit` is the unit of the windows: zero if zero is the right answer for every window.
     """
     if not unit:
         raise ValueError(

@@ -37,7 +37,7 @@ POINT_WORDS = ("year", "time", "date", "datetime", "timestamp", "ds", "unix", "e
 RISING_SHARE = 0.9
 """Numbers are points in time if the last word of their heading is one of these and no other word
 counts units, as in `day_of_year`. If the heading has other words, this share of the steps must not
-fall, as those of `travel_time` do."""
+fall: the steps of `travel_time` do."""
 UNIT_WORDS = ("month", "quarter", "week", "day", "hour", "minute")
 COUNTING_SHARE = 0.8
 """Numbers under one of these headings are points in time if they count from 0 or 1, without
@@ -163,7 +163,7 @@ def _date_fault(times: Array, day_parts: Sequence[Sequence[str]]) -> Disorder | 
 def _parts_fault(columns: Sequence[Sequence[str]]) -> Disorder | None:
     """The first fault of dates whose year, month, … are in a column each.
 
-    Falls at equal distances are none, as those of a fiscal year are.
+    Falls at equal distances are no fault: the months of a fiscal year fall like that.
     """
     rows = [*zip(*columns, strict=True)]
     if not all(is_number(cell) for cells in rows for cell in cells if cell):

@@ -15,8 +15,8 @@ def forecast_scores(
     - `nmse`: the mean squared error over `variance`;
     - `nrmse`: its root;
     - `rmse`: the root of the mean squared error;
-    - `mase`: the mean absolute error over that of the value `season` steps before on the
-      training part (Hyndman & Koehler 2006), infinite if that is never wrong;
+    - `mase`: the mean absolute error, divided by the error on the training part of a forecast that
+      repeats the value `season` steps before (Hyndman & Koehler 2006); infinite if that is zero;
     - `smape`: 200 |error| / (|forecast| + |actual|), in per cent (Makridakis & Hibon 2000).
     """
     error = np.abs(forecast - actual)

@@ -1,6 +1,6 @@
 """Whether points in time go forwards, one step at a time.
 
-Times `(rows,)` of dates are in seconds, those of numbers in any unit. Comparisons with NaN are
+Times `(rows,)` are in seconds for dates, and in any unit for numbers. Comparisons with NaN are
 false, so a time that could not be read is not a fault here.
 """
 
@@ -20,7 +20,7 @@ or if more than half of at least three distances between them are equal."""
 
 @dataclass(frozen=True)
 class Clock:
-    """What the points in time are called, and which of several regular breaks is too long.
+    """How messages call the points in time, and when one of several regular breaks is too long.
 
     Such a break is a gap if it is longer than `longest_break` median breaks and than `holidays`:
     the nights of a market last 17 hours, its holidays ten days.

@@ -17,7 +17,8 @@ LaunchTimes = Mapping[tuple[str, str], Sequence[float]]
 
 
 def launch_times(records: Iterable[Record]) -> dict[tuple[str, str], list[float]]:
-    """The times of one side, without those of a row and phase in which one is not a time."""
+    """The times of one side, by row and phase. If one time is not finite, the row's phase is left
+    out."""
     times: dict[tuple[str, str], list[float]] = {}
     for row in measured_rows(assign_run(records, "")):
         for record in row.measured("speed"):

@@ -20,7 +20,7 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
             "base": _figure(finding.base, finding.unit),
             "head": _figure(finding.head, finding.unit),
             "change": DASH if finding.ratio is None else format_change(finding.ratio),
-            "95%": format_interval(finding),
+            "95%": format_change_interval(finding),
             "pairs": str(finding.pairs) if finding.pairs else DASH,
             "reason": finding.reason,
         }
@@ -38,7 +38,7 @@ def describe(finding: Finding) -> str:
     """The verdict, change, interval and reason in one line."""
     change = ""
     if finding.ratio is not None:
-        change = f", {format_change(finding.ratio)} ({format_interval(finding)})"
+        change = f", {format_change(finding.ratio)} ({format_change_interval(finding)})"
     return f"{finding.verdict}{change}" + (f": {finding.reason}" if finding.reason else "")
 
 
@@ -47,7 +47,7 @@ def format_change(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.1f}%"
 
 
-def format_interval(finding: Finding) -> str:
+def format_change_interval(finding: Finding) -> str:
     """`-1.0 to +4.2%`, and a dash where there is no interval."""
     if finding.low is None or finding.high is None:
         return DASH

@@ -14,4 +14,4 @@ DROPPED_FIRST = ("pairs", "head", "base", "95%")
 def print_findings(findings: Sequence[Finding], about: Sequence[str]) -> None:
     """Print the lines about the sides, the notable findings, and the conclusion."""
     frame = findings_frame(notable_findings(findings))
-    print_frame(about, frame, conclusion(findings), spare=DROPPED_FIRST)
+    print_frame(about, frame, conclusion(findings), expendable=DROPPED_FIRST)
