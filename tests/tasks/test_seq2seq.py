@@ -88,8 +88,8 @@ def test_share_of_wrong_sequences_does_not_depend_on_teacher_forcing() -> None:
         session.step(*task.sample(batches))
         free = session.predict(x)
         wrong = task.scores(free, y)["wrong"]
-    run = numpy_backend._run(session.decoder, session._taught(y), session._encode(x).finals, None)
-    forced = session._read(run)[1]
+    network = session.network
+    _, forced = network.read_out(network.decode(network.encode(x).final_states, y))
     assert not np.allclose(forced, free)
     assert task.scores(forced, y)["wrong"] == wrong > 0.2
 
