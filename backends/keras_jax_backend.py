@@ -3,7 +3,7 @@ whose readout, losses and optimiser (Optax) they share."""
 
 from backends import _jax
 from backends._keras.engine import SUPPORTS_ON_JAX_AND_TORCH, compute_with
-from bench.spec import ModelSpec, Params, Session, Training, Unsupported
+from bench.spec import ModelSpec, Params, Session, Training
 
 REQUIRES = (*_jax.REQUIRES, "keras")
 SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
@@ -21,9 +21,7 @@ def unavailable(device: str) -> str | None:
 def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
 ) -> Session:
-    SUPPORTS.check(spec)
-    if reason := unavailable(device):
-        raise Unsupported(reason)
+    _jax.check(SUPPORTS, spec, unavailable(device))
     compute_with("jax")
     from backends._jax.session import JaxSession
     from backends._jax.stack import Stack

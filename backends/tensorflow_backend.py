@@ -17,7 +17,7 @@ def expected_path(spec: ModelSpec, device: str) -> str:
         return "matmul"
     if device == "cpu" or not keras_has_cudnn(spec):
         return "while_loop"
-    # A decoder that reads what it wrote runs in Keras' loop on every device.
+    # A decoder that reads its own outputs runs in Keras' loop on every device.
     return "cudnn+while_loop" if spec.decoder else "cudnn"
 
 

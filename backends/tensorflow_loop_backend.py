@@ -1,6 +1,6 @@
 """TensorFlow's own operations: each cell and its backward pass written out in a tf.while_loop.
 
-Readout, losses and optimiser are Keras', and a decoder that reads what it wrote steps through
+Readout, losses and optimiser are Keras', and a decoder that reads its own outputs steps through
 Keras' cells.
 """
 

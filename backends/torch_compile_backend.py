@@ -5,10 +5,10 @@ from shutil import which
 from typing import Any
 
 from backends import _torch
-from bench.spec import ModelSpec, Params, Session, Supports, Training, Unsupported
+from bench.spec import DTYPES, ModelSpec, Params, Session, Supports, Training, Unsupported
 
 REQUIRES = ("torch",)
-SUPPORTS = Supports(dtypes=_torch.DTYPES, decoder=True, generation=True)
+SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 
 environment, devices, settings = _torch.environment, _torch.devices, _torch.settings
 peak_memory, reset_peak_memory = _torch.peak_memory, _torch.reset_peak_memory

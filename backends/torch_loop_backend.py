@@ -4,10 +4,10 @@ gru with reset_before, which PyTorch lacks, is written out."""
 from typing import Any
 
 from backends import _torch
-from bench.spec import CELLS, ModelSpec, Params, Session, Supports, Training
+from bench.spec import CELLS, DTYPES, ModelSpec, Params, Session, Supports, Training
 
 REQUIRES = ("torch",)
-SUPPORTS = Supports(dtypes=_torch.DTYPES, decoder=True, generation=True)
+SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 
 environment, devices, unavailable = _torch.environment, _torch.devices, _torch.unavailable
 settings = _torch.settings

@@ -3,11 +3,11 @@
 from typing import Any
 
 from backends import _torch
-from bench.spec import CELLS, Limit, ModelSpec, Params, Session, Supports, Training
+from bench.spec import CELLS, DTYPES, Limit, ModelSpec, Params, Session, Supports, Training
 
 REQUIRES = ("torch",)
 SUPPORTS = Supports(
-    dtypes=_torch.DTYPES,
+    dtypes=DTYPES,
     gru=("reset_after",),
     decoder=True,
     generation=True,

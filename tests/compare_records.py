@@ -130,12 +130,14 @@ def evidence(
     return build_evidence(BothSides(base_side, head_side), live=live)
 
 
-def judged(base: Iterable[Record], head: Iterable[Record], **more: Any) -> list[Finding]:
-    return judge(evidence(base, head, **more), RULE)
+def judged(base: Iterable[Record], head: Iterable[Record], **options: Any) -> list[Finding]:
+    return judge(evidence(base, head, **options), RULE)
 
 
-def judged_row(base: Sequence[Record], head: Sequence[Record], **more: Any) -> dict[str, Finding]:
+def judged_row(
+    base: Sequence[Record], head: Sequence[Record], **options: Any
+) -> dict[str, Finding]:
     """The findings on the only row, by check, with a control that did not change."""
-    findings = judged(with_control(base), with_control(head), **more)
+    findings = judged(with_control(base), with_control(head), **options)
     assert len({finding.check for finding in findings}) == len(findings)
     return {finding.check: finding for finding in findings}

@@ -19,17 +19,17 @@ def python_with(folder: Path, **variables: str) -> Path:
     return path
 
 
-def compare(root: Path, *arguments: str | Path, **more: Any) -> Any:
+def compare(root: Path, *arguments: str | Path, **options: Any) -> Any:
     """Run a small comparison into `root / "c"`."""
     small = ("--cells", "lstm", "--threads", "1", "--pairs", "6", "--excluded", "0.5")
-    return bench("compare", *small, *arguments, "--results-dir", root, "--run-id", "c", **more)
+    return bench("compare", *small, *arguments, "--results-dir", root, "--run-id", "c", **options)
 
 
-def compare_with_fault(root: Path, fault: str, *arguments: str | Path, **more: Any) -> Any:
+def compare_with_fault(root: Path, fault: str, *arguments: str | Path, **options: Any) -> Any:
     """Compare a backend without a fault, as the base, with one that has it."""
     sound, faulty = python_with(root, INJECT="nothing"), python_with(root, INJECT=fault)
     sides = ("--base-python", sound, "--head-python", faulty, "--backends", INJECTED)
-    return compare(root, *sides, *arguments, **more)
+    return compare(root, *sides, *arguments, **options)
 
 
 def verdicts(root: Path) -> dict[str, str]:

@@ -61,12 +61,12 @@ def cell(spec: ModelSpec, p: Params, x: Any, state: State) -> State:
     return ((1 - z) * n + z * h,)
 
 
-def hold(new: State, old: State, running: Array) -> State:
+def hold(after: State, before: State, is_real: Array) -> State:
     """The state after a step: beyond the end of a sequence it is the one before the step."""
-    return tuple(np.where(running, n, o) for n, o in zip(new, old, strict=True))
+    return tuple(np.where(is_real, a, b) for a, b in zip(after, before, strict=True))
 
 
-def running(t: int, lengths: Array, reverse: bool) -> Array:
+def is_real(t: int, lengths: Array, reverse: bool) -> Array:
     """Which sequences of the batch have a real step t."""
     return t < lengths
 
@@ -86,7 +86,7 @@ def final(states: list[Any], reverse: bool, lengths: Array) -> Any:
     return states[0] if reverse else states[-1]
 
 
-def token(t: int) -> float:
+def begin_flag(t: int) -> float:
     """The decoder's last input feature: 1 at the first step."""
     return 1.0 if t == 0 else 0.0
 
@@ -96,8 +96,8 @@ def feed(target: Any, output: Any) -> Any:
     return output if target is None else target
 
 
-def taught(spec: ModelSpec, y: Array) -> Array:
-    """Targets as teacher forcing shows them: classes one-hot, missing targets as zeros."""
+def teacher_forcing(spec: ModelSpec, y: Array) -> Array:
+    """Targets as the decoder reads them in training: classes one-hot, missing targets as zeros."""
     if spec.loss == "mse":
         return np.nan_to_num(y)
     return np.concatenate([np.eye(spec.outputs), np.zeros((1, spec.outputs))])[y]
@@ -135,13 +135,13 @@ class Rules:
 
     cell: Callable[..., State] = cell
     hold: Callable[..., State] = hold
-    running: Callable[..., Array] = running
+    is_real: Callable[..., Array] = is_real
     start: Callable[..., State] = start
     below: Callable[..., Any] = below
     final: Callable[..., Any] = final
-    token: Callable[..., float] = token
+    begin_flag: Callable[..., float] = begin_flag
     feed: Callable[..., Any] = feed
-    taught: Callable[..., Array] = taught
+    teacher_forcing: Callable[..., Array] = teacher_forcing
     loss: Callable[..., Any] = loss
     clip: Callable[..., dict[str, Array]] = clip
     adam: Callable[..., Array] = adam
@@ -233,18 +233,18 @@ def direction(
     for t in reversed(range(len(steps))) if reverse else range(len(steps)):
         h, *rest = rules.cell(spec, p, steps[t], state)
         h = h if perturbation is None else h + perturbation[..., t, :]
-        state = rules.hold((h, *rest), state, rules.running(t, lengths, reverse)[:, None])
+        state = rules.hold((h, *rest), state, rules.is_real(t, lengths, reverse)[:, None])
         hidden[t] = state[0]
     return hidden, state
 
 
 def decode(rules: Rules, spec: ModelSpec, p: Params, state: list[State], targets: Any) -> Any:
-    """The outputs `(…, batch, decoder, outputs)` of the second stack, which reads what was written
-    before."""
+    """The outputs `(…, batch, decoder, outputs)` of the second stack, which reads its previous
+    outputs or targets."""
     batch, outputs = state[0][0].shape[-2], []
     previous: Any = np.zeros((batch, spec.outputs))
     for t in range(spec.decoder):
-        begin = np.full((*previous.shape[:-1], 1), rules.token(t))
+        begin = np.full((*previous.shape[:-1], 1), rules.begin_flag(t))
         step = [np.concatenate([previous, begin], axis=-1)]
         top, state = stack(rules, spec, "decoder.", p, step, np.full(batch, 1), state)
         output = times(top[0], p["readout.w"]) + p["readout.b"][..., None, :]
@@ -309,7 +309,9 @@ class Definition:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported("only a model of one direction without a decoder can go on")
+            raise Unsupported(
+                "only a model of one direction without a decoder can go on from a state"
+            )
         result = self._run(x, None, state)
         final = tuple(np.stack(arrays) for arrays in zip(*result.final_states, strict=True))
         return np.asarray(result.prediction), final if self.spec.cell == "lstm" else final[0]
@@ -332,7 +334,7 @@ class Definition:
         )
 
     def _loss(self, p: Params, x: Any, y: Any, lengths: Any, perturbation: Any = None) -> Any:
-        targets = self.rules.taught(self.spec, y) if self.spec.decoder else None
+        targets = self.rules.teacher_forcing(self.spec, y) if self.spec.decoder else None
         result = self._run(x, lengths, None, p, targets=targets, perturbation=perturbation)
         return self.rules.loss(self.spec, result.prediction, y)
 

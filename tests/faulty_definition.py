@@ -68,7 +68,7 @@ class _SessionWith:
         return self.methods.get(name) or getattr(self.session, name)
 
 
-def reading(change: Callable[[str, Any], Any]) -> Any:
+def with_changed_weights(change: Callable[[str, Any], Any]) -> Any:
     """An adapter whose cell changes each weight that it reads. `change` takes the last part of
     its name (`w`, `u`, `b` or `b_hn`) and its value."""
 
@@ -119,12 +119,12 @@ def update_gate_reversed(spec: ModelSpec, p: Params, x: Any, state: State) -> St
     return definition.cell(spec, {**p, **weights}, x, state)
 
 
-def state_never_held(new: State, old: State, running: Array) -> State:
-    return new
+def state_never_held(after: State, before: State, is_real: Array) -> State:
+    return after
 
 
-def only_h_held(new: State, old: State, running: Array) -> State:
-    return (*definition.hold(new[:1], old[:1], running), *new[1:])
+def only_h_held(after: State, before: State, is_real: Array) -> State:
+    return (*definition.hold(after[:1], before[:1], is_real), *after[1:])
 
 
 def one_step_too_far(t: int, lengths: Array, reverse: bool) -> Array:
@@ -145,8 +145,8 @@ def states_by_direction_first(
     return states[number * (len(states) // directions) + layer]
 
 
-def backward_handed_over_first(parts: Sequence[Any]) -> Any:
-    return definition.below(parts[::-1])
+def backward_direction_first(directions: Sequence[Any]) -> Any:
+    return definition.below(directions[::-1])
 
 
 def last_step_for_both_directions(states: list[Any], reverse: bool, lengths: Array) -> Any:

@@ -6,6 +6,7 @@ from statistics import median
 from typing import NamedTuple
 
 from published_studies import published
+from quotes import table_cells
 
 from bench.records.record import Record
 from studies.agreement.pairs import Pairs, find_pairs
@@ -78,8 +79,7 @@ def learned(experiment: str, cell: str) -> Learned:
 def table_rows(study: str) -> list[list[str]]:
     """The texts in all rows of the tables of a study."""
     text = markdown(published(study).study, published(study).by_experiment)
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return [table_cells(line) for line in text.splitlines() if line.startswith("|")]
 
 
 def verdicts() -> list[str]:

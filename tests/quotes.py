@@ -1,10 +1,15 @@
-"""Compares the figures that a page quotes with the records."""
+"""Read documents: the cells of their tables, and the figures that they quote from records."""
 
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 NUMBER = re.compile(r"(?<![A-Za-z\d])(?:\d[\d,.]*\d|\d)")
+
+
+def table_cells(line: str) -> list[str]:
+    """The texts in a row of a Markdown table."""
+    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 class Page:

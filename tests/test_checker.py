@@ -11,7 +11,7 @@ import faulty_definition
 import numpy as np
 import pytest
 from conformance import check, problem
-from faulty_definition import reading, with_gradients_of, with_methods, with_rules
+from faulty_definition import with_changed_weights, with_gradients_of, with_methods, with_rules
 from test_conformance import Combination, decoders, matrix
 
 from backends import numpy_backend
@@ -50,22 +50,25 @@ W, U, B = (f"d layers.0.forward.{name}" for name in "wub")
 
 FAULTS = {
     "the first two gates swapped": Fault(
-        reading(faulty_definition.first_two_gates_swapped),
+        with_changed_weights(faulty_definition.first_two_gates_swapped),
         (*OUTPUT, *RAGGED, *STATES, W, U, B, "d x"),
         ("layers.0.forward.w as given",),
     ),
     "the gates of the gru swapped": Fault(
-        reading(faulty_definition.first_two_gates_swapped), (*OUTPUT, W, U, B), (), GRU
+        with_changed_weights(faulty_definition.first_two_gates_swapped), (*OUTPUT, W, U, B), (), GRU
     ),
     "the update gate the other way round": Fault(
         with_rules(cell=faulty_definition.update_gate_reversed), (*OUTPUT, W, U, B), (), GRU
     ),
     "recurrent weights transposed": Fault(
-        reading(faulty_definition.recurrence_transposed), (*OUTPUT, W, U, B)
+        with_changed_weights(faulty_definition.recurrence_transposed), (*OUTPUT, W, U, B)
     ),
-    "no bias": Fault(reading(faulty_definition.without("b")), (*OUTPUT, B)),
+    "no bias": Fault(with_changed_weights(faulty_definition.without("b")), (*OUTPUT, B)),
     "no recurrent bias b_hn": Fault(
-        reading(faulty_definition.without("b_hn")), (*OUTPUT, "d layers.0.forward.b_hn"), (), GRU
+        with_changed_weights(faulty_definition.without("b_hn")),
+        (*OUTPUT, "d layers.0.forward.b_hn"),
+        (),
+        GRU,
     ),
     "reset before in place of after": Fault(
         with_rules(cell=faulty_definition.other_gru_variant),
@@ -83,10 +86,10 @@ FAULTS = {
         with_rules(hold=faulty_definition.state_never_held), (*RAGGED, f"{W}, ragged"), OUTPUT
     ),
     "one step read beyond the end": Fault(
-        with_rules(running=faulty_definition.one_step_too_far), RAGGED, (*OUTPUT, *STATES)
+        with_rules(is_real=faulty_definition.one_step_too_far), RAGGED, (*OUTPUT, *STATES)
     ),
     "the backward direction started at the padded end": Fault(
-        with_rules(running=faulty_definition.backward_from_the_padded_end),
+        with_rules(is_real=faulty_definition.backward_from_the_padded_end),
         (*RAGGED, "d layers.0.backward.w, ragged"),
         (*OUTPUT[:4], "d layers.0.backward.w"),
         BOTH,
@@ -112,7 +115,7 @@ FAULTS = {
         BOTH | TWO,
     ),
     "the directions handed to the second layer in the wrong order": Fault(
-        with_rules(below=faulty_definition.backward_handed_over_first),
+        with_rules(below=faulty_definition.backward_direction_first),
         (*OUTPUT[:4], "d layers.1.forward.w"),
         (),
         BOTH | TWO,
@@ -129,13 +132,13 @@ FAULTS = {
         ("loss, ragged", "output, ragged", W, U, "d x"),
     ),
     "no begin token": Fault(
-        with_rules(token=lambda t: 0.0),
+        with_rules(begin_flag=lambda t: 0.0),
         ("output", "loss", "d decoder.layers.0.forward.w"),
         ("hidden states",),
         WRITES,
     ),
     "a begin token at every step": Fault(
-        with_rules(token=lambda t: 1.0), ("output", "loss"), ("hidden states",), WRITES
+        with_rules(begin_flag=lambda t: 1.0), ("output", "loss"), ("hidden states",), WRITES
     ),
     "a decoder fed its own outputs in training": Fault(
         with_rules(feed=lambda target, output: output),
@@ -150,7 +153,7 @@ FAULTS = {
         WRITES | {"loss": "mse"},
     ),
     "a missing label fed as the last class": Fault(
-        with_rules(taught=faulty_definition.missing_label_is_last_class),
+        with_rules(teacher_forcing=faulty_definition.missing_label_is_last_class),
         ("loss", "d decoder.layers.0.forward.w"),
         ("output",),
         WRITES,

@@ -62,7 +62,7 @@ TORCH = ["torch on cpu: not installed"]
         ),
     ],
 )
-def test_backend_that_could_not_run(
+def test_backend_that_could_not_run_counts_if_it_was_requested_or_could_run_before(
     base: list[str], head: list[str], request_: Any, verdicts: list[Verdict]
 ) -> None:
     base_info, info = ({"missing": gaps, "request": request_} for gaps in (base, head))

@@ -105,7 +105,7 @@ def test_pytest_benchmark_compares_the_files_of_two_sides(tmp_path: Path) -> Non
     assert "(1.3" in done.stdout
 
 
-def test_only_the_outputs_import_the_room_of_reports() -> None:
+def test_only_the_outputs_import_the_reports() -> None:
     for file in (ROOT / "bench" / "compare").glob("*.py"):
         imports = [
             n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from conftest import bench_for
+from gate_differences import case_differences
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends._numpy.optimiser import OPTIMISERS
 from bench.gate.difference import Difference
 from bench.gate.drift import gradient_distances, loss_drift, weight_drift
-from bench.gate.parity import compare
 from bench.gate.rounding import FACTOR
 from bench.spec import Training
 from studies import faults
@@ -124,12 +124,8 @@ def test_losses_may_differ_by_each_weight_s_drift_times_its_gradient() -> None:
 
 
 def differences(adapter: object, **settings: object) -> list[Difference]:
-    """The gate's differences for one model, in float32 unless told otherwise."""
-    context = bench_for(adapter, **{"dtype": "float32", **settings})
-    x, y = context.task.sample(context.rng("batches"))
-    model = context.case.model
-    training, weights = context.case.training, context.weights(model)
-    return compare(context, model, training, weights, x, y).differences
+    """The gate's differences for one model, in float32 unless `settings` name another dtype."""
+    return case_differences(bench_for(adapter, **{"dtype": "float32", **settings}))
 
 
 def rejected(adapter: object, **settings: object) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 from conftest import ROOT
-from quotes import Page
+from quotes import Page, table_cells
 
 from bench.analysis.statistics import share_interval
 from studies import gate_rates
@@ -27,16 +27,15 @@ QUICK_RULES = (
 
 def rows(text: str) -> list[list[str]]:
     """The texts in the rows of Markdown tables, without their headings."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    texts = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    texts = [table_cells(line) for line in text.splitlines() if line.startswith("|")]
     rules = [k for k, cells in enumerate(texts) if set("".join(cells)) <= set(":-")]
     return [cells for k, cells in enumerate(texts) if k not in rules and k + 1 not in rules]
 
 
 def test_table_of_the_gate_is_the_one_that_its_records_give() -> None:
     models = JsonLines(GATE / gate_rates.MODELS).read()
-    shown = (GATE / gate_rates.TABLE).read_text()
-    assert shown.strip().endswith(gate_rates.rates_table(models))
+    published = (GATE / gate_rates.TABLE).read_text()
+    assert published.strip().endswith(gate_rates.rates_table(models))
     assert {model["adapter"] for model in models} == {*gate_rates.CORRECT, *gate_rates.FAULTS}
 
 
@@ -75,14 +74,14 @@ def test_table_of_the_guard_is_the_one_that_its_records_give(
     request: pytest.FixtureRequest,
 ) -> None:
     names: Iterable[str] = all_rules() if request.config.getoption("--thorough") else QUICK_RULES
-    made = rows(rules_table(read_streams(GUARD), list(names)))
-    made += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
-    shown = rows((GUARD / "table.md").read_text())
-    assert len(made) == len(list(names)) + 13
-    assert not [row for row in made if row not in shown]
+    computed = rows(rules_table(read_streams(GUARD), list(names)))
+    computed += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
+    published = rows((GUARD / "table.md").read_text())
+    assert len(computed) == len(list(names)) + 13
+    assert not [row for row in computed if row not in published]
     if request.config.getoption("--thorough"):
-        assert made == shown
-    assert {row[0] for row in shown} >= set(all_rules())
+        assert computed == published
+    assert {row[0] for row in published} >= set(all_rules())
 
 
 def test_published_streams_have_the_models_that_would_be_timed_today() -> None:

@@ -132,5 +132,5 @@ def test_copying_lstm_diverges_between_backends_after_five_hundred_updates() -> 
     ]
     assert max(lstm_scores) > 1.2 * min(lstm_scores)
     for pairs in pairs_with_jax("papers").values():
-        own = [pair for pair in pairs if pair.model == ("copy, T = 1000", "lstm")]
-        assert 450 < median(divergence(pair.other, pair.main) for pair in own) < 550
+        of_copying = [pair for pair in pairs if pair.model == ("copy, T = 1000", "lstm")]
+        assert 450 < median(divergence(pair.other, pair.main) for pair in of_copying) < 550

@@ -11,7 +11,8 @@ from running import copy_run
 
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "optax"}
 NEEDED_TO_MEASURE = {
-    *("asyncio", "psutil", "rich", "pandas", "matplotlib", "scipy", "bench.run.runner"),
+    *("asyncio", "psutil", "rich", "pandas", "matplotlib", "scipy", "ruptures"),
+    *("bench.run.runner", "bench.analysis.tables"),
 }
 
 
@@ -27,7 +28,16 @@ def imported_by(*arguments: str | Path) -> set[str]:
     return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
 
 
-@pytest.mark.parametrize("words", [("--help",), ("list", "--help"), ("list",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("list", "--help"),
+        ("list",),
+        ("list", "--limits"),
+        ("list", "adding"),
+    ],
+)
 def test_help_and_list_import_no_framework_and_nothing_that_only_measuring_needs(
     words: tuple[str, ...],
 ) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import bench_for
+from gate_differences import case_differences
 
 from backends import numpy_backend
-from bench.gate.difference import Difference
-from bench.gate.parity import at_odd_sizes, compare, parity
+from bench.gate.parity import at_odd_sizes, parity
 from bench.gate.rounding import to_bfloat16
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
 from studies import faults
@@ -109,17 +109,10 @@ def test_miscompiled_input_gradients_at_one_size_are_found() -> None:
 
 
 def test_float32_is_allowed_what_float32_costs() -> None:
-    differences = own_differences(bench_for("numpy", dtype="float32", cell="gru"))
+    differences = case_differences(bench_for("numpy", dtype="float32", cell="gru"))
     assert all(d.accepted for d in differences)
     assert max(d.error for d in differences) > 1e-9  # it is not float64 by accident
     assert max(d.tolerance for d in differences) < 1e-3
-
-
-def own_differences(context: Any) -> list[Difference]:
-    """The differences of the case's own model."""
-    model, (x, y) = context.case.model, context.task.sample(context.rng("batches"))
-    training, weights = context.case.training, context.weights(model)
-    return compare(context, model, training, weights, x, y).differences
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
@@ -208,4 +201,4 @@ def test_bfloat16_is_allowed_what_rounding_costs(cell: str) -> None:
     transposed = partial(faults.transposed_recurrence, spec)
     for fault in (transposed,) if cell == "rnn" else (swapped, transposed):
         faulty = bench_for(mixed_precision(fault), cell=cell, dtype="bfloat16")
-        assert not all(d.accepted for d in own_differences(faulty))
+        assert not all(d.accepted for d in case_differences(faulty))

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from conftest import ROOT
-from quotes import Page
+from quotes import Page, table_cells
 
 from studies.json_lines import JsonLines
 from studies.native.comparisons import PARTS, comparisons
@@ -35,8 +35,7 @@ def rows() -> list[Row]:
 def claimed_parts() -> dict[str, list[str]]:
     """The rows of the page's table: part → claim, target, met, unclear."""
     lines = [line for line in TEXT.splitlines() if re.match(r"\| [a-e] \|", line)]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    return {part: texts for part, *texts in cells}
+    return {part: texts for part, *texts in map(table_cells, lines)}
 
 
 @pytest.mark.parametrize("part", PARTS)

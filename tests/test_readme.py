@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text()
 DOCS = list((ROOT / "docs").glob("*.md"))
 
 
-def test_the_snippets_work_as_plug_in_files(tmp_path: Path) -> None:
+def test_code_of_the_readme_works_as_plug_in_files(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(# (\w+\.py)\n.*?)```", README, re.DOTALL)
     assert [name for _, name in blocks] == ["echo.py", "mine.py"]
     for text, name in blocks:
@@ -56,22 +56,22 @@ def test_files_that_the_architecture_page_names_exist() -> None:
 
 @cache
 def options() -> set[str]:
-    """All of all commands, and of the programs in `studies`."""
+    """Every option of the command line and of the programs in `studies`."""
     commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
     commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
     commands += [f"-m studies.{name}" for name in ("gate_rates", "guard_rates", "native")]
-    told = [
+    help_texts = [
         subprocess.run(
             [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True
         ).stdout
         for command in commands
     ]
-    assert all(told)
-    return set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(told)))
+    assert all(help_texts)
+    return set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(help_texts)))
 
 
 @pytest.mark.parametrize("marker", ["main job", "tests"])
-def test_the_two_commands_are_where_they_are_looked_for(marker: str) -> None:
+def test_readme_marks_the_commands_of_the_main_job_and_of_the_tests(marker: str) -> None:
     block = re.search(rf"<!-- {marker} -->\n```bash\n(.*)\n```", README)
     assert block
     assert block.group(1).startswith("python3 -m venv .venv && .venv/bin/pip install")
@@ -113,13 +113,13 @@ def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> Non
     assert listed == set(backends.names())
 
 
-def test_the_table_of_tasks_has_every_one_with_its_score_chance_and_threshold() -> None:
+def test_table_of_tasks_has_every_task_with_its_score_chance_and_threshold() -> None:
     shown = (ROOT / "docs/tasks.md").read_text()
     shown = shown.split("<!-- tasks -->")[1].split("<!-- end of tasks -->")[0]
     rows = [tuple(map(str.strip, line.split("|")[1:5])) for line in shown.splitlines()[3:] if line]
     standard = {name: tasks.load(name).PROFILES["standard"] for name in tasks.names()}
-    made = {
+    expected = {
         (f"`{name}`", task.metric, f"{task.chance:.3g}", f"{task.threshold:.3g}")
         for name, task in standard.items()
     }
-    assert set(rows) == made
+    assert set(rows) == expected

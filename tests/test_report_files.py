@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +107,3 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match="file"):
         write_report([run_folder(tmp_path)], three_backends(), ["csv"], tmp_path / "file")
-
-
-def test_command_line_imports_nothing_slow() -> None:
-    slow = ("pandas", "matplotlib", "scipy", "rich", "bench.analysis.tables")
-    code = f"import run_bench, sys; sys.exit(str([m for m in {slow} if m in sys.modules] or ''))"
-    root = Path(__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert done.stderr.strip() == ""

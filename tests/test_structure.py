@@ -103,7 +103,7 @@ def test_named_framework_and_task_are_detected() -> None:
         "import bench.run.run_command, bench.run.worker, bench.report.files, bench.report.terminal",
     ],
 )
-def test_no_framework_is_imported_by(code: str) -> None:
+def test_loading_adapters_tasks_and_commands_imports_no_framework(code: str) -> None:
     code = f"{code}\nimport sys; sys.exit(' '.join({HEAVY!r} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -122,7 +122,7 @@ def test_all_four_frameworks_are_installed(chosen: list[str]) -> None:
     [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
     ids=["lint", "format", "types"],
 )
-def test_the_code_passes(command: list[str]) -> None:
+def test_code_passes_the_linter_the_formatter_and_the_type_checker(command: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from quotes import table_cells
 from study_records import grouped, learning_record, seeds, small_experiment
 
 from bench.records.record import Record
@@ -76,8 +77,7 @@ def test_grid_has_a_row_for_each_setting_and_a_column_for_each_cell() -> None:
     lengths = learning_record(0, None, cell="gru", probe="lengths", **scores)
     text = markdown(GRID, grouped([*records, lengths], *GRID.experiments))
     row = next(line for line in text.splitlines() if line.startswith("| it"))
-    cells = [cell.strip() for cell in row.split("|")[1:-1]]
-    assert cells == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.500, 1.00"]
+    assert table_cells(row) == ["it", "–", "2 of 3, 200", "1 of 3, mse 1.50; 0.500, 1.00"]
 
 
 def test_slower_setting_is_scored_at_an_earlier_update() -> None:

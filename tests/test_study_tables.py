@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from published_studies import NAMES, published
+from quotes import table_cells
 from study_records import grouped, learning_record, small_experiment
 
 from bench.records.record import Record
@@ -30,11 +31,6 @@ def study(*experiments: Experiment, **settings: Any) -> Study:
     """A study whose main backend is `a`."""
     chosen: dict[str, Any] = {"main_backend": "a", "other_backends": (), **settings}
     return Study(about="", experiments=experiments, **chosen)
-
-
-def cells(line: str) -> list[str]:
-    """The texts in a row of a Markdown table."""
-    return [cell.strip() for cell in line.split("|")[1:-1]]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,7 +73,7 @@ def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() 
     ]
     other = [learning_record(k, count, backend="b") for k, count in enumerate([500, 700, 600])]
     text = markdown(study(experiment, other_backends=("b",)), grouped([*main, *other], experiment))
-    assert cells(text.splitlines()[-1]) == [
+    assert table_cells(text.splitlines()[-1]) == [
         *("it", "lstm", "sequences", "900", "1,000 (400–∞)", "100", "3 of 4 (19–99%)"),
         *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
     ]
@@ -176,7 +172,7 @@ def test_forecasts_have_a_row_for_each_series_with_classical_methods_and_all_cel
         "fall": [*falling("gru", [0.0, None, 0.5]), *falling("gru", [0.0, None, 0.5], "b")],
     }
     text = markdown(study(rise, window, fall, other_backends=("b",)), records)
-    rows = [cells(line) for line in text.splitlines() if "|" in line]
+    rows = [table_cells(line) for line in text.splitlines() if "|" in line]
     heads, _, first, second, other_heads, _, measures = rows
     assert heads == [
         "series",

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import bench_for
+from gate_differences import case_differences
 
 from backends import numpy_backend
 from backends._numpy.parameters import FlatParameters
-from bench.gate.difference import Difference
 from bench.gate.parity import compare, parity
 from bench.gate.summation import gradients_in_order, product_in_order, sum_in_order
 from bench.probes.training import norm
@@ -132,13 +132,6 @@ def standing_still(backend: Any, lag: int) -> Any:
     return bench_for(backend, task="memory", cell="lstm", dtype="float32", **size)
 
 
-def differences(context: Any) -> list[Difference]:
-    """The differences of the case's own model."""
-    spec, (x, y) = context.case.model, context.task.sample(context.rng("batches"))
-    weights = context.weights(spec)
-    return compare(context, spec, context.case.training, weights, x, y).differences
-
-
 class SessionInOrder:
     """A session of the reference whose weight gradients are added up in the order that loses
     most, in training too."""
@@ -173,7 +166,7 @@ def test_backends_may_add_up_long_still_sequences_in_order(backend: str, lag: in
 def test_the_worst_order_is_accepted_and_beyond_what_rounding_allows(lag: int) -> None:
     context = standing_still(summing_in_order(), lag)
     assert parity(context).failure is None
-    accepted = differences(context)
+    accepted = case_differences(context)
     least = 2**-23 * (context.task.batch * context.task.time) ** 0.5
     assert next(d.error for d in accepted if d.array == "d layers.0.forward.b") > 2 * least
 
@@ -183,20 +176,22 @@ def test_a_wrong_gradient_is_found_in_both_dtypes_where_sums_in_order_decide(
     name: str, lag: int
 ) -> None:
     context = standing_still(faults.wrong_gradient(name, 1.002), lag)
-    rejected = {d.array for d in differences(context) if not d.accepted}
+    rejected = {d.array for d in case_differences(context) if not d.accepted}
     assert {f"d {name}", f"d {name} in float64"} <= rejected
 
 
 def test_a_fault_that_sums_in_order_hide_in_float32_is_found_in_float64(lag: int) -> None:
     factor = 1.0001 if lag == 280 else 1.0002
     context = standing_still(faults.wrong_gradient("readout.w", factor), lag)
-    rejected = {d.array for d in differences(context) if not d.accepted}
+    rejected = {d.array for d in case_differences(context) if not d.accepted}
     assert "d readout.w in float64" in rejected
     assert all(array.endswith(" in float64") for array in rejected)
 
 
 def test_float32_alone_is_compared_where_sums_in_order_decide_nothing() -> None:
-    accepted = {d.array for d in differences(bench_for("numpy", dtype="float32")) if d.accepted}
+    accepted = {
+        d.array for d in case_differences(bench_for("numpy", dtype="float32")) if d.accepted
+    }
     assert "d readout.w" in accepted
     assert not any(array.endswith(" in float64") for array in accepted)
 

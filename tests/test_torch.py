@@ -216,15 +216,15 @@ def test_loop_computes_the_reset_before_gru() -> None:
     assert gradient_error(session, reference, *batch(spec), LENGTHS) < 1e-9
 
 
-@pytest.mark.parametrize("how", ["disabled", "stance"])
-def test_executed_path_shows_a_compiled_loop_that_runs_eagerly(how: str) -> None:
+@pytest.mark.parametrize("switch", ["disabled", "stance"])
+def test_executed_path_shows_a_compiled_loop_that_runs_eagerly(switch: str) -> None:
     import torch
 
     spec = ModelSpec(cell="lstm", inputs=3, hidden=5, outputs=2, dtype="float64")
     session, reference = sessions("torch-compile", "numpy", spec=spec)
     # TORCH_COMPILE_DISABLE=1 sets the first; the second is PyTorch's own switch to eager mode.
     disabled = torch._dynamo.config.patch(disable=True)
-    with disabled if how == "disabled" else torch.compiler.set_stance("force_eager"):
+    with disabled if switch == "disabled" else torch.compiler.set_stance("force_eager"):
         assert gradient_error(session, reference, *batch(spec)) < 1e-9
         assert session.executed_path() == "python-loop"
 

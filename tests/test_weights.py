@@ -257,8 +257,8 @@ def torch_layer(cell: str, inputs: int, units: int, seed: int) -> dict[str, Any]
     import torch
 
     torch.manual_seed(seed)
-    kinds = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "feedforward": "Linear"}
-    layer = getattr(torch.nn, kinds[cell])(inputs, units)
+    classes = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "feedforward": "Linear"}
+    layer = getattr(torch.nn, classes[cell])(inputs, units)
     arrays = [parameter.detach().numpy() for parameter in layer.parameters()]
     if cell == "feedforward":
         return dict(zip("wb", arrays, strict=True))
@@ -273,8 +273,8 @@ def keras_layer(cell: str, inputs: int, units: int, seed: int) -> dict[str, Any]
     import keras
 
     keras.utils.set_random_seed(seed)
-    kinds = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU", "feedforward": "Dense"}
-    layer = getattr(keras.layers, kinds[cell])(units)
+    classes = {"rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU", "feedforward": "Dense"}
+    layer = getattr(keras.layers, classes[cell])(units)
     layer.build((None, inputs) if cell == "feedforward" else (None, None, inputs))
     w, *u, b = layer.get_weights()
     arrays = {"w": w.T, "b": b} | ({"u": u[0].T} if u else {})
@@ -289,8 +289,8 @@ def keras_layer(cell: str, inputs: int, units: int, seed: int) -> dict[str, Any]
 def flax_layer(cell: str, inputs: int, units: int, seed: int) -> dict[str, Any]:
     from flax import nnx
 
-    kinds = {"rnn": "SimpleCell", "lstm": "LSTMCell", "gru": "GRUCell", "feedforward": "Linear"}
-    layer = getattr(nnx, kinds[cell])(inputs, units, rngs=nnx.Rngs(seed))
+    classes = {"rnn": "SimpleCell", "lstm": "LSTMCell", "gru": "GRUCell", "feedforward": "Linear"}
+    layer = getattr(nnx, classes[cell])(inputs, units, rngs=nnx.Rngs(seed))
     if cell == "feedforward":
         return {"w": layer.kernel[...].T, "b": layer.bias[...]}
     if cell != "lstm":
@@ -313,8 +313,8 @@ def equinox_layer(cell: str, inputs: int, units: int, seed: int) -> dict[str, An
     import equinox
     import jax
 
-    kinds = {"lstm": "LSTMCell", "gru": "GRUCell", "feedforward": "Linear"}
-    layer = getattr(equinox.nn, kinds[cell])(inputs, units, key=jax.random.key(seed))
+    classes = {"lstm": "LSTMCell", "gru": "GRUCell", "feedforward": "Linear"}
+    layer = getattr(equinox.nn, classes[cell])(inputs, units, key=jax.random.key(seed))
     if cell == "feedforward":
         return {"w": layer.weight, "b": layer.bias}
     arrays = {"w": layer.weight_ih, "u": layer.weight_hh, "b": layer.bias}

@@ -12,7 +12,7 @@ from backends._jax.layers import (
     by_layer,
     by_name,
     feedforward,
-    hold_ended,
+    hold_state,
     input_products,
     run_layers,
     step_mask,
@@ -59,9 +59,9 @@ def scan(
     def step(state: Any, inputs: Any) -> Any:
         a, perturbation, mask = inputs
         rounded = {name: value.astype(spec.dtype) for name, value in recurrent.items()}
-        new = add_perturbation(cell(a, *state, **rounded), perturbation)
-        new = hold_ended(tuple(array.astype(spec.dtype) for array in new), state, mask)
-        return new, new[0]
+        after = add_perturbation(cell(a, *state, **rounded), perturbation)
+        after = hold_state(tuple(array.astype(spec.dtype) for array in after), state, mask)
+        return after, after[0]
 
     a = input_products(x, weights, spec.dtype) + weights["b"]
     inputs = (a, perturbation, step_mask(lengths, len(x)))
@@ -69,7 +69,7 @@ def scan(
     return lax.scan(step, initial, inputs, reverse=reverse)
 
 
-# Each function takes a = W x + b `(B, G·H)` and the state `(B, H)`, and returns the new state.
+# Each function takes a = W x + b `(B, G·H)` and the state `(B, H)`, and returns the state after it.
 
 
 def rnn(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
@@ -90,18 +90,18 @@ def lstm(a: Any, h: Any, c: Any, *, u: Any) -> tuple[Any, ...]:
 
 def gru(a: Any, h: Any, *, u: Any, b_hn: Any) -> tuple[Any, ...]:
     """n = tanh(a_n + r∘(U_n h + b_hn)), h' = (1 − z)∘n + z∘h (reset_after)."""
-    ar, az, an = jnp.split(a, 3, axis=1)
-    vr, vz, vn = jnp.split(h @ u.T, 3, axis=1)
-    r, z = sigmoid(ar + vr), sigmoid(az + vz)
-    return ((1 - z) * jnp.tanh(an + r * (vn + b_hn)) + z * h,)
+    a_r, a_z, a_n = jnp.split(a, 3, axis=1)
+    uh_r, uh_z, uh_n = jnp.split(h @ u.T, 3, axis=1)
+    r, z = sigmoid(a_r + uh_r), sigmoid(a_z + uh_z)
+    return ((1 - z) * jnp.tanh(a_n + r * (uh_n + b_hn)) + z * h,)
 
 
 def gru_reset_before(a: Any, h: Any, *, u: Any) -> tuple[Any, ...]:
     """n = tanh(a_n + U_n (r∘h)), h' = (1 − z)∘n + z∘h (Cho et al. 2014)."""
     ends = [2 * h.shape[1]]
-    (a_rz, an), (u_rz, u_n) = jnp.split(a, ends, axis=1), jnp.split(u, ends)
+    (a_rz, a_n), (u_rz, u_n) = jnp.split(a, ends, axis=1), jnp.split(u, ends)
     r, z = jnp.split(sigmoid(a_rz + h @ u_rz.T), 2, axis=1)
-    n = jnp.tanh(an + (r * h) @ u_n.T)
+    n = jnp.tanh(a_n + (r * h) @ u_n.T)
     return ((1 - z) * n + z * h,)
 
 

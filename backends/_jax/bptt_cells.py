@@ -1,9 +1,7 @@
 """The cells of the hand-written backward pass: a step forward and a step backward side by side.
 
 See `backends/_bptt.py` for the words. Here the loop forward saves *factors* on the tape, and the
-loop backward overwrites them with derivatives of the preactivations. In the equations W x is the
-product without b, and dh and dc are the derivatives of the loss with respect to the state after
-the step.
+loop backward overwrites them with derivatives of the preactivations.
 """
 
 from collections.abc import Mapping
@@ -35,7 +33,7 @@ class CellSteps(Protocol):
 
 
 class Rnn:
-    """h' = tanh(a) with a = W x + b + U h (Elman 1990); da = dh (1 − h'²)."""
+    """h' = tanh(a + U h) with a = W x + b (Elman 1990); da = dh' (1 − h'²), and dh = Uᵀ da."""
 
     tape_widths: tuple[int, ...] = ()
 
@@ -54,8 +52,8 @@ class Rnn:
 
 
 class Lstm:
-    """c' = f∘c + i∘g, h' = o∘tanh(c'), with i, f, o = σ(a), g = tanh(a) and a = W x + b + U h
-    (Gers, Schmidhuber & Cummins 2000).
+    """c' = f∘c + i∘g, h' = o∘tanh(c'), with i, f, o = σ(a + U h), g = tanh(a + U h) and
+    a = W x + b (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
     The tape holds ∂c'/∂a of i, f and g with ∂h'/∂a of o `(4 H)`; ∂h'/∂c' = o (1 − tanh²c'); and
     f = ∂c'/∂c.
@@ -77,8 +75,8 @@ class Lstm:
         return (o * tanh_c, new_c), (factors, o * (1 - tanh_c * tanh_c), f)
 
     def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
-        (dh, dc), (factors, h_by_c, f) = d_state, tape
-        dc = dc + dh * h_by_c
+        (dh, dc), (factors, dc_factor, f) = d_state, tape
+        dc = dc + dh * dc_factor
         da = factors * jnp.concatenate([dc, dc, dc, dh], axis=1)
         return (da,), (matmul(da, weights["u"]), dc * f)
 
@@ -86,45 +84,45 @@ class Lstm:
 
 
 class Gru:
-    """r, z = σ(a + v), n = tanh(a_n + r∘(v_n + b_hn)), h' = (1 − z)∘n + z∘h, with a = W x + b and
-    v = U h (reset_after).
+    """h' = (1 − z)∘n + z∘h, with r, z = σ(a + U h), n = tanh(a_n + r∘(U_n h + b_hn)) and
+    a = W x + b: the form reset_after (Cho et al. 2014, as cuDNN computes it).
 
-    The tape holds ∂h'/∂v `(3 H)`, ∂h'/∂a_n = (1 − z)(1 − n²), and z. The derivatives of a and v
-    are the same for r and z, and differ by the factor r for n.
+    The tape holds ∂h'/∂(U h) `(3 H)`, ∂h'/∂a_n = (1 − z)(1 − n²), and z. The derivatives of both
+    sides are the same for r and z, and differ by the factor r for n.
     """
 
     tape_widths: tuple[int, ...] = (3, 1, 1)
 
     def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         h, size = state[0], state[0].shape[1]
-        a, v = wx + weights["b"], matmul(h, weights["u"].T)
-        q = v[:, 2 * size :] + weights["b_hn"]
-        r = sigmoid(a[:, :size] + v[:, :size])
-        z = sigmoid(a[:, size : 2 * size] + v[:, size : 2 * size])
-        n = jnp.tanh(a[:, 2 * size :] + r * q)
+        a, uh = wx + weights["b"], matmul(h, weights["u"].T)
+        inner = uh[:, 2 * size :] + weights["b_hn"]
+        r = sigmoid(a[:, :size] + uh[:, :size])
+        z = sigmoid(a[:, size : 2 * size] + uh[:, size : 2 * size])
+        n = jnp.tanh(a[:, 2 * size :] + r * inner)
         factor_n = (1 - z) * (1 - n * n)
-        factors_rz = (factor_n * q * r * (1 - r), (h - n) * z * (1 - z))
+        factors_rz = (factor_n * inner * r * (1 - r), (h - n) * z * (1 - z))
         factors = jnp.concatenate([*factors_rz, factor_n * r], axis=1)
         return (n + z * (h - n),), (factors, factor_n, z)
 
     def backward(self, d_state: Any, hidden: Any, tape: Any, weights: Any) -> Any:
         dh, (factors, factor_n, z) = d_state[0], tape
-        dv = factors * jnp.concatenate([dh, dh, dh], axis=1)
-        return (dv, factor_n * dh), (matmul(dv, weights["u"]) + dh * z,)
+        d_state_side = factors * jnp.concatenate([dh, dh, dh], axis=1)
+        return (d_state_side, factor_n * dh), (matmul(d_state_side, weights["u"]) + dh * z,)
 
     def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> Any:
-        dv, da_n, _ = tape
-        sums = sum_outer_products(operands, dv, dtype)
+        d_state_side, da_n, _ = tape
+        sums = sum_outer_products(operands, d_state_side, dtype)
         sums_n = sum_outer_products(operands[:, size:], da_n, dtype)
         sums_inputs = jnp.concatenate([sums[size:, : 2 * size], sums_n], axis=1)
-        da = jnp.concatenate([dv[:, : 2 * size], da_n], axis=1)
+        da = jnp.concatenate([d_state_side[:, : 2 * size], da_n], axis=1)
         gradients = split_gradients(sums[:size], sums_inputs)
         return da, {**gradients, "b_hn": sums[-1, 2 * size :]}
 
 
 class GruResetBefore:
-    """r, z = σ(a), n = tanh(a_n), h' = (1 − z)∘n + z∘h, with a = W x + b + U h for r and z and
-    a_n = W_n x + b_n + U_n (r∘h) (Cho et al. 2014).
+    """h' = (1 − z)∘n + z∘h, with r, z = σ(a + U h), n = tanh(a_n + U_n (r∘h)) and a = W x + b: the
+    form reset_before (Cho et al. 2014).
 
     The tape holds ∂(r∘h)/∂a of r with ∂h'/∂a of z `(2 H)`, ∂h'/∂a_n = (1 − z)(1 − n²), r, and z.
     """
@@ -133,8 +131,8 @@ class GruResetBefore:
 
     def forward(self, wx: Any, state: Any, weights: Any) -> Any:
         h, size, u, b = state[0], state[0].shape[1], weights["u"], weights["b"]
-        a = wx[:, : 2 * size] + b[: 2 * size] + matmul(h, u[: 2 * size].T)
-        r, z = sigmoid(a[:, :size]), sigmoid(a[:, size:])
+        a_rz = wx[:, : 2 * size] + b[: 2 * size] + matmul(h, u[: 2 * size].T)
+        r, z = sigmoid(a_rz[:, :size]), sigmoid(a_rz[:, size:])
         n = jnp.tanh(wx[:, 2 * size :] + b[2 * size :] + matmul(r * h, u[2 * size :].T))
         factors_rz = jnp.concatenate([h * r * (1 - r), (h - n) * z * (1 - z)], axis=1)
         return (n + z * (h - n),), (factors_rz, (1 - z) * (1 - n * n), r, z)
@@ -143,16 +141,16 @@ class GruResetBefore:
         dh, (factors_rz, factor_n, r, z) = d_state[0], tape
         u, size = weights["u"], dh.shape[1]
         da_n = factor_n * dh
-        d_reset_hidden = matmul(da_n, u[2 * size :])
-        da_rz = factors_rz * jnp.concatenate([d_reset_hidden, dh], axis=1)
-        dh_before = matmul(da_rz, u[: 2 * size]) + d_reset_hidden * r + dh * z
+        d_rh = matmul(da_n, u[2 * size :])
+        da_rz = factors_rz * jnp.concatenate([d_rh, dh], axis=1)
+        dh_before = matmul(da_rz, u[: 2 * size]) + d_rh * r + dh * z
         return (da_rz, da_n), (dh_before,)
 
     def weight_gradients(self, tape: Any, operands: Any, size: int, dtype: str) -> Any:
         da_rz, da_n, r, _ = tape
-        reset = jnp.concatenate([r * operands[:, :size], operands[:, size:]], axis=1)
+        operands_n = jnp.concatenate([r * operands[:, :size], operands[:, size:]], axis=1)
         sums_rz = sum_outer_products(operands, da_rz, dtype)
-        sums_n = sum_outer_products(reset, da_n, dtype)
+        sums_n = sum_outer_products(operands_n, da_n, dtype)
         sums = jnp.concatenate([sums_rz, sums_n], axis=1)
         da = jnp.concatenate([da_rz, da_n], axis=1)
         return da, split_gradients(sums[:size], sums[size:])

@@ -26,7 +26,7 @@ from backends._jax.bptt_arrays import (
     write_tape,
 )
 from backends._jax.bptt_cells import CellSteps
-from backends._jax.layers import add_perturbation, hold_ended, input_products
+from backends._jax.layers import add_perturbation, hold_state, input_products
 
 
 class Saved(NamedTuple):
@@ -64,9 +64,9 @@ class Direction:
 
         def step(state: Any, inputs: Any) -> Any:
             x_or_wx, mask, perturbation = inputs
-            new, _ = self.cell.forward(self._wx(x_or_wx, matrices), state, matrices)
-            new = hold_ended(add_perturbation(new, perturbation), state, mask)
-            return new, new[0]
+            after, _ = self.cell.forward(self._wx(x_or_wx, matrices), state, matrices)
+            after = hold_state(add_perturbation(after, perturbation), state, mask)
+            return after, after[0]
 
         inputs = (self._inputs_of_loop(weights, x), mask, perturbation)
         return lax.scan(step, initial, inputs, reverse=self.reverse)
@@ -79,11 +79,11 @@ class Direction:
         def step(k: Any, carry: Any) -> Any:
             state, operands, tape = carry
             t = steps - 1 - k if self.reverse else k
-            new, factors = self.cell.forward(self._wx(inputs[t], matrices), state, matrices)
+            after, factors = self.cell.forward(self._wx(inputs[t], matrices), state, matrices)
             operands = lax.dynamic_update_slice(operands, state[0][None], (t, 0, 0))
-            new = add_perturbation(new, at_step(perturbation, t))
-            new = hold_ended(new, state, at_step(mask, t))
-            return new, operands, write_tape(tape, factors, t)
+            after = add_perturbation(after, at_step(perturbation, t))
+            after = hold_state(after, state, at_step(mask, t))
+            return after, operands, write_tape(tape, factors, t)
 
         operands, tape = self._buffers(x, initial[0].shape[1], inputs)
         final, operands, tape = lax.fori_loop(0, steps, step, (initial, operands, tape))
@@ -95,13 +95,13 @@ class Direction:
         return the derivatives of the arguments of `forward`."""
         matrices = round_matrices(saved.weights, self.dtype)
         d_initial, tape, d_perturbation = self._loop_back(saved, matrices, *cotangents)
-        d_wx, d_weights = self.cell.weight_gradients(
+        d_input_side, d_weights = self.cell.weight_gradients(
             [flatten_steps(array) for array in tape],
             flatten_steps(saved.operands),
             saved.final_hidden.shape[1],
             self.dtype,
         )
-        dx = matmul(d_wx, matrices["w"]).reshape(*saved.operands.shape[:2], -1)
+        dx = matmul(d_input_side, matrices["w"]).reshape(*saved.operands.shape[:2], -1)
         return d_weights, dx, d_initial, None, d_perturbation
 
     def _loop_back(self, saved: Saved, matrices: Any, d_final: Any, d_hidden: Any) -> Any:
@@ -114,21 +114,21 @@ class Direction:
         def step(k: Any, carry: Any) -> Any:
             d_state, tape, d_perturbation = carry
             t = k if self.reverse else steps - 1 - k
-            d_new = (d_state[0] + d_hidden[t], *d_state[1:])
+            d_after = (d_state[0] + d_hidden[t], *d_state[1:])
             hidden = hidden_after(operands, final_hidden, t, self.reverse)
             hidden = hidden if perturbation is None else hidden - perturbation[t]
             # Read the tape only at the index that is written: otherwise XLA copies the whole
             # buffer at every step.
             entries = tuple(at_step(buffer, t) for buffer in tape)
-            derivatives, d_old = self.cell.backward(d_new, hidden, entries, matrices)
-            d_added = d_new[0]
+            derivatives, d_before = self.cell.backward(d_after, hidden, entries, matrices)
+            d_added = d_after[0]
             if (real := at_step(mask, t)) is not None:
                 d_added, *derivatives = (jnp.where(real, d, 0) for d in (d_added, *derivatives))
-                d_old = hold_ended(d_old, d_new, real)
+                d_before = hold_state(d_before, d_after, real)
             tape = write_tape(tape, derivatives, t)
             if perturbation is not None:
                 d_perturbation = write_step(d_perturbation, d_added, t)
-            return d_old, tape, d_perturbation
+            return d_before, tape, d_perturbation
 
         zeros = None if perturbation is None else jnp.zeros_like(perturbation)
         return lax.fori_loop(0, steps, step, (d_final, tape, zeros))

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jax import lax
 
-from backends._jax.layers import add_perturbation, by_layer, hold_ended, run_layers, step_mask
+from backends._jax.layers import add_perturbation, by_layer, hold_state, run_layers, step_mask
 from backends._jax.stack import Stack
 from bench.spec import ModelSpec, Params
 
@@ -65,9 +65,9 @@ def scan(cell: Any, reverse: bool, x: Any, initial: Any, perturbation: Any, mask
     def step(state: Any, inputs: Any) -> Any:
         x, perturbation, mask = inputs
         # The state of Equinox's lstm is (h, c), that of its gru h alone.
-        new = cell(x, state) if len(state) == 2 else (cell(x, state[0]),)
-        new = hold_ended(add_perturbation(new, perturbation), state, mask)
-        return new, new[0]
+        after = cell(x, state) if len(state) == 2 else (cell(x, state[0]),)
+        after = hold_state(add_perturbation(after, perturbation), state, mask)
+        return after, after[0]
 
     return lax.scan(step, initial, (x, perturbation, mask), reverse=reverse)
 

@@ -111,8 +111,8 @@ def add_perturbation(state: Any, perturbation: Any) -> Any:
     return state if perturbation is None else (state[0] + perturbation, *state[1:])
 
 
-def hold_ended(new: Any, old: Any, mask: Any) -> Any:
-    """The state after a step, or the state before it where the sequence has ended."""
+def hold_state(after: Any, before: Any, mask: Any) -> Any:
+    """The state after a step; beyond the end of a sequence, the state before the step."""
     if mask is None:
-        return new
-    return tuple(jnp.where(mask, n, o) for n, o in zip(new, old, strict=True))
+        return after
+    return tuple(jnp.where(mask, a, b) for a, b in zip(after, before, strict=True))

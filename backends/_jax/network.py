@@ -69,7 +69,7 @@ def readout(stack: Stack, spec: ModelSpec, weights: Any, hidden: Any, final: Any
 def run_decoder(stack: Stack, spec: ModelSpec, weights: Any, state: Any, y: Any) -> Any:
     """Run the decoder from the encoder's final state on the targets (teacher forcing)."""
     decoder = {**weights, "layers": weights["decoder"]}
-    x = _teacher_forced_inputs(spec, y)
+    x = _teacher_forcing(spec, y)
     return run_stack(stack, spec.decoding, decoder, x, initial_state=state)
 
 
@@ -90,7 +90,7 @@ def generate(stack: Stack, spec: ModelSpec, weights: Any, state: Any) -> Any:
     return lax.scan(step, (state, begin), length=spec.decoder)[1].transpose(1, 0, 2)
 
 
-def _teacher_forced_inputs(spec: ModelSpec, y: Any) -> Any:
+def _teacher_forcing(spec: ModelSpec, y: Any) -> Any:
     """A decoder's input in training `(batch, decoder, outputs + 1)`: the previous target, and the
     begin token's feature."""
     targets = _one_hot(spec, y) if spec.loss == "cross_entropy" else jnp.where(jnp.isnan(y), 0, y)

@@ -71,7 +71,9 @@ class JaxSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported("only a model of one direction without a decoder can advance")
+            raise Unsupported(
+                "only a model of one direction without a decoder can go on from a state"
+            )
         outputs, state = self._call(functions.advance, x, state)
         return np.array(outputs), state if len(CELLS[self.spec.cell].states) > 1 else state[0]
 

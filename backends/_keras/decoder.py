@@ -1,4 +1,4 @@
-"""The decoder: its inputs when it is taught, and its loop when it reads what it wrote.
+"""The decoder: its inputs under teacher forcing, and its loop when it reads its own outputs.
 
 At each step a decoder reads `outputs + 1` features: the previous target or output, and the begin
 flag, which is one at the first step and zero after it.
@@ -15,8 +15,8 @@ from backends._keras.layers import dtype_policy
 from bench.spec import CELLS, ModelSpec
 
 
-def teacher_inputs(spec: ModelSpec, y: Any) -> Any:
-    """What a taught decoder reads, `(batch, decoder, outputs + 1)`: the targets one step late.
+def teacher_forcing(spec: ModelSpec, y: Any) -> Any:
+    """The inputs in training, `(batch, decoder, outputs + 1)`: step t reads target t − 1.
 
     A missing target, −1 or NaN, is read as zeros.
     """
@@ -24,15 +24,13 @@ def teacher_inputs(spec: ModelSpec, y: Any) -> Any:
         targets = ops.one_hot(y[:, :-1], spec.outputs, dtype=spec.storage)  # zeros for −1
     else:
         targets = ops.where(ops.isnan(y), ops.zeros_like(y), y)[:, :-1]
-    late = ops.pad(targets, [[0, 0], [1, 0], [0, 0]])
-    return ops.concatenate([late, _begin_flags(spec, y.shape[0])], -1)
+    previous = ops.pad(targets, [[0, 0], [1, 0], [0, 0]])
+    return ops.concatenate([previous, _begin_flags(spec, y.shape[0])], -1)
 
 
-def free_running_outputs(
-    spec: ModelSpec, cells: list[Any], readout: Any, initial: list[list[Any]]
-) -> Any:
-    """What the decoder writes from these states of its layers when each step reads the output
-    before it: `(batch, decoder, outputs)`."""
+def generate(spec: ModelSpec, cells: list[Any], readout: Any, initial: list[list[Any]]) -> Any:
+    """The decoder's outputs `(batch, decoder, outputs)` from these states of its layers, where each
+    output is the next input."""
     batch = initial[0][0].shape[0]
     first = ops.zeros((batch, spec.outputs), spec.storage)
     loop = keras.layers.RNN(
@@ -46,9 +44,9 @@ def free_running_outputs(
 class FreeRunningCell:
     """A whole decoder as one Keras cell.
 
-    It reads the begin flag. Its states are what it read of its last output, then those of each of
-    its layers; its output is the readout. With `classes`, it reads the first of the largest
-    outputs as one-hot, otherwise the output itself.
+    It reads the begin flag. Its states are its previous output, then the states of each of its
+    layers; its output is the readout. With `classes`, the previous output is read as one-hot of its
+    largest element (the first, if several are), otherwise as it is.
     """
 
     cells: list[Any]

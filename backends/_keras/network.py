@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from backends._keras.decoder import free_running_outputs, teacher_inputs
+from backends._keras.decoder import generate, teacher_forcing
 from backends._keras.layers import build_readout, build_stack, feedforward_scan, keras_scan
 from backends._keras.losses import LOSSES
 from backends._keras.options import LayerOptions
@@ -60,14 +60,14 @@ class Network:
         return ops.cast(h, self.spec.storage)
 
     def loss(self, x: Any, y: Any, lengths: Any = None, perturbation: Any = None) -> Any:
-        """The mean loss; a decoder is taught by the targets.
+        """The mean loss; a decoder is trained by teacher forcing.
 
         `perturbation`, zeros `(batch, time, hidden × directions)`, is added to the last layer's h
         inside the loop over time: the gradient of the loss by it is dL/dh_t.
         """
         h, final = self._encode(x, lengths, None, perturbation)
         if self.spec.decoder:
-            h, _ = self.run(self.decoder, teacher_inputs(self.spec, y), final, every=True)
+            h, _ = self.run(self.decoder, teacher_forcing(self.spec, y), final, every=True)
         return LOSSES[self.spec.loss](self._read(h), y)
 
     def run(
@@ -162,9 +162,9 @@ class Network:
         return self.run(self.layers, x, states, lengths, perturbation, every=every)
 
     def _decode(self, initial: list[Any]) -> Any:
-        """What the decoder writes from these states, `(batch, decoder, outputs)`."""
+        """The decoder's outputs `(batch, decoder, outputs)` from these states."""
         cells = [layer.cell for (layer,) in self.decoder]
-        return free_running_outputs(self.spec, cells, self.readout, initial)
+        return generate(self.spec, cells, self.readout, initial)
 
     def _read(self, h: Any) -> Any:
         return ops.cast(self.readout(h), self.spec.storage)

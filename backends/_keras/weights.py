@@ -19,8 +19,8 @@ def variable_names(spec: ModelSpec) -> list[str]:
 
     `b_hn` has no variable of its own: it lies in the second row of that of b.
     """
-    kinds = "wub" if CELLS[spec.cell].recurrent else "wb"
-    return [prefix + kind for prefix in _prefixes(spec) for kind in kinds]
+    short_names = "wub" if CELLS[spec.cell].recurrent else "wb"
+    return [prefix + short_name for prefix in _prefixes(spec) for short_name in short_names]
 
 
 def to_keras(spec: ModelSpec, params: Params) -> list[Array]:

@@ -7,7 +7,7 @@ from backends._numpy.gru import Gru, GruResetBefore
 from backends._numpy.lstm import Lstm
 from backends._numpy.rnn import Feedforward, Rnn
 
-CELLS: Mapping[str, Any] = {
+PASSES: Mapping[str, Any] = {
     "rnn": Rnn,
     "feedforward": Feedforward,
     "lstm": Lstm,

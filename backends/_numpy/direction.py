@@ -1,4 +1,4 @@
-"""One direction of one layer, and what its two passes hand over."""
+"""One direction of one layer, its tape, and the derivatives that its backward pass returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ class Tape(NamedTuple):
 
 
 class Derivatives(NamedTuple):
-    """What `backward` returns: the derivatives of W x + b `(G·H, T, B)`, in the order of the rows
-    of `w`, and the weight gradients of the recurrence, still to be multiplied."""
+    """What `backward` returns: the derivatives of the input side W x + b `(G·H, T, B)`, in the
+    order of the rows of `w`, and the operands of the recurrent weights' gradients."""
 
-    preactivations: Array
+    input_side: Array
     products: tuple[Product, ...] = ()

@@ -31,10 +31,10 @@ class Gru:
         # Copied to (H, B) once, so that the loop adds arrays of one shape.
         b_hn = np.broadcast_to(direction.weights["b_hn"][:, None], state[0].shape)
         b_hn = scratch.copy("b_hn", b_hn)
-        for t, at in enumerate(a):
+        for t, a_t in enumerate(a):
             np.matmul(u, hidden[t], out=recurrent)
             np.add(recurrent_n, b_hn, out=inner[t])
-            rz = at[size:]
+            rz = a_t[size:]
             rz += recurrent_rz
             steps.sigmoid(rz)
             n, r, z = gates[t]
@@ -94,8 +94,8 @@ class GruResetBefore:
         gates, rh = a.reshape(time, 3, size, batch), buffers("extra", time, size, batch)
         recurrent = scratch("recurrent", *a[0].shape)
         recurrent_rz, recurrent_n = recurrent[: 2 * size], recurrent[2 * size :]
-        for t, at in enumerate(a):
-            rz = at[: 2 * size]
+        for t, a_t in enumerate(a):
+            rz = a_t[: 2 * size]
             rz += np.matmul(u[: 2 * size], hidden[t], out=recurrent_rz)
             steps.sigmoid(rz)
             r, z, n = gates[t]

@@ -27,9 +27,9 @@ class Lstm:
         cell_states = buffers.states("cell states", time, state[1])
         gates, tanh_c = a.reshape(time, 4, size, batch), buffers("extra", time, size, batch)
         recurrent, ig = scratch("recurrent", *a[0].shape), scratch("ig", size, batch)
-        for t, at in enumerate(a):
-            at += np.matmul(u, hidden[t], out=recurrent)
-            steps.sigmoid(at[: 3 * size])
+        for t, a_t in enumerate(a):
+            a_t += np.matmul(u, hidden[t], out=recurrent)
+            steps.sigmoid(a_t[: 3 * size])
             o, i, f, g = gates[t]
             np.tanh(g, out=g)
             np.multiply(f, cell_states[t], out=cell_states[t + 1])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from backends._numpy.cells import CELLS
+from backends._numpy.cells import PASSES
 from backends._numpy.decoder import after_output, begin_token, teacher_forcing
 from backends._numpy.direction import Direction
 from backends._numpy.losses import LOSSES
@@ -118,7 +118,7 @@ class Network:
         ]
 
     def _direction(self, prefix: str, reverse: bool) -> Direction:
-        cell = CELLS["gru_reset_before" if reset_before(self.spec) else self.spec.cell]
+        cell = PASSES["gru_reset_before" if reset_before(self.spec) else self.spec.cell]
         weights, buffers = self.weights.with_prefix(prefix), Workspace(self.dtype)
         return Direction(prefix, cell, reverse, weights, buffers, self.scratch)
 

@@ -18,9 +18,9 @@ class Rnn:
         u, scratch = direction.weights["u"], direction.scratch
         hidden = direction.buffers.states("hidden", len(a), state[0])
         recurrent = scratch("recurrent", *a[0].shape)
-        for t, at in enumerate(a):
-            at += np.matmul(u, hidden[t], out=recurrent)
-            np.tanh(at, out=hidden[t + 1])
+        for t, a_t in enumerate(a):
+            a_t += np.matmul(u, hidden[t], out=recurrent)
+            np.tanh(a_t, out=hidden[t + 1])
             steps.hold(hidden, t, padding)
         return Tape(a, hidden)
 

@@ -1,7 +1,8 @@
 """What the cells compute at one step, in place, and how they treat padding.
 
-`padding` `(T, 1, B)` is true beyond the end of a sequence, where the mask is 0 and the state is
-held; it is None where all sequences are full.
+`padding` `(T, 1, B)` is the inverse of the mask: true beyond the end of a sequence, where the state
+is held. It is None where all sequences are full. NumPy's `where=` names the elements that are
+overwritten, so these functions take it and not the mask.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def interpolate(hidden: Array, t: int, z: Array, n: Array) -> None:
 
 
 def hold(states: Array, t: int, padding: Array | None) -> None:
-    """Beyond the end of a sequence, the state before the step replaces the one after it."""
+    """Replace the state after step t by the one before it beyond the end of a sequence."""
     if padding is not None:
         np.copyto(states[t + 1], states[t], where=padding[t])
 
@@ -79,7 +80,7 @@ def interpolation_factors(h: Array, n: Array, z: Array, dh: Array, dn: Array, dz
 
 
 def clear_padding(factors: Array, block: slice, padding: Array | None) -> None:
-    """Beyond the end of a sequence nothing flows into the cell: its factors are 0."""
+    """Set the factors to 0 beyond the end of a sequence: nothing flows into the cell there."""
     if padding is not None:
         steps = padding[block]
         np.copyto(factors, 0, where=steps if factors.ndim == 3 else steps[:, None])

@@ -10,7 +10,7 @@ from bench.spec import CELLS, ModelSpec, Params
 
 
 def decoder_outputs(graph: Graph, spec: ModelSpec, weights: Params, encoded: Encoded) -> str:
-    """What the decoder writes from the encoder's final states, `(batch, decoder, outputs)`."""
+    """The decoder's outputs `(batch, decoder, outputs)` from the encoder's final states."""
     begin_token = np.zeros((1, spec.outputs + 1), np.float32)
     begin_token[0, -1] = 1
     states = [join_layers(graph, layers) for layers in encoded.final]

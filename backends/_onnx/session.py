@@ -1,4 +1,4 @@
-"""A session of ONNX Runtime: inference alone."""
+"""A session of ONNX Runtime: inference only."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,9 @@ class OnnxSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported("only a model of one direction without a decoder goes on")
+            raise Unsupported(
+                "only a model of one direction without a decoder can go on from a state"
+            )
         x = self._on_device(x)
         initial = self._zero_states(x.shape()[0]) if state is None else state
         output, *final = self._run("advance", x, None, initial)

@@ -1,9 +1,9 @@
 """One direction of one layer as a tf.while_loop, with its backward pass written by hand.
 
-See `backends._bptt` for the steps and the words. Here sequences are time-major `(time, batch, ·)`.
+See `backends/_bptt.py` for the steps and the words. Sequences are time-major `(time, batch, ·)`.
 Weights lie as Keras lays them out: products are h @ u with u `(H, G·H)`, and the gates of the gru
-come in the order z, r, n. The preactivations W x + U h + b are kept as their two sides: the
-*input side* W x + b, made for all steps before the loop, and the *state side* U h, made inside it.
+come in the order z, r, n. The loop computes the state side of the preactivations; their input side
+is computed for all steps before it.
 """
 
 from collections.abc import Callable, Sequence
@@ -157,7 +157,7 @@ class Passes:
                 d_real = [tf.where(is_real(t), d, 0 * d) for d in d_after]
             factors_now = [read(t) for read in readers]
             d_state_side, d_before = self.cell.backward(factors_now, transposed, d_real)
-            if self.mask is not None:  # beyond the end the derivative of a held state goes on
+            if self.mask is not None:  # a held state passes its derivative to the state before it
                 d_before = [
                     before + (after - real)
                     for before, after, real in zip(d_before, d_after, d_real, strict=True)

@@ -1,8 +1,8 @@
 """The cells of `tensorflow-loop`: each cell's forward and backward step side by side.
 
 One step works on `(batch, ·)`, all steps on `(time, batch, ·)`; see `backends._tensorflow.loop`
-for the layout of the weights and for the two sides of the preactivations. In the equations a is
-the input side W x + b, q the state side U h, and d… a derivative of the loss.
+for the layout of the weights. In the equations a = W x + b is the input side of the
+preactivations, U h is the state side, and d… is a derivative of the loss.
 """
 
 from typing import Any, Protocol
@@ -42,7 +42,7 @@ class CellSteps(Protocol):
 
 
 class Rnn:
-    """h' = tanh(a + q) (Elman 1990); da = dq = dh' (1 − h'²)."""
+    """h' = tanh(a + U h) (Elman 1990); da = dh' (1 − h'²), and dh = Uᵀ da."""
 
     gate_count = 1
     tape_widths: tuple[int, ...] = ()
@@ -58,9 +58,9 @@ class Rnn:
         return [1 - after[0] ** 2]
 
     def backward(self, factors: Any, transposed: Any, d_states: Any) -> tuple[Any, list[Any]]:
-        (slope,), (ut,), (dh,) = factors, transposed, d_states
-        d = dh * slope
-        return d, [d @ ut]
+        (factor,), (ut,), (dh,) = factors, transposed, d_states
+        da = dh * factor
+        return da, [da @ ut]
 
     def weight_gradients(
         self, d_state_side: Any, d_hidden: Any, factors: Any, before: Any
@@ -69,11 +69,11 @@ class Rnn:
 
 
 class Lstm:
-    """c' = f∘c + i∘g, h' = o∘tanh(c'), with i, f, o = σ(a + q) and g = tanh(a + q)
-    (Gers, Schmidhuber & Cummins 2000).
+    """c' = f∘c + i∘g, h' = o∘tanh(c'), with i, f, o = σ(a + U h) and g = tanh(a + U h)
+    (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
 
-    With dc' including dh' o (1 − tanh²c'), da = dq has the blocks dc' g i (1 − i),
-    dc' c f (1 − f), dc' i (1 − g²) and dh' tanh(c') o (1 − o); dc = dc' f.
+    dc' gains dh' o (1 − tanh²c'); da has the blocks dc' g i (1 − i), dc' c f (1 − f),
+    dc' i (1 − g²) and dh' tanh(c') o (1 − o); dc = f dc', and dh = Uᵀ da.
     """
 
     gate_count = 4
@@ -93,14 +93,14 @@ class Lstm:
         i, f, g, o = tf.split(tape[0], 4, 2)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         tanh_c = tf.tanh(after[1])
-        gates = [g * i * (1 - i), before[1] * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)]
-        return [tf.concat(gates, 2), o * (1 - tanh_c * tanh_c), f]
+        blocks = [g * i * (1 - i), before[1] * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)]
+        return [tf.concat(blocks, 2), o * (1 - tanh_c * tanh_c), f]
 
     def backward(self, factors: Any, transposed: Any, d_states: Any) -> tuple[Any, list[Any]]:
-        (gates, dc_by_dh, f), (ut,), (dh, dc) = factors, transposed, d_states
-        dc = dc + dh * dc_by_dh
-        d = gates * tf.concat([dc, dc, dc, dh], 1)
-        return d, [d @ ut, dc * f]
+        (gate_factors, dc_factor, f), (ut,), (dh, dc) = factors, transposed, d_states
+        dc = dc + dh * dc_factor
+        da = gate_factors * tf.concat([dc, dc, dc, dh], 1)
+        return da, [da @ ut, dc * f]
 
     def weight_gradients(
         self, d_state_side: Any, d_hidden: Any, factors: Any, before: Any
@@ -109,15 +109,17 @@ class Lstm:
 
 
 class GruResetAfter:
-    """h' = n + z∘(h − n), with z, r = σ(a + q) and n = tanh(a + r∘q), the form of cuDNN.
+    """h' = n + z∘(h − n), with z, r = σ(a + U h) and n = tanh(a_n + r∘(U_n h + b_hn)): the form
+    reset_after (Cho et al. 2014, as cuDNN computes it).
 
-    Here q = U h + b_hn; Keras' second bias has blocks for z and r too, which stay zero. With
-    s = (1 − z) (1 − n²), da has the blocks dh' (h − n) z (1 − z), dh' s q r (1 − r) and dh' s; dq
-    is the same with dh' s r as its last block; dh = Uᵀ dq + dh' z.
+    The state side is U h + b_hn; Keras' second bias has blocks for z and r too, which stay zero.
+    With s = (1 − z) (1 − n²) and inner = U_n h + b_hn, da has the blocks dh' (h − n) z (1 − z),
+    dh' s inner r (1 − r) and dh' s. The derivative of the state side has dh' s r as its last
+    block, and dh is Uᵀ times it + dh' z.
     """
 
     gate_count = 3
-    tape_widths: tuple[int, ...] = (2, 1, 1)  # z and r, n, q
+    tape_widths: tuple[int, ...] = (2, 1, 1)  # z and r, n, inner
 
     def recurrent_weights(self, u: Any) -> list[Any]:
         return [u]
@@ -126,40 +128,40 @@ class GruResetAfter:
         (u, second_bias), (h,) = weights, states
         size = h.shape[-1]
         sides = input_side, h @ u + second_bias
-        (gates, n), (gates_state_side, q) = (tf.split(side, [2 * size, size], 1) for side in sides)
-        gates = tf.sigmoid(gates + gates_state_side)
-        z, r = tf.split(gates, 2, 1)
-        n = tf.tanh(n + r * q)
-        return [n + z * (h - n)], [gates, n, q]
+        (a_zr, a_n), (uh_zr, inner) = (tf.split(side, [2 * size, size], 1) for side in sides)
+        zr = tf.sigmoid(a_zr + uh_zr)
+        z, r = tf.split(zr, 2, 1)
+        n = tf.tanh(a_n + r * inner)
+        return [n + z * (h - n)], [zr, n, inner]
 
     def factors(self, tape: Any, before: Any, after: Any) -> list[Any]:
-        (gates, n, q), (h,) = tape, before
-        z, r = tf.split(gates, 2, 2)
-        slope = (1 - z) * (1 - n * n)
-        state_side = [(h - n) * z * (1 - z), slope * q * r * (1 - r), slope * r]
-        return [tf.concat(state_side, 2), z, slope]
+        (zr, n, inner), (h,) = tape, before
+        z, r = tf.split(zr, 2, 2)
+        factor_n = (1 - z) * (1 - n * n)
+        blocks = [(h - n) * z * (1 - z), factor_n * inner * r * (1 - r), factor_n * r]
+        return [tf.concat(blocks, 2), z, factor_n]
 
     def backward(self, factors: Any, transposed: Any, d_states: Any) -> tuple[Any, list[Any]]:
-        (state_side, z, _), (ut, _), (dh,) = factors, transposed, d_states
-        d = state_side * tf.concat([dh, dh, dh], 1)
-        return d, [d @ ut + dh * z]
+        (state_side_factors, z, _), (ut, _), (dh,) = factors, transposed, d_states
+        d_state_side = state_side_factors * tf.concat([dh, dh, dh], 1)
+        return d_state_side, [d_state_side @ ut + dh * z]
 
     def weight_gradients(
         self, d_state_side: Any, d_hidden: Any, factors: Any, before: Any
     ) -> list[Any]:
         size = before.shape[-1]
-        d_gates, _ = tf.split(d_state_side, [2 * size, size], 2)
-        d_input_side = tf.concat([d_gates, d_hidden * factors[2]], 2)
+        da_zr, _ = tf.split(d_state_side, [2 * size, size], 2)
+        d_input_side = tf.concat([da_zr, d_hidden * factors[2]], 2)
         d_u = _weight_gradient(before, d_state_side)
         return [d_input_side, d_u, tf.reduce_sum(d_state_side, [0, 1])]
 
 
 class GruResetBefore:
-    """h' = n + z∘(h − n), with z, r = σ(a + U h) and n = tanh(a + U_n (r∘h)) (Cho et al. 2014).
+    """h' = n + z∘(h − n), with z, r = σ(a + U h) and n = tanh(a_n + U_n (r∘h)): the form
+    reset_before (Cho et al. 2014).
 
-    With p = U_nᵀ (dh' (1 − z) (1 − n²)), the derivative of r∘h, da has the blocks
-    dh' (h − n) z (1 − z), p h r (1 − r) and dh' (1 − z) (1 − n²); dq has the first two of them;
-    dh = Uᵀ dq + p r + dh' z.
+    da_n = dh' (1 − z) (1 − n²) and d(r∘h) = U_nᵀ da_n; da_z = dh' (h − n) z (1 − z) and
+    da_r = d(r∘h) h r (1 − r); dh = U_zrᵀ da_zr + d(r∘h) r + dh' z.
     """
 
     gate_count = 3
@@ -171,38 +173,38 @@ class GruResetBefore:
         return [u[:, : 2 * size], u[:, 2 * size :]]
 
     def forward(self, input_side: Any, weights: Any, states: Any) -> tuple[list[Any], list[Any]]:
-        (u, u_n), (h,) = weights, states
+        (u_zr, u_n), (h,) = weights, states
         size = h.shape[-1]
-        gates, n = tf.split(input_side, [2 * size, size], 1)
-        gates = tf.sigmoid(gates + h @ u)
-        z, r = tf.split(gates, 2, 1)
-        n = tf.tanh(n + (r * h) @ u_n)
-        return [n + z * (h - n)], [gates, n]
+        a_zr, a_n = tf.split(input_side, [2 * size, size], 1)
+        zr = tf.sigmoid(a_zr + h @ u_zr)
+        z, r = tf.split(zr, 2, 1)
+        n = tf.tanh(a_n + (r * h) @ u_n)
+        return [n + z * (h - n)], [zr, n]
 
     def factors(self, tape: Any, before: Any, after: Any) -> list[Any]:
-        (gates, n), (h,) = tape, before
-        z, r = tf.split(gates, 2, 2)
+        (zr, n), (h,) = tape, before
+        z, r = tf.split(zr, 2, 2)
         return [(h - n) * z * (1 - z), h * r * (1 - r), (1 - z) * (1 - n * n), z, r]
 
     def backward(self, factors: Any, transposed: Any, d_states: Any) -> tuple[Any, list[Any]]:
-        (z_slope, r_slope, n_slope, z, r), (ut, ut_n), (dh,) = factors, transposed, d_states
-        dn = dh * n_slope
-        d_reset_h = dn @ ut_n  # the derivative of r∘h
-        d = tf.concat([dh * z_slope, d_reset_h * r_slope], 1)
-        return tf.concat([d, dn], 1), [d @ ut + d_reset_h * r + dh * z]
+        (factor_z, factor_r, factor_n, z, r), (ut_zr, ut_n), (dh,) = factors, transposed, d_states
+        da_n = dh * factor_n
+        d_rh = da_n @ ut_n
+        da_zr = tf.concat([dh * factor_z, d_rh * factor_r], 1)
+        return tf.concat([da_zr, da_n], 1), [da_zr @ ut_zr + d_rh * r + dh * z]
 
     def weight_gradients(
         self, d_state_side: Any, d_hidden: Any, factors: Any, before: Any
     ) -> list[Any]:
         size = before.shape[-1]
-        d_gates, dn = tf.split(d_state_side, [2 * size, size], 2)
-        d_u, d_u_n = _weight_gradient(before, d_gates), _weight_gradient(factors[4] * before, dn)
-        return [d_state_side, d_u, d_u_n]
+        da_zr, da_n = tf.split(d_state_side, [2 * size, size], 2)
+        d_u_zr, d_u_n = _weight_gradient(before, da_zr), _weight_gradient(factors[4] * before, da_n)
+        return [d_state_side, d_u_zr, d_u_n]
 
 
-def _weight_gradient(h: Any, d: Any) -> Any:
-    """The sum over all steps and sequences of h dᵀ, as one product."""
-    return tf.tensordot(h, d, [[0, 1], [0, 1]])
+def _weight_gradient(operand: Any, da: Any) -> Any:
+    """The sum over all steps and sequences of operand daᵀ, as one product."""
+    return tf.tensordot(operand, da, [[0, 1], [0, 1]])
 
 
 CELL_OF_KERAS: dict[tuple[str, bool], CellSteps] = {

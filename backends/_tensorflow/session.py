@@ -91,7 +91,9 @@ class TensorFlowSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported("only a model of one direction and no decoder can go on")
+            raise Unsupported(
+                "only a model of one direction without a decoder can go on from a state"
+            )
         output, state = self._advance(self._on_device(x), None, self._on_device(state))
         return output.numpy(), state
 

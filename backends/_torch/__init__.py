@@ -15,7 +15,6 @@ return bfloat16.
 """
 
 from backends._torch.framework import (
-    DTYPES,
     devices,
     environment,
     open_session,
@@ -26,7 +25,6 @@ from backends._torch.framework import (
 )
 
 __all__ = [
-    "DTYPES",
     "devices",
     "environment",
     "open_session",

@@ -1,8 +1,8 @@
 """A scan whose backward pass is written by hand, in plain ATen calls: no compiler, no fused layer.
 
-The passes follow `backends/_bptt.py`, with sequences `(T, B, features)`. What does not leave a
-pass lies in buffers that the next one uses again, so neither a derivative of the derivative nor a
-second backward pass over the same graph is defined.
+The passes follow `backends/_bptt.py`, with sequences `(T, B, features)`. Arrays that do not
+leave a pass lie in buffers that the next pass overwrites, so neither a derivative of the derivative
+nor a second backward pass over the same graph is defined.
 """
 
 from typing import Any
@@ -49,8 +49,8 @@ def bptt_scan(cell: Any) -> Scan:
         def backward(ctx: Any, d_hidden: Tensor | None, *d_final: Tensor | None) -> Any:
             mask, x, w, u, *tape = ctx.saved_tensors
             derivatives = cell.backward(pool, tape, u, mask, d_hidden, d_final)
-            d_u = _summed_product(derivatives.recurrent, tape[0][:-1])
-            d_preactivations, d_second_bias = derivatives.recurrent, ()
+            d_u = _summed_product(derivatives.state_side, tape[0][:-1])
+            d_preactivations, d_second_bias = derivatives.state_side, ()
             if derivatives.candidate is not None:
                 block = d_preactivations[:, :, -u.shape[1] :]
                 d_second_bias = (_flat(block).sum(0),)

@@ -35,8 +35,8 @@ class Rnn:
     def forward(pool: BufferPool, a: Tensor, u: Tensor, mask: Tensor | None, h: Tensor) -> Tape:
         hidden, ut, masks = states_from(h, len(a)), u.t(), steps_of(mask, len(a))
         h, *after = hidden.unbind(0)
-        for t, at in enumerate(a.unbind(0)):
-            new = torch.tanh(at.addmm_(h, ut), out=after[t])
+        for t, a_t in enumerate(a.unbind(0)):
+            new = torch.tanh(a_t.addmm_(h, ut), out=after[t])
             h = new if mask is None else torch.where(masks[t], new, h, out=new)
         return hidden, a
 
@@ -84,8 +84,8 @@ class Lstm:
         oif, masks = a[:, :, : 3 * size].unbind(0), steps_of(mask, time)
         tanh_c_steps = tanh_c.unbind(0)
         (h, *h_after), (c, *c_after) = hidden.unbind(0), cell_states.unbind(0)
-        for t, at in enumerate(a.unbind(0)):
-            at.addmm_(h, ut)
+        for t, a_t in enumerate(a.unbind(0)):
+            a_t.addmm_(h, ut)
             oif[t].sigmoid_()
             c = torch.mul(f[t], c, out=c_after[t]).addcmul_(i[t], g[t].tanh_())
             new = torch.mul(o[t], torch.tanh(c, out=tanh_c_steps[t]), out=h_after[t])

@@ -12,11 +12,11 @@ Tape = tuple[Tensor, ...]
 
 
 class Derivatives(NamedTuple):
-    """The derivatives of U h + b `(T, B, G·H)`, which are those of the preactivations, and of the
-    initial state. The gru's candidate has another preactivation, W x + b + r∘(U h + b_hn): its
-    derivative `(T, B, H)` is `candidate`."""
+    """The derivatives of the state side U h `(T, B, G·H)`, which are those of the preactivations,
+    and of the initial state. Only the gru's candidate differs, by the factor r: the derivative of
+    its input side `(T, B, H)` is `candidate`."""
 
-    recurrent: Tensor
+    state_side: Tensor
     initial_state: tuple[Tensor, ...]
     candidate: Tensor | None = None
 

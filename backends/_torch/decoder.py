@@ -1,4 +1,4 @@
-"""What a decoder reads: the begin token, then what was written before."""
+"""The inputs of a decoder: the begin token, then its previous outputs or targets."""
 
 import torch
 from torch import Tensor

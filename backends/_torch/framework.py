@@ -4,10 +4,7 @@ from collections.abc import Callable, Mapping
 from importlib import metadata, util
 from typing import Any
 
-from bench.spec import DTYPES as ALL_DTYPES
 from bench.spec import ModelSpec, Params, Session, Supports, Training, Unsupported
-
-DTYPES = ALL_DTYPES
 
 
 def environment(threads: int) -> dict[str, str]:

@@ -36,8 +36,8 @@ def run_steps(
 ) -> Iterator[State]:
     """The state after each step."""
     cell = _cell(spec, weights)
-    for t, xt in enumerate(x.unbind(0)):
-        after = cell(xt, state)
+    for t, x_t in enumerate(x.unbind(0)):
+        after = cell(x_t, state)
         if mask is not None:
             pairs = zip(after, state, strict=True)
             after = tuple(torch.where(mask[t], new, previous) for new, previous in pairs)
