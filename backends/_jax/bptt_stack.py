@@ -31,7 +31,7 @@ def run(
     def run_direction(name: str, x: Any, initial: Any, perturbation: Any, reverse: bool) -> Any:
         if not CELLS[spec.cell].recurrent:
             return feedforward(spec, weights[name], x, initial, lengths, perturbation, reverse)
-        cell = STEPS[spec.gru if spec.cell == "gru" else spec.cell]
+        cell: Any = STEPS[spec.gru if spec.cell == "gru" else spec.cell]
         function = differentiable(cell, spec.dtype, reverse)
         return function(weights[name], x, initial, step_mask(lengths, len(x)), perturbation)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backends._bptt import CellPasses
 from backends._numpy.products import Product
@@ -34,8 +34,8 @@ class Tape(NamedTuple):
 
     gates: Array
     hidden: Array
-    cell_states: Array | None = None
-    extra: Array | None = None
+    cell_states: Any = None
+    extra: Any = None
 
     @property
     def final(self) -> tuple[Array, ...]:

@@ -1,5 +1,8 @@
 """The optimisers of `Training`, over all weights in one vector."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from bench.spec import Array, Training
@@ -57,7 +60,7 @@ class GradientDescent:
         weights -= gradient
 
 
-OPTIMISERS = {"adam": Adam, "sgd": GradientDescent}
+OPTIMISERS: Mapping[str, Any] = {"adam": Adam, "sgd": GradientDescent}
 
 
 def clip(gradient: Array, limit: float | None) -> None:

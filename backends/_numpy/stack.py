@@ -39,7 +39,7 @@ class BackwardPass(NamedTuple):
     """dL/dx `(T, D, B)`, dL/dh `(T, H, B)` of the last layer's directions, and the derivatives of
     the initial states."""
 
-    inputs: Array | None
+    inputs: Any
     top: list[Array]
     initial_states: States
 

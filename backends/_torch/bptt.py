@@ -50,7 +50,8 @@ def bptt_scan(cell: Any) -> Scan:
             mask, x, w, u, *tape = ctx.saved_tensors
             derivatives = cell.backward(pool, tape, u, mask, d_hidden, d_final)
             d_u = _summed_product(derivatives.state_side, tape[0][:-1])
-            d_preactivations, d_second_bias = derivatives.state_side, ()
+            d_preactivations = derivatives.state_side
+            d_second_bias: tuple[Any, ...] = ()
             if derivatives.candidate is not None:
                 block = d_preactivations[:, :, -u.shape[1] :]
                 d_second_bias = (_flat(block).sum(0),)

@@ -69,7 +69,7 @@ def _cell(spec: ModelSpec, weights: Weights) -> Cell:
         second_bias = torch.zeros_like(b) if b.is_cuda else None
         return lambda x, state: torch.lstm_cell(x, state, w, u, b, second_bias)
     if spec.gru == "reset_before":
-        return lambda x, state: (_gru_reset_before(x, *state, w, u, b),)
+        return lambda x, state: (_gru_reset_before(x, state[0], w, u, b),)
     second_bias = pad(weights["b_hn"], (2 * spec.hidden, 0))
     return lambda x, state: (torch.gru_cell(x, *state, w, u, b, second_bias),)
 

@@ -22,7 +22,7 @@ class Network:
     def __init__(self, spec: ModelSpec, make_layers: MakeLayers, weights: Weights) -> None:
         self.spec = spec
         self.encoder = make_layers(spec, _weights_of_stack(weights, ""))
-        self.decoder = None
+        self.decoder: Any = None
         if spec.decoder:
             self.decoder = make_layers(spec.decoding, _weights_of_stack(weights, "decoder."))
         self.readout = tuple(Parameter(weights[f"readout.{name}"].clone()) for name in "wb")
