@@ -37,8 +37,8 @@ def costs(*pairs: tuple[Case, float]) -> PastCosts:
     return {cost_group(case.flat()): PastCost(case.flat(), [s]) for case, s in pairs}
 
 
-def estimate(case: Case, past: PastCosts, size: Adding = SIZE) -> float:
-    return estimate_seconds([case], {"adding": size}, past)[0]
+def estimate(case: Case, past: PastCosts) -> float:
+    return estimate_seconds([case], {"adding": Adding}, past)[0]
 
 
 def test_case_is_expected_to_take_the_median_of_earlier_cases_like_it(tmp_path: Path) -> None:

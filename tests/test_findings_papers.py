@@ -39,7 +39,7 @@ def test_records_used_the_thresholds_of_today(study: str) -> None:
     groups = published(study).by_experiment.values()
     for record in (r for group in groups for r in group if r.probe == "learning"):
         profiles = tasks.load(record.case["task"]).PROFILES
-        task = Case.from_flat(record.case).sized(profiles["standard"])
+        task = Case.from_flat(record.case).sized(type(profiles["standard"]))
         assert metric(record, "threshold") == pytest.approx(threshold(task), rel=1e-9), task
 
 

@@ -43,7 +43,7 @@ def test_task_of_an_experiment_is_the_one_that_its_name_loads(name: str) -> None
         assert type(experiment.task) is type(profiles["standard"])
         for selection in selections(experiment, "jax", ()):
             for case in plan_cases(selection):
-                assert case.sized(profiles["smoke"]) == selection.tasks[0][1]
+                assert case.sized(type(profiles["smoke"])) == selection.tasks[0][1]
 
 
 @pytest.mark.parametrize("name", STUDIES)

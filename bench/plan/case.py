@@ -6,7 +6,7 @@ the pipe to a worker.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -123,11 +123,11 @@ class Case:
         """Backend, device and number of threads."""
         return self.backend, self.device, self.threads
 
-    def sized(self, template: Task) -> Task:
-        """The task at the size of this case; `template` is any instance of the same task."""
+    def sized(self, task_type: type[Task]) -> Task:
+        """The task at the size of this case; `task_type` is the dataclass of the task."""
         settings = self.flat()
-        names = [f.name for f in fields(template)]  # type: ignore[arg-type]
-        return replace(template, **{name: settings[name] for name in names})  # type: ignore[type-var]
+        names = [f.name for f in fields(task_type)]  # type: ignore[arg-type]
+        return task_type(**{name: settings[name] for name in names})
 
     def __str__(self) -> str:
         device = "" if self.device == "cpu" else f" on {self.device}"

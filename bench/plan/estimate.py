@@ -57,34 +57,34 @@ def cost_group(settings: Mapping[str, Any]) -> str:
 
 
 def estimate_seconds(
-    cases: Sequence[Case], templates: Mapping[str, Task], past: PastCosts
+    cases: Sequence[Case], task_types: Mapping[str, type[Task]], past: PastCosts
 ) -> list[float]:
     """The seconds that each case is expected to take: the median of earlier cases like it.
 
     Without such cases, it is the rough model's time, corrected by the factor by which the model was
-    wrong for other cases of the same backend, device and probe. `templates` holds one task for
-    each task name.
+    wrong for other cases of the same backend, device and probe. `task_types` holds the dataclass
+    of each task, by its name.
     """
-    factors = _model_errors(templates, past)
+    factors = _model_errors(task_types, past)
 
     def expected(case: Case) -> float:
         if earlier := past.get(cost_group(case.flat())):
             return median(earlier.seconds)
         factor = median(factors.get((case.backend, case.device, case.probe), [1.0]))
-        return factor * _rough_seconds(case, case.sized(templates[case.task.name]))
+        return factor * _rough_seconds(case, case.sized(task_types[case.task.name]))
 
     return [expected(case) for case in cases]
 
 
 def _model_errors(
-    templates: Mapping[str, Task], past: PastCosts
+    task_types: Mapping[str, type[Task]], past: PastCosts
 ) -> dict[tuple[str, str, str], list[float]]:
     """The ratios of measured time to the rough model's, by backend, device and probe."""
     errors: dict[tuple[str, str, str], list[float]] = {}
     for cost in past.values():
         try:
             case = Case.from_flat(cost.settings)
-            rough = _rough_seconds(case, case.sized(templates[case.task.name]))
+            rough = _rough_seconds(case, case.sized(task_types[case.task.name]))
         except (Unavailable, ValueError, KeyError, TypeError):
             continue  # a task whose data are gone, or a case of an older version
         key = (case.backend, case.device, case.probe)

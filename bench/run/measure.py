@@ -48,8 +48,8 @@ def remaining_cases(folder: RunFolder, cases: Sequence[Case]) -> list[Case]:
 
 def case_costs(cases: Sequence[Case], selections: Sequence[Selection], root: Path) -> list[float]:
     """The seconds that each case is expected to take, from the earlier runs below `root`."""
-    templates = {name: task for selection in selections for name, task in selection.tasks}
-    return estimate_seconds(cases, templates, past_costs(root))
+    task_types = {name: type(task) for chosen in selections for name, task in chosen.tasks}
+    return estimate_seconds(cases, task_types, past_costs(root))
 
 
 def run_units(

@@ -21,7 +21,7 @@ from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
-from bench.spec import Backend, ModelSpec, Session, Task, Unsupported
+from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
 """Loads a backend or a task by its name."""
@@ -115,11 +115,9 @@ class Worker:
     ) -> ProbeContext:
         if reason := case_limit(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
-        template: Task = next(iter(self.load_task(case.task.name).PROFILES.values()))
+        task = case.sized(type(next(iter(self.load_task(case.task.name).PROFILES.values()))))
         reference = self.load_backend(self.reference)
-        return ProbeContext(
-            case, case.sized(template), self.backend, reference, watch, self.cache, opened
-        )
+        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened)
 
     def _probe(self, context: ProbeContext) -> Outcome:
         from bench.gate.parity import parity
