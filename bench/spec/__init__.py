@@ -3,7 +3,9 @@
 Adapters (`backends/`) and tasks (`tasks/`) import this package of `bench` and no other.
 """
 
+from bench.spec.batch import ArrayFacts, check_batch, facts_of
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
+from bench.spec.checked import CheckedSession
 from bench.spec.model import (
     DTYPES,
     LOSSES,
@@ -15,6 +17,7 @@ from bench.spec.model import (
     Training,
     check_choice,
 )
+from bench.spec.plugins import import_checked, import_file, place_of
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
@@ -35,8 +38,10 @@ __all__ = [
     "READOUTS",
     "WHOSE",
     "Array",
+    "ArrayFacts",
     "Backend",
     "Cell",
+    "CheckedSession",
     "Limit",
     "ModelSpec",
     "Params",
@@ -48,5 +53,10 @@ __all__ = [
     "Training",
     "Unavailable",
     "Unsupported",
+    "check_batch",
     "check_choice",
+    "facts_of",
+    "import_checked",
+    "import_file",
+    "place_of",
 ]
