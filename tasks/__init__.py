@@ -22,6 +22,9 @@ DEFAULT = ("adding",)
 COMPARED = ("adding:short",)
 """What `compare` measures where the user names no task."""
 
+MEMBERS = tuple(member for member in vars(Task) if not member.startswith("_"))
+"""What every task has: settings, a description of its model, data and scores."""
+
 
 class TaskFile(Protocol):
     """A module-like object that holds a task.
@@ -75,13 +78,16 @@ def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
     if absent := [field for field in TaskFile.__annotations__ if not hasattr(task, field)]:
         raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {file}")
     sizes = task.PROFILES
-    if not isinstance(sizes, Mapping) or not sizes or not all(map(_is_task, sizes.values())):
+    if not isinstance(sizes, Mapping) or not sizes or not all(map(_is_instance, sizes.values())):
         raise Unavailable(
             f"task {name!r}: PROFILES is {sizes!r:.80}; it must map smoke, standard and paper to "
-            f"a task each, which is a dataclass with a method sample: {file}"
+            f"a task each, an instance of a dataclass: {file}"
         )
+    for size, value in sizes.items():
+        if absent := [member for member in MEMBERS if not hasattr(value, member)]:
+            raise Unavailable(f"task {name!r}: its size {size} lacks {', '.join(absent)}: {file}")
     return cast(TaskFile, task)
 
 
-def _is_task(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type) and hasattr(value, "sample")
+def _is_instance(value: object) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from bench.options import Settings, check_words
+from bench.options import Settings, check_words, same_word
 from bench.plan.probes import PROFILES
 from bench.spec import Task, Unavailable
 
@@ -42,6 +42,7 @@ def task_from_words(
     """
     name, *words = text.split(":")
     sizes = module.PROFILES
+    words[:1] = [same_word(word, sizes) for word in words[:1]]
     size = words[0] if words and words[0] in sizes else None
     options = _option_texts(name, size, words[1:] if size else words, sizes)
     if series:
@@ -96,16 +97,19 @@ def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) ->
     Raises `Unavailable` for an option that the task lacks or that changes nothing, and for a wrong
     value.
     """
+    if size not in module.PROFILES:
+        sizes = ", ".join(module.PROFILES)
+        raise Unavailable(f"task {name} has no size {size!r}, only {sizes}: name one of them")
     task = module.PROFILES[size]
     changes: dict[str, Any] = {}
     for option, text in texts.items():
-        check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
+        [option] = check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
         changes[option] = _parsed(name, option, text, getattr(task, option))
     try:
         changed: Task = replace(task, **changes)
     except (ValueError, TypeError) as error:
         raise Unavailable(f"task {name}: {error}") from error
-    if idle := [option for option in texts if option in getattr(changed, "unread", ())]:
+    if idle := [option for option in changes if option in getattr(changed, "unread", ())]:
         raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
     return changed
 

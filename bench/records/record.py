@@ -19,6 +19,7 @@ FIELD_TYPES: Mapping[str, Any] = {
     "wall_s": int | float,
     "metrics": dict,
     "samples": dict,
+    "traceback": str | None,
 }
 
 
@@ -40,6 +41,8 @@ class Record:
     wall_s: float
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    traceback: str | None = None
+    """Where the error of a failed case was raised; None in older records."""
     schema: int = SCHEMA
 
     @property

@@ -164,6 +164,7 @@ def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
         "metrics": {},
         "samples": {},
         "environment": {},
+        "traceback": None,
         "started": time(),
         "wall_s": 0.0,
     }
@@ -172,6 +173,8 @@ def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
 def _decoded(line: bytes) -> Mapping[str, Any] | None:
     with suppress(ValueError):
         answer = json.loads(line)
+        if isinstance(answer, dict):
+            answer = {"traceback": None, **answer}  # an older worker of a comparison sends none
         if isinstance(answer, dict) and answer.keys() == answer_without_numbers("", "").keys():
             return answer
     return None

@@ -131,6 +131,7 @@ class Runner:
             wall_s=answer["wall_s"],
             metrics=answer["metrics"],
             samples=answer["samples"],
+            traceback=answer["traceback"],
         )
         try:
             check_record(record)

@@ -21,7 +21,8 @@ from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
-from bench.spec import Backend, ModelSpec, Session, Unsupported
+from bench.run.failure import describe_failure
+from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
 
 Load = Callable[[str], Any]
 """Loads a backend or a task by its name."""
@@ -81,12 +82,13 @@ class Worker:
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
+        raised_at: str | None = None
         try:
             outcome = self._outcome(case, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
-            status, reason = _status_of(error)
+            status, reason, raised_at = describe_failure(error, self._folders(case))
             with suppress(Exception):  # a broken backend may fail here again
                 environment = self._environment(case, opened)
         return {
@@ -95,6 +97,7 @@ class Worker:
             "metrics": {**outcome.metrics, "work_s": watch.seconds},
             "samples": outcome.samples,
             "environment": environment,
+            "traceback": raised_at,
             "started": started,
             "wall_s": time.perf_counter() - start,
         }
@@ -141,6 +144,12 @@ class Worker:
             self.last_training = (key, train(context))
         return self.last_training[1]
 
+    def _folders(self, case: Case) -> list[Path]:
+        """The folders of the adapter and of the task, as far as they import."""
+        with suppress(Exception):
+            return folders_of(self.backend, self.load_task(case.task.name))
+        return []
+
     def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
         """The machine, versions, switches and executed path, for the model of this case."""
         key, settings = case.model_key, getattr(self.backend, "settings", None)
@@ -158,17 +167,6 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
-
-
-def _status_of(error: Exception) -> tuple[str, str]:
-    """The status and reason of a case that raised this error."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, Unsupported):
-        return "skipped", str(error)
-    signs = ("out of memory", "not enough memory", "resource_exhausted", "resourceexhausted")
-    if isinstance(error, MemoryError) or any(sign in text.lower() for sign in signs):
-        return "failed", f"out of memory: {text[:400]}"
-    return "failed", text[:600]
 
 
 def pin_to(processors: Sequence[int]) -> None:

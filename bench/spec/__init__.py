@@ -17,7 +17,7 @@ from bench.spec.model import (
     Training,
     check_choice,
 )
-from bench.spec.plugins import import_checked, import_file, place_of
+from bench.spec.plugins import folders_of, import_checked, import_file, place_of
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
@@ -56,6 +56,7 @@ __all__ = [
     "check_batch",
     "check_choice",
     "facts_of",
+    "folders_of",
     "import_checked",
     "import_file",
     "place_of",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.spec.supports import Unavailable
 
@@ -62,3 +62,9 @@ def place_of(error: BaseException, folders: Sequence[Path]) -> str:
         if folder := next((f for f in folders if path.is_relative_to(f)), None):
             return f" ({path.relative_to(folder.parent)}:{frame.lineno})"
     return ""
+
+
+def folders_of(*modules: Any) -> list[Path]:
+    """The folders of the files of these modules, those that have one."""
+    files = (getattr(module, "__file__", None) for module in modules)
+    return [Path(file).resolve().parent for file in files if file]
