@@ -46,7 +46,7 @@ def task_from_words(
     size = words[0] if words and words[0] in sizes else None
     options = _option_texts(name, size, words[1:] if size else words, sizes)
     if series:
-        _check_series(name, text, sizes[size or profile], size, options.keys() & series.keys())
+        _check_series(name, text, sizes.get(size or profile), size, options.keys() & series.keys())
     task = task_at_size(name, module, size or profile, {**options, **series})
     if reason := getattr(task, "unavailable", lambda: None)():
         raise Unavailable(f"task {name}: {reason}")
@@ -54,7 +54,7 @@ def task_from_words(
 
 
 def _check_series(
-    name: str, text: str, task: Task, size: str | None, clashes: Collection[str]
+    name: str, text: str, task: Task | None, size: str | None, clashes: Collection[str]
 ) -> None:
     """Raise `Unavailable` if `--data` cannot go with this task, or if the text names a series."""
     if not hasattr(task, "column"):
