@@ -22,6 +22,7 @@ import numpy as np
 from backends import numpy_backend
 from bench.gate.difference import Difference, relative_error
 from bench.gate.drift import update_tolerance
+from bench.gate.edges import may_lack_targets, without_targets
 from bench.gate.rounding import FLOAT64_TOLERANCE, device_factor, rounded_inputs, rounding_tolerance
 from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
 from bench.weights import initial_weights
@@ -194,9 +195,7 @@ def _without_labels(session: Any, p: Problem) -> Arrays:
 
 def unlabelled(p: Problem) -> Problem:
     """The same problem without a single target, if its model may lack targets."""
-    if p.spec.loss == "cross_entropy":
-        return dataclasses.replace(p, y=np.full_like(p.y, -1))
-    return dataclasses.replace(p, y=np.full_like(p.y, np.nan)) if p.y.ndim == 3 else p
+    return dataclasses.replace(p, y=without_targets(p.y)) if may_lack_targets(p.spec) else p
 
 
 def _hidden_gradients(session: Any, p: Problem) -> Arrays:

@@ -117,9 +117,8 @@ def _check_state(spec: ModelSpec, state: Sequence[ArrayFacts], batch: int) -> No
     names = CELLS[spec.cell].states
     expected = (spec.layers * spec.directions, batch, spec.hidden)
     if len(state) != len(names):
-        text = " and ".join(names)
         raise ValueError(
-            f"the state has {len(state)} arrays, but that of the {spec.cell} is {text}"
+            f"the state of the {spec.cell} is {' and '.join(names)}; arrays given: {len(state)}"
         )
     for name, array in zip(names, state, strict=True):
         if array.shape != expected:

@@ -59,8 +59,8 @@ class CheckedSession:
         self, method: Callable[..., Any], names: Sequence[str], copies: bool
     ) -> Callable[..., Any]:
         def checked(*arguments: Any, **options: Any) -> Any:
-            arguments = tuple(_as_array(value, copies) for value in arguments)
-            options = {name: _as_array(value, copies) for name, value in options.items()}
+            arguments = tuple(self._as_array(value, copies) for value in arguments)
+            options = {name: self._as_array(value, copies) for name, value in options.items()}
             self._check(**dict(zip(names, arguments, strict=False)) | options)
             return method(*arguments, **options)
 
@@ -82,6 +82,18 @@ class CheckedSession:
             None if lengths is None else self._facts_of(lengths),
             None if state is None else [self._facts_of(s, read=False) for s in _tuple(state)],
         )
+
+    def _as_array(self, value: Any, copied: bool) -> Any:
+        """Lists and numbers as arrays, a list of arrays as a tuple, arrays of the caller's own
+        copied if asked for; arrays on a device as they are."""
+        if isinstance(value, tuple) or (
+            isinstance(value, list) and value and hasattr(value[0], "shape")
+        ):
+            return tuple(self._as_array(item, copied) for item in value)
+        if isinstance(value, list | int | float):
+            return np.array(value)
+        own = copied and isinstance(value, np.ndarray) and self._facts.recall(value) is None
+        return np.array(value) if own else value
 
     def _facts_of(self, value: Any, read: bool = True) -> ArrayFacts:
         """What is known of an argument. Of an array that `put` did not make only the shape is, if
@@ -112,18 +124,6 @@ class RememberedFacts:
         """The facts of this very array; None where it is not remembered."""
         reference, facts = self._by_id.get(id(array), (lambda: None, None))
         return facts if reference() is array else None
-
-
-def _as_array(value: Any, copied: bool) -> Any:
-    """Lists and numbers as arrays, a list of arrays as a tuple, NumPy arrays copied if asked for;
-    arrays on a device as they are."""
-    if isinstance(value, tuple) or (
-        isinstance(value, list) and value and hasattr(value[0], "shape")
-    ):
-        return tuple(_as_array(item, copied) for item in value)
-    if isinstance(value, list | int | float):
-        return np.array(value)
-    return np.array(value) if copied and isinstance(value, np.ndarray) else value
 
 
 def _tuple(state: Any) -> tuple[Any, ...]:
