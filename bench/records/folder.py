@@ -26,6 +26,7 @@ INFO_TYPES: Mapping[str, Any] = {
     "sessions_s": list,
     "versions": dict | None,
     "machine": dict | None,
+    "variables": dict | None,
 }
 """The types of the fields of `run.json` that are read back."""
 

@@ -37,9 +37,11 @@ def describe_machine() -> dict[str, Any]:
 def machine_differences(earlier: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """The differences between two descriptions of a machine, in words; none for one machine.
 
-    One machine may run another kernel, which may leave it a few KiB more or less memory.
+    One machine may run another kernel, which may leave it a few KiB more or less memory. Older
+    descriptions do not say whether there was a quota.
     """
-    names = [name for name in dict.fromkeys([*earlier, *current]) if name != "system"]
+    ignored = {"system", *({"processor_quota"} - (earlier.keys() & current.keys()))}
+    names = [name for name in dict.fromkeys([*earlier, *current]) if name not in ignored]
     pairs = [(name, _printed(earlier, name), _printed(current, name)) for name in names]
     return [f"{name} {before} → {after}" for name, before, after in pairs if before != after]
 

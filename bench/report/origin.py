@@ -25,6 +25,8 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
         "GPUs": ", ".join(machine.get("gpus") or ()),
         "NVIDIA driver": machine.get("nvidia_driver"),
         "system": machine.get("system"),
+        "quota": _quota(machine),
+        "variables": _variables(info),
         "threads": _distinct(environments, "threads"),
         "Python": _distinct(environments, "python"),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions)),
@@ -53,6 +55,16 @@ def _processor(machine: Mapping[str, Any]) -> str | None:
     cores = machine.get("cores")
     names = (machine.get("processor"), cores and f"{cores} cores")
     return ", ".join(name for name in names if name) or None
+
+
+def _quota(machine: Mapping[str, Any]) -> str | None:
+    quota = machine.get("processor_quota")
+    return f"{quota:g} processors" if quota else None
+
+
+def _variables(info: Mapping[str, Any]) -> str:
+    """The variables of the user's own that decide speed: `XLA_FLAGS=…`."""
+    return ", ".join(f"{name}={value}" for name, value in (info.get("variables") or {}).items())
 
 
 def _distinct(environments: Sequence[Mapping[str, Any]], name: str) -> str:

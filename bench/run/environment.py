@@ -6,7 +6,6 @@ from typing import Any
 
 from bench.plan.selection import Registry
 
-
 PINNED = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"))
 """The thread counts of the linear-algebra libraries that NumPy uses."""
 

@@ -6,6 +6,7 @@ from math import inf
 
 from bench.options import WorkerOptions
 from bench.records import machine
+from bench.records.quota import processor_quota
 from bench.run.process import Limits
 from bench.spec import Unavailable
 
@@ -32,7 +33,7 @@ def job_count(options: WorkerOptions) -> int:
 
 def quota_warning(threads: int) -> str | None:
     """What to say where a container's quota is smaller than the number of threads; else None."""
-    quota = machine.processor_quota()
+    quota = processor_quota()
     if quota is None or quota >= threads:
         return None
     return (
