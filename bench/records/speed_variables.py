@@ -30,6 +30,8 @@ SECRETS = ("*TOKEN*", "*SECRET*", "*PASSWORD*", "*_KEY*")
 """Records are published: what may be a secret never enters one."""
 DEVICE_CHOICE = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
 """Which of the GPUs is used: the record names its kind."""
+SET_ON_IMPORT = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+"""Switches against crashes that threadpoolctl and scikit-learn set when they are imported."""
 
 
 def speed_variables(
@@ -40,7 +42,7 @@ def speed_variables(
     `patterns` extends the allow-list, as in `XLA_*`; `omit` names variables that the record holds
     elsewhere.
     """
-    allowed, excluded = (*ALLOWED, *patterns), (*PLACES, *SECRETS, *DEVICE_CHOICE)
+    allowed, excluded = (*ALLOWED, *patterns), (*PLACES, *SECRETS, *DEVICE_CHOICE, *SET_ON_IMPORT)
     return {
         name: environ[name]
         for name in sorted(environ)

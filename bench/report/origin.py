@@ -27,6 +27,7 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
         "system": machine.get("system"),
         "quota": _quota(machine),
         "variables": _variables(info),
+        "instruction sets": _instruction_sets(environments),
         "threads": _distinct(environments, "threads"),
         "Python": _distinct(environments, "python"),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions)),
@@ -65,6 +66,17 @@ def _quota(machine: Mapping[str, Any]) -> str | None:
 def _variables(info: Mapping[str, Any]) -> str:
     """The variables of the user's own that decide speed: `XLA_FLAGS=…`."""
     return ", ".join(f"{name}={value}" for name, value in (info.get("variables") or {}).items())
+
+
+def _instruction_sets(environments: Sequence[Mapping[str, Any]]) -> str:
+    """The instruction sets that the libraries really used: `openblas SkylakeX`."""
+    sets = {
+        f"{library} {name}"
+        for environment in environments
+        for library, name in (environment.get("instruction_sets") or {}).items()
+        if name
+    }
+    return ", ".join(sorted(sets))
 
 
 def _distinct(environments: Sequence[Mapping[str, Any]], name: str) -> str:
