@@ -15,20 +15,23 @@ LINEAR_ALGEBRA = (
 )
 ALLOCATORS = (
     *("LD_PRELOAD", "LD_BIND_NOW", "DYLD_INSERT_LIBRARIES", "GLIBC_TUNABLES", "MALLOC_*"),
-    *("_RJEM_MALLOC_CONF", "JE_MALLOC_CONF", "TCMALLOC_*", "MIMALLOC_*"),
+    *("_RJEM_MALLOC_CONF", "JE_MALLOC_CONF", "TCMALLOC_*", "MIMALLOC_*", "HUGETLB_*"),
 )
 PYTHON = (
     *("PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "PYTHONTRACEMALLOC"),
     *("PYTHON_JIT", "PYTHON_GIL", "PYTHONPERFSUPPORT", "PYTHON_PERF_JIT_SUPPORT"),
 )
-CUDA = ("CUDA_*", "CUBLAS_*", "CUBLASLT_*", "NVIDIA_TF32_OVERRIDE")
-ALLOWED = (*THREADING, *LINEAR_ALGEBRA, *ALLOCATORS, *PYTHON, *CUDA)
+GPUS = (
+    *("CUDA_*", "CUBLAS_*", "CUBLASLT_*", "NVIDIA_TF32_OVERRIDE"),
+    *("HIP_*", "HSA_*", "ROCBLAS_*", "HIPBLASLT_*", "MIOPEN_*"),
+)
+ALLOWED = (*THREADING, *LINEAR_ALGEBRA, *ALLOCATORS, *PYTHON, *GPUS)
 
 PLACES = ("*_DIR", "*_FILE", "*_HOME", "*_PATH", "*_ROOT", "*_VERSION", "*_LOG*")
 """Variables that say where files are, what is installed or what is logged, not how to compute."""
 SECRETS = ("*TOKEN*", "*SECRET*", "*PASSWORD*", "*_KEY*")
 """Records are published: what may be a secret never enters one."""
-DEVICE_CHOICE = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+DEVICE_CHOICE = ("CUDA_DEVICE_ORDER", "*_VISIBLE_DEVICES")
 """Which of the GPUs is used: the record names its kind."""
 SET_ON_IMPORT = ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
 """Switches against crashes that threadpoolctl and scikit-learn set when they are imported."""
