@@ -17,6 +17,7 @@ from bench.records.folder import RunFolder
 from bench.records.speed_variables import speed_variables
 from bench.run.environment import PINNED, thread_variables
 from bench.run.worker import Worker
+from bench.run.worker_conditions import WorkerConditions
 
 SPEED = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
@@ -71,7 +72,7 @@ def test_worker_tells_variables_instruction_sets_and_cores(monkeypatch: pytest.M
         instruction_sets=lambda: {"mine": "AVX9", "other": None},
     )
     registry = Registry(mine=mine, numpy=numpy)
-    worker = Worker(registry.load, tasks.load, "mine", "numpy", 1, ("XLA_*",))
+    worker = Worker(registry.load, tasks.load, "mine", "numpy", 1, WorkerConditions(("XLA_*",)))
     told = environment_of(worker)
     assert {"MINE_ISA": "wide", "XLA_FLAGS": "--a"}.items() <= told["variables"].items()
     assert "MKL_NUM_THREADS" not in told["variables"]

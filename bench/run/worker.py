@@ -21,10 +21,7 @@ from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
-from bench.records.instruction_sets import numpy_instruction_sets
-from bench.records.speed_variables import speed_variables
-from bench.records.topology import core_count
-from bench.run.environment import thread_variables
+from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -50,7 +47,8 @@ def serve(
     die_with(parent)
     pin_to(processors)
     threads = len(processors)
-    worker = Worker(load_backend, load_task, backend, reference, threads, variable_patterns)
+    conditions = WorkerConditions(variable_patterns)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions)
     for line in sys.stdin:
         case = Case.from_flat(json.loads(line))
         channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
@@ -66,11 +64,7 @@ class Worker:
     name: str
     reference: str
     threads: int
-    variable_patterns: Sequence[str] = ()
-    variables: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    """The environment variables with which this process was started."""
-    instruction_sets: Mapping[str, str | None] = field(default_factory=numpy_instruction_sets)
-    """Those of NumPy and its BLAS, read before a framework brings a BLAS of its own."""
+    conditions: WorkerConditions = field(default_factory=WorkerConditions)
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -164,28 +158,13 @@ class Worker:
             "python": sys.version.split()[0],
             **self.commit,
             "threads": self.threads,
-            "physical_cores": core_count(machine.cpus()),
-            "variables": self._speed_variables(),
-            "instruction_sets": self._instruction_sets(),
+            **self.conditions.describe(self.backend),
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
             "settings": settings(case.device) if settings else {},
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
-
-    def _speed_variables(self) -> dict[str, str]:
-        """The variables that decide speed, without those that follow from `threads` or that keep
-        compiled code in a folder."""
-        keep_compiled = getattr(self.backend, "compilation_cache", None)
-        omit = thread_variables(self.backend) | (keep_compiled("") if keep_compiled else {}).keys()
-        own = getattr(self.backend, "SPEED_VARIABLES", ())
-        return speed_variables(self.variables, (*self.variable_patterns, *own), omit)
-
-    def _instruction_sets(self) -> dict[str, str | None]:
-        """The instruction sets really used, by library, as NumPy, its BLAS and the backend tell."""
-        tell = getattr(self.backend, "instruction_sets", None)
-        return {**self.instruction_sets, **(tell() if tell else {})}
 
 
 def _status_of(error: Exception) -> tuple[str, str]:
