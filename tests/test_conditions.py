@@ -76,13 +76,13 @@ def tables(*environments: Any) -> Tables:
 
 def test_records_under_other_conditions_make_rows_of_their_own() -> None:
     other = {**USUAL, "variables": {}, "machine": {"processor_quota": 2.0}}
-    made = tables(USUAL, other, USUAL)
-    names = ["torch [XLA_FLAGS=--a, quota unset]", "torch [XLA_FLAGS unset, quota=2]"]
-    assert dict(zip(made.speed["backend"], made.speed["launches"], strict=True)) == {
+    result = tables(USUAL, other, USUAL)
+    names = ["torch [XLA_FLAGS=--a, quota unset]", "torch [XLA_FLAGS unset, quota=2.0]"]
+    assert dict(zip(result.speed["backend"], result.speed["launches"], strict=True)) == {
         names[0]: 2,
         names[1]: 1,
     }
-    assert set(made.learning["backend"]) == set(names)
+    assert set(result.learning["backend"]) == set(names)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_records_under_other_conditions_make_rows_of_their_own() -> None:
 def test_rows_stay_whole_where_no_condition_is_known_to_differ(
     environments: tuple[Any, ...],
 ) -> None:
-    made = tables(*environments)
-    assert made.speed["backend"].tolist() == ["torch"]
-    assert made.speed["launches"].tolist() == [2]
+    result = tables(*environments)
+    assert result.speed["backend"].tolist() == ["torch"]
+    assert result.speed["launches"].tolist() == [2]
 
 
 def test_unknown_conditions_are_told_where_the_known_ones_differ() -> None:
-    made = tables(USUAL, {**USUAL, "variables": {}}, ENVIRONMENT)
-    assert "torch [conditions not recorded]" in made.speed["backend"].tolist()
+    result = tables(USUAL, {**USUAL, "variables": {}}, ENVIRONMENT)
+    assert "torch [conditions not recorded]" in result.speed["backend"].tolist()
 
 
 # ---- comparisons -----------------------------------------------------------------------------

@@ -73,12 +73,12 @@ def test_worker_tells_variables_instruction_sets_and_cores(monkeypatch: pytest.M
     )
     registry = Registry(mine=mine, numpy=numpy)
     worker = Worker(registry.load, tasks.load, "mine", "numpy", 1, WorkerConditions(("XLA_*",)))
-    told = environment_of(worker)
-    assert {"MINE_ISA": "wide", "XLA_FLAGS": "--a"}.items() <= told["variables"].items()
-    assert "MKL_NUM_THREADS" not in told["variables"]
-    assert {"mine": "AVX9", "other": None}.items() <= told["instruction_sets"].items()
-    assert told["instruction_sets"]["numpy"]
-    assert told["physical_cores"] is None or told["physical_cores"] >= 1
+    environment = environment_of(worker)
+    assert {"MINE_ISA": "wide", "XLA_FLAGS": "--a"}.items() <= environment["variables"].items()
+    assert "MKL_NUM_THREADS" not in environment["variables"]
+    assert {"mine": "AVX9", "other": None}.items() <= environment["instruction_sets"].items()
+    assert environment["instruction_sets"]["numpy"]
+    assert environment["physical_cores"] is None or environment["physical_cores"] >= 1
 
 
 def test_torch_tells_the_instruction_sets_that_it_uses() -> None:

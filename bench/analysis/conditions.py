@@ -21,9 +21,10 @@ def backend_labels(
     conditions: dict[str, dict[tuple[str, str | None], Conditions]] = {}
     for record in records:
         environments = infos.get(record.run, {}).get("environments", {})
-        found = speed_conditions(environments.get(record.environment, {}))
         by_environment = conditions.setdefault(record.case["backend"], {})
-        by_environment[record.run, record.environment] = found
+        by_environment[record.run, record.environment] = speed_conditions(
+            environments.get(record.environment, {})
+        )
     return {
         (backend, *key): backend + suffix
         for backend, by_environment in conditions.items()

@@ -12,7 +12,7 @@ def speed_conditions(environment: Environment) -> dict[str, str] | None:
     if environment.get("variables") is None:
         return None
     quota = (environment.get("machine") or {}).get("processor_quota")
-    return {**environment["variables"], **({"quota": f"{quota:g}"} if quota else {})}
+    return {**environment["variables"], **({"quota": str(quota)} if quota else {})}
 
 
 def condition_changes(base: Environment, head: Environment) -> list[str]:

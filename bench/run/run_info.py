@@ -60,8 +60,9 @@ def check_same_environment(folder: RunFolder, names: Sequence[str], backends: Re
     if (variables := info.get("variables")) is not None:
         now = _variables(names, backends)
         differing = [k for k in sorted({*variables, *now}) if variables.get(k) != now.get(k)]
-        texts = (variables.get(k, "unset") + " is now " + now.get(k, "unset") for k in differing)
-        changed = [f"{k} {text}" for k, text in zip(differing, texts, strict=True)]
+        changed = [
+            f"{k} {variables.get(k, 'unset')} is now {now.get(k, 'unset')}" for k in differing
+        ]
         _refuse(folder, "environment variables", changed)
 
 
@@ -82,8 +83,10 @@ def _refuse(folder: RunFolder, what: str, changes: Sequence[str]) -> None:
 
 
 def _variables(names: Sequence[str], backends: Registry) -> dict[str, str]:
-    own = [p for n in names for p in getattr(backends.load(n), "SPEED_VARIABLES", ())]
-    return speed_variables(os.environ, (*getattr(backends, "SPEED_VARIABLES", ()), *own), PINNED)
+    """The variables of this process that decide speed; workers get them."""
+    sources = [backends, *(backends.load(name) for name in names)]
+    patterns = [p for source in sources for p in getattr(source, "SPEED_VARIABLES", ())]
+    return speed_variables(os.environ, patterns, PINNED)
 
 
 def _versions(names: Sequence[str], backends: Registry) -> dict[str, str | None]:

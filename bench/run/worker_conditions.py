@@ -26,11 +26,11 @@ class WorkerConditions:
 
     def describe(self, backend: Any) -> dict[str, Any]:
         """The conditions as the record's environment has them, for a worker of this backend."""
-        tell = getattr(backend, "instruction_sets", None)
+        report = getattr(backend, "instruction_sets", None)
         return {
             "physical_cores": core_count(machine.cpus()),
             "variables": self._speed_variables(backend),
-            "instruction_sets": {**self.instruction_sets, **(tell() if tell else {})},
+            "instruction_sets": {**self.instruction_sets, **(report() if report else {})},
         }
 
     def _speed_variables(self, backend: Any) -> dict[str, str]:
@@ -38,5 +38,5 @@ class WorkerConditions:
         in a folder."""
         keep_compiled = getattr(backend, "compilation_cache", None)
         omit = thread_variables(backend) | (keep_compiled("") if keep_compiled else {}).keys()
-        own = getattr(backend, "SPEED_VARIABLES", ())
-        return speed_variables(self.variables, (*self.patterns, *own), omit)
+        patterns = (*self.patterns, *getattr(backend, "SPEED_VARIABLES", ()))
+        return speed_variables(self.variables, patterns, omit)
