@@ -19,7 +19,7 @@ AGREEMENT = Study(
             other_seeds=20,
             first_seed=30,
             published=(),
-            explanations=(),
+            differences=(),
         )
         for experiment in PAPERS.experiments
         if experiment.other_seeds == ALL_SEEDS
