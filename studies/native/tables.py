@@ -160,10 +160,11 @@ def _origin(environment: Record) -> str:
     return (
         f"{host['processor']}, {settings['threads']} threads; Python {environment['python']}, "
         f"{versions}. {settings['launches']} launches. The ratio is the median of the paired "
-        f"ratios, ours over base, round by round, with its bootstrap interval{_reservation(settings)}; "
-        "at `products` it is a ratio of rates of operations. A comparison passes where its whole "
-        "interval meets the target, and is unclear where the target lies inside. The losses of both sides over the first steps agree "
-        f"within {LOSS_TOLERANCE:g}, or the pair is not comparable."
+        "ratios, ours over base, round by round, with its bootstrap interval"
+        f"{_reservation(settings)}; at `products` it is a ratio of rates of operations. A "
+        "comparison passes where its whole interval meets the target, and is unclear where the "
+        "target lies inside. The losses of both sides over the first steps agree within "
+        f"{LOSS_TOLERANCE:g}, or the pair is not comparable."
     )
 
 
