@@ -78,6 +78,8 @@ def test_worker_tells_variables_instruction_sets_and_cores(monkeypatch: pytest.M
     assert "MKL_NUM_THREADS" not in environment["variables"]
     assert {"mine": "AVX9", "other": None}.items() <= environment["instruction_sets"].items()
     assert environment["instruction_sets"]["numpy"]
+    silent = WorkerConditions().describe(SimpleNamespace(REQUIRES=("silent", "more")))
+    assert silent["instruction_sets"].get("silent", "missing") is None
     assert environment["physical_cores"] is None or environment["physical_cores"] >= 1
 
 

@@ -27,10 +27,11 @@ class WorkerConditions:
     def describe(self, backend: Any) -> dict[str, Any]:
         """The conditions as the record's environment has them, for a worker of this backend."""
         report = getattr(backend, "instruction_sets", None)
+        unknown = dict.fromkeys(getattr(backend, "REQUIRES", ())[:1])  # the framework itself
         return {
             "physical_cores": core_count(machine.cpus()),
             "variables": self._speed_variables(backend),
-            "instruction_sets": {**self.instruction_sets, **(report() if report else {})},
+            "instruction_sets": unknown | {**self.instruction_sets, **(report() if report else {})},
         }
 
     def _speed_variables(self, backend: Any) -> dict[str, str]:
