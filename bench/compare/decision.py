@@ -74,11 +74,15 @@ class Rule:
         if not 0 < self.level < 1 or self.pairs < 1 or self.rounds < 1:
             raise ValueError("the level must lie between 0 and 1, pairs and rounds be at least 1")
 
-    @property
-    def confidence(self) -> float:
+    def pass_level(self, rows: int) -> float:
+        """The level of each of the two one-sided tests of a pass: rounds and rows share it, so that
+        the chance of any false pass in a comparison is at most `level`."""
+        return self.level / (self.rounds * max(1, rows))
+
+    def confidence(self, rows: int) -> float:
         """The confidence of the interval that lies within ±`excluded` exactly where the tests of a
-        pass reject: two one-sided tests, whose level the rounds share."""
-        return 1 - 2 * self.level / self.rounds
+        pass reject."""
+        return 1 - 2 * self.pass_level(rows)
 
     @property
     def interim_analyses(self) -> int:
@@ -86,9 +90,9 @@ class Rule:
         return max(1, self.rounds - 1)
 
     def for_rows(self, rows: int) -> "Rule":
-        """This rule with enough pairs in a round to flag one of this number of rows: n pairs give
-        no p-value below 2⁻ⁿ."""
-        needed = ceil(log2(self.interim_analyses * max(1, rows) / self.level))
+        """This rule with enough pairs in a round to flag or to pass one of this number of rows: n
+        pairs give no p-value below 2⁻ⁿ."""
+        needed = ceil(-log2(self.pass_level(rows)))
         return replace(self, pairs=max(self.pairs, needed))
 
 
@@ -148,7 +152,7 @@ def _decision(
     if not np.isfinite(pooled).all():
         reason = "a time is not a positive number"
         return Decision(Verdict.INCONCLUSIVE, reason, cause=Cause.NO_RATIO)
-    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence)
+    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence(rows))
     p = min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1))
     undecided = Decision(Verdict.INCONCLUSIVE, machine_change, figures, p, Cause.CONTROL)
     if machine_change:
@@ -157,7 +161,7 @@ def _decision(
         verdict = Verdict.REGRESSED if sign > 0 else Verdict.IMPROVED
         return replace(undecided, verdict=verdict, cause=None)
     flagged = rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0
-    if not flagged and _excludes_change(pooled, rule, test):
+    if not flagged and _excludes_change(pooled, rule, test, rows):
         return replace(undecided, verdict=Verdict.PASS, cause=None)
     cause, reason = undecided_reason(figures, rule, _last_flag(rounds, flags), rows)
     is_open = len(rounds) < rule.rounds
@@ -190,11 +194,11 @@ def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test
     return 0
 
 
-def _excludes_change(d: Array, rule: Rule, test: Test) -> bool:
-    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this,
-    so the rounds share the level."""
+def _excludes_change(d: Array, rule: Rule, test: Test, rows: int) -> bool:
+    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this
+    of every row, so they share the level."""
     bound = log1p(rule.excluded)
-    return all(test(-sign * d, -bound) <= rule.level / rule.rounds for sign in (1, -1))
+    return all(test(-sign * d, -bound) <= rule.pass_level(rows) for sign in (1, -1))
 
 
 def _machine_change(control: Rounds, rule: Rule) -> str:

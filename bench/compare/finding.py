@@ -11,8 +11,8 @@ from bench.compare.reasons import Cause, percent
 @dataclass(frozen=True)
 class Finding:
     """The verdict on one check of one row. `base` and `head` are in `unit`; `ratio` is head over
-    base, with the interval at `confidence`; `scatter_low` and `scatter_high` are the smallest and the
-    largest ratio of a pair."""
+    base, with the interval at `confidence`; `scatter_low` and `scatter_high` are the smallest and
+    the largest ratio of a pair."""
 
     row: str
     check: str

@@ -42,20 +42,24 @@ def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:
 async def _run(
     work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
 ) -> None:
-    in_turns = all(worker and worker.takes_turns for worker in workers)
+    if all(worker and worker.takes_turns for worker in workers):
+        await _run_in_turns(work, workers, processors)
+    else:
+        for (runner, unit), worker in zip(work, workers, strict=True):
+            await runner.run_unit(unit, 0, processors[: unit.threads], worker)
+
+
+async def _run_in_turns(
+    work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
+) -> None:
     sides = [
         UnitWorkers(runner, unit, 0, processors[: unit.threads], worker)
         for (runner, unit), worker in zip(work, workers, strict=True)
     ]
     try:
-        if in_turns:
-            for cases in zip(*(side.unit.cases for side in sides), strict=True):
-                await alternate(
-                    side.run(case, in_turns=True) for side, case in zip(sides, cases, strict=True)
-                )
-        else:
-            for side in sides:
-                await side.run_all()
+        for cases in zip(*(side.unit.cases for side in sides), strict=True):
+            pairs = zip(sides, cases, strict=True)
+            await alternate(side.run(case, in_turns=True) for side, case in pairs)
     finally:
         for side in sides:
             await side.kill()

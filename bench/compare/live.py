@@ -1,7 +1,8 @@
 """Measure two sides live: parity and learning first, then speed in pairs of fresh processes.
 
 The two processes of a pair take turns within each case, and never run at the same time. Which side
-goes first alternates from pair to pair. What is measured goes into two run folders, `base` and `head`, as any run's does.
+goes first alternates from pair to pair. What is measured goes into two run folders, `base` and
+`head`, as any run's does.
 """
 
 import asyncio

@@ -16,8 +16,8 @@ MAX_SAMPLES = 8 * SAMPLES
 SAMPLE_S = 0.005
 """Seconds of the shortest sample: a short call is repeated until it takes as long."""
 BLOCKS, BLOCK_S = 20, 0.025
-"""Turns in which a phase is sampled, and the seconds of one turn: short against the seconds in which
-the speed of a machine drifts, long against the first calls after a turn, which find cold caches."""
+"""Turns in which a phase is sampled, and the seconds of one turn: short against the seconds in
+which a machine's speed drifts, long against the first calls of a turn, which find cold caches."""
 WINDOW = 5
 """Samples in a window of the warm-up."""
 AGREEMENT = 0.05
