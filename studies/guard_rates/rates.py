@@ -117,7 +117,8 @@ def _runs(trials: Array, rng: np.random.Generator, count: int | None = None) -> 
     count = len(trials) if count is None else count
     starts = rng.integers(len(trials), size=-(-count // RUN))
     indices = (starts[:, None] + np.arange(RUN)).ravel()[:count]
-    return trials[indices % len(trials)]
+    drawn: Array = trials[indices % len(trials)]
+    return drawn
 
 
 def _shares(outcomes: Sequence[Outcome]) -> tuple[float, float]:

@@ -126,7 +126,7 @@ def _this_guard(pair_ratio: PairRatio = guard_ratio, **changes: Any) -> Replayed
 
 
 GUARD = "this guard"
-FORMER = {"tolerated": 0.03, "least": 0.05, "excluded": 0.1}
+FORMER: Mapping[str, Any] = {"tolerated": 0.03, "least": 0.05, "excluded": 0.1}
 """The bounds of the guard before its sides took turns."""
 
 
