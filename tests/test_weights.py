@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import ks_2samp
 
 import backends
+import bench.weights as weights_module
 from backends import numpy_backend
 from bench.spec import CELLS, Array, ModelSpec
-import bench.weights as weights_module
 from bench.weights import SCHEMES, initial_weights, scheme_limit, weight_shapes
 
 INPUTS, HIDDEN, OUTPUTS = 10, 8, 6

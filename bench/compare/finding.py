@@ -10,9 +10,9 @@ from bench.compare.reasons import Cause, percent
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one check of one row. `base` and `head` are in `unit`; `ratio` is head over
-    base, with the interval at `confidence`; `scatter_low` and `scatter_high` are the smallest and
-    the largest ratio of a pair."""
+    """The verdict on one check of one row. `base` and `head` are in `unit`. `ratio` is head over
+    base, from `low` to `high` at the confidence of the interval; single pairs scatter from
+    `scatter_low` to `scatter_high`."""
 
     row: str
     check: str

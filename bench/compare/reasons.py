@@ -138,7 +138,7 @@ def _shown(figures: Figures, bounds: Bounds) -> str:
     if limits[1] < figures.low and figures.high < limits[0]:
         within = f"{percent(limits[1])} … {percent(limits[0])}"
         return (
-            f"{change} is shown, and the interval lies in {within}, but its test is not significant"
+            f"{change} is shown; the interval lies in {within}, but the test does not reject both"
         )
     return f"{change} is shown"
 
