@@ -1,17 +1,18 @@
 """Decide for each row whether the head is slower than its base: a pure function of numbers.
 
-Each launch, a fresh process, contributes one time: iterations inside a process are not independent
-and never count as if they were. Launches come in pairs, one of each side, close in time; a pair
-gives one log-ratio, head over base. Pairs come in rounds; each round but the last is an interim
+Launches, which are fresh processes, come in pairs, one of each side, that take turns; a pair gives
+one log-ratio, head over base. Iterations inside a process are not independent and never count as if
+they were. Pairs come in rounds; each round but the last is an interim
 analysis that can flag a row:
 
 - A row is *flagged* where the one-sided signed-rank test of all its log-ratios so far rejects "at
-  most 3% slower" and their median is at least +5%. The test is corrected for all rows of the
+  most 2% slower" and their median is at least +4%. The test is corrected for all rows of the
   comparison (Holm 1979), and its level is shared by the rounds that can flag.
 - The next round alone *confirms* a flag: the same test at the whole level, and the same least
   median. Only then the row has regressed. An improvement is the mirror image.
-- A row *passes* where the same test rejects both a change of +10% and its mirror image, −9.1% (two
-  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes.
+- A row *passes* where the same test rejects both a change of +7% and its mirror image, −6.5% (two
+  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes. The rows of the
+  comparison and its rounds share the level.
 - Any other row is *inconclusive*: another round may decide, or the machine is too noisy.
 - If the control changed between the sides, every row is inconclusive: neither side can change that
   kernel, so the machine itself changed.
@@ -59,9 +60,9 @@ class Rule:
     test must reject, the least median that is flagged, and the change that a pass excludes.
     """
 
-    tolerated: float = 0.03
-    least: float = 0.05
-    excluded: float = 0.10
+    tolerated: float = 0.02
+    least: float = 0.04
+    excluded: float = 0.07
     level: float = 0.05
     pairs: int = 10
     """Pairs in a round."""

@@ -42,14 +42,14 @@ class CompareOptions:
     least: float = option(
         Kind.NUMBER,
         "smallest median change that is flagged",
-        default=0.05,
+        default=0.04,
         metavar="SHARE",
         group=EXECUTION,
     )
     excluded: float = option(
         Kind.NUMBER,
         "change that a pass excludes",
-        default=0.1,
+        default=0.07,
         metavar="SHARE",
         group=EXECUTION,
     )
