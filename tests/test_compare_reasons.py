@@ -16,7 +16,7 @@ from bench.compare.finding import Finding, decision_finding, require_enough
 from bench.compare.judge import judge
 from bench.compare.outputs.table import describe
 from bench.compare.paired_tests import sign_flip, signed_rank
-from bench.compare.reasons import Cause, Figures, percent
+from bench.compare.reasons import Cause, Figures, percent, undecided_reason
 
 RULE = Rule(tolerated=0.03, least=0.05, excluded=0.10)
 SHOWN = {
