@@ -28,15 +28,12 @@ from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner
 from studies.guard_rates.calibrate import products_for
 from studies.json_lines import JsonLines
-from tasks import adding, forecasting
+from tasks import adding
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = "studies/guard_rates/injected_backend.py"
-TASKS: Sequence[tuple[str, Any]] = (
-    ("adding", adding.PROFILES["paper"]),
-    ("forecasting", forecasting.PROFILES["standard"]),
-)
-"""A comparison covers the three cells of one task."""
+TASK: tuple[str, Any] = ("adding", adding.PROFILES["short"])
+"""The task of a comparison unless the user says otherwise; a comparison covers three cells."""
 BASE, SAME, CONTROL = "base", "same", "control"
 EFFECTS: Mapping[str, float] = {"+3%": 0.03, "+5%": 0.05, "+7%": 0.07, "+10%": 0.1, "+20%": 0.2}
 """The heads that do extra work, by the share that it adds to the time of an update."""
@@ -91,12 +88,8 @@ def collect(folder: Path, state: State, blocks: int) -> None:
 def _calibrated_products(file: Path) -> Mapping[str, Mapping[str, int]]:
     """The products of each effect by model: measured once, before the first collection."""
     if not file.exists():
-        tasks_by_name = {(name, task.hidden): task for name, task in TASKS}
         products = {
-            model_name(case): products_for(
-                case, tasks_by_name[case.task.name, case.model.hidden], EFFECTS
-            )
-            for case in timed_cases()
+            model_name(case): products_for(case, TASK[1], EFFECTS) for case in timed_cases()
         }
         file.write_text(json.dumps(products, indent=1) + "\n")
     loaded: Mapping[str, Mapping[str, int]] = json.loads(file.read_text())
@@ -144,8 +137,7 @@ async def run_block(
 
 def _runner(folder: Path, side: str, products: Mapping[str, Mapping[str, int]]) -> Runner:
     counts = [
-        f"{case.model.cell}-{case.model.hidden}={products[model_name(case)].get(side, 0)}"
-        for case in timed_cases()
+        f"{case.model.cell}={products[model_name(case)].get(side, 0)}" for case in timed_cases()
     ]
 
     def command(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
@@ -178,13 +170,11 @@ def timed_cases() -> list[Case]:
         probes=["speed"], launches=1, phases=["step"], phase_s=PHASE_S, threads=THREADS
     )
     selection = Selection(
-        settings=settings, backends=[PLUGIN], tasks=TASKS, devices={PLUGIN: ["cpu"]}
+        settings=settings, backends=[PLUGIN], tasks=[TASK], devices={PLUGIN: ["cpu"]}
     )
     return [case for case in plan_cases(selection) if case.probe == "speed"]
 
 
 def model_name(case: Case) -> str:
-    """`lstm adding 64`, with the units that distinguish two sizes of a task; or the control."""
-    if case.probe == CONTROL:
-        return CONTROL
-    return f"{case.model.cell} {case.task.name} {case.model.hidden}"
+    """The cell, or the control."""
+    return CONTROL if case.probe == CONTROL else case.model.cell

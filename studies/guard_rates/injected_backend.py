@@ -65,11 +65,10 @@ class SlowerSession(WrappedSession):
 def work(
     spec: ModelSpec, params: Params, device: str, training: Training, *products: str
 ) -> SlowerSession:
-    """Each update does more work: `100` products in every model, or `lstm-64=100` in that cell with
-    this hidden size and none in a model that is not named."""
-    by_model = dict(item.rsplit("=", 1) for item in products if "=" in item)
-    default = next((item for item in products if "=" not in item), "0")
-    count = int(by_model.get(f"{spec.cell}-{spec.hidden}", default))
+    """Each update does more work: `100` products in every cell, or `lstm=100 gru=120`, and none in
+    a cell that is not named."""
+    by_cell = dict(item.split("=") for item in products if "=" in item)
+    count = int(by_cell.get(spec.cell, products[0] if not by_cell else "0"))
     return SlowerSession(nothing(spec, params, device, training), count)
 
 

@@ -14,16 +14,15 @@ import numpy as np
 
 from bench.compare.decision import Rule, Verdict
 from bench.spec import Array
-from studies.guard_rates.collect import CONTROL
 from studies.guard_rates.rules import Outcome, Replay, compare, ratio_arrays
-from studies.guard_rates.streams import Stream, guard_ratio, models_by_comparison
+from studies.guard_rates.streams import Stream, guard_ratio
 
 RUN = 5
 """Successive trials that are drawn together."""
 LONGEST = 40
 """Trials that the longest comparison of any rule sees."""
 COMPARISONS = 400
-"""Comparisons of each task from which a rate is estimated."""
+"""Comparisons from which a rate is estimated."""
 RESAMPLES, COMPARISONS_A_RESAMPLE = 200, 10
 LEVEL = 0.95
 
@@ -47,7 +46,7 @@ class Rates:
 
 def red_rates(stream: Stream, replay: Replay, rng: np.random.Generator) -> Rates:
     """How often a rule calls a row of this stream slower, and any row of a comparison."""
-    every_trial = np.arange(_trials(stream))
+    every_trial = np.arange(stream.trials)
     row, comparison = _shares(_draw(stream, replay, every_trial, COMPARISONS, rng))
     resampled = np.array(
         [
@@ -65,29 +64,28 @@ def red_rates(stream: Stream, replay: Replay, rng: np.random.Generator) -> Rates
 def drawn_outcomes(
     stream: Stream, replay: Replay, comparisons: int, rng: np.random.Generator
 ) -> list[Outcome]:
-    """The outcomes of this number of comparisons of each task."""
-    return _draw(stream, replay, np.arange(_trials(stream)), comparisons, rng)
+    """The outcomes of this number of comparisons."""
+    return _draw(stream, replay, np.arange(stream.trials), comparisons, rng)
 
 
 def swapped_false_alarms(
     stream: Stream, rule: Rule, comparisons: int, rng: np.random.Generator
 ) -> int:
-    """The number of comparisons, among this many of each task, that are red although both sides are
+    """The number of comparisons, among this many, that are red although both sides are
     the same code.
 
     Which process of a trial is called the base is drawn anew for each comparison: the two are the
     same code in a random order, so that this changes nothing but gives many more comparisons.
     """
     ratios, alarms = ratio_arrays(stream, guard_ratio), 0
-    trials = np.arange(_trials(stream))
-    for models in models_by_comparison(stream.base):
-        for _ in range(comparisons):
-            signs = rng.choice((-1, 1), len(trials))
-            swapped = {model: signs * ratios[model] for model in (*models, CONTROL)}
-            drawn = _runs(trials, rng, LONGEST).tolist()
-            if _could_flag(swapped, models, drawn, rule):
-                verdicts = compare(swapped, models, drawn, rule).verdicts
-                alarms += Verdict.REGRESSED.value in verdicts
+    trials = np.arange(stream.trials)
+    for _ in range(comparisons):
+        signs = rng.choice((-1, 1), len(trials))
+        swapped = {model: signs * log_ratios for model, log_ratios in ratios.items()}
+        drawn = _runs(trials, rng, LONGEST).tolist()
+        if _could_flag(swapped, stream.models, drawn, rule):
+            verdicts = compare(swapped, stream.models, drawn, rule).verdicts
+            alarms += Verdict.REGRESSED.value in verdicts
     return alarms
 
 
@@ -105,11 +103,7 @@ def _could_flag(
 def _draw(
     stream: Stream, replay: Replay, trials: Array, comparisons: int, rng: np.random.Generator
 ) -> list[Outcome]:
-    return [
-        replay(models, _runs(trials, rng, LONGEST).tolist())
-        for models in models_by_comparison(stream.base)
-        for _ in range(comparisons)
-    ]
+    return [replay(stream.models, _runs(trials, rng, LONGEST).tolist()) for _ in range(comparisons)]
 
 
 def _runs(trials: Array, rng: np.random.Generator, count: int | None = None) -> Array:
@@ -125,7 +119,3 @@ def _shares(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     """The share of red rows, and that of comparisons with a red row."""
     red = [[verdict == Verdict.REGRESSED.value for verdict in o.verdicts] for o in outcomes]
     return float(np.mean(red)), float(np.mean([any(rows) for rows in red]))
-
-
-def _trials(stream: Stream) -> int:
-    return len(next(iter(stream.base.values())))

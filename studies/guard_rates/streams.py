@@ -31,6 +31,16 @@ class Stream:
     base: Mapping[str, Sequence[Launch]]
     head: Mapping[str, Sequence[Launch]]
 
+    @property
+    def models(self) -> list[str]:
+        """The models that a comparison judges: all but the control."""
+        return [model for model in self.base if model != CONTROL]
+
+    @property
+    def trials(self) -> int:
+        """The number of pairs."""
+        return len(self.base[CONTROL])
+
     def ratios(self, pair_ratio: PairRatio) -> Ratios:
         """The log-ratios of all pairs."""
         return {
@@ -55,15 +65,6 @@ def _launches(trials: Sequence[Mapping[str, Any]], side: str) -> dict[str, list[
         for model, launch in trial["launches"][side].items():
             by_model.setdefault(model, []).append(launch)
     return by_model
-
-
-def models_by_comparison(models: Mapping[str, Any]) -> list[list[str]]:
-    """The models of each comparison, which covers one task at one size."""
-    by_task: dict[str, list[str]] = {}
-    for name in sorted(models):
-        if name != CONTROL:
-            by_task.setdefault(name.split(maxsplit=1)[1], []).append(name)
-    return list(by_task.values())
 
 
 # ---- the ratio of a pair -----------------------------------------------------------------------
