@@ -85,11 +85,13 @@ def test_tiny_shape_has_the_units_that_the_page_names() -> None:
     assert SHAPES["tiny"].hidden == 32
 
 
-def test_rnn_of_jax_is_as_fast_as_those_of_flax_and_keras(rows: list[Row]) -> None:
-    ratios = [
-        float(row["ratio"])
+def test_rnn_of_jax_beats_those_of_flax_and_keras_at_the_small_shape_only(rows: list[Row]) -> None:
+    verdicts = {
+        (row["shape"].split()[0], row["base"]): row["verdict"]
         for row in rows
         if (row["part"], row["cell"], row["phase"]) == ("b", "rnn", "step")
         and row["base"] in ("flax", "keras-jax")
-    ]
-    assert len(ratios) == 6 and min(ratios) > 0.85 and max(ratios) < 1.05
+    }
+    assert len(verdicts) == 6
+    for (shape, _), verdict in verdicts.items():
+        assert verdict == ("PASS" if shape == "small" else "unclear")
