@@ -6,10 +6,10 @@ they were. Pairs come in rounds; each round but the last is an interim
 analysis that can flag a row:
 
 - A row is *flagged* where the one-sided signed-rank test of all its log-ratios so far rejects "at
-  most 2% slower" and their median is at least +4%. The test is corrected for all rows of the
+  most 2% slower" and their pseudomedian is at least +4%. The test is corrected for all rows of the
   comparison (Holm 1979), and its level is shared by the rounds that can flag.
 - The next round alone *confirms* a flag: the same test at the whole level, and the same least
-  median. Only then the row has regressed. An improvement is the mirror image.
+  pseudomedian. Only then the row has regressed. An improvement is the mirror image.
 - A row *passes* where the same test rejects both a change of +7% and its mirror image, −6.5% (two
   one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes. The rows of the
   comparison and its rounds share the level.
@@ -57,7 +57,7 @@ class Rule:
     """What counts as a change, and how much evidence a verdict takes.
 
     `tolerated`, `least` and `excluded` are ratios of head over base, minus 1: the change that the
-    test must reject, the least median that is flagged, and the change that a pass excludes.
+    test must reject, the least pseudomedian that is flagged, and the change that a pass excludes.
     """
 
     tolerated: float = 0.02
@@ -139,7 +139,7 @@ def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> di
     for sign in (1, -1):
         p_values = {name: test(sign * d, log1p(rule.tolerated)) for name, d in pooled.items()}
         for name in holm(p_values, level, len(rows)):
-            if sign * _median(pooled[name]) >= log1p(rule.least):
+            if sign * pseudomedian(pooled[name]) >= log1p(rule.least):
                 flags[name] = sign
     return flags
 
@@ -190,7 +190,7 @@ def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test
     for flag, next_round in zip(flags, rounds[1:], strict=False):
         d = flag * np.asarray(next_round, dtype=np.float64)
         significant = flag and test(d, log1p(rule.tolerated)) <= rule.level
-        if significant and _median(d) >= log1p(rule.least):
+        if significant and pseudomedian(d) >= log1p(rule.least):
             return flag
     return 0
 
@@ -212,7 +212,7 @@ def _machine_change(control: Rounds, rule: Rule) -> str:
         return "a time of the control is not a positive number"
     for sign in (1, -1):
         significant = signed_rank(sign * d, log1p(rule.tolerated)) <= rule.level
-        if significant and sign * _median(d) >= log1p(rule.least):
+        if significant and sign * pseudomedian(d) >= log1p(rule.least):
             change = percent(ratio_of(pseudomedian(d)))
             return f"the machine itself changed: the control changed by {change}"
     return ""
@@ -231,7 +231,3 @@ def log_ratios(base: Sequence[float], head: Sequence[float]) -> list[float]:
 
 def _pooled(rounds: Rounds) -> Array:
     return np.asarray([d for ratios in rounds for d in ratios], dtype=np.float64)
-
-
-def _median(d: Array) -> float:
-    return float(np.median(d)) if len(d) else 0.0

@@ -41,7 +41,7 @@ class CompareOptions:
     rounds: int = option(Kind.WHOLE, "most rounds", default=3, least=1, group=EXECUTION)
     least: float = option(
         Kind.NUMBER,
-        "smallest median change that is flagged",
+        "smallest change that is flagged",
         default=0.04,
         metavar="SHARE",
         group=EXECUTION,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.compare.decision import Rule, Verdict
+from bench.compare.paired_tests import pseudomedian
 from bench.spec import Array
 from studies.guard_rates.rules import Outcome, Replay, compare, ratio_arrays
 from studies.guard_rates.streams import Stream, guard_ratio
@@ -92,9 +93,9 @@ def swapped_false_alarms(
 def _could_flag(
     ratios: Mapping[str, Array], models: Sequence[str], trials: Sequence[int], rule: Rule
 ) -> bool:
-    """Whether the median of any row is large enough after a round that can flag."""
+    """Whether the pseudomedian of any row is large enough after a round that can flag."""
     return any(
-        np.median(ratios[model][trials[: round_ * rule.pairs]]) >= np.log1p(rule.least)
+        pseudomedian(ratios[model][trials[: round_ * rule.pairs]]) >= np.log1p(rule.least)
         for model in models
         for round_ in range(1, rule.interim_analyses + 1)
     )
