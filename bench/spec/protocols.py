@@ -116,6 +116,7 @@ class Task(Protocol):
     - `longer(times) -> Task`: the task with sequences `times` as long, on which the lengths probe
       scores a trained model;
     - `unavailable() -> str | None`: why its data cannot be read;
+    - `notes`: sentences on how its data were read, which a run prints first;
     - for text, `alphabet`: the character of each class; and `prompt` `(1, time)`: the classes that
       a trained model continues.
     """
