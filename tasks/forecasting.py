@@ -34,6 +34,7 @@ from bench.spec import Array, check_choice
 from tasks._packaged_data import missing
 from tasks._series.catalogue import SERIES, USER_FILE, Series
 from tasks._series.checks import check_changes, check_lengths
+from tasks._series.forecast_lines import forecast_lines
 from tasks._series.linear import linear_forecasts
 from tasks._series.perceptron import perceptron
 from tasks._series.scores import forecast_scores, named_scores
@@ -180,6 +181,21 @@ class Forecasting(FileSettings):
             variance=series.error_variance(),
         )
 
+    def forecasts(self, predictions: Array) -> Mapping[str, Array]:
+        """The `forecast_lines` of scaled forecasts `(steps, ahead)` for the test part, with the
+        times of a user's file."""
+        lines = forecast_lines(self._windows, self._series, predictions, self._linear_forecasts)
+        return {**lines, **self._times(lines["step"])}
+
+    def _times(self, steps: Array) -> dict[str, Array]:
+        if self.series != USER_FILE:
+            return {}
+        from tasks._series.user_series import read_user_series
+
+        read = read_user_series(self.file)
+        name = "unix_time" if read.dated else "time"
+        return {} if read.times is None else {name: read.times[steps]}
+
     @property
     def _series(self) -> Series:
         if self.series != USER_FILE:
@@ -202,11 +218,14 @@ class Forecasting(FileSettings):
         )
 
     @property
-    def _linear_scores(self) -> dict[str, dict[str, float]]:
-        forecasts = linear_forecasts(
+    def _linear_forecasts(self) -> dict[str, Array]:
+        return linear_forecasts(
             self._windows, order=self.order, period=self._series.period, taps=self._series.taps
         )
-        return {method: self._score(forecast) for method, forecast in forecasts.items()}
+
+    @property
+    def _linear_scores(self) -> dict[str, dict[str, float]]:
+        return {method: self._score(values) for method, values in self._linear_forecasts.items()}
 
     def _score(self, forecast: Array) -> dict[str, float]:
         windows = self._windows

@@ -13,7 +13,6 @@ from bench.options import Settings, check_words, flag_of
 from bench.plan.probes import PROFILES
 from bench.spec import Task, Unavailable
 
-
 SERIES_OPTIONS: Mapping[str, str] = {
     "column": "column",
     "time": "time_column",
@@ -24,7 +23,9 @@ SERIES_OPTIONS: Mapping[str, str] = {
 
 def user_series(settings: Settings) -> dict[str, str]:
     """The task options that read the user's own file; empty if the user names no file."""
-    given = {name: value for name in SERIES_OPTIONS if (value := getattr(settings, name)) is not None}
+    given = {
+        name: value for name in SERIES_OPTIONS if (value := getattr(settings, name)) is not None
+    }
     if settings.data is None and given:
         raise Unavailable(f"{flag_of(next(iter(given)))} goes with a file: --data FILE")
     if settings.data is None:

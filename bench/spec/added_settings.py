@@ -7,8 +7,8 @@ KEY = "added"
 
 
 def added_setting(default: Any) -> Any:
-    """Declare a field of a task that is left out of a case while it has its default, so that earlier
-    records are still records of the same case."""
+    """Declare a field of a task that is left out of a case while it has its default: earlier
+    records are then still records of the same case."""
     return field(default=default, metadata={KEY: True})
 
 

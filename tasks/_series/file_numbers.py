@@ -15,7 +15,7 @@ NO_VALUE = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "none", "-
 LARGEST, SMALLEST_CHANGE = 1e15, 1e-100
 """Errors are squared: the largest value is far below the root of the largest float32, and the
 smallest change far above the root of the smallest float64."""
-CODE = re.compile(r"-9+(\.9+)?(0*)")
+CODE = re.compile(r"-9+(\.9+)?0*|-9+\.0+")
 """How a missing value is often coded: -99, -9.99, -9999."""
 
 
@@ -38,7 +38,9 @@ def read_numbers(
     """
     absent = (texts.str.lower().isin(NO_VALUE) | texts.isin(list(missing or ()))).to_numpy()
     plain = texts if decimal == "." else texts.str.replace(".", "?").str.replace(decimal, ".")
-    values = pd.to_numeric(plain.where(~absent, "nan"), errors="coerce").to_numpy(np.float64, copy=True)
+    values = pd.to_numeric(plain.where(~absent, "nan"), errors="coerce").to_numpy(
+        np.float64, copy=True
+    )
     wrong = ~absent & ~(np.abs(values) <= LARGEST)
     problems = []
     if wrong.any():
@@ -70,8 +72,8 @@ def _wrong_numbers(texts: "pd.Series[str]", lines: Array, decimal: str) -> str:
 
 
 def _code(texts: "pd.Series[str]", values: Array) -> str | None:
-    """The smallest number, if it is written in nines and farther from all others than these are
-    from each other."""
+    """The smallest number, if it is written in nines and either the only one below zero, or farther
+    from all others than these are from each other."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
@@ -79,7 +81,8 @@ def _code(texts: "pd.Series[str]", values: Array) -> str | None:
     others = finite[finite > finite.min()]
     if not len(others) or not CODE.fullmatch(code):
         return None
-    return code if others.min() - finite.min() > np.ptp(others) else None
+    far = others.min() - finite.min() > np.ptp(others)
+    return code if far or others.min() >= 0 else None
 
 
 def change_problem(values: Array) -> str | None:

@@ -40,7 +40,8 @@ class Table:
         if heading in self.headings:
             lead = f"has {self.headings.count(heading)} columns {heading!r}: rename all but one."
         else:
-            similar = get_close_matches(heading, self.headings, n=1)
+            by_small = {name.lower(): name for name in self.headings}
+            similar = [by_small[n] for n in get_close_matches(heading.lower(), by_small, n=1)]
             hint = f"; did you mean {similar[0]!r}?" if similar else "."
             lead = f"has no column {heading!r}{hint}"
         raise Unavailable(f"{self.file} {lead} {self.columns()}")
@@ -96,8 +97,8 @@ def read_table(file: Path, separator: str, digest: str) -> Table:
     cells = _parsed(file, body, separator)
     lines = 1 + len(text) - len(text.lstrip("\n")) + _lines_before(cells)
     if len(cells.columns) > 1:
-        filled = (cells != "").any(axis=1).to_numpy() | _has_text(body, lines - lines[0])
-        cells, lines = cells[filled], lines[filled]
+        keep = _rows_to_keep(cells, body, lines - lines[0])
+        cells, lines = cells[keep], lines[keep]
     headings = [heading.strip() for heading in cells.iloc[0]]
     if len(cells) == 1:
         raise Unavailable(f"{file} has no rows below its headings: {', '.join(headings)}")
@@ -106,9 +107,7 @@ def read_table(file: Path, separator: str, digest: str) -> Table:
 
 def _parsed(file: Path, body: str, separator: str) -> pd.DataFrame:
     if len(separator) != 1 and separator not in SEPARATORS:
-        raise Unavailable(
-            rf"--separator must be one character, or \t for a tab, not {separator!r}"
-        )
+        raise Unavailable(rf"--separator must be one character, or \t for a tab, not {separator!r}")
     try:
         return pd.read_csv(
             StringIO(body),
@@ -152,10 +151,15 @@ def _quoted(separator: str) -> str:
 
 def _lines_before(cells: pd.DataFrame) -> Array:
     """How many lines of the file come before each row: cells in quotes may hold several."""
-    inside = sum(cells[column].str.count("\n").to_numpy() for column in cells)
-    return np.arange(len(cells)) + np.concatenate(([0], np.cumsum(inside)[:-1])).astype(int)
+    inside = np.sum([cells[column].str.count("\n") for column in cells], axis=0)
+    before = np.concatenate(([0], np.cumsum(inside)[:-1]))
+    return np.asarray(np.arange(len(cells)) + before, dtype=int)
 
 
-def _has_text(body: str, places: Array) -> Array:
+def _rows_to_keep(cells: pd.DataFrame, body: str, places: Array) -> Array:
+    """All rows but blank lines, and rows of empty cells after the last one with text."""
     lines = body.split("\n")
-    return np.array([bool(lines[place].strip()) for place in places])
+    filled = (cells != "").any(axis=1).to_numpy()
+    last = int(np.flatnonzero(filled)[-1])
+    written = np.array([bool(lines[place].strip()) for place in places])
+    return np.asarray((filled | written) & (np.arange(len(cells)) <= last))

@@ -35,8 +35,8 @@ def read_text(file: Path, digest: str) -> str:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise Unavailable(
-            f"{file} is not text in UTF-8: byte {byte:#04x} {error.reason}. Save it as CSV in UTF-8; "
-            "a file in Latin-1, for example, by iconv -f latin1 -t utf-8 OLD > NEW"
+            f"{file} is not text in UTF-8: byte {byte:#04x} {error.reason}. Save it as UTF-8: a "
+            "file in Latin-1, for example, by iconv -f latin1 -t utf-8 OLD > NEW (or -f utf-16)"
         ) from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error

@@ -1,38 +1,17 @@
 """A column of text as points in time: dates, or numbers such as years and seconds."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import pandas as pd
 
-from bench.spec import Array
+from bench.spec import Array, Unavailable
+from tasks._series.date_forms import COMPACT, COMPACT_YEARS, ISO, QUARTER, date_forms
 from tasks._series.quoting import quoted_rows
 from tasks._series.spacing import FEWEST_SPACED, spacing_of_dates
 
-DAYS = (
-    *("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%m/%Y", "%Y/%m"),
-    *("%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%b %d, %Y", "%B %d, %Y"),
-    *("%Y %b %d", "%Y %B %d", "%d %b %y", "%b %Y", "%B %Y", "%Y %b", "%Y %B"),
-    *("%a, %d %b %Y", "%A, %d %B %Y"),
-)
-"""How days and months are written, beside ISO 8601. In place of a slash or a blank there may be a
-hyphen, a point, a slash or nothing."""
-CLOCKS = ("", " %H", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-COMPACT: Mapping[int, str] = {
-    6: "%Y%m",
-    8: "%Y%m%d",
-    10: "%Y%m%d%H",
-    12: "%Y%m%d%H%M",
-    14: "%Y%m%d%H%M%S",
-}
-"""How dates are written as one number, by its digits."""
-COMPACT_YEARS = range(1800, 2200)
-"""Years of dates written as one number: a number such as 1600000000 is not the year 1600."""
-ISO = "ISO8601"
-QUARTER = r"(?:\d{4}[- ]?[Qq][1-4])|(?:[Qq][1-4][- /]?\d{4})"
-HOUR_24 = r"(?<=[ T])24(?=:00|$)"
+HOUR_24 = r"(?<=[ T])24(?=:00)"
+HOUR_24_ALONE = r"(?<= )24$"
 ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d:?\d\d)$"
 
 
@@ -113,19 +92,9 @@ def _readings(texts: "pd.Series[str]") -> list[Reading]:
         return [Reading("quarters", _quarters(texts))]
     readings = [Reading(ISO, _dates(texts, ISO))]
     if readings[0].unread:
-        forms = (form for form in _forms() if _dates(typical, form).notna().any())
+        forms = (form for form in date_forms() if _dates(typical, form).notna().any())
         readings += [Reading(form, _dates(texts, form)) for form in forms]
     return readings
-
-
-def _forms() -> Iterator[str]:
-    for day, clock in product(DAYS, CLOCKS):
-        if clock and "%d" not in day:
-            continue
-        gaps = "/-. " if "/" in day else " -/" if "," not in day else " "
-        marks = dict.fromkeys([*gaps, ""]) if "%b" in day or "%B" in day else gaps
-        for mark in marks:
-            yield re.sub(r"(?<=[a-zA-Z])[ /](?=%)", mark, day) + clock
 
 
 def _dates(texts: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
@@ -134,8 +103,9 @@ def _dates(texts: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
     24:00 is the end of the day. A date alone, in a format with a clock, is its midnight: so R and
     other programs write midnight.
     """
-    late = texts.str.contains(HOUR_24)
-    plain = texts.str.replace(HOUR_24, "00", regex=True) if late.any() else texts
+    pattern = HOUR_24_ALONE if form.endswith(" %H") else HOUR_24
+    late = texts.str.contains(pattern)
+    plain = texts.str.replace(pattern, "00", regex=True) if late.any() else texts
     dates = _parsed(plain, form)
     day, clock, _ = form.partition(" %H" if " %H" in form else " %I")
     if clock and dates.isna().any() and dates.notna().any():
@@ -144,7 +114,10 @@ def _dates(texts: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
 
 
 def _parsed(texts: "pd.Series[str]", form: str) -> "pd.Series[pd.Timestamp]":
-    dates = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    try:
+        dates = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    except ValueError as error:
+        raise Unavailable(f"--time-format: {error}") from error
     return dates.dt.tz_localize(None).dt.as_unit("us")
 
 
@@ -158,7 +131,10 @@ def _quarters(texts: "pd.Series[str]") -> "pd.Series[pd.Timestamp]":
 
 
 def _unread_problem(
-    texts: "pd.Series[str]", lines: Array, times: "pd.Series[float] | pd.Series[pd.Timestamp]", form: str
+    texts: "pd.Series[str]",
+    lines: Array,
+    times: "pd.Series[float] | pd.Series[pd.Timestamp]",
+    form: str,
 ) -> list[str]:
     unread = times.isna()
     if not unread.any():
@@ -178,14 +154,18 @@ def _ambiguity(texts: "pd.Series[str]", readings: Sequence[Reading]) -> str:
     first, *others = (reading.dates for reading in readings)
     differ = pd.concat([first != other for other in others], axis=1).all(axis=1)
     row = int(differ.to_numpy().argmax())
-    meanings = [
-        f"{reading.dates.iloc[row]:%-d %B %Y} (--time-format {reading.format!r}{_evenness(reading)})"
-        for reading in readings
-    ]
+    meanings = " or ".join(_meaning(reading, row) for reading in readings)
     return (
-        f"the order of day and month is not clear: {texts.iloc[row]!r} is {' or '.join(meanings)}. "
-        "Give one of these formats"
+        f"the order of day, month and year is not clear: {texts.iloc[row]!r} is {meanings}. Give "
+        "one of these formats"
     )
+
+
+def _meaning(reading: Reading, row: int) -> str:
+    """`1 February 2018 (--time-format '%d/%m/%Y', in months without a gap)`."""
+    date = reading.dates.iloc[row]
+    option = f"--time-format {reading.format!r}{_evenness(reading)}"
+    return f"{date.day} {date:%B %Y} ({option})"
 
 
 def _evenness(reading: Reading) -> str:

@@ -32,18 +32,23 @@ def timed_rows(table: Table, file: FileSettings) -> TimedRows:
     in_order = np.arange(len(table.lines))
     if not file.time_column:
         return TimedRows(in_order)
-    columns = [table.texts(heading) for heading in split(file.time_column)]
-    texts = columns[0].str.cat(columns[1:], sep=" ") if columns[1:] else columns[0]
+    first, *others = (table.texts(heading) for heading in split(file.time_column))
+    texts = first.str.cat(pd.DataFrame(dict(enumerate(others))), sep=" ") if others else first
     times = read_times(texts, table.lines, file.time_format)
     rows = _ordered(table, file, texts, times)
-    name = f"column {' and '.join(map(repr, split(file.time_column)))}"
-    problems = [f"{name}: {problem}" for problem in (*times.problems, *rows.problems)]
+    problems = [
+        f"{quoted_columns(file)}: {problem}" for problem in (*times.problems, *rows.problems)
+    ]
     return TimedRows(rows.order, problems, rows.spacing, times.are_dates)
 
 
-def _ordered(
-    table: Table, file: FileSettings, texts: "pd.Series[str]", times: Times
-) -> TimedRows:
+def quoted_columns(file: FileSettings) -> str:
+    """`column 'date'`, or `columns 'date' and 'hour'`."""
+    names = split(file.time_column)
+    return f"column{'s' * (len(names) > 1)} {' and '.join(map(repr, names))}"
+
+
+def _ordered(table: Table, file: FileSettings, texts: "pd.Series[str]", times: Times) -> TimedRows:
     """The order and the spacing of the rows whose time could be read."""
     if times.values is None:
         return TimedRows(np.arange(len(texts)))
@@ -56,9 +61,9 @@ def _ordered(
         problems.append(f"more than one row at {texts[repeated].iloc[0]}: {again}. {advice}")
         if choice:
             return TimedRows(np.arange(len(texts)), problems)
-    rising = times.values[~repeated].sort_values()
+    rising = times.values[~repeated].dropna().sort_values()
     order = rising.index.to_numpy()
-    if times.values.isna().any() or len(order) < FEWEST_SPACED:
+    if len(order) < FEWEST_SPACED:
         return TimedRows(order, problems)
     spacing = (
         spacing_of_dates(pd.DatetimeIndex(rising))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,15 @@ UNITS: Mapping[str, str] = {
     **dict.fromkeys(("YS", "YE", "BYS", "BYE"), "years"),
     **dict.fromkeys(("QS", "QE", "BQS", "BQE"), "quarters"),
     **dict.fromkeys(("MS", "ME", "BMS", "BME"), "months"),
-    **{"W": "weeks", "D": "days", "B": "business days", "h": "hours", "min": "minutes"},
-    **{"s": "seconds", "ms": "milliseconds", "us": "microseconds"},
+    "W": "weeks",
+    "D": "days",
+    "B": "business days",
+    "h": "hours",
+    "min": "minutes",
+    "bh": "business hours",
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
 }
 """What pandas' frequencies are called."""
 
@@ -51,7 +59,7 @@ class Spacing:
 
 def seconds(dates: pd.DatetimeIndex) -> Array:
     """Seconds since 1970."""
-    return ((dates - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(np.float64)
+    return dates.as_unit("us").asi8 / 1e6
 
 
 def spacing_of_dates(dates: pd.DatetimeIndex) -> Spacing | None:
@@ -62,7 +70,7 @@ def spacing_of_dates(dates: pd.DatetimeIndex) -> Spacing | None:
         found = _calendar_spacing(dates - shift)
         if found and found.name.split()[-1] in ("months", "quarters", "years"):
             return Spacing(found.name, found.positions, found.grid + shift.total_seconds())
-    return _calendar_spacing(dates) or spacing_of_numbers(seconds(dates), "seconds")
+    return _calendar_spacing(dates) or _about_even(dates)
 
 
 def _calendar_spacing(dates: pd.DatetimeIndex) -> Spacing | None:
@@ -73,11 +81,18 @@ def _calendar_spacing(dates: pd.DatetimeIndex) -> Spacing | None:
 
 
 def _frequencies(dates: pd.DatetimeIndex) -> set[str]:
-    if whole := pd.infer_freq(dates):
+    if whole := _inferred(dates):
         return {whole}
     starts = np.linspace(0, len(dates) - WINDOW, MOST_WINDOWS).astype(int)
     windows = (dates[start : start + WINDOW] for start in np.unique(starts))
-    return {name for window in windows if (name := pd.infer_freq(window))}
+    return {name for window in windows if (name := _inferred(window))}
+
+
+def _inferred(dates: pd.DatetimeIndex) -> str | None:
+    with catch_warnings():
+        simplefilter("ignore")  # pandas announces that it will return an offset, not its name
+        name = pd.infer_freq(dates)
+    return None if name is None else str(getattr(name, "freqstr", name))
 
 
 def _on_grid(dates: pd.DatetimeIndex, frequency: str) -> Spacing | None:
@@ -86,13 +101,22 @@ def _on_grid(dates: pd.DatetimeIndex, frequency: str) -> Spacing | None:
     if length > LONGEST_GRID * len(dates):
         return None
     grid = pd.date_range(dates[0], dates[-1], freq=offset)
-    base = offset.name.split("-")[0].lstrip("0123456789")
+    base = frequency.split("-")[0].lstrip("0123456789")
     unit = UNITS.get(base, base)
-    name = unit if offset.n == 1 else f"{offset.n} {unit}"
+    name = unit if offset.n == 1 else f"steps of {offset.n} {unit}"
     return Spacing(name, grid.get_indexer(dates), seconds(grid))
 
 
-def spacing_of_numbers(times: Array, unit: str = "") -> Spacing | None:
+def _about_even(dates: pd.DatetimeIndex) -> Spacing | None:
+    """Dates that no frequency fits, in steps of about their median: the 1st and the 15th of every
+    month, days in local time, a clock that is not exact."""
+    found = spacing_of_numbers(seconds(dates))
+    step = pd.Timedelta(seconds=round(float(np.median(np.diff(seconds(dates)))), 3))
+    name = str(step).removesuffix(" 00:00:00").removeprefix("0 days ")
+    return found and Spacing(f"steps of about {name}", found.positions, found.grid)
+
+
+def spacing_of_numbers(times: Array) -> Spacing | None:
     """The spacing of rising numbers, in steps of their median; None if they are not evenly spaced,
     or so far apart that a grid would be too long."""
     steps = np.diff(times)
@@ -103,4 +127,4 @@ def spacing_of_numbers(times: Array, unit: str = "") -> Spacing | None:
         return None
     positions = np.concatenate(([0], np.cumsum(counts))).astype(int)
     grid = np.interp(np.arange(positions[-1] + 1), positions, times)
-    return Spacing(f"steps of {step:g} {unit}".strip(), positions, grid)
+    return Spacing(f"steps of {step:g}", positions, grid)

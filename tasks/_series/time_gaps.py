@@ -16,9 +16,13 @@ IN_ORDER = "leave out --time to take the rows in order"
 
 def uneven_problem(rising: "pd.Series[pd.Timestamp] | pd.Series[float]") -> str:
     steps = rising.diff().dropna()
+    least, middle, most = (
+        f"{step:g}" if isinstance(step, float) else str(step)
+        for step in (steps.min(), steps.median(), steps.max())
+    )
     return (
-        f"times are not evenly spaced: from row to row they rise by {steps.min()} to "
-        f"{steps.max()}, the median is {steps.median()}. Make the spacing even, or {IN_ORDER}"
+        f"times are not evenly spaced: from row to row they rise by {least} to {most}, the median "
+        f"is {middle}. Make the spacing even, or {IN_ORDER}"
     )
 
 
@@ -60,7 +64,7 @@ def clock_change(times: Times, rows: "pd.Series[bool] | pd.Index[int]") -> str:
         return ""
     dates = pd.DatetimeIndex(times.values)
     wrong = pd.DatetimeIndex(times.values.loc[rows])
-    nights = (wrong.dayofweek == SUNDAY) & wrong.hour.isin(CHANGE_HOURS)
+    nights = (wrong.day_of_week == SUNDAY) & wrong.hour.isin(CHANGE_HOURS)
     if (dates == dates.normalize()).all() or not (nights & wrong.month.isin(CHANGE_MONTHS)).all():
         return ""
     return (

@@ -3,7 +3,7 @@
 import csv
 from dataclasses import dataclass, fields
 
-from bench.spec import added_setting, check_choice
+from bench.spec import added_setting
 
 FILLS = ("forward", "linear")
 """How missing values are filled: with the last value, or on the line between the neighbours."""
@@ -36,8 +36,10 @@ class FileSettings:
     fill: str = added_setting("")
 
     def __post_init__(self) -> None:
-        check_choice("decimal", self.decimal, (".", ","))
-        check_choice("fill", self.fill, ("", *FILLS))
+        if self.decimal not in (".", ","):
+            raise ValueError(f"--decimal must be '.' or ',', not {self.decimal!r}")
+        if self.fill not in ("", *FILLS):
+            raise ValueError(f"--fill must be {' or '.join(FILLS)}, not {self.fill!r}")
         if self.time_format and not self.time_column:
             raise ValueError("--time-format goes with a column of times: --time NAME")
 

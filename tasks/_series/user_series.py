@@ -16,7 +16,7 @@ from tasks._series.catalogue import Series
 from tasks._series.file_numbers import Numbers, change_problem, read_numbers
 from tasks._series.file_table import Table, first_values, read_table
 from tasks._series.quoting import quoted_rows
-from tasks._series.row_times import TimedRows, timed_rows
+from tasks._series.row_times import TimedRows, quoted_columns, timed_rows
 from tasks._series.user_file import FILLS, FileSettings, split
 
 TRAINING_SHARE = 0.8
@@ -66,7 +66,8 @@ def read_user_series(file: FileSettings) -> UserSeries:
     _refuse(name, [*numbers.problems, *rows.problems, *_count_problems(table, numbers, file)])
     values, filled = _filled(numbers.values[rows.order], rows, file.fill)
     if np.isnan(values).any():
-        _refuse(name, [f"values at the start or the end are missing: --fill {file.fill} does not reach them. Delete these rows"])
+        ends = "values at the start or the end are missing: delete these rows"
+        _refuse(name, [f"{ends}, since --fill {file.fill} does not reach them"])
     _refuse(name, [problem] if (problem := change_problem(values)) else [])
     values.setflags(write=False)
     times = rows.spacing.grid if rows.spacing else None
@@ -78,8 +79,8 @@ def _table(file: FileSettings) -> Table:
     table = read_table(Path(file.data), file.separator, file.digest)
     if not file.column:
         raise Unavailable(
-            "name the column to forecast with --column NAME, and the column of times, if there is "
-            f"one, with --time NAME. {table.file}: {table.columns()}"
+            f"{table.file}: name the column to forecast with --column NAME, and the column of "
+            f"times, if there is one, with --time NAME. {table.columns()}"
         )
     for heading in (file.column, *split(file.time_column)):
         table.texts(heading)
@@ -131,9 +132,10 @@ def _filled(values: Array, rows: TimedRows, fill: str) -> tuple[Array, int]:
         places = np.arange(len(rows.spacing.grid))
         series = pd.Series(values, index=rows.spacing.positions).reindex(places)
     missing = int(series.isna().sum())
-    if missing:
-        linear = {"method": "linear", "limit_area": "inside"}
-        series = series.ffill() if fill == "forward" else series.interpolate(**linear)
+    if missing and fill == "forward":
+        series = series.ffill()
+    elif missing:
+        series = series.interpolate("linear", limit_area="inside")
     return series.to_numpy(np.float64, copy=True), missing
 
 
@@ -142,8 +144,7 @@ def _note(values: Array, rows: TimedRows, file: FileSettings, filled: int) -> st
     if rows.spacing is None:
         parts = [f"{len(values)} values, the rows taken in order: no column of times (--time)"]
     else:
-        times = " and ".join(map(repr, split(file.time_column)))
-        parts = [f"{len(values)} values in {rows.spacing.name}, by column {times}"]
+        parts = [f"{len(values)} values in {rows.spacing.name}, by {quoted_columns(file)}"]
         if (np.diff(rows.order) < 0).any():
             parts.append("rows sorted by time")
     if filled:
