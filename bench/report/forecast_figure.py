@@ -14,7 +14,7 @@ from bench.report.panels import GREY, LineStyle, add_legend, legend_line, panels
 
 MOST_STEPS = 120
 """Steps that a panel shows: the first ones of the held-out part."""
-ACTUAL = LineStyle("#000000", "o", "-", 3.2)
+ACTUAL = LineStyle("#000000", "o", "-", 1.8)
 CLASSICAL_DASHES = (":", "--", "-.", (0, (6, 2, 1, 2, 1, 2)))
 KEPT = ("step", "time", "unix_time", "actual", "forecast")
 """Lines that are no classical forecasts."""
@@ -25,30 +25,30 @@ def forecast_figure(
 ) -> Figure | None:
     """One panel for each cell with what came, the classical forecasts, and the forecasts of each
     backend; None where the records hold none."""
-    records = {row: record for row in rows if (record := middle_record(row))}
-    if not records:
+    shown = [(row, record) for row in rows if (record := middle_record(row))]
+    if not shown:
         return None
-    figure, panels = panels_by_cell(list(records))
-    first = forecast_lines(next(iter(records.values())))
+    figure, panels = panels_by_cell([row for row, _ in shown])
+    first = forecast_lines(shown[0][1])
     classical = dict(
         zip([name for name in first if name not in KEPT], CLASSICAL_DASHES, strict=False)
     )
     for cell, axes in panels.items():
         _draw_common(axes, first, classical)
-        for row, record in records.items():
+        for row, record in shown:
             if row.cell == cell:
                 _draw(axes, forecast_lines(record), "forecast", styles[row.backend])
         _label_axes(axes, first)
-    names = sorted({row.backend for row in records})
+    names = sorted({row.backend for row, _ in shown})
     handles = [
-        legend_line("what came", ACTUAL),
+        legend_line("actual", ACTUAL),
         *(
             Line2D([], [], color=GREY, lw=1.1, ls=dashes, label=n)
             for n, dashes in classical.items()
         ),
         *(legend_line(name, styles[name]) for name in names),
     ]
-    add_legend(figure, handles, _note(first, records.values()))
+    add_legend(figure, handles, _note(first))
     figure.suptitle(f"{title}: forecasts of held-out values", x=0.01, ha="left")
     return figure
 
@@ -69,7 +69,7 @@ def _by_score(score: float) -> tuple[bool, float]:
 def _draw_common(
     axes: Any, lines: Mapping[str, Sequence[float]], classical: Mapping[str, Any]
 ) -> None:
-    axes.plot(_times(lines), lines["actual"][:MOST_STEPS], color=ACTUAL.colour, lw=1.6, alpha=0.9)
+    axes.plot(_times(lines), lines["actual"][:MOST_STEPS], color=ACTUAL.colour, lw=ACTUAL.width)
     for name, dashes in classical.items():
         axes.plot(_times(lines), lines[name][:MOST_STEPS], color=GREY, lw=0.9, ls=dashes)
 
@@ -88,7 +88,7 @@ def _times(lines: Mapping[str, Sequence[float]]) -> Any:
 
 def _label_axes(axes: Any, lines: Mapping[str, Sequence[float]]) -> None:
     if "unix_time" in lines:
-        locator = AutoDateLocator(maxticks=5)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(formatter)
@@ -96,7 +96,7 @@ def _label_axes(axes: Any, lines: Mapping[str, Sequence[float]]) -> None:
         axes.set_xlabel("time" if "time" in lines else "step of the series")
 
 
-def _note(lines: Mapping[str, Sequence[float]], records: Any) -> str:
+def _note(lines: Mapping[str, Sequence[float]]) -> str:
     shown = ""
     if (count := len(lines["step"])) > MOST_STEPS:
         shown = f"the first {MOST_STEPS} of {count} steps; "
