@@ -35,7 +35,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks adding --column y": ("--column goes with a file: --data FILE",),
     "--fill linear": ("--fill goes with a file: --data FILE",),
     "--data x.csv --column y": ("x.csv cannot be read: No such file",),
-    "--data run_bench.py --column y": ("task adding reads no file of yours",),
+    "--tasks adding --data run_bench.py": ("task adding reads no file of yours",),
     "--tasks adding:length=": ("length must be a whole number, not ''",),
     "--tasks adding:length=1.5": ("length must be a whole number, not '1.5'",),
     "--tasks adding:length=-3": ("length must be a whole number of at least 2, not -3",),
@@ -125,7 +125,7 @@ def test_wrong_word_ends_the_program_with_the_same_code() -> None:
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        (["1", "", *"34567890"], "forecasting", "column 'y': 2 problems"),
+        (["1", "", *"34567890"], "forecasting", "column 'y': line 3: no value"),
         (["1"], "forecasting", "column 'y': 1 row of values"),
         (["1", *"23456789"] * 2, "forecasting:horizon=99", "must be at most 7, not 20 + 99"),
         (["1", *"23456789"] * 2, "forecasting:length=2:order=2:ahead=5", "ahead must be at most 4"),

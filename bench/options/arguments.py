@@ -38,6 +38,7 @@ def _argument(entry: Option, default: str) -> dict[str, Any]:
     choices = ", ".join(map(str, entry.choices)) if entry.value_kind.type is str else ""
     text = ": ".join(filter(None, (entry.help, choices)))
     text += f" (default: {default})" if default else ""
+    text = text.replace("%", "%%")  # argparse fills in what follows a percent sign
     if entry.value_kind is Kind.FLAG:
         return {"action": "store_true", "default": None, "help": text}
     metavar = entry.metavar or ("NAME" if entry.value_kind.type is str else "N")

@@ -80,7 +80,7 @@ class Settings:
         group=SERIES,
     )
     time_format: str | None = option(
-        Kind.WORD, "how times are written, such as %%d/%%m/%%Y", metavar="F", group=SERIES
+        Kind.WORD, "how times are written, such as %d/%m/%Y", metavar="F", group=SERIES
     )
     where: Sequence[str] | None = option(
         Kind.REPEATED,

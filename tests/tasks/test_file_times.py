@@ -149,8 +149,8 @@ def test_the_night_of_a_clock_change_is_named(tmp_path: Path) -> None:
         (spring, "1 missing: 1 before line 8 ('2020-03-29 03:00')"),
     )
     for times, message in told:
+        text = with_times(list(times.strftime("%Y-%m-%d %H:%M")))
         with pytest.raises(Unavailable, match=re.escape(message)) as error:
-            text = with_times(list(times.strftime("%Y-%m-%d %H:%M")))
             forecasting_of(text, tmp_path, time_column="t")
         assert "Clocks are changed in such a night" in str(error.value)
         zoned = with_times(list(times.strftime("%Y-%m-%dT%H:%M%z")))
