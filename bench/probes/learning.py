@@ -37,10 +37,10 @@ def learning(context: ProbeContext, trained: TrainingRun) -> Outcome:
     }
     metrics |= {f"final.{name}": value for name, value in checkpoints[-1].scores.items()}
     metrics |= {f"baseline.{name}": value for name, value in task.baselines.items()}
-    return Outcome(metrics, _samples(trained) | _forecasts(task, trained.predictions))
+    return Outcome(metrics, _samples(trained) | stored_forecasts(task, trained.predictions))
 
 
-def _forecasts(task: Any, predictions: Array) -> dict[str, Sequence[float]]:
+def stored_forecasts(task: Any, predictions: Array) -> dict[str, Sequence[float]]:
     """The forecasts of a task on a series, beside what came; empty for other tasks."""
     if not hasattr(task, "forecasts"):
         return {}
