@@ -128,6 +128,7 @@ def test_wrong_word_ends_the_program_with_the_same_code() -> None:
         (["1", "", *"34567890"], "forecasting", "column 'y': line 3: no value"),
         (["1"], "forecasting", "column 'y': 1 row of values"),
         (["1", *"23456789"] * 2, "forecasting:horizon=99", "must be at most 7, not 20 + 99"),
+        (["1", *"23456789"] * 2, "forecasting", "such as --tasks forecasting:length=6:order=1"),
         (["1", *"23456789"] * 2, "forecasting:length=2:order=2:ahead=5", "ahead must be at most 4"),
     ],
 )
