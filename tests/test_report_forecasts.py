@@ -111,7 +111,9 @@ def test_figure_shows_actual_classical_and_network_forecasts(times: str, tmp_pat
         np.testing.assert_allclose(line, values)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["actual", "persistence", "jax", "torch"]
-    assert f"the first {MOST_STEPS} of 200 steps" in figure.legends[0].get_title().get_text()
+    assert (
+        f"the first {MOST_STEPS} of the 200 steps kept" in figure.legends[0].get_title().get_text()
+    )
 
 
 def test_picture_stands_in_the_markdown(tmp_path: Path) -> None:

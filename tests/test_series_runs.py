@@ -1,18 +1,34 @@
 """A run on a file of the user's: what its records and its report hold."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from running import bench_inside
 
+import tasks
 from bench.analysis.rows import rows_from_records
 from bench.records.folder import RunFolder
 from bench.records.record import Record
 
 VALUES = np.round(10 + np.sin(np.arange(60)), 3)
 DAYS = pd.date_range("2020-01-01", periods=60).strftime("%Y-%m-%d")
+
+
+def test_comparison_on_a_file_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[Sequence[str]] = []
+
+    def compare_command(*_: Any, default_tasks: Sequence[str], **__: Any) -> int:
+        compared.append(default_tasks)
+        return 0
+
+    monkeypatch.setattr("bench.compare.compare_command.compare_command", compare_command)
+    assert bench_inside("compare", "--aa", "--data", "x.csv", "--column", "y").returncode == 0
+    assert bench_inside("compare", "--aa").returncode == 0
+    assert compared == [tasks.FOR_DATA, tasks.COMPARED]
 
 
 def learned(file: Path, values: np.ndarray, run: str, root: Path) -> Record:  # type: ignore[type-arg]

@@ -37,7 +37,7 @@ def forecast_figure(
         _draw_common(axes, first, classical)
         for row, record in shown:
             if row.cell == cell:
-                _draw(axes, forecast_lines(record), "forecast", styles[row.backend])
+                _draw(axes, forecast_lines(record), styles[row.backend])
         _label_axes(axes, first)
     names = sorted({row.backend for row, _ in shown})
     handles = [
@@ -74,8 +74,8 @@ def _draw_common(
         axes.plot(_times(lines), lines[name][:MOST_STEPS], color=GREY, lw=0.9, ls=dashes)
 
 
-def _draw(axes: Any, lines: Mapping[str, Sequence[float]], name: str, style: LineStyle) -> None:
-    values = lines[name][:MOST_STEPS]
+def _draw(axes: Any, lines: Mapping[str, Sequence[float]], style: LineStyle) -> None:
+    values = lines["forecast"][:MOST_STEPS]
     axes.plot(_times(lines), values, color=style.colour, lw=style.width / 2 + 0.6, ls=style.dashes)
 
 
@@ -99,5 +99,5 @@ def _label_axes(axes: Any, lines: Mapping[str, Sequence[float]]) -> None:
 def _note(lines: Mapping[str, Sequence[float]]) -> str:
     shown = ""
     if (count := len(lines["step"])) > MOST_STEPS:
-        shown = f"the first {MOST_STEPS} of {count} steps; "
+        shown = f"the first {MOST_STEPS} of the {count} steps kept; "
     return f"{shown}each network with the seed of its median score"

@@ -23,11 +23,14 @@ COMPACT: Mapping[int, str] = {
 """How dates are written as one number, by its digits."""
 COMPACT_YEARS = range(1800, 2200)
 """Years of dates written as one number: a number such as 1600000000 is not the year 1600."""
+COMPACT_SHARE = 0.9
+"""Numbers are dates if at least this share of them can be."""
 ISO = "ISO8601"
 QUARTER = r"(?:\d{4}[- ]?[Qq][1-4])|(?:[Qq][1-4][- /]?\d{4})"
 
 
 def date_forms() -> Iterator[str]:
+    """Every format to try, beside ISO 8601, quarters and numbers."""
     for day, clock in product(DAYS, CLOCKS):
         if clock and "%d" not in day:
             continue

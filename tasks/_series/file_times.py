@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.spec import Array, Unavailable
-from tasks._series.date_forms import COMPACT, COMPACT_YEARS, ISO, QUARTER, date_forms
+from tasks._series.date_forms import COMPACT, COMPACT_SHARE, COMPACT_YEARS, ISO, QUARTER, date_forms
 from tasks._series.quoting import quoted_rows
 from tasks._series.spacing import FEWEST_SPACED, spacing_of_dates
 
@@ -49,7 +49,6 @@ def read_times(texts: "pd.Series[str]", lines: Array, time_format: str) -> Times
     """
     if not time_format and (numbers := _numbers(texts)) is not None:
         return Times(numbers, _unread_problem(texts, lines, numbers, ""))
-    zoned = texts.str.contains(ZONE)
     readings = (
         [Reading(time_format, _dates(texts, time_format))] if time_format else _readings(texts)
     )
@@ -60,15 +59,9 @@ def read_times(texts: "pd.Series[str]", lines: Array, time_format: str) -> Times
     others = [reading for reading in best[1:] if not reading.dates.equals(best[0].dates)]
     if others:
         return Times(None, [_ambiguity(texts, [best[0], *others])])
+    zoned = texts.str.contains(ZONE)
     problems = _unread_problem(texts, lines, best[0].dates, time_format)
-    if zoned.any() and not zoned.all():
-        fewer = zoned if zoned.mean() < 0.5 else ~zoned
-        kind = "with" if zoned.mean() < 0.5 else "without"
-        problems.append(
-            f"{quoted_rows(lines[fewer], texts[fewer])}: a time {kind} a time zone, unlike the "
-            "others. Write all times alike"
-        )
-    return Times(best[0].dates, problems, zoned=bool(zoned.any()))
+    return Times(best[0].dates, problems + _zone_problem(texts, lines, zoned), bool(zoned.any()))
 
 
 def _numbers(texts: "pd.Series[str]") -> "pd.Series[float] | pd.Series[pd.Timestamp] | None":
@@ -80,8 +73,9 @@ def _numbers(texts: "pd.Series[str]") -> "pd.Series[float] | pd.Series[pd.Timest
     digits = texts.str.len().mode()[0]
     if int(digits) in COMPACT:
         dates = _dates(texts, COMPACT[int(digits)])
-        if dates.notna().sum() >= numbers.notna().sum() and dates.dt.year.isin(COMPACT_YEARS).all():
-            return dates
+        usual = dates.dt.year.isin(COMPACT_YEARS)
+        if usual.sum() >= COMPACT_SHARE * numbers.notna().sum():
+            return dates.where(usual)
     return numbers
 
 
@@ -147,6 +141,15 @@ def _unread_problem(
             "--time-format '%d.%m.%Y %H:%M'"
         )
     return [f"{quoted_rows(lines[unread], texts[unread])}: {advice}"]
+
+
+def _zone_problem(texts: "pd.Series[str]", lines: Array, zoned: "pd.Series[bool]") -> list[str]:
+    """The fewer of the times with and without a zone, if a file has both."""
+    if zoned.all() or not zoned.any():
+        return []
+    fewer, kind = (zoned, "with") if zoned.mean() < 0.5 else (~zoned, "without")
+    rows = quoted_rows(lines[fewer], texts[fewer])
+    return [f"{rows}: a time {kind} a time zone, unlike the others. Write all times alike"]
 
 
 def _ambiguity(texts: "pd.Series[str]", readings: Sequence[Reading]) -> str:

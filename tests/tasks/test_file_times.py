@@ -125,6 +125,7 @@ def test_columns_of_times_are_read_together(tmp_path: Path) -> None:
         (["soon"] * 40, "", "40 rows, lines 2 ('soon'), 3 ('soon')"),
         ([*dates("D", "%Y-%m-%d", 30), "soon"], "", "line 32 ('soon'): no time that can be read"),
         ([*dates("D", "%Y-%m-%d", 30), ""], "", "line 32 (''): no time"),
+        (["20180230", *dates("D", "%Y%m%d", 30)], "", "line 2 ('20180230'): no time that can"),
         (dates("D", "%Y-%m-%d"), "%d.%m.%Y", "--time-format '%d.%m.%Y' does not read it"),
         (dates("D", "%Y-%m-%d"), "%Q", "--time-format: 'Q' is a bad directive"),
         (
