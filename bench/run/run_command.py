@@ -101,6 +101,8 @@ def _plan(
         print(f"not run: {gap}", file=sys.stderr)
     if warning := quota_warning(selection.settings.threads):
         print(warning, file=sys.stderr)
+    for note in dict.fromkeys(n for _, task in selection.tasks for n in getattr(task, "notes", ())):
+        print(note)
     return plan
 
 
