@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backends._speed_variables import SPEED_VARIABLES
 from bench.spec import (
     CheckedSession,
     ModelSpec,
@@ -24,6 +25,8 @@ from bench.spec import (
     import_checked,
     import_file,
 )
+
+__all__ = ["DEFAULT", "GROUP", "REFERENCE", "SPEED_VARIABLES", "load", "names"]
 
 GROUP = "recurrent_bench.backends"
 """The entry points by which installed packages offer backends."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.rows import Row
 from bench.compare.both_sides import BothSides, in_common
+from bench.compare.conditions import changed_conditions
 from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
+from bench.compare.launch_times import LaunchTimes
 from bench.compare.matching import Absence, SideRecords, match_rows
 from bench.compare.outcomes import (
     GradientOutcome,
@@ -30,12 +31,13 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
     request = sides.head.info.get("request") or {}
+    infos = sides.map(lambda side: side.info)
     times = control_times if live else product_times
     return Evidence(
         live=live,
-        rows=[_matched_row(label, row) for label, row in rows],
+        rows=[_matched_row(label, row, infos) for label, row in rows],
         absences=absent_rows + _absent_backends(sides),
-        other_machine="" if live else _other_machine(sides.map(lambda side: side.info)),
+        other_machine="" if live else _other_machine(infos),
         speed_requested=live and "speed" in (request.get("probes") or ()),
         control=in_common(sides.map(lambda side: times(side.records))),
     )
@@ -44,13 +46,16 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
 # ---- rows ------------------------------------------------------------------------------------
 
 
-def _matched_row(label: str, rows: BothSides[Row]) -> MatchedRow:
+def _matched_row(
+    label: str, rows: BothSides[Row], infos: BothSides[Mapping[str, Any]]
+) -> MatchedRow:
     return MatchedRow(
         label=label,
         backend=rows.base.backend,
         dtype=rows.base.dtype,
         model_keys=rows.map(lambda row: model_key(row.records[0].case)),
         changed_settings=_changed_settings(rows.map(lambda row: row.size)),
+        changed_conditions=changed_conditions(rows, infos),
         parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
         learning=rows.map(
             lambda row: _by_seed(_probe_records(row, "learning"), LearningOutcome.from_record)
@@ -151,21 +156,19 @@ def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
 # ---- the control -----------------------------------------------------------------------------
 
 
-def control_times(records: Iterable[Record]) -> dict[ControlKey, float]:
-    """Seconds of the control beside each launch of a live comparison, by backend and launch."""
+def control_times(records: Iterable[Record]) -> dict[ControlKey, LaunchTimes]:
+    """The times of the control beside each launch of a live comparison, by backend and launch."""
     return {
-        (record.case["backend"], record.case["launch"]): launch_time(
-            record.samples["control"], LaunchRule.MINIMUM
-        )
+        (record.case["backend"], record.case["launch"]): LaunchTimes.from_record(record, "control")
         for record in records
         if record.probe == "control" and record.status == "ok"
     }
 
 
-def product_times(records: Iterable[Record]) -> dict[ControlKey, float]:
+def product_times(records: Iterable[Record]) -> dict[ControlKey, LaunchTimes]:
     """The control of a stored run: the inverse rate of a large matrix product, by `PRODUCT_KEY`."""
     return {
-        tuple(record.case[name] for name in PRODUCT_KEY): 1 / rate
+        tuple(record.case[name] for name in PRODUCT_KEY): LaunchTimes(1 / rate)
         for record in records
         if (rate := record.metrics.get("product_gflops"))
     }

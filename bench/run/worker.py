@@ -20,8 +20,11 @@ from bench.plan.case import Case
 from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
+from bench.probes.turns import Turns
 from bench.records import machine
 from bench.run.failure import describe_failure
+from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
+from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
 
 Load = Callable[[str], Any]
@@ -35,20 +38,23 @@ def serve(
     reference: str,
     processors: Sequence[int],
     parent: int,
+    variable_patterns: Sequence[str] = (),
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
-    process: this process ends when it does.
+    process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
+    variables that are recorded, see `bench.records.speed_variables`.
     """
-    channel = take_over_output()
+    channel = Channel()
     die_with(parent)
     pin_to(processors)
-    worker = Worker(load_backend, load_task, backend, reference, len(processors))
-    for line in sys.stdin:
-        case = Case.from_flat(json.loads(line))
-        channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
-        channel.flush()
+    threads, conditions = len(processors), WorkerConditions(variable_patterns)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions)
+    for line in iter(sys.stdin.readline, ""):
+        settings = json.loads(line)
+        turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
+        channel.send(json.dumps(worker.answer(Case.from_flat(settings), turns), default=_as_json))
 
 
 @dataclass
@@ -60,6 +66,7 @@ class Worker:
     name: str
     reference: str
     threads: int
+    conditions: WorkerConditions = field(default_factory=WorkerConditions)
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -77,14 +84,14 @@ class Worker:
         backend: Backend = self.load_backend(self.name)
         return backend
 
-    def answer(self, case: Case) -> dict[str, Any]:
+    def answer(self, case: Case, turns: Turns | None = None) -> dict[str, Any]:
         """Measure a case; return the fields of its record that the worker knows."""
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
         raised_at: str | None = None
         try:
-            outcome = self._outcome(case, watch, opened)
+            outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
@@ -102,25 +109,35 @@ class Worker:
             "wall_s": time.perf_counter() - start,
         }
 
-    def _outcome(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Outcome:
+    def _outcome(
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
+    ) -> Outcome:
         if case.probe == "control":
             from bench.probes.control import control
 
-            return control()
-        context = self._context(case, watch, opened)
+            return control(turns)
+        context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
-            return Outcome({})
+            return Outcome({TAKES_TURNS: 1.0})
         return self._probe(context)
 
     def _context(
-        self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
     ) -> ProbeContext:
         if reason := case_limit(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
         task = case.sized(type(next(iter(self.load_task(case.task.name).PROFILES.values()))))
         reference = self.load_backend(self.reference)
-        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened)
+        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened, turns)
 
     def _probe(self, context: ProbeContext) -> Outcome:
         from bench.gate.parity import parity
@@ -161,6 +178,7 @@ class Worker:
             "python": sys.version.split()[0],
             **self.commit,
             "threads": self.threads,
+            **self.conditions.describe(self.backend),
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
             "settings": settings(case.device) if settings else {},
@@ -186,6 +204,24 @@ def take_over_output() -> IO[str]:
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel
+
+
+class Channel:
+    """The pipes between this worker and its parent."""
+
+    def __init__(self) -> None:
+        self._output = take_over_output()
+
+    def send(self, line: str) -> None:
+        """Send one line."""
+        self._output.write(line.rstrip("\n") + "\n")
+        self._output.flush()
+
+    def pause(self) -> None:
+        """Say that this worker pauses, and wait until it is to go on."""
+        self.send(PAUSED.decode())
+        if not sys.stdin.readline():
+            sys.exit("the parent has closed the pipe")
 
 
 def _as_json(value: Any) -> Any:

@@ -3,6 +3,7 @@
 Adapters (`backends/`) and tasks (`tasks/`) import this package of `bench` and no other.
 """
 
+from bench.spec.added_settings import added_setting
 from bench.spec.batch import ArrayFacts, check_batch, facts_of
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
 from bench.spec.checked import CheckedSession
@@ -53,6 +54,7 @@ __all__ = [
     "Training",
     "Unavailable",
     "Unsupported",
+    "added_setting",
     "check_batch",
     "check_choice",
     "facts_of",
