@@ -23,11 +23,18 @@ from backends import numpy_backend
 from bench.gate.difference import Difference, relative_error
 from bench.gate.drift import update_tolerance
 from bench.gate.rounding import FLOAT64_TOLERANCE, device_factor, rounded_inputs, rounding_tolerance
-from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
+from bench.spec import (
+    ONE_DIRECTION,
+    Array,
+    ModelSpec,
+    Params,
+    Supports,
+    Training,
+    Unsupported,
+)
 from bench.weights import initial_weights
 
 STEPS = 3
-ONE_DIRECTION = "only a model of one direction without a decoder can go on from a state"
 PIECES = (2, 2)
 """How many steps each of the first calls of `advance` gets; the last call gets the others."""
 

@@ -13,7 +13,7 @@ from backends._jax.network import to_canonical, to_native
 from backends._jax.optimiser import optimiser
 from backends._jax.runtime import find_device
 from backends._jax.stack import Stack
-from bench.spec import CELLS, Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
 
 
 class JaxSession:
@@ -70,10 +70,7 @@ class JaxSession:
         return self._pending
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
+        check_one_direction(self.spec)
         outputs, state = self._call(functions.advance, x, state)
         return np.array(outputs), state if len(CELLS[self.spec.cell].states) > 1 else state[0]
 

@@ -11,7 +11,7 @@ import onnxruntime
 from backends._onnx.layers import OPERATORS
 from backends._onnx.model import model_bytes
 from backends._onnx.runtime import PATHS, providers, threads
-from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported, check_one_direction
 
 
 class OnnxSession:
@@ -48,10 +48,7 @@ class OnnxSession:
         return _to_numpy(self._run("states", x, lengths, initial_state)[0])
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
+        check_one_direction(self._spec)
         x = self._on_device(x)
         initial = self._zero_states(x.shape()[0]) if state is None else state
         output, *final = self._run("advance", x, None, initial)

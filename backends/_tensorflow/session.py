@@ -15,7 +15,7 @@ from backends._keras.weights import to_canonical
 from backends._tensorflow.framework import placement
 from backends._tensorflow.optimiser import build_optimiser
 from backends._tensorflow.traces import Traces
-from bench.spec import CELLS, Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
 
 
 class TensorFlowSession:
@@ -90,10 +90,7 @@ class TensorFlowSession:
         return self._step(*map(self._on_device, (x, y, lengths)))
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
+        check_one_direction(self._spec)
         output, state = self._advance(self._on_device(x), None, self._on_device(state))
         return output.numpy(), state
 

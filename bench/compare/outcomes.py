@@ -6,7 +6,12 @@ from typing import Protocol, TypeVar
 
 from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.timing import TABLE_PHASES
+from bench.plan.probes import ADVANCE
 from bench.records.record import Record
+
+COMPARED_PHASES = (*TABLE_PHASES, ADVANCE)
+RULES: Mapping[str, LaunchRule] = {ADVANCE: LaunchRule.MEDIAN}
+"""The statistic of a launch in phases where it is not the minimum."""
 
 
 class CaseOutcome(Protocol):
@@ -17,6 +22,9 @@ class CaseOutcome(Protocol):
     @property
     def reason(self) -> str | None: ...
 
+
+SEVERITY = ("failed", "ok", "skipped")
+"""The status of a launch of several cases is the first of these that one of them has."""
 
 AnyOutcome = TypeVar("AnyOutcome", bound=CaseOutcome)
 
@@ -105,12 +113,19 @@ class LaunchOutcome:
             status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
         )
 
+    def joined(self, other: "LaunchOutcome") -> "LaunchOutcome":
+        """This outcome with that of the other cases of the same launch; the first failure counts,
+        and a skipped case counts only where all are skipped."""
+        worst = min((self, other), key=lambda outcome: SEVERITY.index(outcome.status))
+        seconds = {**self.seconds, **other.seconds}
+        return LaunchOutcome(status=worst.status, reason=worst.reason, seconds=seconds)
+
 
 def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """The time of a launch in each phase that has samples: the fastest sample, because a
-    disturbance only adds time."""
+    disturbance only adds time; for `advance` the median of all calls, its p50."""
     return {
-        phase: launch_time(samples[phase], LaunchRule.MINIMUM)
-        for phase in TABLE_PHASES
+        phase: launch_time(samples[phase], RULES.get(phase, LaunchRule.MINIMUM))
+        for phase in COMPARED_PHASES
         if samples.get(phase)
     }

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bench.analysis.timing import TABLE_PHASES
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
 from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
+from bench.compare.outcomes import COMPARED_PHASES
 
 RowPhase = tuple[str, str]
 """The label of a row, and a phase."""
@@ -51,7 +51,7 @@ def speed_decisions(
     rounds = {
         (row.label, phase): _rounds(seconds, rule)
         for row in rows
-        for phase in TABLE_PHASES
+        for phase in COMPARED_PHASES
         if (seconds := row.speed.seconds(phase))
     }
     decisions = decide(rounds, rule, [_log_ratios(evidence.control.values())])
@@ -77,7 +77,7 @@ def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) ->
     timed = {
         (row.backend, number)
         for row in rows
-        for phase in TABLE_PHASES
+        for phase in COMPARED_PHASES
         for number, _ in row.speed.seconds(phase)
     }
     lost = len(timed - evidence.control.keys())

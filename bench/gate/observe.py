@@ -15,6 +15,10 @@ AFTER_STEPS = " after five steps"
 """Ends the names of weights after the updates."""
 
 
+PROVEN_STEPS = 8
+"""The first steps of a sequence that are compared where it runs by single steps."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """The arrays that a backend can compute, beside outputs and hidden states."""
@@ -78,3 +82,16 @@ def _train(session: Session, x: Any, y: Any, trajectory: bool) -> tuple[Array, l
             gradients.append({name: value for name, value in by_name.items() if name != "x"})
         losses.append(float(session.step(x, y)))
     return np.asarray(losses), gradients
+
+
+# ---- a running sequence ----------------------------------------------------------------------
+
+
+def advance_steps(session: Any, x: Array) -> Array:
+    """The outputs `(batch, time, outputs)` of x `(batch, time, inputs)` by one call of `advance`
+    for each step, from zeros."""
+    outputs, state = [], None
+    for t in range(x.shape[1]):
+        output, state = session.advance(x[:, t : t + 1], state)
+        outputs.append(np.asarray(output).reshape(len(x), -1))
+    return np.stack(outputs, axis=1)

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from bench.gate.difference import relative_error
+from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
+from bench.plan.probes import ADVANCE
 from bench.probes.clock import clock, steady_samples
 from bench.probes.context import Outcome, ProbeContext
+from bench.probes.latency import advance_disagreement, time_advance
 from bench.probes.training import norm
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
@@ -19,18 +22,17 @@ from bench.weights import weight_shapes
 
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
 """Rows of the square matrices whose product measures the machine, and how often it is timed."""
-TIMED_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
-"""How far the loss and the gradient norm of the timed session may be from the reference in
-float64, relative to it."""
 
 Metrics = dict[str, float | None]
+Samples = dict[str, list[float]]
 
 
 def speed(context: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included) and,
     as raw samples, for one steady call of each phase.
 
-    The first loss and gradient norm of the timed session are compared with the reference. Raises
+    The first loss and gradient norm of the timed session, or its first outputs where single steps
+    are timed (`latency`), are compared with the reference. Raises
     ValueError for a case without speed settings.
     """
     case = context.case
@@ -41,16 +43,15 @@ def speed(context: ProbeContext) -> Outcome:
     session = context.open_native(case.model, weights, case.training)
     session.wait()
     metrics: Metrics = {"open_s": time.perf_counter() - start}
-    phase_metrics, samples = _time_phases(session, batch, settings, bool(context.supports.training))
+    measure = _measure_advance if ADVANCE in settings.phases else _measure_phases
+    phase_metrics, samples, failure = measure(context, session, batch, settings)
     metrics |= phase_metrics
-    metrics["native_calls"] = float(hasattr(session, "forward"))
     metrics |= before.since() | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(context))
     if case.device == "cpu":
         dtype = case.model.storage
         rate = context.cached(f"product {dtype}", lambda: product_rate(dtype))
         metrics["product_gflops"] = rate
-    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
     context.watch.seconds = imported + time.perf_counter() - start
     return Outcome(metrics, samples, failure=failure)
 
@@ -64,15 +65,35 @@ def _settings(context: ProbeContext) -> SpeedSettings:
     return context.case.speed
 
 
+def _measure_phases(
+    context: ProbeContext, session: Any, batch: tuple[Array, Array], settings: SpeedSettings
+) -> tuple[Metrics, Samples, str | None]:
+    """Metrics and samples of the chosen phases, and why the timed session is wrong if it is."""
+    metrics, samples = _time_phases(session, batch, settings, bool(context.supports.training))
+    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
+    metrics["native_calls"] = float(hasattr(session, "forward"))
+    return metrics, samples, failure
+
+
+def _measure_advance(
+    context: ProbeContext, session: Any, batch: tuple[Array, Array], settings: SpeedSettings
+) -> tuple[Metrics, Samples, str | None]:
+    """The same for single steps of a running sequence: the first sequence of the batch."""
+    x = np.asarray(batch[0][:1], context.case.model.storage)
+    if failure := advance_disagreement(context, session, x):
+        return {}, {}, failure
+    return *time_advance(session, x, settings.phase_s), None
+
+
 def _time_phases(
     session: Any, batch: tuple[Array, Array], settings: SpeedSettings, training: bool
-) -> tuple[Metrics, dict[str, list[float]]]:
+) -> tuple[Metrics, Samples]:
     """Metrics and samples of the chosen phases. A backend that does not train has the forward
     phase only, which is then timed whatever the settings choose."""
     x, y = (session.put(array) for array in batch)
     session.wait()
     metrics: Metrics = {}
-    samples: dict[str, list[float]] = {}
+    samples: Samples = {}
     for name, call in phases(session, x, y, training):
         if name not in settings.phases and training:
             continue
