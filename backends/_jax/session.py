@@ -71,8 +71,10 @@ class JaxSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         check_one_direction(self.spec)
+        if state is None:
+            state = self._zero_state(x.shape[0])
         outputs, state = self._call(functions.advance, x, state)
-        return np.array(outputs), state if len(CELLS[self.spec.cell].states) > 1 else state[0]
+        return np.array(outputs), state if len(state) > 1 else state[0]
 
     def params(self) -> dict[str, Array]:
         return self._to_canonical(self.weights)
@@ -112,11 +114,16 @@ class JaxSession:
 
     def _argument(self, value: Any) -> Any:
         """An array, or a tuple of arrays, in the model's dtype; `jit` takes NumPy arrays."""
-        if value is None or isinstance(value, jax.Array):
-            return value
         if isinstance(value, tuple | list):
             return tuple(self._argument(item) for item in value)
+        if value is None or isinstance(value, jax.Array):
+            return value
         return self._typed(value)
+
+    def _zero_state(self, batch: int) -> tuple[Any, ...]:
+        """As `advance` returns it, so that the first call needs no function of its own."""
+        zeros = self.put(np.zeros((self.spec.layers, batch, self.spec.hidden)))
+        return (zeros,) * len(CELLS[self.spec.cell].states)
 
     def _typed(self, array: Any) -> Array:
         array = np.asarray(array)

@@ -39,7 +39,7 @@ class NumpySession:
         check_one_direction(self.spec)
         encoded = self.network.encode(x, None, state)
         by_state = zip(*encoded.final_states, strict=True)
-        final = tuple(np.stack([array.T for array in layers]) for layers in by_state)
+        final = tuple(np.array([array.T for array in layers]) for layers in by_state)
         prediction = self.network.read_out(encoded)[1]
         return prediction, final if self.spec.cell == "lstm" else final[0]
 

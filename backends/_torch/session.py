@@ -58,7 +58,7 @@ class TorchSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         check_one_direction(self.spec)
-        with torch.no_grad():
+        with torch.inference_mode():
             states, final = self.network.encode(self._on_device(x), None, self._state(state))
             prediction = self.network.read_out(self.network.features(states, final))
         return self._numpy(prediction), final if self.spec.cell == "lstm" else final[0]

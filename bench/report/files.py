@@ -68,6 +68,8 @@ def _texts(
     if "csv" in formats:
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
+        if len(tables.latency):
+            texts["latency.csv"] = _csv(tables.latency)
         texts["not_measured.csv"] = _csv(tables.not_measured)
     if "latex" in formats:
         texts["tables.tex"] = latex_document(tables, infos, records)
