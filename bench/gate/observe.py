@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.gate.difference import relative_error
 from bench.spec import Array, Params, Session, Supports
 
 STEPS = 5
@@ -93,5 +94,17 @@ def advance_steps(session: Any, x: Array) -> Array:
     outputs, state = [], None
     for t in range(x.shape[1]):
         output, state = session.advance(x[:, t : t + 1], state)
-        outputs.append(np.asarray(output).reshape(len(x), -1))
+        outputs.append(np.asarray(output).reshape(x.shape[0], -1))
     return np.stack(outputs, axis=1)
+
+
+def advance_error(session: Session, x: Array) -> float:
+    """How far the outputs of single steps are from the readout of the same session's hidden states
+    over all of x, at the weights that it has now.
+
+    Hidden states and weights are compared with the reference elsewhere. So a state that is not
+    carried shows here, and so do weights from before the last update.
+    """
+    states, weights = session.hidden_states(session.put(x)), session.params()
+    expected = states[:, :PROVEN_STEPS] @ weights["readout.w"].T + weights["readout.b"]
+    return relative_error(advance_steps(session, x[:, :PROVEN_STEPS]), expected)
