@@ -34,6 +34,23 @@ Metrics = dict[str, float | None]
 Samples = dict[str, list[float]]
 
 
+def measure_advance(
+    context: ProbeContext, session: Any, x: Array, budget_s: float
+) -> tuple[Metrics, Samples, str | None]:
+    """Metrics and samples of single steps of x `(1, time, inputs)`; and, where the steps differ
+    from the reference's, how, in place of their times.
+
+    Raises `Unsupported` for a session without `advance`.
+    """
+    if not hasattr(session, "advance"):
+        raise Unsupported("no advance()")
+    first = _seconds(lambda: session.advance(x[:, :1]))
+    if failure := _disagreement(context, session, x[:, :PROVEN_STEPS]):
+        return {}, {}, failure
+    metrics, samples = time_advance(session, x, budget_s)
+    return {"first_advance_s": first, **metrics}, samples, None
+
+
 def time_advance(
     session: Any, x: Array, budget_s: float, calls: int = CALLS, pause_s: float = PAUSE_S
 ) -> tuple[Metrics, Samples]:
@@ -41,31 +58,27 @@ def time_advance(
 
     The samples are `advance` (back to back), `advance_paced` and `window`. A warm-up and the
     windows may take `budget_s` seconds each. The state is carried from call to call, and the steps
-    of x come round again at its end.
+    of x come round again at their end.
     """
     step, window = _step_call(session, x), lambda: session.predict(x)
-    metrics: Metrics = {"first_advance_s": _seconds(step)}
     with garbage_collector_off():
         _, settled = warm_up(step, session, WARM_UP_CALLS, budget_s)
         samples = {"advance": [_seconds(step) for _ in range(calls)]}
-        metrics["first_window_s"] = _seconds(window)
         warm_up(window, session, 1, budget_s)
         samples["window"] = list(_seconds_within(window, budget_s, calls))
         samples["advance_paced"] = list(_paced_seconds(step, calls, pause_s))
-    metrics["advance_warmed_up"] = float(settled)
+    metrics: Metrics = {"advance_warmed_up": float(settled)}
     for name, seconds in samples.items():
         metrics |= {f"{name}_p{p}_s": float(np.percentile(seconds, p)) for p in (50, 99)}
     return metrics, samples
 
 
-def advance_disagreement(context: ProbeContext, session: Any, x: Array) -> str | None:
-    """How the session to be timed, on all its threads, differs from the reference over the first
-    steps of x; None if it agrees. Raises `Unsupported` for a session without `advance`."""
-    if not hasattr(session, "advance"):
-        raise Unsupported("no advance()")
+def _disagreement(context: ProbeContext, session: Any, x: Array) -> str | None:
+    """How the session to be timed, on all its threads, differs from the reference over these
+    steps; None if it agrees."""
     model = context.case.model
     wide = context.open_reference(replace(model, dtype="float64"), context.weights(model))
-    outputs, expected = (advance_steps(s, x[:, :PROVEN_STEPS]) for s in (session, wide))
+    outputs, expected = (advance_steps(s, x) for s in (session, wide))
     error = relative_error(outputs, expected)
     if error <= TIMED_TOLERANCE[model.dtype]:
         return None

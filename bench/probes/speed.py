@@ -14,7 +14,7 @@ from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE
 from bench.probes.clock import clock, steady_samples
 from bench.probes.context import Outcome, ProbeContext
-from bench.probes.latency import advance_disagreement, time_advance
+from bench.probes.latency import measure_advance
 from bench.probes.training import norm
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
@@ -80,9 +80,7 @@ def _measure_advance(
 ) -> tuple[Metrics, Samples, str | None]:
     """The same for single steps of a running sequence: the first sequence of the batch."""
     x = np.asarray(batch[0][:1], context.case.model.storage)
-    if failure := advance_disagreement(context, session, x):
-        return {}, {}, failure
-    return *time_advance(session, x, settings.phase_s), None
+    return measure_advance(context, session, x, settings.phase_s)
 
 
 def _time_phases(
