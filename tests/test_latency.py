@@ -20,12 +20,14 @@ from report_records import (
 from running import records, tiny_run_inside
 
 from backends import numpy_backend
+from bench.compare.launch_times import LaunchTimes
 from bench.compare.outcomes import LaunchOutcome
 from bench.plan.case import Case, SpeedSettings
 from bench.plan.cases import case_limit, plan_cases
 from bench.plan.probes import ADVANCE, DEFAULT_PHASES
 from bench.probes.latency import CALLS, PAUSE_S, time_advance
 from bench.probes.speed import speed
+from bench.probes.turns import Turns
 from bench.report.notes import notes
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
 from studies import faults
@@ -205,17 +207,29 @@ def test_lost_samples_are_left_out() -> None:
 
 def test_guard_compares_the_p50() -> None:
     (outcome,) = map(LaunchOutcome.from_record, latency_records("jax", 30)[1:])
-    assert outcome.seconds == {"advance": pytest.approx(3e-5)}
+    assert outcome.times == {"advance": LaunchTimes(pytest.approx(3e-5))}
+
+
+def test_sides_take_turns_between_blocks_of_calls() -> None:
+    waits, session = [], Counting()
+    turns = Turns(lambda: waits.append(len(session.calls)))
+    metrics, samples = time_advance(
+        session, np.zeros((1, 3, 2)), budget_s=0.0, calls=40, pause_s=0.0, turns=turns
+    )
+    assert np.diff(waits).tolist() == [2] * 19
+    timed = record("speed", samples=samples, metrics=metrics)
+    times = LaunchTimes.from_record(timed, "advance")
+    assert times.blocks == pytest.approx(np.median(np.reshape(samples["advance"], (20, 2)), axis=1))
 
 
 def test_launch_of_several_cases_is_one_outcome() -> None:
-    ok = LaunchOutcome(status="ok", reason=None, seconds={"step": 1.0})
-    skipped = LaunchOutcome(status="skipped", reason="no advance()", seconds={})
-    failed = LaunchOutcome(status="failed", reason="it broke", seconds={})
+    ok = LaunchOutcome(status="ok", reason=None, times={"step": LaunchTimes(1.0)})
+    skipped = LaunchOutcome(status="skipped", reason="no advance()", times={})
+    failed = LaunchOutcome(status="failed", reason="it broke", times={})
     assert ok.joined(skipped) == skipped.joined(ok) == ok
     assert ok.joined(failed) == replace(ok, status="failed", reason="it broke")
-    steps = LaunchOutcome(status="ok", reason=None, seconds={"advance": 2.0})
-    assert ok.joined(steps).seconds == {"step": 1.0, "advance": 2.0}
+    steps = LaunchOutcome(status="ok", reason=None, times={"advance": LaunchTimes(2.0)})
+    assert ok.joined(steps).times == {"step": LaunchTimes(1.0), "advance": LaunchTimes(2.0)}
 
 
 # ---- a run -----------------------------------------------------------------------------------

@@ -4,14 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.timing import TABLE_PHASES
+from bench.compare.launch_times import LaunchTimes
 from bench.plan.probes import ADVANCE
 from bench.records.record import Record
 
 COMPARED_PHASES = (*TABLE_PHASES, ADVANCE)
-RULES: Mapping[str, LaunchRule] = {ADVANCE: LaunchRule.MEDIAN}
-"""The statistic of a launch in phases where it is not the minimum."""
 
 
 class CaseOutcome(Protocol):
@@ -100,32 +98,29 @@ class GradientOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOutcome:
-    """One launch of the speed probe: seconds a call, by phase; NaN where a sample is not a time."""
+    """One launch of the speed probe, by phase."""
 
     status: str
     reason: str | None
-    seconds: Mapping[str, float]
+    times: Mapping[str, LaunchTimes]
 
     @classmethod
     def from_record(cls, record: Record) -> "LaunchOutcome":
         """The outcome that a record of this probe describes."""
-        return cls(
-            status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
-        )
+        return cls(status=record.status, reason=record.reason, times=times_by_phase(record))
 
     def joined(self, other: "LaunchOutcome") -> "LaunchOutcome":
-        """This outcome with that of the other cases of the same launch; the first failure counts,
-        and a skipped case counts only where all are skipped."""
+        """This outcome with that of another case of the same launch; the first failure counts, and
+        a skipped case counts only where all are skipped."""
         worst = min((self, other), key=lambda outcome: SEVERITY.index(outcome.status))
-        seconds = {**self.seconds, **other.seconds}
-        return LaunchOutcome(status=worst.status, reason=worst.reason, seconds=seconds)
+        times = {**self.times, **other.times}
+        return LaunchOutcome(status=worst.status, reason=worst.reason, times=times)
 
 
-def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The time of a launch in each phase that has samples: the fastest sample, because a
-    disturbance only adds time; for `advance` the median of all calls, its p50."""
+def times_by_phase(record: Record) -> dict[str, LaunchTimes]:
+    """The times of a launch in each phase that has samples."""
     return {
-        phase: launch_time(samples[phase], RULES.get(phase, LaunchRule.MINIMUM))
+        phase: LaunchTimes.from_record(record, phase)
         for phase in COMPARED_PHASES
-        if samples.get(phase)
+        if record.samples.get(phase)
     }

@@ -16,8 +16,9 @@ import numpy as np
 from bench.gate.difference import relative_error
 from bench.gate.observe import PROVEN_STEPS, advance_steps
 from bench.gate.rounding import TIMED_TOLERANCE
-from bench.probes.clock import SAMPLES, garbage_collector_off, warm_up
+from bench.probes.clock import BLOCKS, SAMPLES, garbage_collector_off, warm_up
 from bench.probes.context import ProbeContext
+from bench.probes.turns import Turns
 from bench.spec import Array, Unsupported
 
 CALLS = 2000
@@ -47,27 +48,34 @@ def measure_advance(
     first = _seconds(lambda: session.advance(x[:, :1]))
     if failure := _disagreement(context, session, x[:, :PROVEN_STEPS]):
         return {}, {}, failure
-    metrics, samples = time_advance(session, x, budget_s)
+    metrics, samples = time_advance(session, x, budget_s, turns=context.turns)
     return {"first_advance_s": first, **metrics}, samples, None
 
 
 def time_advance(
-    session: Any, x: Array, budget_s: float, calls: int = CALLS, pause_s: float = PAUSE_S
+    session: Any,
+    x: Array,
+    budget_s: float,
+    calls: int = CALLS,
+    pause_s: float = PAUSE_S,
+    turns: Turns | None = None,
 ) -> tuple[Metrics, Samples]:
     """Metrics and raw seconds of every call for one sequence x `(1, time, inputs)`.
 
     The samples are `advance` (back to back), `advance_paced` and `window`. A warm-up and the
     windows may take `budget_s` seconds each. The state is carried from call to call, and the steps
-    of x come round again at their end.
+    of x come round again at their end. `calls` is a multiple of `BLOCKS`.
     """
     step, window = _step_call(session, x), lambda: session.predict(x)
     with garbage_collector_off():
         _, settled = warm_up(step, session, WARM_UP_CALLS, budget_s)
-        samples = {"advance": [_seconds(step) for _ in range(calls)]}
+        samples = {"advance": list(_seconds_in_turns(step, calls, turns))}
         warm_up(window, session, 1, budget_s)
         samples["window"] = list(_seconds_within(window, budget_s, calls))
         samples["advance_paced"] = list(_paced_seconds(step, calls, pause_s))
     metrics: Metrics = {"advance_warmed_up": float(settled)}
+    if turns:
+        metrics["advance_block"] = calls // BLOCKS
     for name, seconds in samples.items():
         metrics |= {f"{name}_p{p}_s": float(np.percentile(seconds, p)) for p in (50, 99)}
     return metrics, samples
@@ -101,6 +109,15 @@ def _seconds(call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     call()
     return float(f"{time.perf_counter() - start:.{DIGITS}g}")
+
+
+def _seconds_in_turns(call: Callable[[], Any], calls: int, turns: Turns | None) -> Iterator[float]:
+    """Seconds of every call, back to back; in a comparison the other side has its turn before each
+    of `BLOCKS` blocks of calls."""
+    for number in range(calls):
+        if turns and number % (calls // BLOCKS) == 0:
+            turns.pass_on()
+        yield _seconds(call)
 
 
 def _paced_seconds(call: Callable[[], Any], calls: int, pause_s: float) -> Iterator[float]:

@@ -12,10 +12,11 @@ from bench.gate.difference import relative_error
 from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE
-from bench.probes.clock import clock, steady_samples
+from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.latency import measure_advance
 from bench.probes.training import norm
+from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
 from bench.weights import weight_shapes
@@ -32,27 +33,27 @@ def speed(context: ProbeContext) -> Outcome:
     as raw samples, for one steady call of each phase.
 
     The first loss and gradient norm of the timed session, or its first outputs where single steps
-    are timed (`latency`), are compared with the reference. Raises
-    ValueError for a case without speed settings.
+    are timed (`latency`), are compared with the reference. Raises ValueError for a case without
+    speed settings.
     """
     case = context.case
-    settings = _settings(context)
+    measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
     weights, batch = context.weights(case.model), context.task.sample(context.rng("batches"))
     context.watch.timed(context.import_framework)()
     imported, before, start = context.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = context.open_native(case.model, weights, case.training)
     session.wait()
     metrics: Metrics = {"open_s": time.perf_counter() - start}
-    measure = _measure_advance if ADVANCE in settings.phases else _measure_phases
-    phase_metrics, samples, failure = measure(context, session, batch, settings)
+    phase_metrics, samples, failure = measure(context, session, batch)
     metrics |= phase_metrics
-    metrics |= before.since() | gpu_conditions(case.device)
+    waited_s = context.turns.waited_s if context.turns else 0.0
+    metrics |= before.since(waited_s * case.threads) | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(context))
     if case.device == "cpu":
         dtype = case.model.storage
         rate = context.cached(f"product {dtype}", lambda: product_rate(dtype))
         metrics["product_gflops"] = rate
-    context.watch.seconds = imported + time.perf_counter() - start
+    context.watch.seconds = imported + time.perf_counter() - start - waited_s
     return Outcome(metrics, samples, failure=failure)
 
 
@@ -66,28 +67,29 @@ def _settings(context: ProbeContext) -> SpeedSettings:
 
 
 def _measure_phases(
-    context: ProbeContext, session: Any, batch: tuple[Array, Array], settings: SpeedSettings
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, Samples, str | None]:
     """Metrics and samples of the chosen phases, and why the timed session is wrong if it is."""
-    metrics, samples = _time_phases(session, batch, settings, bool(context.supports.training))
+    metrics, samples = _time_phases(context, session, batch)
     failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
     metrics["native_calls"] = float(hasattr(session, "forward"))
     return metrics, samples, failure
 
 
 def _measure_advance(
-    context: ProbeContext, session: Any, batch: tuple[Array, Array], settings: SpeedSettings
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, Samples, str | None]:
     """The same for single steps of a running sequence: the first sequence of the batch."""
     x = np.asarray(batch[0][:1], context.case.model.storage)
-    return measure_advance(context, session, x, settings.phase_s)
+    return measure_advance(context, session, x, _settings(context).phase_s)
 
 
 def _time_phases(
-    session: Any, batch: tuple[Array, Array], settings: SpeedSettings, training: bool
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, Samples]:
     """Metrics and samples of the chosen phases. A backend that does not train has the forward
     phase only, which is then timed whatever the settings choose."""
+    settings, training = _settings(context), bool(context.supports.training)
     x, y = (session.put(array) for array in batch)
     session.wait()
     metrics: Metrics = {}
@@ -96,13 +98,23 @@ def _time_phases(
         if name not in settings.phases and training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
-        steady = steady_samples(call, session, settings.phase_s)
+        steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
         metrics[f"{name}_warmed_up"] = float(steady.warmed_up)
+        if steady.block:
+            metrics[f"{name}_block"] = steady.block
         if name == "gradients":
             metrics |= _loss_and_norm(session, x, y)
     return metrics, samples
+
+
+def _samples(
+    call: Callable[[], Any], session: Any, budget_s: float, turns: Turns | None
+) -> SteadySamples:
+    if turns:
+        return samples_in_turns(call, session, budget_s, turns)
+    return steady_samples(call, session, budget_s)
 
 
 def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
