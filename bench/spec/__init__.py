@@ -22,11 +22,13 @@ from bench.spec.plugins import folders_of, import_checked, import_file, place_of
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
+    ONE_DIRECTION,
     WHOSE,
     Limit,
     Supports,
     Unavailable,
     Unsupported,
+    check_one_direction,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "GRU_VARIANTS",
     "LOSSES",
     "NOT_WRITTEN",
+    "ONE_DIRECTION",
     "OPTIMISERS",
     "READOUTS",
     "WHOSE",
@@ -57,6 +60,7 @@ __all__ = [
     "added_setting",
     "check_batch",
     "check_choice",
+    "check_one_direction",
     "facts_of",
     "folders_of",
     "import_checked",
