@@ -61,7 +61,7 @@ def compare_command(
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     if len(runs) != 2:
         raise Unavailable(f"compare takes two stored runs (compare BASE HEAD), not {len(runs)}")
-    live_options = ("base", "head", "base_python", "head_python", "aa")
+    live_options = ("base", "head", "base_python", "head_python", "aa", "build")
     if wrong := [name for name in live_options if getattr(options, name)]:
         flag = wrong[0].replace("_", "-")
         raise Unavailable(
@@ -90,10 +90,11 @@ def _live(
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
     path = _new_folder(options, root)
-    request = with_comparison_defaults(request, default_tasks)
+    asked, request = request, with_comparison_defaults(request, default_tasks)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
+        asked=asked,
         request=request,
         rule=rule,
         budget_s=budget_s,

@@ -1,13 +1,17 @@
 """Launches: timed units one after the other, each in a fresh worker that is ready beforehand."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from bench.plan.selection import BackendRegistry
 from bench.plan.units import Unit
 from bench.records import machine
-from bench.run.process import WorkerProcess
-from bench.run.runner import Runner
+from bench.run.environment import worker_environment
+from bench.run.process import WorkerCommand, WorkerProcess, worker_arguments
+from bench.run.runner import Runner, StartCommand
 
 Work = Sequence[tuple[Runner, Unit]]
 """Units, each with the runner that runs it."""
@@ -23,6 +27,19 @@ async def run_launches(work: Work) -> None:
     finally:
         for worker in filter(None, workers):
             await worker.kill()
+
+
+def control_command(backends: BackendRegistry, entry: Path) -> StartCommand:
+    """How to start a worker that times the control: always this checkout's reference."""
+
+    def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
+        name = backends.REFERENCE
+        return WorkerCommand(
+            [sys.executable, str(entry), *worker_arguments(name, processors)],
+            worker_environment(backends, name, len(processors)),
+        )
+
+    return start
 
 
 def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:

@@ -15,6 +15,7 @@ import psutil
 
 from bench.plan.case import Case
 from bench.records.folder import storage_errors
+from bench.run.origin import Guarded
 
 LINE_LIMIT = 1 << 28
 """The largest size of one answer, in bytes."""
@@ -40,9 +41,13 @@ class WorkerCommand:
     environment: Mapping[str, str]
 
 
-def worker_arguments(backend: str, processors: Sequence[int]) -> list[str]:
+def worker_arguments(
+    backend: str, processors: Sequence[int], guarded: Guarded | None = None
+) -> list[str]:
     """The arguments of `run_bench.py` that start a worker of this process."""
     options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
+    if guarded:
+        options += ["--guarded", guarded.to_json()]
     return ["worker", "--backend", backend, *options]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.plan.case import Case, model_key
-from bench.plan.probes import GATE, IMPORT_PROBE, UNPROVEN
+from bench.plan.probes import GATE, IMPORT_PROBE, ORIGIN_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
@@ -52,6 +52,8 @@ class Runner:
     """The contents of `run.json`."""
     gate_failures: dict[str, str] = field(default_factory=dict)
     """Why a model must not be measured, by its key; empty for a model that is proven equal."""
+    asks_origin: bool = False
+    """Whether workers are asked which of their files are not their side's own."""
 
     def note_parity(self, record: Record) -> None:
         """Remember the verdict of a parity record on its model."""
@@ -102,9 +104,19 @@ class Runner:
                     reason = f"no worker could be started: {error}"
                     answer = answer_without_numbers("failed", reason)
                 self.write(slot, case, answer)
+            if self.asks_origin and worker and worker.alive:
+                await self._note_origin(unit, worker)
         finally:
             if worker:
                 await worker.kill()  # it has nothing to save, and frameworks take long to shut down
+
+    async def _note_origin(self, unit: Unit, worker: WorkerProcess) -> None:
+        """Note in `run.json` which files of the worker are not its side's own. It is asked last,
+        because imports can be late."""
+        answer = await worker.ask(replace(unit.cases[-1], probe=ORIGIN_PROBE))
+        if answer["status"] != "ok":
+            self.info.setdefault("foreign_files", {}).setdefault(unit.backend, answer["reason"])
+            self.folder.write_info(self.info)
 
     async def _start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"

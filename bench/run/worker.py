@@ -18,9 +18,10 @@ from typing import IO, Any
 
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
-from bench.plan.probes import IMPORT_PROBE
+from bench.plan.probes import IMPORT_PROBE, ORIGIN_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
+from bench.run.origin import Guarded, why_foreign
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -34,16 +35,17 @@ def serve(
     reference: str,
     processors: Sequence[int],
     parent: int,
+    guarded: Guarded | None = None,
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
-    process: this process ends when it does.
+    process: this process ends when it does. `guarded` is what a comparison guards.
     """
     channel = take_over_output()
     die_with(parent)
     pin_to(processors)
-    worker = Worker(load_backend, load_task, backend, reference, len(processors))
+    worker = Worker(load_backend, load_task, backend, reference, len(processors), guarded)
     for line in sys.stdin:
         case = Case.from_flat(json.loads(line))
         channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
@@ -59,6 +61,7 @@ class Worker:
     name: str
     reference: str
     threads: int
+    guarded: Guarded | None = None
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -104,6 +107,8 @@ class Worker:
             from bench.probes.control import control
 
             return control()
+        if case.probe == ORIGIN_PROBE:
+            return Outcome({}, failure=why_foreign(self.guarded) if self.guarded else None)
         context = self._context(case, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
