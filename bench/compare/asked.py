@@ -29,11 +29,11 @@ def asked_for(info: Mapping[str, Any]) -> Asked:
 def unmeasured_rows(sides: BothSides[SideRecords]) -> list[Absence]:
     """The rows that were planned and measured on neither side.
 
-    Where the user did not name each backend, only those that no backend measured. A stored run
-    does not tell whether the user did.
+    Of all backends, some lack a model: then only the models that no backend measured. A stored run
+    does not tell whether it is one of all backends.
     """
     rows = rows_on_neither_side(sides.base.records, sides.head.records)
-    if _every_backend(sides.head.info):
+    if "asked" not in sides.head.info or _every_backend(sides.head.info):
         measured = {_model(row) for row in measured_rows(sides.head.records)}
         rows = [row for row in rows if _model(row) not in measured]
     return [
@@ -70,9 +70,7 @@ def _device(gap: str) -> str:
 
 
 def _every_backend(info: Mapping[str, Any]) -> bool:
-    """Whether the user may not have named each backend: the request of a stored run names them
-    all, whatever the user said."""
-    return "asked" not in info or ALL_BACKENDS in (info["asked"].get("backends") or ())
+    return ALL_BACKENDS in (_words(info).get("backends") or ())
 
 
 def _words(info: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,11 @@
 """The command `compare`: measure or read two sides, judge them, and write the verdict."""
 
 import os
-from collections.abc import Sequence
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 
@@ -28,7 +32,7 @@ from bench.spec import Unavailable
 
 MARGIN = 0.02
 """A median is flagged from this far above the change that is tolerated."""
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def compare_command(
@@ -103,9 +107,22 @@ def _live(
         backends=backends,
         entry=entry,
     )
-    with open_sides(options, request.get("backends") or (), entry) as sides:
+    with _orderly_end(), open_sides(options, request.get("backends") or (), entry) as sides:
         result = compare_live(sides, settings)
         return INTERRUPTED if result is None else _conclude(path, result)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """At SIGTERM the command ends as at an interrupt: worktrees, environments and workers go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _conclude(path: Path, result: ComparisonResult) -> int:

@@ -89,5 +89,10 @@ def _create_sides(
 def _about(sides: BothSides[Side], plans: BothSides[SidePlan]) -> list[str]:
     """Lines that describe the sides and name the backends that could run on neither."""
     lines = [f"{side.name}: {side.label}" for side in sides]
+    lines += [
+        f"{side.name}: its code is too old to tell which files it loads"
+        for side, plan in zip(sides, plans, strict=True)
+        if side.guarded and not plan.tells_origin
+    ]
     on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]
     return lines + [f"on neither side: {gap}" for gap in on_neither]
