@@ -18,9 +18,14 @@ OUTPUT_LINES = 20
 """The last lines of a failed command that its error repeats."""
 LIMIT_S = 300
 """Seconds that making an environment may take. The user's command has no limit."""
-SITE_FOLDERS = """import json, site
+PIP = """#!/bin/sh
+exec "{python}" -m pip "$@"
+"""
+"""Runs the pip of the environment that this one falls back on: a pip of its own takes seconds."""
+QUESTION = """import json, site
+from importlib.util import find_spec
 user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-print(json.dumps(site.getsitepackages() + user))"""
+print(json.dumps([site.getsitepackages() + user, find_spec("pip") is not None]))"""
 
 
 @dataclass(frozen=True)
@@ -51,11 +56,15 @@ def built_environment(
 
 def _make(folder: Path, python: str, folders: Sequence[str]) -> Environment:
     program = str(folder / "bin" / "python")
-    _output(python, "-m", "venv", str(folder))
-    packages = json.loads(_output(program, "-c", SITE_FOLDERS))[0]
-    fallback = json.loads(_output(python, "-c", SITE_FOLDERS))
+    fallback, has_pip = json.loads(_output(python, "-c", QUESTION))
+    _output(python, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder))
+    if has_pip:
+        for name in ("pip", "pip3"):
+            (folder / "bin" / name).write_text(PIP.format(python=program))
+            (folder / "bin" / name).chmod(0o755)
+    packages, _ = json.loads(_output(program, "-c", QUESTION))
     lines = [*folders, *(f"import site; site.addsitedir({name!r})" for name in fallback)]
-    Path(packages, "recurrent_bench_side.pth").write_text("\n".join(lines) + "\n")
+    Path(packages[0], "recurrent_bench_side.pth").write_text("\n".join(lines) + "\n")
     programs = [str(folder / "bin"), os.path.dirname(python), os.environ.get("PATH", os.defpath)]
     variables = {"PATH": os.pathsep.join(programs), "VIRTUAL_ENV": str(folder)}
     return Environment(folder, program, variables)
