@@ -271,8 +271,8 @@ def compare_parser() -> argparse.ArgumentParser:
         "compare",
         "The guard: is the head worse than its base? Two commits, two interpreters or two stored "
         "runs; correctness first, then learning, then speed in pairs of processes.",
-        epilog="Exit codes: 0 pass or improved; 1 regressed or missing; 2 wrong use; 3 nothing "
-        "concluded. Files are written beside the records.",
+        epilog="Exit codes: 0 pass or improved; 1 regressed, failed or missing; 2 wrong use; 3 "
+        "nothing concluded. Files are written beside the records.",
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="two stored runs: base, then head")
     add_options(

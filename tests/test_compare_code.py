@@ -20,6 +20,18 @@ def open_session(spec, params, device, *training):
     weights = {{name: kern_own.SCALE * value for name, value in params.items()}}
     return numpy_backend.open_session(spec, weights, device, *training)
 """
+SLOW_STEP = """
+open_sound = open_session
+def open_session(*arguments):
+    session = open_sound(*arguments)
+    sound_step, matrix = session.step, np.ones((200, 200))
+    def step(*batch):
+        for _ in range(kern_own.WORK):
+            matrix @ matrix
+        return sound_step(*batch)
+    session.step = step
+    return session
+"""
 BUILD = """import shutil, sysconfig
 print("built by", __file__)
 shutil.copy("lib/kern_own.py", sysconfig.get_path("purelib"))
@@ -61,6 +73,19 @@ def temporary(root: Path) -> Path:
 def parity_reason(root: Path) -> str:
     findings = json.loads((root / "c" / "verdict.json").read_text())["findings"]
     return next(str(f["reason"]) for f in findings if f["check"] == "parity")
+
+
+def test_kernel_that_became_slower_is_red(repository: Path, tmp_path: Path) -> None:
+    file = adapter(repository, "src/kern_own.py", setup="import numpy as np")
+    file.write_text(file.read_text() + SLOW_STEP)
+    for work, message in ((0, "quick"), (20, "slow")):
+        (repository / "src" / "kern_own.py").write_text(f"SCALE, WORK = 1.0, {work}\n")
+        git(repository, "commit", "-qam", message)
+    sides = ("--base", "HEAD~1", "--head", "HEAD", "--backends", file, "--probes", "speed")
+    done = compare(tmp_path, *sides, "--rounds", "1", "--pairs", "5")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["speed of step"] == "regressed"
+    assert verdicts(tmp_path)["parity"] == "pass"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def open_sides(
     pythons = _interpreters(options)
     repository = _compared_repository(options, backends, entry)
     with ExitStack() as stack:
-        trees = _open_trees(stack, options, repository)
+        trees = _open_trees(stack, options, repository, entry)
         opener = _SideOpener(stack, options, backends, entry, repository, trees)
         head = opener.open("head", trees.head, pythons.head)
         if options.aa:
@@ -85,13 +85,16 @@ def _repository_of_all(backends: Sequence[str], entry: Path) -> Path:
 
 
 def _open_trees(
-    stack: ExitStack, options: CompareOptions, repository: Path | None
+    stack: ExitStack, options: CompareOptions, repository: Path | None, entry: Path
 ) -> BothSides[Tree]:
+    foreign = repository and not entry.resolve().is_relative_to(repository)
+    suffix = f" of {repository}" if foreign else ""
+
     def open_tree(revision: str | None) -> Tree:
         if revision is None or repository is None:
-            return Tree(repository, "the checkout")
+            return Tree(repository, "the checkout" + suffix)
         folder, commit = stack.enter_context(worktree(repository, revision))
-        return Tree(folder, f"{revision} ({commit[:12]})")
+        return Tree(folder, f"{revision} ({commit[:12]}){suffix}")
 
     head = open_tree(options.head)
     return BothSides(head if options.aa else open_tree(options.base), head)

@@ -130,6 +130,8 @@ def _ask_for_plan(side: Side, request: Request) -> str:
         reason = last_line(done.stderr)
         if "unrecognized arguments: plan" in reason:
             reason = "its run_bench.py is too old: it has no command `plan`"
+        elif "does not import" in reason and side.guarded and len(side.guarded.own) == 1:
+            reason += '. If its code must be built first, say how by --build "COMMAND"'
         raise _not_measurable(side, reason)
     return done.stdout
 
