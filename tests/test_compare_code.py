@@ -42,7 +42,7 @@ PARITY = ("--probes", "parity")
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "own"
-    (folder / "adapters").mkdir(parents=True)
+    folder.mkdir()
     (folder / "build.py").write_text(BUILD)
     git(folder, "init", "-q")
     return folder
@@ -50,7 +50,9 @@ def repository(tmp_path: Path) -> Path:
 
 def adapter(repository: Path, kernel: str, setup: str = "") -> Path:
     """An adapter whose kernel is right in the only commit and wrong in the checkout."""
-    file = repository / "adapters" / "mine.py"
+    part = repository / "parts" / "kernels" if kernel.startswith("parts") else repository
+    file = part / "adapters" / "mine.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(ADAPTER.format(setup=setup))
     (repository / kernel).parent.mkdir(parents=True, exist_ok=True)
     (repository / kernel).write_text("SCALE = 1.0\n")
@@ -93,6 +95,7 @@ def test_kernel_that_became_slower_is_red(repository: Path, tmp_path: Path) -> N
     [
         ("adapters/kern_own.py", ""),
         ("src/kern_own/__init__.py", ""),
+        ("parts/kernels/src/kern_own.py", ""),
         ("src/kern_own.py", "src"),
         ("lib/kern_own.py", "lib"),
     ],
@@ -123,6 +126,18 @@ def test_base_that_loads_a_file_of_the_checkout_is_not_comparable(
     assert "not comparable: 1 not comparable" in done.stdout
     kernel = repository / "lib" / "kern_own.py"
     assert f"the base loads {kernel}, not the code in" in (tmp_path / "c/verdict.md").read_text()
+
+
+def test_installed_backend_is_refused_where_commits_are_compared(tmp_path: Path) -> None:
+    site = tmp_path / "installed"
+    (site / "own-1.0.dist-info").mkdir(parents=True)
+    (site / "own_plugin.py").write_text("from backends.numpy_backend import *\n")
+    points = "[recurrent_bench.backends]\nown = own_plugin\n"
+    (site / "own-1.0.dist-info" / "entry_points.txt").write_text(points)
+    sides = ("--base", "HEAD", "--backends", "own", *PARITY)
+    done = compare(tmp_path, *sides, environment={"PYTHONPATH": str(site)})
+    assert done.returncode == 2
+    assert f"backend 'own' is installed ({site / 'own_plugin.py'})" in done.stderr
 
 
 def test_each_side_is_built_in_an_environment_of_its_own(repository: Path, tmp_path: Path) -> None:

@@ -13,18 +13,21 @@ from bench.compare.guarded_code import import_folders, moved_files, project_name
 from bench.compare.options import CompareOptions
 from bench.compare.sides import Side, find_interpreter
 from bench.compare.worktree import checkouts, repository_of, tracked_files, worktree
+from bench.plan.selection import Registry
 from bench.run.origin import Guarded
 from bench.spec import Unavailable
 
 
 @contextmanager
 def open_sides(
-    options: CompareOptions, backends: Sequence[str], entry: Path
+    options: CompareOptions, backends: Sequence[str], entry: Path, registry: Registry
 ) -> Iterator[BothSides[Side]]:
     """Base and head; what is made for them lasts as long as the context. `backends` are the names
     and files that the user gave, `entry` is this checkout's `run_bench.py`."""
     if options.aa and (options.base or options.base_python):
         raise Unavailable("--aa compares the head with itself: it takes no base")
+    if options.base or options.head or options.build:
+        _refuse_installed(backends, entry, registry)
     pythons = _interpreters(options)
     repository = _compared_repository(options, backends, entry)
     with ExitStack() as stack:
@@ -36,6 +39,19 @@ def open_sides(
         else:
             base = opener.open("base", trees.base, pythons.base)
         yield BothSides(base, head)
+
+
+def _refuse_installed(backends: Sequence[str], entry: Path, registry: Registry) -> None:
+    """A backend that is neither a file nor of this project has no code of either side."""
+    for name in backends:
+        if name.endswith(".py") or name not in registry.names():
+            continue
+        file = getattr(registry.load(name), "__file__", None)
+        if file is None or not Path(file).resolve().is_relative_to(entry.resolve().parent):
+            raise Unavailable(
+                f"backend {name!r} is installed ({file or 'not a module'}): both sides would run "
+                "the same code. Name the file of its adapter in its repository instead"
+            )
 
 
 def _interpreters(options: CompareOptions) -> BothSides[str]:

@@ -107,7 +107,8 @@ def _live(
         backends=backends,
         entry=entry,
     )
-    with _orderly_end(), open_sides(options, request.get("backends") or (), entry) as sides:
+    names = request.get("backends") or ()
+    with _orderly_end(), open_sides(options, names, entry, backends) as sides:
         result = compare_live(sides, settings)
         return INTERRUPTED if result is None else _conclude(path, result)
 

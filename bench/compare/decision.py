@@ -1,17 +1,18 @@
 """Decide for each row whether the head is slower than its base: a pure function of numbers.
 
-Each launch, a fresh process, contributes one time: iterations inside a process are not independent
-and never count as if they were. Launches come in pairs, one of each side, close in time; a pair
-gives one log-ratio, head over base. Pairs come in rounds; each round but the last is an interim
+Launches, which are fresh processes, come in pairs, one of each side, that take turns; a pair gives
+one log-ratio, head over base. Iterations inside a process are not independent and never count as if
+they were. Pairs come in rounds; each round but the last is an interim
 analysis that can flag a row:
 
 - A row is *flagged* where the one-sided signed-rank test of all its log-ratios so far rejects "at
-  most 3% slower" and their median is at least +5%. The test is corrected for all rows of the
+  most 2% slower" and their pseudomedian is at least +4%. The test is corrected for all rows of the
   comparison (Holm 1979), and its level is shared by the rounds that can flag.
 - The next round alone *confirms* a flag: the same test at the whole level, and the same least
-  median. Only then the row has regressed. An improvement is the mirror image.
-- A row *passes* where the same test rejects both a change of +10% and its mirror image, −9.1% (two
-  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes.
+  pseudomedian. Only then the row has regressed. An improvement is the mirror image.
+- A row *passes* where the same test rejects both a change of +7% and its mirror image, −6.5% (two
+  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes. The rows of the
+  comparison and its rounds share the level.
 - Any other row is *inconclusive*: another round may decide, or the machine is too noisy.
 - If the control changed between the sides, every row is inconclusive: neither side can change that
   kernel, so the machine itself changed.
@@ -20,12 +21,13 @@ analysis that can flag a row:
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil, exp, inf, log, log1p, log2
+from math import ceil, inf, log, log1p, log2
 from typing import TypeVar
 
 import numpy as np
 
-from bench.compare.paired_tests import Test, holm, signed_rank, walsh_interval
+from bench.compare.paired_tests import Test, holm, pseudomedian, signed_rank
+from bench.compare.reasons import Cause, Figures, Flag, percent, ratio_of, undecided_reason
 from bench.spec import Array
 
 Key = TypeVar("Key", bound=Hashable)
@@ -56,12 +58,12 @@ class Rule:
     """What counts as a change, and how much evidence a verdict takes.
 
     `tolerated`, `least` and `excluded` are ratios of head over base, minus 1: the change that the
-    test must reject, the least median that is flagged, and the change that a pass excludes.
+    test must reject, the least pseudomedian that is flagged, and the change that a pass excludes.
     """
 
-    tolerated: float = 0.03
-    least: float = 0.05
-    excluded: float = 0.10
+    tolerated: float = 0.02
+    least: float = 0.04
+    excluded: float = 0.07
     level: float = 0.05
     pairs: int = 10
     """Pairs in a round."""
@@ -74,31 +76,39 @@ class Rule:
         if not 0 < self.level < 1 or self.pairs < 1 or self.rounds < 1:
             raise ValueError("the level must lie between 0 and 1, pairs and rounds be at least 1")
 
+    def pass_level(self, rows: int) -> float:
+        """The level of each of the two one-sided tests of a pass: rounds and rows share it, so that
+        the chance of any false pass in a comparison is at most `level`."""
+        return self.level / (self.rounds * max(1, rows))
+
+    def confidence(self, rows: int) -> float:
+        """The confidence of the interval that lies within ±`excluded` exactly where the tests of a
+        pass reject."""
+        return 1 - 2 * self.pass_level(rows)
+
     @property
     def interim_analyses(self) -> int:
         """The number of rounds after which a row can be flagged. The last round only confirms."""
         return max(1, self.rounds - 1)
 
     def for_rows(self, rows: int) -> "Rule":
-        """This rule with enough pairs in a round to flag one of this number of rows: n pairs give
-        no p-value below 2⁻ⁿ."""
-        needed = ceil(log2(self.interim_analyses * max(1, rows) / self.level))
+        """This rule with enough pairs in a round to flag or to pass one of this number of rows: n
+        pairs give no p-value below 2⁻ⁿ."""
+        needed = ceil(-log2(self.pass_level(rows)))
         return replace(self, pairs=max(self.pairs, needed))
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict on one row, with its figures; a figure is None where there are too few pairs."""
+    """The verdict on one row, with its figures: None without pairs, or where one is not finite."""
 
     verdict: Verdict
     reason: str
-    ratio: float | None = None
-    """The median ratio of head over base."""
-    low: float | None = None
-    high: float | None = None
-    """The 95% confidence interval of the pseudomedian."""
+    figures: Figures | None = None
     p: float | None = None
     """The smaller of the two one-sided p-values, uncorrected."""
+    cause: Cause | None = None
+    """Why the verdict is inconclusive."""
     open: bool = False
     """Whether another round could decide."""
     flagged: bool = False
@@ -112,10 +122,11 @@ def decide(
     counts all of them; a row that was decided has no later rounds."""
     flags = [_flags(rows, rule, rounds, test) for rounds in range(1, rule.interim_analyses + 1)]
     machine_change = _machine_change(control, rule)
-    return {
-        name: _decision(rounds, [flag.get(name, 0) for flag in flags], rule, machine_change, test)
-        for name, rounds in rows.items()
-    }
+    decisions = {}
+    for name, rounds in rows.items():
+        row_flags = [flag.get(name, 0) for flag in flags]
+        decisions[name] = _decision(rounds, row_flags, rule, machine_change, test, len(rows))
+    return decisions
 
 
 def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> dict[Key, int]:
@@ -129,42 +140,47 @@ def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> di
     for sign in (1, -1):
         p_values = {name: test(sign * d, log1p(rule.tolerated)) for name, d in pooled.items()}
         for name in holm(p_values, level, len(rows)):
-            if sign * _median(pooled[name]) >= log1p(rule.least):
+            if sign * pseudomedian(pooled[name]) >= log1p(rule.least):
                 flags[name] = sign
     return flags
 
 
 def _decision(
-    rounds: Rounds, flags: Sequence[int], rule: Rule, machine_change: str, test: Test
+    rounds: Rounds, flags: Sequence[int], rule: Rule, machine_change: str, test: Test, rows: int
 ) -> Decision:
     pooled = _pooled(rounds)
     if not len(pooled):
         return Decision(Verdict.NOT_COMPARABLE, "no pair of launches")
     if not np.isfinite(pooled).all():
-        return Decision(Verdict.INCONCLUSIVE, "a time is not a positive number")
-    undecided = _undecided(pooled, rule, test)
+        reason = "a time is not a positive number"
+        return Decision(Verdict.INCONCLUSIVE, reason, cause=Cause.NO_RATIO)
+    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence(rows))
+    p = min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1))
+    undecided = Decision(Verdict.INCONCLUSIVE, machine_change, figures, p, Cause.CONTROL)
     if machine_change:
-        return replace(undecided, reason=machine_change)
+        return undecided
     if sign := _confirmed_sign(rounds, flags, rule, test):
         verdict = Verdict.REGRESSED if sign > 0 else Verdict.IMPROVED
-        return replace(undecided, verdict=verdict, reason="")
-    if rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0:
-        return replace(undecided, reason="not confirmed yet", open=True, flagged=True)
-    if _excludes_change(pooled, rule, test):
-        return replace(undecided, verdict=Verdict.PASS, reason="")
-    return replace(undecided, open=len(rounds) < rule.rounds)
+        return replace(undecided, verdict=verdict, cause=None)
+    flagged = rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0
+    if not flagged and _excludes_change(pooled, rule, test, rows):
+        return replace(undecided, verdict=Verdict.PASS, cause=None)
+    cause, reason = undecided_reason(figures, rule, _last_flag(rounds, flags), rows)
+    is_open = len(rounds) < rule.rounds
+    return replace(undecided, cause=cause, reason=reason, open=is_open, flagged=flagged)
 
 
-def _undecided(pooled: Array, rule: Rule, test: Test) -> Decision:
-    """An inconclusive decision with the figures of all log-ratios."""
-    low, high = walsh_interval(pooled)
-    decision = Decision(
-        Verdict.INCONCLUSIVE,
-        f"no change is shown, and ±{100 * rule.excluded:.3g}% cannot be excluded",
-        ratio=exp(_median(pooled)),
-        p=min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1)),
-    )
-    return decision if low == -inf else replace(decision, low=exp(low), high=exp(high))
+def _last_flag(rounds: Rounds, flags: Sequence[int]) -> Flag | None:
+    """The last round after which the row was flagged."""
+    for index in reversed(range(min(len(rounds), len(flags)))):
+        if flags[index]:
+            next_round = rounds[index + 1] if index + 1 < len(rounds) else None
+            return Flag(
+                round=index + 1,
+                ratio=ratio_of(pseudomedian(_pooled(rounds[: index + 1]))),
+                next_ratio=ratio_of(pseudomedian(next_round)) if next_round else None,
+            )
+    return None
 
 
 def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test) -> int:
@@ -175,16 +191,16 @@ def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test
     for flag, next_round in zip(flags, rounds[1:], strict=False):
         d = flag * np.asarray(next_round, dtype=np.float64)
         significant = flag and test(d, log1p(rule.tolerated)) <= rule.level
-        if significant and _median(d) >= log1p(rule.least):
+        if significant and pseudomedian(d) >= log1p(rule.least):
             return flag
     return 0
 
 
-def _excludes_change(d: Array, rule: Rule, test: Test) -> bool:
-    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this,
-    so the rounds share the level."""
+def _excludes_change(d: Array, rule: Rule, test: Test, rows: int) -> bool:
+    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this
+    of every row, so they share the level."""
     bound = log1p(rule.excluded)
-    return all(test(-sign * d, -bound) <= rule.level / rule.rounds for sign in (1, -1))
+    return all(test(-sign * d, -bound) <= rule.pass_level(rows) for sign in (1, -1))
 
 
 def _machine_change(control: Rounds, rule: Rule) -> str:
@@ -197,9 +213,9 @@ def _machine_change(control: Rounds, rule: Rule) -> str:
         return "a time of the control is not a positive number"
     for sign in (1, -1):
         significant = signed_rank(sign * d, log1p(rule.tolerated)) <= rule.level
-        if significant and sign * _median(d) >= log1p(rule.least):
-            change = 100 * (exp(_median(d)) - 1)
-            return f"the machine itself changed: the control changed by {change:+.1f}%"
+        if significant and sign * pseudomedian(d) >= log1p(rule.least):
+            change = percent(ratio_of(pseudomedian(d)))
+            return f"the machine itself changed: the control changed by {change}"
     return ""
 
 
@@ -216,7 +232,3 @@ def log_ratios(base: Sequence[float], head: Sequence[float]) -> list[float]:
 
 def _pooled(rounds: Rounds) -> Array:
     return np.asarray([d for ratios in rounds for d in ratios], dtype=np.float64)
-
-
-def _median(d: Array) -> float:
-    return float(np.median(d)) if len(d) else 0.0

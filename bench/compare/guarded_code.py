@@ -26,11 +26,18 @@ def moved_files(backends: Sequence[str], repository: Path, tree: Path) -> dict[s
 
 def import_folders(adapters: Iterable[str], named: Iterable[str], tree: Path) -> list[str]:
     """The folders of a tree from which its adapters import: their own folders, those that the user
-    named, `src`, and the tree itself. Without adapters, those that the user named alone."""
-    beside = [str(Path(adapter).parent) for adapter in adapters]
-    roots = [str(tree / "src"), str(tree)] if beside else []
-    folders = dict.fromkeys([*beside, *named, *roots])
+    named, and `src` in each folder above an adapter and that folder itself, up to the tree."""
+    files = [Path(adapter) for adapter in adapters]
+    beside = [file.parent for file in files]
+    above = [folder for file in files for folder in _folders_above(file, tree)]
+    roots = [root for folder in above for root in (folder / "src", folder)]
+    folders = dict.fromkeys([*map(str, beside), *named, *map(str, roots)])
     return [folder for folder in folders if os.path.isdir(folder)]
+
+
+def _folders_above(adapter: Path, tree: Path) -> list[Path]:
+    """The folders that hold a file, from its own up to the tree."""
+    return [folder for folder in adapter.parents if folder.is_relative_to(tree)]
 
 
 def python_path(repository: Path, tree: Path) -> tuple[list[str], list[str]]:
@@ -53,7 +60,7 @@ def project_names(tree: Path, adapters: Iterable[str]) -> set[str]:
     Their files are looked for in the tree, one folder below, and around the adapters; deeper down
     are the packages of others.
     """
-    above = {folder for adapter in adapters for folder in Path(adapter).parents}
+    above = {folder for adapter in adapters for folder in _folders_above(Path(adapter), tree)}
     files = tracked_files(tree, *(f"*{name}" for name in PROJECT_FILES))
     near = (
         file
