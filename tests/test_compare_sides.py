@@ -138,7 +138,7 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
         (("--aa", "--pairs", "0"), "pairs must be a whole number from 1 up, not 0"),
         (("--aa", "--rounds", "0"), "rounds must be a whole number from 1 up, not 0"),
         (("--aa", "--least", "0.01"), "--least must be a share of at least 0.02, not 0.01"),
-        (("--aa", "--least", "0.1"), "--excluded must be a share above 0.1, not 0.1"),
+        (("--aa", "--least", "0.1"), "--excluded must be a share above 0.1, not 0.07"),
         (("--aa", "--excluded", "0.01"), "--excluded must be"),
         (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
         (("--aa", "--probes", "memory"), "probe 'memory' is not compared"),
