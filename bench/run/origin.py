@@ -7,7 +7,6 @@ another checkout of the guarded repository, or in an installed copy of one of it
 import gc
 import json
 import os
-import re
 import site
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,7 +78,20 @@ def loaded_files() -> set[str]:
     names |= {f.__code__.co_filename for f in gc.get_objects() if type(f) is FunctionType}
     names -= tasks
     files = {name for name in names if name and not name.startswith("<")}
-    return {os.path.realpath(name) for name in files | _mapped_libraries()}
+    return _resolved(files | _mapped_libraries())
+
+
+def _resolved(files: Iterable[str]) -> set[str]:
+    """The resolved paths of these files; each folder is resolved once, for there are thousands."""
+    folders: dict[str, str] = {}
+    resolved = set()
+    for file in files:
+        folder, name = os.path.split(os.path.abspath(file))
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        path = os.path.join(folders[folder], name)
+        resolved.add(os.path.realpath(path) if os.path.islink(path) else path)
+    return resolved
 
 
 def _module_file(module: object) -> str | None:
@@ -135,16 +147,25 @@ def _installed_copies(guarded: Guarded) -> tuple[set[str], set[str]]:
     were installed from, except those that are the side's own."""
     files: set[str] = set()
     folders: set[str] = set()
-    for distribution in distributions():
-        url, editable = _direct_url(distribution)
+    for distribution in _guarded_distributions(guarded):
         if _is_own(os.path.realpath(str(distribution.locate_file(""))), guarded):
             continue
-        if not _is_guarded(distribution, url, guarded):
-            continue
-        if url and not _is_own(url, guarded):
-            folders.add(url)
+        folder, editable = _direct_url(distribution)
+        if folder and not _is_own(folder, guarded):
+            folders.add(folder)
         files.update(_installed_files(distribution, editable))
     return files, folders
+
+
+def _guarded_distributions(guarded: Guarded) -> Iterator[Distribution]:
+    """The installed packages that have a name of the guarded packages, or that were installed from
+    a checkout."""
+    for project in guarded.projects:
+        yield from distributions(name=project)
+    for distribution in distributions():
+        folder, _ = _direct_url(distribution)
+        if folder and any(_within(folder, root) for root in guarded.checkouts):
+            yield distribution
 
 
 def _installed_files(distribution: Distribution, editable: bool) -> set[str]:
@@ -159,13 +180,6 @@ def _is_own(path: str, guarded: Guarded) -> bool:
     return any(_within(path, root) for root in guarded.own)
 
 
-def _is_guarded(distribution: Distribution, folder: str | None, guarded: Guarded) -> bool:
-    if folder and any(_within(folder, root) for root in guarded.checkouts):
-        return True
-    name = distribution.metadata["Name"] if guarded.projects else None
-    return _normalised(name) in {_normalised(project) for project in guarded.projects}
-
-
 def _direct_url(distribution: Distribution) -> tuple[str | None, bool]:
     """The local folder that a package was installed from, None if it came from elsewhere, and
     whether it is editable."""
@@ -176,7 +190,3 @@ def _direct_url(distribution: Distribution) -> tuple[str | None, bool]:
             editable = bool(origin.get("dir_info", {}).get("editable"))
             return os.path.realpath(unquote(url.path)), editable
     return None, False
-
-
-def _normalised(name: str | None) -> str:
-    return re.sub(r"[-_.]+", "-", name or "").lower()
