@@ -169,7 +169,12 @@ def test_stopped_build_leaves_neither_files_nor_processes(
     mark = {"GUARD_TEST": str(tmp_path), "TMPDIR": str(temporary(tmp_path))}
     build = ("--build", f"touch {tmp_path / 'started'}; sleep 600")
     words = ("compare", "--base", "HEAD", "--backends", file, *build)
-    process = start(*words, "--results-dir", tmp_path, environment=mark)
+    process = start(
+        *(*words, "--results-dir", tmp_path),
+        environment=mark,
+        # A shell lets the programs in its background ignore interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     wait_until((tmp_path / "started").exists, seconds=100)
     os.kill(process.pid, number)
     process.communicate(timeout=100)
