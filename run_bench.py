@@ -225,6 +225,7 @@ def worker(arguments: Sequence[str]) -> int:
         backends.REFERENCE,
         parsed.processors,
         parsed.parent,
+        backends.SPEED_VARIABLES,
         Guarded.from_json(parsed.guarded) if parsed.guarded else None,
     )
     return 0

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from bench.analysis.rows import Row
 from bench.compare.asked import absent_backends, asked_for, unmeasured_rows
 from bench.compare.both_sides import BothSides, in_common
+from bench.compare.conditions import changed_conditions
 from bench.compare.evidence import Asked, ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.launch_times import LaunchTimes
 from bench.compare.matching import SideRecords, match_rows
@@ -29,14 +30,14 @@ PRODUCT_KEY = ("backend", "device", "dtype", "threads", "launch")
 def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
+    infos = sides.map(lambda side: side.info)
     times = control_times if live else product_times
-    foreign = sides.map(lambda side: side.info.get("foreign_files") or {})
     return Evidence(
         live=live,
-        rows=[_matched_row(label, row, foreign) for label, row in rows],
+        rows=[_matched_row(label, row, infos) for label, row in rows],
         absences=absent_rows + unmeasured_rows(sides) + absent_backends(sides),
-        other_machine="" if live else _other_machine(sides.map(lambda side: side.info)),
-        asked=asked_for(sides.head.info) if live else Asked(),
+        other_machine="" if live else _other_machine(infos),
+        asked=asked_for(infos.head) if live else Asked(),
         control=in_common(sides.map(lambda side: times(side.records))),
     )
 
@@ -45,7 +46,7 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
 
 
 def _matched_row(
-    label: str, rows: BothSides[Row], foreign: BothSides[Mapping[str, str]]
+    label: str, rows: BothSides[Row], infos: BothSides[Mapping[str, Any]]
 ) -> MatchedRow:
     return MatchedRow(
         label=label,
@@ -53,6 +54,7 @@ def _matched_row(
         dtype=rows.base.dtype,
         model_keys=rows.map(lambda row: model_key(row.records[0].case)),
         changed_settings=_changed_settings(rows.map(lambda row: row.size)),
+        changed_conditions=changed_conditions(rows, infos),
         parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
         learning=rows.map(
             lambda row: _by_seed(_probe_records(row, "learning"), LearningOutcome.from_record)
@@ -61,7 +63,9 @@ def _matched_row(
             lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
         speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
-        foreign_files=foreign.map(lambda reasons: reasons.get(rows.base.backend, "")),
+        foreign_files=infos.map(
+            lambda info: (info.get("foreign_files") or {}).get(rows.base.backend, "")
+        ),
     )
 
 

@@ -30,7 +30,10 @@ def is_sound(row: MatchedRow) -> bool:
 
 
 def correctness_findings(row: MatchedRow) -> Iterator[Finding]:
-    """Files and settings first, then the parity gate, then the first loss and gradient."""
+    """Conditions, files and settings first, then the parity gate, then the first loss and
+    gradient."""
+    if reason := row.changed_conditions:
+        yield Finding(row.label, "conditions", Verdict.NOT_COMPARABLE, reason)
     for side, reason in zip(("base", "head"), row.foreign_files, strict=True):
         if reason:
             reason = f"the {side} {reason}"

@@ -7,6 +7,9 @@ from typing import Any
 
 from bench.plan.selection import Registry
 
+PINNED = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"))
+"""The thread counts of the linear-algebra libraries that NumPy uses."""
+
 ANY_FOLDER = "/the/compilation/cache"
 """Stands for the folder of a compilation cache that does not exist yet."""
 
@@ -51,7 +54,11 @@ def worker_environment(backends: Registry, backend: str, threads: int) -> dict[s
 def pinned_environment(declared: Mapping[str, str], threads: int) -> dict[str, str]:
     """All variables of a worker: those of this process, the thread counts of the linear-algebra
     libraries that NumPy uses, and what the adapter declares, which replaces any other."""
-    pinned = {
-        f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
-    }
+    pinned = dict.fromkeys(PINNED, str(threads))
     return {**os.environ, "PYTHONUNBUFFERED": "1", **pinned, **declared}
+
+
+def thread_variables(adapter: Any) -> set[str]:
+    """The variables of a worker that follow from its number of threads, which is recorded."""
+    one, two = declared_environment(adapter, 1), declared_environment(adapter, 2)
+    return ({*PINNED} | one.keys()) - {name for name in one if one[name] == two.get(name)}

@@ -24,6 +24,7 @@ from bench.probes.turns import Turns
 from bench.records import machine
 from bench.run.origin import Guarded, why_foreign
 from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
+from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -37,17 +38,21 @@ def serve(
     reference: str,
     processors: Sequence[int],
     parent: int,
+    variable_patterns: Sequence[str] = (),
     guarded: Guarded | None = None,
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
-    process: this process ends when it does. `guarded` is what a comparison guards.
+    process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
+    variables that are recorded, see `bench.records.speed_variables`; `guarded` is what a comparison
+    guards.
     """
     channel = Channel()
     die_with(parent)
     pin_to(processors)
-    worker = Worker(load_backend, load_task, backend, reference, len(processors), guarded)
+    threads, conditions = len(processors), WorkerConditions(variable_patterns)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
     for line in iter(sys.stdin.readline, ""):
         settings = json.loads(line)
         turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
@@ -63,6 +68,7 @@ class Worker:
     name: str
     reference: str
     threads: int
+    conditions: WorkerConditions = field(default_factory=WorkerConditions)
     guarded: Guarded | None = None
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
@@ -169,6 +175,7 @@ class Worker:
             "python": sys.version.split()[0],
             **self.commit,
             "threads": self.threads,
+            **self.conditions.describe(self.backend),
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
             "settings": settings(case.device) if settings else {},
