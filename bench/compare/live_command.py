@@ -47,7 +47,7 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
-    rule = settings.rule.for_rows(_timed_phase_count(plans.base, settings.request))
+    rule = settings.rule.for_rows(_timed_phase_count(plans.base))
     try:
         with (
             TemporaryDirectory(prefix="recurrent-bench-") as compiled,
@@ -63,10 +63,9 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def _timed_phase_count(plan: SidePlan, request: Request) -> int:
+def _timed_phase_count(plan: SidePlan) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
-    timed = [case for case in plan.cases if case.probe == "speed"]
-    return len(timed) * len(request.get("phases") or ())
+    return sum(len(case.speed.phases) for case in plan.cases if case.speed)
 
 
 def _create_sides(
