@@ -1,7 +1,11 @@
 """The command `compare`: measure or read two sides, judge them, and write the verdict."""
 
 import os
-from collections.abc import Sequence
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 
@@ -28,7 +32,7 @@ from bench.spec import Unavailable
 
 MARGIN = 0.02
 """A median is flagged from this far above the change that is tolerated."""
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def compare_command(
@@ -61,7 +65,7 @@ def compare_command(
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     if len(runs) != 2:
         raise Unavailable(f"compare takes two stored runs (compare BASE HEAD), not {len(runs)}")
-    live_options = ("base", "head", "base_python", "head_python", "aa")
+    live_options = ("base", "head", "base_python", "head_python", "aa", "build")
     if wrong := [name for name in live_options if getattr(options, name)]:
         flag = wrong[0].replace("_", "-")
         raise Unavailable(
@@ -90,10 +94,11 @@ def _live(
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
     path = _new_folder(options, root)
-    request = with_comparison_defaults(request, default_tasks)
+    asked, request = request, with_comparison_defaults(request, default_tasks)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
+        asked=asked,
         request=request,
         rule=rule,
         budget_s=budget_s,
@@ -102,9 +107,23 @@ def _live(
         backends=backends,
         entry=entry,
     )
-    with open_sides(options, request.get("backends") or (), entry) as sides:
+    names = request.get("backends") or ()
+    with _orderly_end(), open_sides(options, names, entry, backends) as sides:
         result = compare_live(sides, settings)
         return INTERRUPTED if result is None else _conclude(path, result)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """At SIGTERM the command ends as at an interrupt: worktrees, environments and workers go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _conclude(path: Path, result: ComparisonResult) -> int:

@@ -15,6 +15,7 @@ import psutil
 
 from bench.plan.case import Case
 from bench.records.folder import storage_errors
+from bench.run.origin import Guarded
 from bench.run.turns import IN_TURNS, PAUSED, RESUME
 
 LINE_LIMIT = 1 << 28
@@ -45,9 +46,13 @@ class WorkerCommand:
     environment: Mapping[str, str]
 
 
-def worker_arguments(backend: str, processors: Sequence[int]) -> list[str]:
+def worker_arguments(
+    backend: str, processors: Sequence[int], guarded: Guarded | None = None
+) -> list[str]:
     """The arguments of `run_bench.py` that start a worker of this process."""
     options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
+    if guarded:
+        options += ["--guarded", guarded.to_json()]
     return ["worker", "--backend", backend, *options]
 
 

@@ -18,11 +18,12 @@ from typing import IO, Any
 
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
-from bench.plan.probes import IMPORT_PROBE
+from bench.plan.probes import IMPORT_PROBE, ORIGIN_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.probes.turns import Turns
 from bench.records import machine
 from bench.run.failure import describe_failure
+from bench.run.origin import Guarded, why_foreign
 from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
 from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
@@ -39,18 +40,20 @@ def serve(
     processors: Sequence[int],
     parent: int,
     variable_patterns: Sequence[str] = (),
+    guarded: Guarded | None = None,
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
     process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
-    variables that are recorded, see `bench.records.speed_variables`.
+    variables that are recorded, see `bench.records.speed_variables`; `guarded` is what a comparison
+    guards.
     """
     channel = Channel()
     die_with(parent)
     pin_to(processors)
     threads, conditions = len(processors), WorkerConditions(variable_patterns)
-    worker = Worker(load_backend, load_task, backend, reference, threads, conditions)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
     for line in iter(sys.stdin.readline, ""):
         settings = json.loads(line)
         turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
@@ -67,6 +70,7 @@ class Worker:
     reference: str
     threads: int
     conditions: WorkerConditions = field(default_factory=WorkerConditions)
+    guarded: Guarded | None = None
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -120,6 +124,8 @@ class Worker:
             from bench.probes.control import control
 
             return control(turns)
+        if case.probe == ORIGIN_PROBE:
+            return Outcome({}, failure=why_foreign(self.guarded) if self.guarded else None)
         context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
