@@ -111,7 +111,8 @@ def test_function_of_a_file_that_is_no_module_is_foreign(tmp_path: Path) -> None
 
 def test_task_that_is_a_file_is_not_foreign(tmp_path: Path) -> None:
     """Both sides use the same file."""
-    file = write(tmp_path / "head" / "task.py", "REQUIRES, PROFILES = (), {}\n" + KERNEL)
+    task = "from tasks.adding import PROFILES\n\nREQUIRES = ()\n"
+    file = write(tmp_path / "head" / "task.py", task + KERNEL)
     tasks.load(str(file))
     assert foreign_files(guarded(tmp_path)) == []
     del sys.modules[str(file)]
