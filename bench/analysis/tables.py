@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.learning import learning_table
@@ -15,9 +14,6 @@ from bench.analysis.not_measured import not_measured_table
 from bench.analysis.ranking import overall_table, speed_table
 from bench.analysis.rows import Row, rows_from_records
 from bench.records.record import Record
-
-SEED = 0
-"""Seeds the bootstrap of all intervals: the same records give the same tables."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,6 @@ class Tables:
 def build_tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]]) -> Tables:
     """All tables. `infos` holds the content of `run.json`, by run."""
     rows = rows_from_records(records)
-    rng = np.random.default_rng(SEED)
-    speed = speed_table(rows, infos, rng)
-    learning = learning_table(rows, infos, rng)
+    speed = speed_table(rows, infos)
+    learning = learning_table(rows, infos)
     return Tables(rows, learning, speed, overall_table(speed), not_measured_table(rows))
