@@ -34,9 +34,7 @@ LEARNING_COLUMNS = (
 )
 
 
-def learning_table(
-    rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]
-) -> pd.DataFrame:
+def learning_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One entry for each row with proven parity. Lower scores are better; a score that is not
     finite counts as infinite, so that the median over seeds does not hide it. `infos` holds the
     content of `run.json`, by run."""

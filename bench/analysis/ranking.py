@@ -37,6 +37,18 @@ def speed_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> 
     return order.drop(columns=["group", "first_time"])
 
 
+def phase_rows(speed: pd.DataFrame, phase: str) -> pd.DataFrame:
+    """The rows of a speed table that timed a phase, with its columns under the names of
+    `PHASE_COLUMNS`. In each group of rows the ranked ones come first, and among them the fastest.
+    """
+    rows = speed[speed[f"{phase}_s"].notna()].drop(columns="flags")
+    rows = rows.rename(columns=lambda name: str(name).removeprefix(f"{phase}_"))
+    group = rows.groupby(list(RANKED_KEYS), sort=False).ngroup()
+    rows = rows.assign(group=group, unranked=rows["rank_best"].isna())
+    rows = rows.sort_values(["group", "unranked", "s"], kind="stable", ignore_index=True)
+    return rows.drop(columns=["group", "unranked"])
+
+
 def rank_range(low: Array, high: Array) -> tuple[Array, Array]:
     """The best and the worst rank that each row can have, given the interval of its time.
 

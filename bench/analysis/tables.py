@@ -13,23 +13,32 @@ from bench.analysis.learning import learning_table
 from bench.analysis.not_measured import not_measured_table
 from bench.analysis.ranking import overall_table, speed_table
 from bench.analysis.rows import Row, rows_from_records
+from bench.analysis.timing import TABLE_PHASES
 from bench.records.record import Record
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables, and the rows they were computed from."""
+    """The tables, the rows they were computed from, and the timed phases to show, in the order of
+    `TABLE_PHASES`."""
 
     rows: Sequence[Row]
     learning: pd.DataFrame
     speed: pd.DataFrame
     overall: pd.DataFrame
     not_measured: pd.DataFrame
+    phases: Sequence[str]
 
 
-def build_tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]]) -> Tables:
-    """All tables. `infos` holds the content of `run.json`, by run."""
+def build_tables(
+    records: Sequence[Record],
+    infos: Mapping[str, Mapping[str, Any]],
+    phases: Sequence[str] = TABLE_PHASES,
+) -> Tables:
+    """All tables. `infos` holds the content of `run.json`, by run; of the timed phases those in
+    `phases` are shown."""
     rows = rows_from_records(records)
     speed = speed_table(rows, infos)
     learning = learning_table(rows, infos)
-    return Tables(rows, learning, speed, overall_table(speed), not_measured_table(rows))
+    timed = [p for p in TABLE_PHASES if p in phases and speed[f"{p}_s"].notna().any()]
+    return Tables(rows, learning, speed, overall_table(speed), not_measured_table(rows), timed)

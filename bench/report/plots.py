@@ -15,11 +15,11 @@ from bench.report.figures import (
     gradient_figure,
     gradient_norm_figure,
     learning_figure,
-    step_time_figure,
 )
 from bench.report.growth import growth_figure
-from bench.report.panels import LineStyle, line_styles
 from bench.report.sections import select_table
+from bench.report.styles import LineStyle, line_styles
+from bench.report.time_figures import phase_time_figures
 
 STYLE: Any = {
     "font.size": 10,
@@ -50,12 +50,19 @@ def plots(tables: Tables, output: Path) -> dict[TableKey, list[Path]]:
     with rc_context(STYLE):
         for key, rows in groups.items():
             title, speed = _title(key, groups), select_table(tables.speed, key)
-            for name, figure in _figures(title, rows, speed, styles):
+            for name, figures in _figures(title, rows, speed, tables.phases, styles):
                 path = output / f"{name}-{_file_name(title)}.png"
-                paths.setdefault(key, []).append(save(figure, path))
-        if growth := growth_figure(proven, tables.speed, styles):
-            paths[()] = [save(growth, output / "growth.png")]
+                paths.setdefault(key, []).extend(save_pages(figures, path))
+        for phase in tables.phases:
+            if growth := growth_figure(proven, tables.speed, phase, styles):
+                paths.setdefault((), []).append(save(growth, output / f"growth-{phase}.png"))
     return paths
+
+
+def save_pages(figures: Sequence[Figure], path: Path) -> list[Path]:
+    """Write a PNG for each page: `name.png`, `name-2.png`, …"""
+    names = [path, *(path.with_name(f"{path.stem}-{k}.png") for k in range(2, len(figures) + 1))]
+    return [save(figure, name) for figure, name in zip(figures, names, strict=True)]
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -65,16 +72,21 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def _figures(
-    title: str, rows: Sequence[Row], speed: pd.DataFrame, styles: Mapping[str, LineStyle]
-) -> Iterator[tuple[str, Figure]]:
+    title: str,
+    rows: Sequence[Row],
+    speed: pd.DataFrame,
+    phases: Sequence[str],
+    styles: Mapping[str, LineStyle],
+) -> Iterator[tuple[str, Sequence[Figure]]]:
     """The figures for which a section has records, with the beginnings of their file names."""
     if any(row.measured("learning") for row in rows):
-        yield "learning", learning_figure(title, rows, styles)
+        yield "learning", [learning_figure(title, rows, styles)]
     if any(row.measured("gradients") for row in rows):
-        yield "gradient", gradient_figure(title, rows)
-        yield "gradient-norm", gradient_norm_figure(title, rows, styles)
-    if speed["step_s"].notna().any():
-        yield "step-time", step_time_figure(title, speed, styles)
+        yield "gradient", [gradient_figure(title, rows)]
+        yield "gradient-norm", [gradient_norm_figure(title, rows, styles)]
+    for phase in phases:
+        if speed[f"{phase}_s"].notna().any():
+            yield f"{phase}-time", phase_time_figures(title, speed, phase, styles)
 
 
 def _title(key: TableKey, groups: Mapping[TableKey, Sequence[Row]]) -> str:

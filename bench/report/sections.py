@@ -8,12 +8,27 @@ import pandas as pd
 
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
 from bench.analysis.tables import Tables
+from bench.plan.probes import PHASE_NAMES
 from bench.report.learning_words import all_scores_words, learning_words
-from bench.report.speed_words import speed_words
-from bench.report.words import format_number, format_setting
+from bench.report.speed_words import phase_caption, phase_words, start_words
+from bench.report.words import format_counts, format_number, format_setting, spread_name
 
 PROMPT_LETTERS = 30
 """How many of the last letters of a prompt are displayed."""
+
+
+@dataclass(frozen=True)
+class PhaseTable:
+    """The ranked times of one phase. The caption names machine, threads and launches."""
+
+    phase: str
+    caption: str
+    table: pd.DataFrame
+
+    @property
+    def heading(self) -> str:
+        """`Speed: training update`."""
+        return f"Speed: {PHASE_NAMES[self.phase]}"
 
 
 @dataclass(frozen=True)
@@ -21,8 +36,9 @@ class Section:
     """One section; every entry of its tables is text.
 
     `table_key` is run, task, device and dtype. `score` explains the scores and is empty where
-    nothing was learned. `all_scores` is empty where there is a single score. `generated_text`
-    holds what trained models wrote, by model and seed."""
+    nothing was learned. `all_scores` is empty where there is a single score. `start` has first
+    calls, memory and kernels. `generated_text` holds what trained models wrote, by model and
+    seed."""
 
     table_key: tuple[str, ...]
     title: str
@@ -30,7 +46,8 @@ class Section:
     settings: str
     learning: pd.DataFrame
     all_scores: pd.DataFrame
-    speed: pd.DataFrame
+    speed: Sequence[PhaseTable]
+    start: pd.DataFrame
     generated_text: Mapping[str, str]
 
 
@@ -41,7 +58,8 @@ def sections(tables: Tables) -> list[Section]:
     for key, rows in rows_by_table(tables.rows).items():
         learning, speed = select_table(tables.learning, key), select_table(tables.speed, key)
         if len(learning) or len(speed):
-            with_results.append(_section(key, rows, learning, speed, several_runs))
+            phases = _phase_tables(speed, tables.phases)
+            with_results.append(_section(key, rows, learning, speed, phases, several_runs))
     return with_results
 
 
@@ -50,6 +68,7 @@ def _section(
     rows: Sequence[Row],
     learning: pd.DataFrame,
     speed: pd.DataFrame,
+    phases: Sequence[PhaseTable],
     several_runs: bool,
 ) -> Section:
     run, *title = table_key
@@ -60,9 +79,19 @@ def _section(
         ", ".join(f"{name} {format_setting(value)}" for name, value in rows[0].size.items()),
         learning_words(learning),
         all_scores_words(learning),
-        speed_words(speed),
+        phases,
+        start_words(speed),
         _generated_text(rows),
     )
+
+
+def _phase_tables(speed: pd.DataFrame, phases: Sequence[str]) -> list[PhaseTable]:
+    """A table for each of the phases that was timed."""
+    return [
+        PhaseTable(phase, phase_caption(speed, phase), phase_words(speed, phase))
+        for phase in phases
+        if speed[f"{phase}_s"].notna().any()
+    ]
 
 
 def select_table(frame: pd.DataFrame, table_key: Sequence[str]) -> pd.DataFrame:
@@ -92,7 +121,8 @@ def _decoded(codes: Sequence[float]) -> str:
 
 
 def _score_line(frame: pd.DataFrame) -> str:
-    """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …`."""
+    """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …; median
+    and range of 3 seeds`."""
     learned = frame[frame["seeds"] > 0]
     if learned.empty:
         return ""
@@ -101,10 +131,12 @@ def _score_line(frame: pd.DataFrame) -> str:
     methods = [
         f"{name} {format_number(values[first['metric']])}" for name, values in scores.items()
     ]
+    spread = spread_name(learned["seeds"])
     clauses = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
         f"chance {format_setting(first['chance'])}, "
         f"solved below {format_setting(first['threshold'])}",
         *([f"classical methods: {', '.join(methods)}"] if methods else []),
+        *([f"median and {spread} of {format_counts(learned['seeds'])} seeds"] if spread else []),
     ]
     return "; ".join(clauses)
