@@ -25,7 +25,7 @@ from studies.agreement.divergence import (
 )
 from studies.agreement.equality import equality_text, power
 from studies.agreement.pairs import Pair, find_pairs
-from studies.agreement.plots import divergence_plot, solved_plot
+from studies.agreement.plots import divergence_plots, solved_plots
 from studies.experiment import SEQUENCES, Study, single_value
 from studies.planning import PlannedCase, StudyPlan
 from studies.study_report import study_report
@@ -52,9 +52,9 @@ def test_plots_show_every_backend() -> None:
     rng = np.random.default_rng(0)
     records = {"it": [r for seed in range(20) for r in in_every_backend(seed, rng)]}
     pairs = find_pairs(records, NAMES, "a")
-    assert len(divergence_plot(pairs, "a").axes) == 1
-    figure = solved_plot(pairs, "a")
-    assert figure is not None
+    (figure,) = divergence_plots(pairs, "a")
+    assert len(figure.axes) == 1
+    (figure,) = solved_plots(pairs, "a")
     (axes,) = figure.axes
     curves = {line.get_label(): line.get_xydata() for line in axes.lines}
     assert [*curves] == [*NAMES]
@@ -105,7 +105,8 @@ def test_seed_is_compared_with_the_main_backend_whatever_others_lack() -> None:
     }
     last = divergence_table(pairs, "a").splitlines()[-1]
     assert re.fullmatch(r"\| two +\| lstm +\| \d+ +\| +\| +\|", last)
-    assert len(divergence_plot(pairs, "a").axes) == 2
+    (figure,) = divergence_plots(pairs, "a")
+    assert len(figure.axes) == 2
     assert find_pairs({"it": in_every_backend(0, rng)[1:]}, NAMES, "a") == {}
     assert equality_text({}, "a") == divergence_table({}, "a") == ""
 

@@ -64,7 +64,8 @@ def rank_range(low: Array, high: Array) -> tuple[Array, Array]:
 
 def _rank(frame: pd.DataFrame, phase: str, group: "pd.Series[int]") -> None:
     """Fill the ranks and the relative times of a phase, group by group."""
-    disturbed = frame[f"{phase}_flags"].fillna("").str.contains(f"[{UNRANKED}]")
+    flags = frame[f"{phase}_flags"].astype(object).where(frame[f"{phase}_s"].notna(), "")
+    disturbed = flags.str.contains(f"[{UNRANKED}]").astype(bool)
     ranked = frame[~disturbed]
     times = ranked[f"{phase}_s"]
     frame[f"{phase}_relative"] = times / times.groupby(group).transform("min")

@@ -12,6 +12,8 @@ LINE_LETTERS = 105
 """Letters that fit into a line of small text below a figure."""
 TITLE_LETTERS = 80
 """Letters that fit into a line of the title of a figure."""
+LEGEND_LINE = 0.22
+"""Inches that a further line of a legend takes."""
 SHORT_LABEL = 12
 """Letters of a label of which five fit side by side."""
 
@@ -43,8 +45,10 @@ def add_title(figure: Figure, text: str) -> None:
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
-    """A legend below the panels; its title explains the marks."""
+    """A legend below the panels, for which the figure grows; its title explains the marks."""
     longest = max((len(handle.get_label()) for handle in handles), default=0)
     columns = min(len(handles), 5 if longest <= SHORT_LABEL else 4)
+    lines = -(-len(handles) // max(columns, 1))
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * (lines - 1))
     style = {"title": wrapped(title), "title_fontsize": 9, "frameon": False}
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)
