@@ -14,8 +14,8 @@ TITLE_LETTERS = 80
 """Letters that fit into a line of the title of a figure."""
 LEGEND_LINE = 0.22
 """Inches that a further line of a legend takes."""
-SHORT_LABEL = 12
-"""Letters of a label of which five fit side by side."""
+LEGEND_MARK = 9
+"""Letters that take as much room as the mark of a label."""
 
 Item = TypeVar("Item")
 
@@ -47,7 +47,7 @@ def add_title(figure: Figure, text: str) -> None:
 def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
     """A legend below the panels, for which the figure grows; its title explains the marks."""
     longest = max((len(handle.get_label()) for handle in handles), default=0)
-    columns = min(len(handles), 5 if longest <= SHORT_LABEL else 4)
+    columns = min(len(handles), max(1, LINE_LETTERS // (longest + LEGEND_MARK)))
     lines = -(-len(handles) // max(columns, 1))
     figure.set_figheight(figure.get_figheight() + LEGEND_LINE * (lines - 1))
     style = {"title": wrapped(title), "title_fontsize": 9, "frameon": False}
