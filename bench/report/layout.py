@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 8.0, 10.0
 """Inches: the width of a README at 100 dots an inch, and the most that fits on a page."""
 LINE_LETTERS = 105
 """Letters that fit into a line of small text below a figure."""
-TITLE_LETTERS = 80
+TITLE_LETTERS = 86
 """Letters that fit into a line of the title of a figure."""
 LEGEND_LINE = 0.22
 """Inches that a further line of a legend takes."""
