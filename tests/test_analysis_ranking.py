@@ -33,7 +33,7 @@ def timed(backend: str, factors: list[float], phase: str = "step", **changes: An
 def ranks(records: list[Any], phase: str = "step") -> dict[str, str]:
     """The displayed rank of each backend, in the order of the table."""
     words = phase_words(tables_of(records).speed, phase)
-    return dict(zip(words["backend"], words.get("rank", ["–"] * len(words)), strict=True))
+    return dict(zip(words["backend"], words["rank"], strict=True))
 
 
 def test_rows_with_overlapping_intervals_share_ranks() -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_records import all_probes, record, run_folder, tables_of, terminal_text, three_backends
+from report_records import (
+    all_probes,
+    forward_only_record,
+    parity_record,
+    record,
+    run_folder,
+    tables_of,
+    terminal_text,
+    three_backends,
+)
 
 from bench.records.folder import RecordsError
 from bench.records.record import Record
@@ -107,3 +116,21 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match="file"):
         write_report([run_folder(tmp_path)], three_backends(), ["csv"], tmp_path / "file")
+
+
+def test_chosen_phases_have_tables_and_figures_and_others_have_none(tmp_path: Path) -> None:
+    formats = ["markdown", "plots"]
+    paths = write_report(
+        [run_folder(tmp_path)], three_backends(), formats, tmp_path / "out", ["forward"]
+    )
+    times = [path.name for path in paths if "time" in path.name]
+    assert times == ["forward-time-adding.png"]
+    headings = re.findall("^### Speed: (.*)$", paths[0].read_text(), re.MULTILINE)
+    assert headings == ["forward pass"]
+
+
+def test_phase_that_was_not_timed_is_refused_with_those_that_were(tmp_path: Path) -> None:
+    records = [parity_record(), forward_only_record()]
+    with pytest.raises(Unavailable, match=r"phase 'step' was not timed .* Timed: forward"):
+        write_report([run_folder(tmp_path)], records, ["csv"], tmp_path / "out", ["step"])
+    assert not (tmp_path / "out").exists()

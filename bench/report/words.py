@@ -98,11 +98,15 @@ def format_columns(
     frame: pd.DataFrame, columns: Mapping[str, Callable[[Any], str]]
 ) -> pd.DataFrame:
     """A frame of text: each column formats a row of `frame`. Columns without content are left
-    out."""
+    out, except the ranks: that nothing is ranked must be seen."""
     rows = frame_rows(frame)
     texts = {name: [format_row(row) for row in rows] for name, format_row in columns.items()}
     return pd.DataFrame(
-        {name: column for name, column in texts.items() if not set(column) <= {DASH, ""}},
+        {
+            name: column
+            for name, column in texts.items()
+            if name == "rank" or not set(column) <= {DASH, ""}
+        },
         dtype=object,
     )
 
