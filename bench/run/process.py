@@ -15,6 +15,7 @@ import psutil
 
 from bench.plan.case import Case
 from bench.records.folder import storage_errors
+from bench.run.turns import IN_TURNS, PAUSED, RESUME
 
 LINE_LIMIT = 1 << 28
 """The largest size of one answer, in bytes."""
@@ -22,6 +23,10 @@ WATCH_S = 0.2
 """Seconds between two checks of a worker's memory."""
 GRACE_S = 10.0
 """Seconds that a worker may take to exit after it closed its output."""
+
+
+Answer = Mapping[str, Any]
+"""The fields of a record that a worker knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,8 @@ class WorkerProcess:
     process: asyncio.subprocess.Process
     log: Path
     limits: Limits
+    takes_turns: bool = False
+    """Whether it can pause within a case."""
     killed_at_bytes: float | None = None
     """The worker's memory when it was killed for exceeding the limit."""
 
@@ -82,13 +89,31 @@ class WorkerProcess:
         """Whether the process runs."""
         return self.process.returncode is None
 
-    async def ask(self, case: Case) -> Mapping[str, Any]:
+    async def ask(self, case: Case) -> Answer:
         """Return the worker's answer; without one, kill the worker and return a failure with the
         reason."""
+        answer = await self._reply(_line(case.flat()))
+        assert answer is not None, "only a worker that takes turns pauses"
+        return answer
+
+    async def begin(self, case: Case) -> Answer | None:
+        """Like `ask`, in turns: None where the worker has paused, to be resumed later."""
+        return await self._reply(_line({**case.flat(), IN_TURNS: True}))
+
+    async def resume(self) -> Answer | None:
+        """Give a paused worker its next turn: its answer, or None where it has paused again."""
+        self._signal(signal.SIGCONT)
+        return await self._reply(RESUME)
+
+    async def _reply(self, message: bytes) -> Answer | None:
         start, started, kills = perf_counter(), time(), _out_of_memory_kills()
         watch = asyncio.create_task(self._watch_memory())
         try:
-            line = await asyncio.wait_for(self._exchange(case), self.limits.time_s)
+            line = await asyncio.wait_for(self._exchange(message), self.limits.time_s)
+            if line == PAUSED:
+                # Stopped, because its threads may otherwise spin and warm the processors.
+                self._signal(signal.SIGSTOP)
+                return None
             if answer := _decoded(line):
                 return answer
             reason = await self._why_no_answer(line, kills)
@@ -109,14 +134,18 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """Kill the worker and the processes that it started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         await self.process.wait()
 
-    async def _exchange(self, case: Case) -> bytes:
+    def _signal(self, number: signal.Signals) -> None:
+        """Signal the worker and the processes that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    async def _exchange(self, message: bytes) -> bytes:
         assert self.process.stdin and self.process.stdout
         try:
-            self.process.stdin.write(json.dumps(case.flat()).encode() + b"\n")
+            self.process.stdin.write(message)
             await self.process.stdin.drain()
             return await self.process.stdout.readline()
         except ConnectionError:
@@ -156,6 +185,10 @@ class WorkerProcess:
         return ""
 
 
+def _line(settings: Mapping[str, Any]) -> bytes:
+    return json.dumps(settings).encode() + b"\n"
+
+
 def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
     """An answer without measurements, for a case without an answer from its worker."""
     return {
@@ -169,7 +202,7 @@ def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
     }
 
 
-def _decoded(line: bytes) -> Mapping[str, Any] | None:
+def _decoded(line: bytes) -> Answer | None:
     with suppress(ValueError):
         answer = json.loads(line)
         if isinstance(answer, dict) and answer.keys() == answer_without_numbers("", "").keys():

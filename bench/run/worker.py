@@ -20,7 +20,9 @@ from bench.plan.case import Case
 from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
+from bench.probes.turns import Turns
 from bench.records import machine
+from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -40,14 +42,14 @@ def serve(
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
     process: this process ends when it does.
     """
-    channel = take_over_output()
+    channel = Channel()
     die_with(parent)
     pin_to(processors)
     worker = Worker(load_backend, load_task, backend, reference, len(processors))
-    for line in sys.stdin:
-        case = Case.from_flat(json.loads(line))
-        channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
-        channel.flush()
+    for line in iter(sys.stdin.readline, ""):
+        settings = json.loads(line)
+        turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
+        channel.send(json.dumps(worker.answer(Case.from_flat(settings), turns), default=_as_json))
 
 
 @dataclass
@@ -76,13 +78,13 @@ class Worker:
         backend: Backend = self.load_backend(self.name)
         return backend
 
-    def answer(self, case: Case) -> dict[str, Any]:
+    def answer(self, case: Case, turns: Turns | None = None) -> dict[str, Any]:
         """Measure a case; return the fields of its record that the worker knows."""
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
         try:
-            outcome = self._outcome(case, watch, opened)
+            outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
@@ -99,25 +101,35 @@ class Worker:
             "wall_s": time.perf_counter() - start,
         }
 
-    def _outcome(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Outcome:
+    def _outcome(
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
+    ) -> Outcome:
         if case.probe == "control":
             from bench.probes.control import control
 
-            return control()
-        context = self._context(case, watch, opened)
+            return control(turns)
+        context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
-            return Outcome({})
+            return Outcome({TAKES_TURNS: 1.0})
         return self._probe(context)
 
     def _context(
-        self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
     ) -> ProbeContext:
         if reason := case_limit(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
         task = case.sized(type(next(iter(self.load_task(case.task.name).PROFILES.values()))))
         reference = self.load_backend(self.reference)
-        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened)
+        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened, turns)
 
     def _probe(self, context: ProbeContext) -> Outcome:
         from bench.gate.parity import parity
@@ -188,6 +200,24 @@ def take_over_output() -> IO[str]:
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel
+
+
+class Channel:
+    """The pipes between this worker and its parent."""
+
+    def __init__(self) -> None:
+        self._output = take_over_output()
+
+    def send(self, line: str) -> None:
+        """Send one line."""
+        self._output.write(line.rstrip("\n") + "\n")
+        self._output.flush()
+
+    def pause(self) -> None:
+        """Say that this worker pauses, and wait until it is to go on."""
+        self.send(PAUSED.decode())
+        if not sys.stdin.readline():
+            sys.exit("the parent has closed the pipe")
 
 
 def _as_json(value: Any) -> Any:
