@@ -65,13 +65,14 @@ def start_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 def phase_caption(frame: pd.DataFrame, phase: str) -> str:
     """`On 2 threads of AMD EPYC, 2 cores; median and range of 3 launches.`"""
-    counts = frame.loc[frame[f"{phase}_s"].notna(), f"{phase}_launches"]
-    threads = " or ".join(map(str, sorted(set(frame["threads"]))))
-    machines = " or ".join(dict.fromkeys(frame["machine"].dropna())) or "an unrecorded machine"
-    median = " and ".join(filter(None, ["median", spread_name(counts)]))
-    launches = "one launch" if set(counts) == {1} else f"{format_counts(counts)} launches"
+    rows = phase_rows(frame, phase)
+    counts, threads = rows["launches"], " or ".join(map(str, sorted(set(rows["threads"]))))
+    machines = " or ".join(dict.fromkeys(rows["machine"].dropna())) or "an unrecorded machine"
     where = f"On {threads} thread{'s' * (threads != '1')} of {machines}"
-    return f"{where}; {launches if launches == 'one launch' else f'{median} of {launches}'}."
+    if set(counts) == {1}:
+        return f"{where}; one launch."
+    median = " and ".join(filter(None, ["median", spread_name(counts)]))
+    return f"{where}; {median} of {format_counts(counts)} launches."
 
 
 def _row_names(frame: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
