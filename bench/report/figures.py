@@ -91,7 +91,7 @@ def _finish_training_axes(axes: Any, values: Sequence[float], label: str) -> Non
     else:
         axes.set_ylim(bottom=min([0.0, *values]))
     if axes.get_subplotspec().is_last_row():
-        axes.set_xlabel("training steps")
+        axes.set_xlabel("updates")
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel(f"{label} (log)" if logarithmic else label)
 
