@@ -14,7 +14,7 @@ from report_records import (
     three_backends,
 )
 
-from bench.analysis.ranking import rank_range
+from bench.analysis.ranks import rank_range
 from bench.analysis.timing import TABLE_PHASES
 from bench.report.speed_words import phase_words
 from bench.report.words import format_rank

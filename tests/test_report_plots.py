@@ -30,7 +30,7 @@ from bench.report.growth import growth_figure, growth_series
 from bench.report.layout import HEIGHT, pages
 from bench.report.plots import STYLE, save_pages
 from bench.report.styles import line_style, line_styles
-from bench.report.time_figures import phase_time_figures
+from bench.report.time_figures import time_figures
 
 
 def test_every_figure_is_drawn_and_none_is_blank(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_every_launch_lies_within_its_axis_and_a_linear_axis_starts_at_zero(
     factors = {"rnn": 0.5, "lstm": slowest, "gru": 1.0}
     records = [r for cell, factor in factors.items() for r in all_probes(factor, cell=cell)]
     speed = tables_of(records).speed
-    (figure,) = phase_time_figures("adding", speed, "step", line_styles(["torch"]))
+    (figure,) = time_figures("adding", speed, "step", "training update", line_styles(["torch"]))
     panels = figure.axes
     for axes, launches in zip(panels, speed["step_launches_s"], strict=True):
         low, high = axes.get_xlim()
@@ -108,7 +108,7 @@ def test_figures_fit_a_page_and_no_text_is_cut(tmp_path: Path) -> None:
     title = "a-task-of-a-plug-in length=1234 batch=4321, cuda:1, bfloat16, run 2026-11-29T08-22-00"
     with rc_context(STYLE):
         figures = [
-            *phase_time_figures(title, tables.speed, "step", styles),
+            *time_figures(title, tables.speed, "step", "training update", styles),
             learning_figure(title, tables.rows, styles),
         ]
         labels = [axes.get_yticklabels() for figure in figures[:-1] for axes in figure.axes]

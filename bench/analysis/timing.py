@@ -8,23 +8,20 @@ import numpy as np
 
 from bench.analysis.executed_path import executed_path
 from bench.analysis.flags import inference_only, others_busy, speed_flags, widest_spread
+from bench.analysis.latency import has_latencies, times_advance
 from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.machine_name import machine_name
+from bench.analysis.ranks import time_columns
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
 from bench.records.record import Record
 
 TABLE_PHASES = ("step", "forward", "gradients")
 """The timed phases in the order of the tables."""
-PHASE_COLUMNS = (
-    *("s", "low_s", "high_s", "launches", "launches_s"),
-    *("rank_best", "rank_worst", "relative", "flags"),
-)
-"""What the speed table holds for each phase, as `step_s`, `step_low_s`, …"""
 SPEED_COLUMNS = (
     *ROW_KEYS,
     *("machine", "threads"),
-    *(f"{phase}_{column}" for phase in TABLE_PHASES for column in PHASE_COLUMNS),
+    *(column for phase in TABLE_PHASES for column in time_columns(phase)),
     *("first_call_s", "open_s", "sequences_per_s", "gflops", "product_share"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
     *("flags", "spread", "others_busy"),
@@ -42,6 +39,8 @@ def timed_phases(record: Record) -> list[str]:
 
 def has_all_samples(record: Record) -> bool:
     """Whether every phase that the launch timed has samples, and all are finite."""
+    if times_advance(record):
+        return has_latencies(record)
     samples = [record.samples.get(phase, ()) for phase in timed_phases(record)]
     return bool(samples) and all(len(s) > 0 and np.isfinite(s).all() for s in samples)
 
@@ -51,7 +50,7 @@ def timing_entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dic
     without its ranks. `infos` holds the content of `run.json`, by run."""
     by_threads: dict[int, list[Record]] = {}
     for record in row.measured("speed"):
-        if has_all_samples(record):
+        if has_all_samples(record) and not times_advance(record):
             by_threads.setdefault(record.case["threads"], []).append(record)
     info = infos.get(row.run, {})
     return [

@@ -41,7 +41,7 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
-    rule = settings.rule.for_rows(_timed_phase_count(plans.base, settings.request))
+    rule = settings.rule.for_rows(_timed_phase_count(plans.base))
     try:
         with (
             TemporaryDirectory(prefix="recurrent-bench-") as compiled,
@@ -57,10 +57,9 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def _timed_phase_count(plan: SidePlan, request: Request) -> int:
+def _timed_phase_count(plan: SidePlan) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
-    timed = [case for case in plan.cases if case.probe == "speed"]
-    return len(timed) * len(request.get("phases") or ())
+    return sum(len(case.speed.phases) for case in plan.cases if case.speed)
 
 
 def _create_sides(

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench.plan.case import Case, case_key
+from bench.plan.probes import ADVANCE
 from bench.plan.units import Unit
 from bench.records.folder import RecordsError, RunFolder
 from bench.spec import Task, Unavailable
@@ -18,6 +19,8 @@ STEP_S = 2e-5
 FLOPS = 3.5e10
 """The rough model's floating-point operations a second."""
 COMPILE_S = 2.0
+LATENCY_S = 3.0
+"""The rough model's seconds for the single steps of the phase `advance`, most of them pauses."""
 UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}
 """The number of updates that take as long as a case of the probe; 100 for the speed probe. A
 learning case takes as long as the updates of its task and its evaluations."""
@@ -100,6 +103,8 @@ def _rough_seconds(case: Case, task: Task) -> float:
     products = model.gates * model.hidden * (model.inputs + model.hidden)
     step = STEP_S + 6 * task.batch * products / FLOPS
     timed = 3 * 2 * case.speed.phase_s if case.speed else 0.0
+    if case.speed and ADVANCE in case.speed.phases:
+        timed += LATENCY_S
     return COMPILE_S + updates * task.time * model.layers * model.directions * step + timed
 
 

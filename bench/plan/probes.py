@@ -8,10 +8,13 @@ GATE = "parity"
 PROBES = (GATE, "learning", "gradients", "lengths", "memory", "speed")
 DEFAULT_PROBES = tuple(name for name in PROBES if name != "lengths")
 """The probes that run by default."""
+ADVANCE = "advance"
+"""The phase that times single steps of a running sequence: a case of its own, at batch 1."""
 PHASE_NAMES: Mapping[str, str] = {
     "forward": "forward pass",
     "gradients": "gradients",
     "step": "training update",
+    ADVANCE: "single step",
 }
 """What tables and figures call each phase that the speed probe times."""
 PHASES = tuple(PHASE_NAMES)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.tables import Tables, build_tables
-from bench.analysis.timing import TABLE_PHASES
+from bench.plan.probes import PHASES
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
 from bench.report import FORMATS
@@ -29,7 +29,7 @@ def write_report(
         raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
     _check_names(folders)
     infos = {folder.id: folder.info() for folder in folders}
-    tables = build_tables(records, infos, phases or TABLE_PHASES)
+    tables = build_tables(records, infos, phases or PHASES)
     if missing := [phase for phase in phases if phase not in tables.phases]:
         timed = ", ".join(build_tables(records, infos).phases) or "nothing"
         raise Unavailable(f"phase {missing[0]!r} was not timed in these runs. Timed: {timed}")
@@ -76,6 +76,8 @@ def _texts(
     if "csv" in formats:
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
+        if len(tables.latency):
+            texts["latency.csv"] = _csv(tables.latency)
         texts["not_measured.csv"] = _csv(tables.not_measured)
     if "latex" in formats:
         texts["tables.tex"] = latex_document(tables, infos, records)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.analysis.ranking import phase_rows
+from bench.analysis.ranks import ranked_rows
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.plan.probes import PHASE_NAMES
 from bench.report.layout import WIDTH, add_legend, add_title
@@ -74,7 +74,7 @@ def growth_series(rows: Sequence[Row], speed: pd.DataFrame, phase: str) -> Itera
     sizes = {tuple(row.keys.values()): row.size for row in rows}
     timed = [
         (entry, sizes[tuple(getattr(entry, name) for name in ROW_KEYS)])
-        for entry in frame_rows(phase_rows(speed, phase))
+        for entry in frame_rows(ranked_rows(speed, phase))
     ]
     options = [name for _, size in timed for name, value in size.items() if type(value) is int]
     for option in dict.fromkeys(options):

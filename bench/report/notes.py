@@ -9,6 +9,7 @@ from bench.analysis.ranking import OVERALL_KEYS
 from bench.analysis.statistics import MIN_FOR_INTERVAL, MIN_FOR_RANGE
 from bench.analysis.tables import Tables
 from bench.plan.probes import PHASE_NAMES
+from bench.report.latency_words import latency_note
 from bench.report.words import format_number, frame_rows
 
 PARITY = (
@@ -70,11 +71,12 @@ FLAGS: Mapping[str, str] = {
 def notes(tables: Tables) -> list[str]:
     """The notes that these tables need."""
     learning, speed = tables.learning, tables.speed
-    timed = [f"{phase}_low_s" for phase in tables.phases]
+    timed = [f"{phase}_low_s" for phase in tables.speed_phases]
     intervals = learning["score_low"].notna().any() or speed[timed].notna().any(axis=None)
     return [
         *(_learning_notes(learning) if len(learning) else []),
         *(_speed_notes(tables) if len(speed) else []),
+        *([latency_note(tables.latency)] if len(tables.latency) else []),
         *_flag_notes(tables),
         *([INTERVALS] if intervals else []),
     ]
@@ -83,7 +85,7 @@ def notes(tables: Tables) -> list[str]:
 def overall_lines(tables: Tables) -> list[str]:
     """A sentence for each phase, run, device, dtype and number of threads that compares at least
     two backends over at least two models."""
-    lines, frame = [], tables.overall[tables.overall["phase"].isin(tables.phases)]
+    lines, frame = [], tables.overall[tables.overall["phase"].isin(tables.speed_phases)]
     for keys, group in frame.groupby(list(OVERALL_KEYS), sort=False):
         models = int(group["models"].iloc[0])
         if models < 2 or len(group) < 2:
@@ -109,7 +111,7 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
 
 def _speed_notes(tables: Tables) -> list[str]:
     frame = tables.speed
-    few = any(frame[f"{phase}_launches"].between(1, 2).any() for phase in tables.phases)
+    few = any(frame[f"{phase}_launches"].between(1, 2).any() for phase in tables.speed_phases)
     return [
         TIMES,
         RANKS,
@@ -119,6 +121,7 @@ def _speed_notes(tables: Tables) -> list[str]:
 
 
 def _flag_notes(tables: Tables) -> list[str]:
-    raised = "".join([*tables.learning["flags"].fillna(""), *tables.speed["flags"]])
+    frames = tables.learning, tables.speed, tables.latency
+    raised = "".join(letters for frame in frames for letters in frame["flags"].fillna(""))
     meanings = [f"{flag}: {meaning}" for flag, meaning in FLAGS.items() if flag in raised]
     return [f"* Read these rows with care. {'; '.join(meanings)}."] if meanings else []

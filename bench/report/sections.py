@@ -8,9 +8,10 @@ import pandas as pd
 
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
 from bench.analysis.tables import Tables
-from bench.plan.probes import PHASE_NAMES
+from bench.plan.probes import ADVANCE, PHASE_NAMES
+from bench.report.latency_words import latency_words
 from bench.report.learning_words import all_scores_words, learning_words
-from bench.report.speed_words import phase_caption, phase_words, start_words
+from bench.report.speed_words import phase_words, start_words, time_caption
 from bench.report.words import format_counts, format_number, format_setting, spread_name
 
 PROMPT_LETTERS = 30
@@ -21,14 +22,9 @@ PROMPT_LETTERS = 30
 class PhaseTable:
     """The ranked times of one phase. The caption names machine, threads and launches."""
 
-    phase: str
+    heading: str
     caption: str
     table: pd.DataFrame
-
-    @property
-    def heading(self) -> str:
-        """`Speed: training update`."""
-        return f"Speed: {PHASE_NAMES[self.phase]}"
 
 
 @dataclass(frozen=True)
@@ -56,9 +52,10 @@ def sections(tables: Tables) -> list[Section]:
     several_runs = len({row.run for row in tables.rows}) > 1
     with_results = []
     for key, rows in rows_by_table(tables.rows).items():
-        learning, speed = select_table(tables.learning, key), select_table(tables.speed, key)
-        if len(learning) or len(speed):
-            phases = _phase_tables(speed, tables.phases)
+        frames = (tables.learning, tables.speed, tables.latency)
+        learning, speed, latency = (select_table(frame, key) for frame in frames)
+        if len(learning) or len(speed) or len(latency):
+            phases = _phase_tables(speed, tables.speed_phases, latency)
             with_results.append(_section(key, rows, learning, speed, phases, several_runs))
     return with_results
 
@@ -85,13 +82,19 @@ def _section(
     )
 
 
-def _phase_tables(speed: pd.DataFrame, phases: Sequence[str]) -> list[PhaseTable]:
+def _phase_tables(
+    speed: pd.DataFrame, phases: Sequence[str], latency: pd.DataFrame
+) -> list[PhaseTable]:
     """A table for each of the phases that was timed."""
-    return [
-        PhaseTable(phase, phase_caption(speed, phase), phase_words(speed, phase))
-        for phase in phases
-        if speed[f"{phase}_s"].notna().any()
+    tables = [
+        PhaseTable(f"Speed: {PHASE_NAMES[p]}", time_caption(speed, p), phase_words(speed, p))
+        for p in phases
+        if speed[f"{p}_s"].notna().any()
     ]
+    if len(latency):
+        heading, caption = f"Latency: {PHASE_NAMES[ADVANCE]}", time_caption(latency, "p50")
+        tables.append(PhaseTable(heading, caption, latency_words(latency)))
+    return tables
 
 
 def select_table(frame: pd.DataFrame, table_key: Sequence[str]) -> pd.DataFrame:

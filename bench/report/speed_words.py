@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.ranking import phase_rows
+from bench.analysis.ranks import ranked_rows
 from bench.plan.probes import PHASE_NAMES
 from bench.report.words import (
     DASH,
@@ -29,7 +29,7 @@ _RATES: Mapping[str, Callable[[Any], str]] = {
 def phase_words(frame: pd.DataFrame, phase: str) -> pd.DataFrame:
     """The rows that timed this phase with their ranks and times; in each cell the ranked backends
     come first, and among them the fastest."""
-    rows = phase_rows(frame, phase)
+    rows = ranked_rows(frame, phase)
     counts, name = rows["launches"], PHASE_NAMES[phase]
     return format_columns(
         rows,
@@ -63,9 +63,9 @@ def start_words(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def phase_caption(frame: pd.DataFrame, phase: str) -> str:
+def time_caption(frame: pd.DataFrame, name: str) -> str:
     """`On 2 threads of AMD EPYC, 2 cores; median and range of 3 launches.`"""
-    rows = phase_rows(frame, phase)
+    rows = ranked_rows(frame, name)
     counts, threads = rows["launches"], " or ".join(map(str, sorted(set(rows["threads"]))))
     machines = " or ".join(dict.fromkeys(rows["machine"].dropna())) or "an unrecorded machine"
     where = f"On {threads} thread{'s' * (threads != '1')} of {machines}"

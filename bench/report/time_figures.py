@@ -6,11 +6,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench.analysis.ranking import phase_rows
-from bench.plan.probes import PHASE_NAMES
+from bench.analysis.ranks import ranked_rows
 from bench.report.layout import WIDTH, add_title, pages, wrapped
 from bench.report.panels import GREY, make_logarithmic, needs_logarithm
-from bench.report.speed_words import phase_caption
+from bench.report.speed_words import time_caption
 from bench.report.styles import LineStyle
 from bench.report.words import format_number, format_rank, frame_rows
 
@@ -23,20 +22,21 @@ Panel = tuple[str, pd.DataFrame]
 """The title of a panel, and its rows."""
 
 
-def phase_time_figures(
-    title: str, speed: pd.DataFrame, phase: str, styles: Mapping[str, LineStyle]
+def time_figures(
+    title: str, frame: pd.DataFrame, name: str, label: str, styles: Mapping[str, LineStyle]
 ) -> list[Figure]:
-    """The times of a section in one phase, on as many pages as it takes. The fastest backend stands
-    on top, those that are not ranked at the bottom; all pages have the same axis."""
-    rows = phase_rows(speed, phase)
+    """The times of a section, on as many pages as it takes. The fastest backend stands on top,
+    those that are not ranked at the bottom; all pages have the same axis. `name` is that of the
+    time in the frame, `label` what the figure calls it."""
+    rows = ranked_rows(frame, name)
     panels = _panels(rows)
     drawn_pages = pages(panels, [PANEL + ROW * len(group) for _, group in panels], FRAME)
     figures = []
     for number, page_panels in enumerate(drawn_pages, start=1):
-        figure = _figure(page_panels, rows, f"{PHASE_NAMES[phase]} (ms)", styles)
-        figure.supxlabel(wrapped(f"{phase_caption(speed, phase)} {_note(rows)}"), fontsize=9)
+        figure = _figure(page_panels, rows, f"{label} (ms)", styles)
+        figure.supxlabel(wrapped(f"{time_caption(frame, name)} {_note(rows)}"), fontsize=9)
         page = f", {number} of {len(drawn_pages)}" if len(drawn_pages) > 1 else ""
-        add_title(figure, f"{title}: time of the {PHASE_NAMES[phase]} (lower is better){page}")
+        add_title(figure, f"{title}: time, {label} (lower is better){page}")
         figures.append(figure)
     return figures
 

@@ -73,7 +73,7 @@ def spread_name(counts: "pd.Series[int]") -> str:
 def format_counts(counts: "pd.Series[int]") -> str:
     """`3`, or `3 to 5`."""
     low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low} to {high}"
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _has_range(counts: "pd.Series[int]") -> "pd.Series[bool]":

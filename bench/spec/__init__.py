@@ -18,11 +18,13 @@ from bench.spec.model import (
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
+    ONE_DIRECTION,
     WHOSE,
     Limit,
     Supports,
     Unavailable,
     Unsupported,
+    check_one_direction,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "GRU_VARIANTS",
     "LOSSES",
     "NOT_WRITTEN",
+    "ONE_DIRECTION",
     "OPTIMISERS",
     "READOUTS",
     "WHOSE",
@@ -49,4 +52,5 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "check_choice",
+    "check_one_direction",
 ]
