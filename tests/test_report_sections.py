@@ -95,7 +95,7 @@ def test_notes_explain_only_what_the_tables_hold() -> None:
 
     assert topics([]) == []
     assert topics([parity_record()]) == ["Parity"]
-    assert topics([parity_record(), speed_record()]) == ["Parity", "Times", "Rank", "With"]
+    assert topics([parity_record(), speed_record()]) == ["Parity", "Times", "With", "Rank"]
     everything = ["Parity", "Score", "Gradients", "Times", "Rank", "Intervals"]
     assert topics(all_probes()) == everything
 

@@ -71,14 +71,15 @@ FLAGS: Mapping[str, str] = {
 def notes(tables: Tables) -> list[str]:
     """The notes that these tables need."""
     learning, speed = tables.learning, tables.speed
-    timed = [f"{phase}_low_s" for phase in tables.speed_phases]
-    intervals = learning["score_low"].notna().any() or speed[timed].notna().any(axis=None)
+    timed = [speed[f"{phase}_low_s"] for phase in tables.speed_phases]
+    bounds = [learning["score_low"], *timed, tables.latency["p50_low_s"]]
     return [
         *(_learning_notes(learning) if len(learning) else []),
         *(_speed_notes(tables) if len(speed) else []),
         *([latency_note(tables.latency)] if len(tables.latency) else []),
         *_flag_notes(tables),
-        *([INTERVALS] if intervals else []),
+        *([RANKS] if tables.phases else []),
+        *([INTERVALS] if any(column.notna().any() for column in bounds) else []),
     ]
 
 
@@ -114,7 +115,6 @@ def _speed_notes(tables: Tables) -> list[str]:
     few = any(frame[f"{phase}_launches"].between(1, 2).any() for phase in tables.speed_phases)
     return [
         TIMES,
-        RANKS,
         *([f"With fewer than {MIN_FOR_RANGE} launches no interval is shown."] if few else []),
         *([PRODUCT] if frame["product_share"].notna().any() else []),
     ]

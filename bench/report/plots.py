@@ -92,9 +92,10 @@ def _timed_figures(
     speed, latency = (select_table(frame, key) for frame in (tables.speed, tables.latency))
     for phase in tables.speed_phases:
         if speed[f"{phase}_s"].notna().any():
-            yield f"{phase}-time", time_figures(title, speed, phase, PHASE_NAMES[phase], styles)
+            label = f"time of the {PHASE_NAMES[phase]}"
+            yield f"{phase}-time", time_figures(title, speed, phase, label, styles)
     if len(latency):
-        label = f"p50 of a {PHASE_NAMES[ADVANCE]}"
+        label = f"time of a {PHASE_NAMES[ADVANCE]}, p50"
         yield f"{ADVANCE}-time", time_figures(title, latency, "p50", label, styles)
 
 

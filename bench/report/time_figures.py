@@ -36,7 +36,7 @@ def time_figures(
         figure = _figure(page_panels, rows, f"{label} (ms)", styles)
         figure.supxlabel(wrapped(f"{time_caption(frame, name)} {_note(rows)}"), fontsize=9)
         page = f", {number} of {len(drawn_pages)}" if len(drawn_pages) > 1 else ""
-        add_title(figure, f"{title}: time, {label} (lower is better){page}")
+        add_title(figure, f"{title}: {label} (lower is better){page}")
         figures.append(figure)
     return figures
 
