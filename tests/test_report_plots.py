@@ -119,6 +119,7 @@ def test_figures_fit_a_page_and_no_text_is_cut(tmp_path: Path) -> None:
     paths = save_pages(figures, tmp_path / "f.png")
     assert [path.name for path in paths[:2]] == ["f.png", "f-2.png"]
     assert all(path.exists() for path in paths)
+    assert save_pages([], tmp_path / "f.png") == []
 
 
 def beyond_the_edge(figure: Figure) -> list[float]:

@@ -62,8 +62,10 @@ def plots(tables: Tables, output: Path) -> dict[TableKey, list[Path]]:
 
 def save_pages(figures: Sequence[Figure], path: Path) -> list[Path]:
     """Write a PNG for each page: `name.png`, `name-2.png`, …"""
-    names = [path, *(path.with_name(f"{path.stem}-{k}.png") for k in range(2, len(figures) + 1))]
-    return [save(figure, name) for figure, name in zip(figures, names, strict=True)]
+    return [
+        save(figure, path.with_name(f"{path.stem}-{page}.png") if page > 1 else path)
+        for page, figure in enumerate(figures, start=1)
+    ]
 
 
 def save(figure: Figure, path: Path) -> Path:
