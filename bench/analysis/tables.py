@@ -45,7 +45,7 @@ def build_tables(
 ) -> Tables:
     """All tables. `infos` holds the content of `run.json`, by run; of the timed phases those in
     `phases` are shown."""
-    rows = rows_from_records(records)
+    rows = rows_from_records(records, infos)
     speed = speed_table(rows, infos)
     timed = [p for p in TABLE_PHASES if p in phases and speed[f"{p}_s"].notna().any()]
     return Tables(

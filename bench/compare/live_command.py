@@ -16,6 +16,7 @@ from bench.compare.sides import Side, SidePlan, plan_side
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
 from bench.run.display import status_line
+from bench.run.limits import quota_warning
 from bench.run.process import Limits
 from bench.run.runner import run_to_completion
 
@@ -41,6 +42,8 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
+    if warning := quota_warning(settings.request.settings().threads):
+        print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(_timed_phase_count(plans.base))
     try:
         with (

@@ -26,8 +26,17 @@ INFO_TYPES: Mapping[str, Any] = {
     "sessions_s": list,
     "versions": dict | None,
     "machine": dict | None,
+    "variables": dict | None,
 }
 """The types of the fields of `run.json` that are read back."""
+ENVIRONMENT_TYPES: Mapping[str, Any] = {
+    "machine": dict | None,
+    "variables": dict | None,
+    "instruction_sets": dict | None,
+    "threads": int | None,
+    "physical_cores": int | None,
+}
+"""Those of an environment."""
 
 
 class RunFolder:
@@ -103,6 +112,12 @@ class RunFolder:
                 raise RecordsError(
                     f"{self.info_file} is damaged: environment {name} is {environment!r:.60}"
                 )
+            for field, types in ENVIRONMENT_TYPES.items():
+                if not isinstance(environment.get(field), types):
+                    raise RecordsError(
+                        f"{self.info_file} is damaged: {field} of environment {name} is "
+                        f"{environment[field]!r:.60}"
+                    )
         return data
 
     def request(self) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = 1
+FORECAST_PREFIX = "forecast."
+"""The beginning of the names of samples that hold forecasts and what came."""
 STATUSES = ("ok", "failed", "skipped")
 FIELD_TYPES: Mapping[str, Any] = {
     "run": str,

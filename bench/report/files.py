@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.forecasts import forecast_table
 from bench.analysis.tables import Tables, build_tables
 from bench.plan.probes import PHASES
 from bench.records.folder import RecordsError, RunFolder
@@ -79,6 +80,8 @@ def _texts(
         if len(tables.latency):
             texts["latency.csv"] = _csv(tables.latency)
         texts["not_measured.csv"] = _csv(tables.not_measured)
+        if len(forecasts := forecast_table(tables.rows)):
+            texts["forecasts.csv"] = _csv(forecasts)
     if "latex" in formats:
         texts["tables.tex"] = latex_document(tables, infos, records)
     return texts

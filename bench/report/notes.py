@@ -46,7 +46,7 @@ RANKS = (
     "Rank: backends whose intervals overlap cannot be ordered and share ranks. 2–4 means that one "
     "backend was faster, and that two others may be. × fastest: the time over the least one. Not "
     "ranked (–) are rows without an interval and rows whose warm-up did not settle (w) or whose "
-    "machine was loaded (l) or held back (h)."
+    "machine was loaded (l) or held back (h, q)."
 )
 INTERVALS = (
     f"Intervals of medians: for {MIN_FOR_RANGE} to {MIN_FOR_INTERVAL - 1} launches or seeds their "
@@ -61,6 +61,8 @@ FLAGS: Mapping[str, str] = {
     f"{MAX_OTHERS_BUSY:g} of a processor busy",
     "h": "held back: a processor or GPU was throttled, or the host of the virtual machine took "
     f"away more than {MAX_STOLEN:.0%} of a processor",
+    "q": "throttled: the container used up its quota of processors, or the quota is smaller than "
+    "the number of threads",
     "c": "copies to NumPy are inside the clock because the backend offers no native calls",
     "e": "the launches ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",

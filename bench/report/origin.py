@@ -26,6 +26,9 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
         "GPUs": ", ".join(machine.get("gpus") or ()),
         "NVIDIA driver": machine.get("nvidia_driver"),
         "system": machine.get("system"),
+        "quota": _quota(machine),
+        "variables": _variables(info),
+        "instruction sets": _instruction_sets(environments),
         "threads": _distinct(environments, "threads"),
         "Python": _distinct(environments, "python"),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions)),
@@ -48,6 +51,27 @@ def harness_line(records: Sequence[Record], sessions_s: Sequence[float]) -> str 
 def _commit(info: Mapping[str, Any]) -> str | None:
     commit = info.get("commit")
     return commit and commit[:12] + (" with uncommitted changes" if info.get("changed") else "")
+
+
+def _quota(machine: Mapping[str, Any]) -> str | None:
+    quota = machine.get("processor_quota")
+    return f"{quota:g} processors" if quota else None
+
+
+def _variables(info: Mapping[str, Any]) -> str:
+    """The variables of the user's own that decide speed: `XLA_FLAGS=…`."""
+    return ", ".join(f"{name}={value}" for name, value in (info.get("variables") or {}).items())
+
+
+def _instruction_sets(environments: Sequence[Mapping[str, Any]]) -> str:
+    """The instruction sets that the libraries really used: `openblas SkylakeX`."""
+    sets = {
+        f"{library} {name}"
+        for environment in environments
+        for library, name in (environment.get("instruction_sets") or {}).items()
+        if name
+    }
+    return ", ".join(sorted(sets))
 
 
 def _distinct(environments: Sequence[Mapping[str, Any]], name: str) -> str:

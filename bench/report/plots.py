@@ -16,6 +16,7 @@ from bench.report.figures import (
     gradient_norm_figure,
     learning_figure,
 )
+from bench.report.forecast_figure import forecast_figure
 from bench.report.growth import growth_figure
 from bench.report.sections import select_table
 from bench.report.styles import LineStyle, line_styles
@@ -83,6 +84,8 @@ def _trained_figures(
 ) -> NamedFigures:
     if any(row.measured("learning") for row in rows):
         yield "learning", [learning_figure(title, rows, styles)]
+    if forecasts := forecast_figure(title, rows, styles):
+        yield "forecast", [forecasts]
     if any(row.measured("gradients") for row in rows):
         yield "gradient", [gradient_figure(title, rows)]
         yield "gradient-norm", [gradient_norm_figure(title, rows, styles)]

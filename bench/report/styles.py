@@ -31,9 +31,14 @@ class LineStyle:
 
 
 def line_style(backend: str) -> LineStyle:
-    """The style of a backend, which depends on its name alone."""
-    colour, shape, *_ = blake2b(f"{SALT} {backend}".encode(), digest_size=4).digest()
+    """The style of a backend, which depends on its name alone. Conditions that the label names
+    after it change its marks, but not its colour."""
+    colour, shape = _digest(backend.split(" ")[0])[0], _digest(backend)[1]
     return LineStyle(COLOURS[colour % len(COLOURS)], *SHAPES[shape % len(SHAPES)])
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(f"{SALT} {name}".encode(), digest_size=4).digest()
 
 
 def line_styles(backends: Iterable[str]) -> dict[str, LineStyle]:

@@ -17,9 +17,9 @@ from bench.plan.units import plan_units
 from bench.records.folder import RunFolder
 from bench.records.record import Record
 from bench.run.display import format_duration
-from bench.run.limits import job_count, parse_duration, run_name, worker_limits
+from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
 from bench.run.measure import Workers, case_costs, remaining_cases, run_units
-from bench.run.run_info import check_same_versions, first_info
+from bench.run.run_info import check_same_environment, check_same_machine, first_info
 from bench.spec import Unavailable
 
 
@@ -58,7 +58,8 @@ def run_command(
     if options.dry_run:
         return _show_plan(plan, earlier, root)
     if earlier:
-        check_same_versions(earlier, plan.selection.backends, backends)
+        check_same_environment(earlier, plan.selection.backends, backends)
+        check_same_machine(earlier)
         return _measure(earlier, plan)
     info = first_info(request, plan.selection, entry, backends)
     return _measure(RunFolder.create(root, plan.run_id, info), plan)
@@ -98,6 +99,10 @@ def _plan(
     )
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
+    if warning := quota_warning(selection.settings.threads):
+        print(warning, file=sys.stderr)
+    for note in dict.fromkeys(n for _, task in selection.tasks for n in getattr(task, "notes", ())):
+        print(note)
     return plan
 
 
