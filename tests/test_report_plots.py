@@ -81,6 +81,8 @@ def test_backend_has_the_same_colour_and_marks_in_every_figure() -> None:
     for name, style in line_styles(names).items():
         assert replace(style, width=0) == replace(line_style(name), width=0)
     assert line_styles(names) == line_styles(reversed(names))
+    other_conditions = line_style("jax [XLA_FLAGS=--xla_cpu_enable_fast_math=true]")
+    assert other_conditions.colour == line_style("jax").colour
 
 
 def test_built_in_backends_differ_in_colour_or_mark_and_the_default_ones_in_colour() -> None:
