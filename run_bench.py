@@ -20,6 +20,7 @@ from bench.options import (
     checked,
     explicit,
 )
+from bench.plan.probes import PHASES
 from bench.plan.request import Request
 from bench.records.folder import RecordsError
 from bench.report import FORMATS
@@ -195,6 +196,12 @@ def report(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--format", nargs="+", default=FORMATS, help=f"any of {', '.join(FORMATS)} (default: all)"
     )
+    parser.add_argument(
+        "--phases",
+        nargs="+",
+        metavar="NAME",
+        help=f"tables and plots of these timed phases: {', '.join(PHASES)} (default: all)",
+    )
     parser.add_argument("--output", type=Path, help="folder to write to (default: the run's own)")
     _add_results_dir(parser, RUNS)
     parsed = parser.parse_args(arguments)
@@ -204,7 +211,8 @@ def report(arguments: Sequence[str]) -> int:
     from bench.report.report_command import report_command
 
     formats = check_words("format", words, FORMATS)
-    return report_command(parsed.runs, formats, parsed.output, parsed.results_dir)
+    phases = check_words("phase", explicit(parsed, Settings).get("phases", []), PHASES)
+    return report_command(parsed.runs, formats, phases, parsed.output, parsed.results_dir)
 
 
 def worker(arguments: Sequence[str]) -> int:

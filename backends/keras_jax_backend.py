@@ -1,8 +1,10 @@
 """Keras on JAX: Keras' own recurrent layers inside the compiled functions of the JAX backends,
-whose readout, losses and optimiser (Optax) they share."""
+whose readout, losses and optimiser (Optax) they share. On a GPU the lstm runs by cuDNN, as Keras
+chooses by default."""
 
 from backends import _jax
 from backends._keras.engine import SUPPORTS_ON_JAX_AND_TORCH, compute_with
+from backends._keras.options import jax_takes_cudnn
 from bench.spec import ModelSpec, Params, Session, Training
 
 REQUIRES = (*_jax.REQUIRES, "keras")
@@ -11,7 +13,10 @@ SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
 environment = _jax.environment
 compilation_cache = _jax.compilation_cache
 devices, peak_memory, settings = _jax.devices, _jax.peak_memory, _jax.settings
-expected_path = _jax.expected_path
+
+
+def expected_path(spec: ModelSpec, device: str) -> str:
+    return "cudnn" if jax_takes_cudnn(spec, device) else _jax.expected_path(spec, device)
 
 
 def unavailable(device: str) -> str | None:
@@ -24,9 +29,7 @@ def open_session(
     _jax.check(SUPPORTS, spec, unavailable(device))
     compute_with("jax")
     from backends._jax.session import JaxSession
-    from backends._jax.stack import Stack
     from backends._keras import on_jax
 
-    return JaxSession(
-        Stack(on_jax.native, on_jax.canonical, on_jax.run), spec, params, device, training
-    )
+    stack = on_jax.CUDNN_STACK if jax_takes_cudnn(spec, device) else on_jax.STACK
+    return JaxSession(stack, spec, params, device, training)

@@ -7,8 +7,12 @@ _FLOAT32_KERNELS = Limit("theirs", "ONNX Runtime's recurrent kernels compute in 
 REQUIRES = runtime.REQUIRES
 SUPPORTS = Supports(
     dtypes=("float32",),
-    training=Limit("theirs", "ONNX Runtime runs models, it does not train them"),
-    hidden_gradients=Limit("theirs", "ONNX Runtime has no gradients"),
+    training=Limit(
+        "ours",
+        "the adapter uses the inference package; onnxruntime-training, which trains, was last "
+        "released in 2024",
+    ),
+    hidden_gradients=Limit("ours", "the inference package has no gradients"),
     nan_propagation=Limit(
         "theirs", "ONNX Runtime's lstm and gru on the CPU turn NaN into a finite number"
     ),

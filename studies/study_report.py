@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 
 from bench.records.folder import RunFolder, storage_errors
 from bench.records.record import Record
+from bench.report.plots import save_pages
 from studies.agreement.divergence import divergence_table
 from studies.agreement.equivalence import equivalence_text
 from studies.agreement.pairs import find_pairs
-from studies.agreement.plots import divergence_plot, solved_plot
+from studies.agreement.plots import divergence_plots, solved_plots
 from studies.experiment import Study
 from studies.planning import StudyPlan
 from studies.tables.markdown import failures_text, markdown, records_by_experiment
@@ -19,11 +20,11 @@ from studies.tables.markdown import failures_text, markdown, records_by_experime
 
 @dataclass(frozen=True)
 class StudyReport:
-    """The tables as Markdown, and the figures by file name; a figure is None where no seed is
+    """The tables as Markdown, and the pages of each figure by file name; none where no seed is
     trained in two backends, or too few seeds are."""
 
     tables: str
-    figures: Mapping[str, Figure | None]
+    figures: Mapping[str, Sequence[Figure]]
 
 
 def study_report(study: Study, plan: StudyPlan, records: Sequence[Record]) -> StudyReport:
@@ -37,13 +38,13 @@ def study_report(study: Study, plan: StudyPlan, records: Sequence[Record]) -> St
     tables = markdown(replace(study, main_backend=main), by_experiment) + failures_text(records)
     pairs = find_pairs(by_experiment, names, main)
     if not pairs:
-        return StudyReport(tables, {"curves": None, "solved": None})
+        return StudyReport(tables, {"curves": [], "solved": []})
     # The curves of forecasts have no panel of their own unless the study has nothing else.
     series = {experiment.name for experiment in study.experiments if experiment.series}
     others = {name: group for name, group in by_experiment.items() if name not in series}
     drawn = find_pairs(others, names, main) or pairs
     tables += f"\n{equivalence_text(pairs, main)}\n{divergence_table(drawn, main)}"
-    figures = {"curves": divergence_plot(drawn, main), "solved": solved_plot(pairs, main)}
+    figures = {"curves": divergence_plots(drawn, main), "solved": solved_plots(pairs, main)}
     return StudyReport(tables, figures)
 
 
@@ -58,11 +59,10 @@ def write_report(folder: RunFolder, study: Study, plan: StudyPlan) -> None:
         )
     report = study_report(study, plan, records)
     with storage_errors(f"cannot write to {folder.path}"):
-        for name, figure in report.figures.items():
-            path = folder.path / f"{name}.png"
-            path.unlink(missing_ok=True)
-            if figure:
-                figure.savefig(path, metadata={"Software": None})
+        for name, figures in report.figures.items():
+            for path in [*folder.path.glob(f"{name}.png"), *folder.path.glob(f"{name}-*.png")]:
+                path.unlink()
+            save_pages(figures, folder.path / f"{name}.png")
         (folder.path / "table.md").write_text(report.tables, encoding="utf-8")
     print(report.tables)
     print(f"records and table: {folder.path}")

@@ -15,7 +15,7 @@ def test_backend_with_failed_parity_is_in_no_table_of_results_however_fast() -> 
     tables = tables_of(three_backends())
     assert set(tables.speed["backend"]) == set(tables.learning["backend"]) == {"jax", "torch"}
     assert set(tables.overall["backend"]) == {"jax", "torch"}
-    fastest = tables.speed[tables.speed["relative"] == 1.0]
+    fastest = tables.speed[tables.speed["step_relative"] == 1.0]
     assert set(fastest["backend"]) == {"jax"}
 
 

@@ -21,14 +21,14 @@ def test_sizes_of_a_task_are_labelled_by_the_first_options_that_tell_them_apart(
 
 def test_records_of_different_runs_are_never_put_together() -> None:
     tables = tables_of(all_probes(launches=1, run="r") + all_probes(launches=1, run="s"))
-    assert tables.speed["launches"].tolist() == [1, 1]
+    assert tables.speed["step_launches"].tolist() == [1, 1]
     titles = {section.title for section in sections(tables)}
     assert titles == {"adding, cpu, float32, run r", "adding, cpu, float32, run s"}
 
 
 def test_later_record_counts_where_a_case_was_recorded_twice() -> None:
     tables = tables_of([parity_record(), speed_record(1.0), speed_record(3.0)])
-    assert tables.speed["launches"].tolist() == [1]
+    assert tables.speed["step_launches"].tolist() == [1]
     assert tables.speed["step_s"].iloc[0] > 2 * STEP_S
 
 

@@ -14,12 +14,11 @@ from report_records import (
     speed_record,
     tables_of,
     terminal_text,
-    three_backends,
 )
 
 from bench.analysis.tables import build_tables
 from bench.report.learning_words import learning_words
-from bench.report.speed_words import speed_words
+from bench.report.speed_words import phase_words, start_words
 from bench.report.terminal import render
 from bench.report.words import format_number
 
@@ -41,21 +40,22 @@ def test_product_share_compares_with_the_product_of_the_same_launches() -> None:
     launches = [speed_record(launch=k, extra_metrics=product) for k in range(3)]
     speed = tables_of([parity_record(), *launches]).speed
     assert speed["product_share"].iloc[0] == pytest.approx(speed["gflops"].iloc[0] / 40)
-    assert "of product" in speed_words(speed)
-    assert "of product" not in speed_words(tables_of(all_probes()).speed)
+    assert "of product" in phase_words(speed, "step")
+    assert "of product" not in phase_words(tables_of(all_probes()).speed, "step")
 
 
-def test_backend_that_does_not_train_is_listed_without_a_rank() -> None:
+def test_backend_that_does_not_train_is_ranked_by_its_forward_pass_alone() -> None:
     metrics = {"parity_error": 1e-7, "parity_tolerance": 1e-5, "gradients_compared": 0.0}
     parity = record("parity", metrics=metrics, backend="onnx")
     launches = [forward_only_record(launch=k, backend="onnx") for k in range(3)]
     records = [*all_probes(), parity, *launches]
     tables = tables_of(records)
     assert tables.not_measured.empty
-    words = speed_words(tables.speed).set_index("backend")
-    assert words.loc["onnx", ["rank", "step (ms)", "flags"]].tolist() == ["–", "–", "*i"]
+    words = phase_words(tables.speed, "forward").set_index("backend")
     fastest_forward = format_number(1e3 * tables.speed["forward_s"].min())
-    assert words.loc["onnx", "forward (ms)"] == fastest_forward
+    columns = ["rank", "forward pass (ms)", "flags"]
+    assert words.loc["onnx", columns].tolist() == ["1–2", fastest_forward, "*i"]
+    assert phase_words(tables.speed, "step")["backend"].tolist() == ["torch"]
     assert learning_words(tables.learning).set_index("backend").loc["onnx", "flags"] == "*i"
     assert "inference only" in terminal_text(records)
 
@@ -64,7 +64,7 @@ def test_backend_that_does_not_train_is_listed_without_a_rank() -> None:
 def test_unexpected_kernel_is_flagged_in_every_table(expected: str | None, flag: str) -> None:
     info = {**INFO, "environments": {"e": {**ENVIRONMENT, "expected_path": expected}}}
     tables = build_tables(all_probes(), {"r": info})
-    rows = speed_words(tables.speed).iloc[0], learning_words(tables.learning).iloc[0]
+    rows = start_words(tables.speed).iloc[0], learning_words(tables.learning).iloc[0]
     assert [row.get("flags", "") for row in rows] == [flag, flag]
     assert rows[0]["path"] == ("one_dnn, not cudnn" if flag else "one_dnn")
     text = render("r", all_probes(), info, 200, terminal=False)
@@ -85,23 +85,6 @@ def test_interval_of_three_or_more_launches_lies_within_them() -> None:
     assert min(row["step_launches_s"]) <= low < row["step_s"] < high
     assert high <= max(row["step_launches_s"])
     assert "fewer than 3 launches" not in terminal_text(all_probes(launches=5))
-
-
-def test_ranks_compare_only_the_same_task_cell_device_dtype_and_threads() -> None:
-    records = three_backends()
-    records += [r for name in ("a", "b") for r in all_probes(backend=name, dtype="float64")]
-    records += [speed_record(0.5, backend=name, threads=1) for name in ("torch", "jax")]
-    for _, group in tables_of(records).speed.groupby(["cell", "dtype", "threads"]):
-        assert group["step_s"].is_monotonic_increasing
-        assert group["relative"].iloc[0] == 1.0
-        assert group["rank"].tolist() in ([1, 2], [1, 1])
-
-
-def test_overall_mean_takes_only_models_that_every_backend_ran() -> None:
-    records = three_backends() + all_probes(50.0, cell="feedforward", backend="torch")
-    overall = tables_of(records).overall.set_index("backend")
-    assert overall["models"].tolist() == [3, 3]
-    assert overall.loc["torch", "relative"] == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(

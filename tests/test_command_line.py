@@ -96,6 +96,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "runn": ("unrecognized arguments: runn",),
     "report": ("the following arguments are required: RUN",),
     "report nothing": ("no run 'nothing' in",),
+    "--phases fast": ("unknown phase 'fast'", "Known: forward, gradients, step"),
+    "report nothing --phases stop": ("unknown phase 'stop'; did you mean step?",),
     "report nothing --format cvs": ("unknown format 'cvs'; did you mean csv", "latex"),
     "list more": ("there is no task 'more'. Did you mean memory? Tasks: adding",),
     "list adding more": ("unrecognized arguments: more",),

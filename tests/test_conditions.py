@@ -78,7 +78,7 @@ def test_records_under_other_conditions_make_rows_of_their_own() -> None:
     other = {**USUAL, "variables": {}, "machine": {"processor_quota": 2.0}}
     result = tables(USUAL, other, USUAL)
     names = ["torch [XLA_FLAGS=--a, quota unset]", "torch [XLA_FLAGS unset, quota=2.0]"]
-    assert dict(zip(result.speed["backend"], result.speed["launches"], strict=True)) == {
+    assert dict(zip(result.speed["backend"], result.speed["step_launches"], strict=True)) == {
         names[0]: 2,
         names[1]: 1,
     }
@@ -100,7 +100,7 @@ def test_rows_stay_whole_where_no_condition_is_known_to_differ(
 ) -> None:
     result = tables(*environments)
     assert result.speed["backend"].tolist() == ["torch"]
-    assert result.speed["launches"].tolist() == [2]
+    assert result.speed["step_launches"].tolist() == [2]
 
 
 def test_unknown_conditions_are_told_where_the_known_ones_differ() -> None:

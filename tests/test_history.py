@@ -11,8 +11,9 @@ from matplotlib.image import imread
 from running import bench_inside, tiny_run
 
 from bench.analysis.history import METRICS, MetricHistory, Point, change_points
-from bench.report.history_plot import history_figure
+from bench.report.history_plot import history_figures
 from bench.report.history_table import history_table
+from bench.report.layout import HEIGHT
 
 
 def noisy(count: int, seed: int, sigma: float = 0.02) -> np.ndarray:
@@ -71,10 +72,13 @@ def test_change_is_shown_with_its_size_its_run_and_its_versions() -> None:
 
 def test_figure_has_a_panel_for_each_series(tmp_path: Path) -> None:
     histories = [history([0.01] * 5 + [0.013] * 5, (5,)), history([1.0, 2.0]), history([1.0, 2.0])]
-    figure = history_figure(histories, "step", METRICS["step"])
+    (figure,) = history_figures(histories, "step", METRICS["step"])
     assert sum(axes.get_visible() for axes in figure.axes) == 3
     figure.savefig(tmp_path / "f.png")
     assert imread(tmp_path / "f.png").std() > 0
+    many = history_figures([history([1.0, 2.0])] * 30, "step", METRICS["step"])
+    assert len(many) > 1 and max(page.get_figheight() for page in many) <= HEIGHT
+    assert sum(axes.get_visible() for page in many for axes in page.axes) == 30
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,18 @@ adapters as they are must be as close as float32 allows. Every question about ev
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import backends
+from bench.spec import ModelSpec
+
 ROOT = Path(__file__).parents[1]
+LSTM = ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5)
 KERAS_IN_FLOAT64 = str(ROOT / "tests/plugins/keras_wide.py")
 QUESTIONS_BY_MODEL: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (
@@ -63,6 +69,28 @@ def test_keras_set_to_another_framework_is_refused(framework: str, other: str) -
     assert f"Keras is set to compute with {other}, not with {framework}" in process.stdout
 
 
+def test_lstm_of_keras_on_jax_takes_cudnn_on_a_gpu() -> None:
+    """Without a GPU: JAX's own reference of `jax.experimental.rnn.lstm` stands in for cuDNN."""
+    process = run_python("jax", __file__, "cudnn")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines() == ["cudnn", "1 layer", "2 layers"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "device", "path"),
+    [
+        ({"cell": "lstm"}, "cuda", "cudnn"),
+        ({"cell": "lstm"}, "cpu", "xla"),
+        ({"cell": "gru"}, "cuda", "xla"),
+        ({"cell": "lstm", "bidirectional": True}, "cuda", "xla"),
+        ({"cell": "lstm", "dtype": "float64"}, "cuda", "xla"),
+    ],
+)
+def test_expected_path_of_keras_on_jax(fields: dict[str, Any], device: str, path: str) -> None:
+    spec = ModelSpec(inputs=2, hidden=3, outputs=1, **fields)
+    assert backends.load("keras-jax").expected_path(spec, device) == path
+
+
 OPEN_AND_PRINT_REFUSAL = """
 import backends
 from bench.spec import ModelSpec, Unsupported
@@ -79,9 +107,6 @@ def main() -> None:
     """Check the adapter of KERAS_BACKEND in this process; raises where an array differs."""
     from conformance import assert_conforms, problem
 
-    import backends
-    from bench.spec import ModelSpec
-
     sizes = {"inputs": 2, "hidden": 3, "outputs": 5}
     adapter = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
     narrow = problem(ModelSpec(cell="lstm", **sizes))
@@ -95,5 +120,42 @@ def main() -> None:
         print(assert_conforms(adapter_in_float64, problem(spec), ask=questions))
 
 
+def check_cudnn() -> None:
+    """Run the adapter's stack for a GPU with a stand-in for cuDNN that counts its calls, and
+    compare it with the stack for a CPU."""
+    import jax
+    import jax.experimental.rnn as jax_rnn
+    from conformance import problem
+
+    from backends._keras import on_jax
+
+    layers = []
+
+    def reference(x: Any, h: Any, c: Any, weights: Any, ends: Any, **sizes: Any) -> Any:
+        layers.append(x.shape)
+        names = ("input_size", "hidden_size", "num_layers", "bidirectional")
+        unpacked = jax_rnn.unpack_lstm_weights(weights, *(sizes[name] for name in names))
+        return jax_rnn.lstm_ref(x, h, c, *unpacked, ends, **sizes)
+
+    # The package has a function of the name of this module.
+    keras_rnn: Any = sys.modules["keras.src.backend.jax.rnn"]
+    keras_rnn._is_gpu_available = lambda: True
+    jax_rnn.lstm = reference
+    print(backends.load("keras-jax").expected_path(problem(LSTM).spec, "cuda"))
+    for count in (1, 2):
+        case = problem(replace(LSTM, layers=count))
+        arrays = on_jax.native(case.spec, case.weights)
+        assert not layers
+        fast, slow = (
+            jax.tree.leaves(run(case.spec, arrays, case.x))
+            for run in (on_jax.run_by_cudnn, on_jax.run)
+        )
+        for ours, expected in zip(fast, slow, strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
+        on_jax.run_by_cudnn(case.spec, arrays, case.x, np.full(len(case.x), 2))
+        print(f"{len(layers)} layer{'s' * (count > 1)}")
+        layers.clear()
+
+
 if __name__ == "__main__":
-    main()
+    check_cudnn() if "cudnn" in sys.argv else main()

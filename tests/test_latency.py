@@ -154,23 +154,24 @@ def test_ranges_that_overlap_share_a_rank() -> None:
         + latency_records("numpy", 40, 41, 42)
     ).latency
     assert table["backend"].tolist() == ["jax", "torch", "numpy"]
-    assert table["rank"].tolist() == [1, 1, 3]
+    assert table["p50_rank_best"].tolist() == [1, 1, 3]
+    assert table["p50_rank_worst"].tolist() == [2, 2, 3]
     first = table.iloc[0]
     assert (first.p50_low_s, first.p50_s, first.p50_high_s) == pytest.approx((3e-5, 3.1e-5, 3.2e-5))
     assert first.p99_s == pytest.approx(3.1e-4)
     assert first.paced_p50_s == pytest.approx(9.3e-5)
     assert first.window_s == pytest.approx(15.5e-5)
-    assert table["relative"].tolist() == pytest.approx([1, 33 / 31, 41 / 31])
+    assert table["p50_relative"].tolist() == pytest.approx([1, 33 / 31, 41 / 31])
 
 
-def test_loaded_and_unsettled_rows_and_single_launches_have_no_rank() -> None:
+def test_loaded_and_unsettled_rows_and_few_launches_have_no_rank() -> None:
     loaded = {"metrics": {"advance_warmed_up": 1.0, "others_busy": 0.5}}
     unsettled = {"metrics": {"advance_warmed_up": 0.0}}
     table = tables_of(
-        latency_records("jax", 10, 10, **loaded) + latency_records("torch", 20, 20, **unsettled)
-        + latency_records("numpy", 30, 30) + latency_records("flax", 40)
+        latency_records("jax", 9, 9, 9, **loaded) + latency_records("torch", 9, 9, 9, **unsettled)
+        + latency_records("numpy", 30, 30, 30) + latency_records("flax", 40, 40)
     ).latency  # fmt: skip
-    assert table["rank"].isna().tolist() == [True, True, False, True]
+    assert table["p50_rank_best"].isna().tolist() == [True, True, False, True]
     assert table["flags"].tolist() == ["l", "w", "", ""]
 
 
@@ -181,6 +182,7 @@ def test_report_shows_the_latencies_and_who_has_none() -> None:
     text = terminal_text(made, width=200)
     assert "31.0 [30.0–32.0]" in text
     assert "310 [300–320]" in text
+    assert "Latency: single step. On 2 threads of Model_X 100%, 2 cores; median and range" in text
     assert "mine: no advance()" in text
     assert any("2,000 calls a launch" in note for note in notes(tables_of(made)))
 
@@ -198,7 +200,7 @@ def test_other_phases_and_single_steps_stay_apart() -> None:
 def test_lost_samples_are_left_out() -> None:
     made = [*latency_records("jax", 30), record("speed", backend="jax", launch=1, phases="advance")]
     tables = tables_of(made)
-    assert tables.latency["launches"].tolist() == [1]
+    assert tables.latency["p50_launches"].tolist() == [1]
     assert tables.not_measured["reason"].tolist() == ["samples are missing"]
 
 

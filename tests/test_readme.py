@@ -12,8 +12,11 @@ from conftest import ROOT
 
 import backends
 import tasks
+from bench.records.folder import RunFolder
+from bench.report.files import write_report
 
 README = (ROOT / "README.md").read_text()
+UPDATE = "training update (ms) [range]"
 DOCS = list((ROOT / "docs").glob("*.md"))
 
 
@@ -86,24 +89,44 @@ def markdown_table(text: str, heading: str) -> list[dict[str, str]]:
     return [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
 
 
+def report_table(heading: str) -> list[dict[str, str]]:
+    """A table of the published report that the README quotes."""
+    return markdown_table((ROOT / "results/adding-cpu/report/tables.md").read_text(), heading)
+
+
 def test_readme_table_is_what_the_records_give() -> None:
-    shown = markdown_table(README, "score [95%]")
-    tables = (ROOT / "results/adding-cpu/report/tables.md").read_text()
-    learning = {(r["cell"], r["backend"]): r for r in markdown_table(tables, "score [95%]")}
+    shown = markdown_table(README, "score [range]")
+    learning = {(r["cell"], r["backend"]): r for r in report_table("score [range]")}
     assert len(shown[0]) <= 6
     assert [
-        {"cell": r["cell"], "backend": f"`{r['backend']}`"}
-        | {name: r[name] for name in ("step (ms) [95%]", "× fastest")}
+        {"cell": r["cell"], "rank": r["rank"], "backend": f"`{r['backend']}`"}
+        | {UPDATE: r[UPDATE]}
         | {
             name: learning[r["cell"], r["backend"]][name]
-            for name in ("score [95%]", "solved [95%]")
+            for name in ("score [range]", "solved [95%]")
         }
-        for r in markdown_table(tables, "step (ms) [95%]")
+        for r in report_table(UPDATE)
     ] == shown
 
 
+def test_report_of_the_readme_is_what_its_command_writes(tmp_path: Path) -> None:
+    folder = RunFolder.existing(ROOT / "results", "adding-cpu")
+    (page,) = write_report([folder], folder.records(), ["markdown"], tmp_path)
+    published = (ROOT / "results/adding-cpu/report/tables.md").read_text()
+    without_figures = re.sub(r"!\[.*\n\n", "", published)
+    assert page.read_text() == without_figures
+
+
+def test_readme_names_machine_threads_and_launches_of_its_table() -> None:
+    page = (ROOT / "results/adding-cpu/report/tables.md").read_text()
+    (caption,) = set(re.findall(r"^On \d threads of (.*); median and range of (.*)\.$", page, re.M))
+    assert caption == ("AMD EPYC, 2 cores", "3 launches")
+    assert "on two threads of an AMD EPYC with two cores" in " ".join(README.split())
+    assert "Brackets are the range of three launches or of three seeds" in " ".join(README.split())
+
+
 def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> None:
-    slowest = max(float(row["× fastest"]) for row in markdown_table(README, "score [95%]"))
+    slowest = max(float(row["× fastest"]) for row in report_table(UPDATE))
     assert f"differs up to {slowest:g}\ntimes" in README
     others = set(backends.names()) - set(backends.DEFAULT)
     assert len(others) == 12 and "Twelve more implementations" in README

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_records import all_probes, record, run_folder, tables_of, terminal_text, three_backends
+from report_records import (
+    all_probes,
+    forward_only_record,
+    parity_record,
+    record,
+    run_folder,
+    tables_of,
+    terminal_text,
+    three_backends,
+)
 
 from bench.records.folder import RecordsError
 from bench.records.record import Record
@@ -33,7 +42,7 @@ def test_markdown_tables_stay_whole_whatever_a_reason_holds(tmp_path: Path) -> N
     (path,) = write_report([run_folder(tmp_path)], records, ["markdown"], tmp_path)
     rows = [line for line in path.read_text().splitlines() if line.startswith("|")]
     bars = [len(re.findall(r"(?<!\\)\|", line)) for line in rows]
-    assert len(set(bars)) == 4
+    assert len(set(bars)) == 5
     assert r"a \| b &lt;module> \*x\* \_\_init\_\_" in path.read_text()
 
 
@@ -63,7 +72,7 @@ def test_latex_escapes_the_marks_of_tex(tmp_path: Path) -> None:
     assert r"4.38 [3.98--4.78]" in tex
     assert r"5.00 $\to$ 0.500" in tex
     assert r"$\times$ fastest" in tex
-    assert tex.count(r"\toprule") == 2 * tex.count(r"\begin{longtable}") == 8
+    assert tex.count(r"\toprule") == 2 * tex.count(r"\begin{longtable}") == 14
     body = tex.split(r"\begin{document}")[1]
     assert not re.search(r"(?<!\\)[_#%]", body)
 
@@ -107,3 +116,21 @@ def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordsError, match="file"):
         write_report([run_folder(tmp_path)], three_backends(), ["csv"], tmp_path / "file")
+
+
+def test_chosen_phases_have_tables_and_figures_and_others_have_none(tmp_path: Path) -> None:
+    formats = ["markdown", "plots"]
+    paths = write_report(
+        [run_folder(tmp_path)], three_backends(), formats, tmp_path / "out", ["forward"]
+    )
+    times = [path.name for path in paths if "time" in path.name]
+    assert times == ["forward-time-adding.png"]
+    headings = re.findall("^### Speed: (.*)$", paths[0].read_text(), re.MULTILINE)
+    assert headings == ["forward pass"]
+
+
+def test_phase_that_was_not_timed_is_refused_with_those_that_were(tmp_path: Path) -> None:
+    records = [parity_record(), forward_only_record()]
+    with pytest.raises(Unavailable, match=r"phase 'step' was not timed .* Timed: forward"):
+        write_report([run_folder(tmp_path)], records, ["csv"], tmp_path / "out", ["step"])
+    assert not (tmp_path / "out").exists()

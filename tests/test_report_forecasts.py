@@ -13,7 +13,7 @@ from bench.probes.learning import MAX_STORED_FORECASTS, stored_forecasts
 from bench.records.record import Record
 from bench.report.files import write_report
 from bench.report.forecast_figure import MOST_STEPS, forecast_figure, middle_record
-from bench.report.panels import line_styles
+from bench.report.styles import line_styles
 
 ACTUAL = [1.0, 2.0, 3.0, 4.0]
 

@@ -85,7 +85,7 @@ def test_classical_methods_are_listed_below_the_models_with_all_scores(tmp_path:
 def test_fewer_than_three_launches_have_no_interval_and_the_notes_say_so(launches: int) -> None:
     records = all_probes(launches=launches)
     assert tables_of(records).speed[["step_low_s", "step_high_s"]].isna().all(axis=None)
-    assert "step 95%" not in re.sub(r"\s+", " ", terminal_text(records))
+    assert "training update range" not in re.sub(r"\s+", " ", terminal_text(records))
     assert "fewer than 3 launches no interval" in terminal_text(records)
 
 
@@ -95,8 +95,8 @@ def test_notes_explain_only_what_the_tables_hold() -> None:
 
     assert topics([]) == []
     assert topics([parity_record()]) == ["Parity"]
-    assert topics([parity_record(), speed_record()]) == ["Parity", "Times", "With"]
-    everything = ["Parity", "Score", "Gradients", "Times", "Intervals"]
+    assert topics([parity_record(), speed_record()]) == ["Parity", "Times", "With", "Rank"]
+    everything = ["Parity", "Score", "Gradients", "Times", "Rank", "Intervals"]
     assert topics(all_probes()) == everything
 
 
@@ -108,7 +108,9 @@ def test_notes_explain_every_flag_that_is_raised() -> None:
 
 
 def test_overall_line_needs_two_models_and_two_backends() -> None:
-    (line,) = overall_lines(tables_of(three_backends()).overall)
-    assert "3 models" in line
-    assert "jax 1.00, torch 2.00" in line
-    assert overall_lines(tables_of(all_probes()).overall) == []
+    lines = overall_lines(tables_of(three_backends()))
+    assert [line.split(":")[0] for line in lines] == [
+        *("Training update", "Forward pass", "Gradients")
+    ]
+    assert all("3 models" in line and "jax 1.00, torch 2.00" in line for line in lines)
+    assert overall_lines(tables_of(all_probes())) == []

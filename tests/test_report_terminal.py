@@ -66,8 +66,8 @@ def test_terminal_gets_bold_text() -> None:
 
 
 def test_last_column_is_not_cut_at_any_width() -> None:
-    """Without flags, the path is the last column of the speed table."""
-    reports = [terminal_text(all_probes(), width) for width in range(60, 200)]
+    """Without flags, the path is the last column of its table."""
+    reports = [terminal_text(all_probes(), width) for width in range(60, 200, 5)]
     with_path = [
         report
         for report in reports
@@ -75,7 +75,7 @@ def test_last_column_is_not_cut_at_any_width() -> None:
         and "no room for: path" not in report
         and "; path" not in report
     ]
-    assert len(with_path) > 50
+    assert len(with_path) > 15
     assert not [report for report in with_path if "one_dnn" not in report]
 
 

@@ -12,6 +12,7 @@ from running import (
     records,
     start,
     tiny_run,
+    tiny_run_inside,
     wait_until,
 )
 
@@ -95,3 +96,13 @@ def test_successful_run_prints_nothing_but_its_results(tmp_path: Path) -> None:
     assert {r["status"] for r in records(tmp_path)} == {"ok"}
     environments = RunFolder.existing(tmp_path, "r").info()["environments"]
     assert {r["environment"] for r in records(tmp_path)} == set(environments)
+
+
+def test_run_times_only_the_chosen_phases(tmp_path: Path) -> None:
+    chosen = ("--cells", "lstm", "--probes", "speed", "--phases", "forward")
+    done = tiny_run_inside(tmp_path, *chosen)
+    assert done.returncode == 0, done.stderr
+    _, speed = records(tmp_path)
+    assert (speed["case"]["phases"], list(speed["samples"])) == ("forward", ["forward"])
+    assert "Speed: forward pass. On " in done.stdout
+    assert "training update" not in done.stdout

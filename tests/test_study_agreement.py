@@ -30,7 +30,7 @@ from studies.agreement.equivalence import (
     holm_p_values,
 )
 from studies.agreement.pairs import Pair, find_pairs
-from studies.agreement.plots import divergence_plot, solved_plot
+from studies.agreement.plots import divergence_plots, solved_plots
 from studies.experiment import SEQUENCES, Study, single_value
 from studies.planning import PlannedCase, StudyPlan
 from studies.study_report import study_report
@@ -73,9 +73,9 @@ def test_plots_show_every_backend() -> None:
     rng = np.random.default_rng(0)
     records = {"it": [r for seed in range(20) for r in in_every_backend(seed, rng)]}
     pairs = find_pairs(records, NAMES, "a")
-    assert len(divergence_plot(pairs, "a").axes) == 1
-    figure = solved_plot(pairs, "a")
-    assert figure is not None
+    (figure,) = divergence_plots(pairs, "a")
+    assert len(figure.axes) == 1
+    (figure,) = solved_plots(pairs, "a")
     (axes,) = figure.axes
     curves = {line.get_label(): line.get_xydata() for line in axes.lines}
     assert [*curves] == [*NAMES]
@@ -114,7 +114,8 @@ def test_seed_is_compared_with_the_main_backend_whatever_others_lack() -> None:
     }
     last = divergence_table(pairs, "a").splitlines()[-1]
     assert re.fullmatch(r"\| two +\| lstm +\| \d+ +\| +\| +\|", last)
-    assert len(divergence_plot(pairs, "a").axes) == 2
+    (figure,) = divergence_plots(pairs, "a")
+    assert len(figure.axes) == 2
     assert find_pairs({"it": in_every_backend(0, rng)[1:]}, NAMES, "a") == {}
     assert equivalence_text({}, "a") == divergence_table({}, "a") == ""
 
@@ -185,5 +186,5 @@ def test_first_backend_with_records_is_the_main_one(any_case: Case) -> None:
     plan = StudyPlan({r.key: PlannedCase(any_case, (experiment,)) for r in records}, [])
     report = study_report(study, plan, records)
     assert "b 0 (2)" not in report.tables and "nan" not in report.tables
-    assert report.figures["curves"] is not None and report.figures["solved"] is None
+    assert report.figures["curves"] and not report.figures["solved"]
     assert "Updates until solved, beside a: " in report.tables and "| b, a " in report.tables

@@ -41,7 +41,7 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
     report = study_report(source.study, source.plan, source.records)
     assert report.tables == (source.folder.path / "table.md").read_text()
     for file, figure in report.figures.items():
-        assert (figure is not None) == (source.folder.path / f"{file}.png").exists()
+        assert bool(figure) == (source.folder.path / f"{file}.png").exists()
 
 
 def seeds_with(quantity: str, values: Sequence[float], chance: float | None) -> list[Record]:

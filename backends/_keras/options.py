@@ -21,6 +21,17 @@ class LayerOptions:
     scan: Callable[..., Any] | None = None
 
 
+def jax_takes_cudnn(spec: ModelSpec, device: str) -> bool:
+    """Whether Keras on JAX runs the model by cuDNN: on a GPU its lstm in float32, the one cell and
+    dtype of `jax.experimental.rnn`.
+
+    Not in two directions: from cuDNN, Keras returns the states of a layer that goes backwards in
+    the order of time, from its own loop in the layer's order (Keras 3.15).
+    """
+    one_way_lstm = spec.cell == "lstm" and not spec.bidirectional
+    return device != "cpu" and one_way_lstm and spec.dtype == "float32"
+
+
 def keras_has_cudnn(spec: ModelSpec) -> bool:
     """Whether Keras can run the cell by cuDNN: the lstm, and the gru that resets after U h."""
     return spec.cell == "lstm" or (spec.cell == "gru" and spec.gru == "reset_after")

@@ -7,7 +7,6 @@ import numpy as np
 
 from bench.analysis.executed_path import fell_back
 from bench.analysis.rows import Row
-from bench.plan.probes import ADVANCE
 from bench.records.record import Record
 
 MAX_SPREAD = 0.2
@@ -16,11 +15,16 @@ MAX_OTHERS_BUSY = 0.1
 """Processors that other processes kept busy while the clock ran."""
 MAX_STOLEN = 0.02
 """Processors that the host of a virtual machine took away while the clock ran."""
+UNRANKED = "wlhq"
+"""With one of these flags a time is shown but not ranked: the warm-up did not settle, or the
+machine was loaded or held back, by a quota too."""
 
 
-def speed_flags(launches: Sequence[Record], phases: Sequence[str], info: Mapping[str, Any]) -> str:
-    """The flags of a row of the speed table, in a fixed order. `phases` were timed in every
-    launch; `info` is the content of `run.json`."""
+def speed_flags(
+    launches: Sequence[Record], phases: Sequence[str], info: Mapping[str, Any], untrained: bool
+) -> str:
+    """The flags of these phases of a row of the speed table, in a fixed order. `info` is the
+    content of `run.json`; `untrained` says that the backend does not train."""
     warmed_up = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in phases]
     raised = {
         "w": 0.0 in warmed_up,
@@ -31,21 +35,27 @@ def speed_flags(launches: Sequence[Record], phases: Sequence[str], info: Mapping
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
-        "i": "step" not in phases and ADVANCE not in phases,
+        "i": untrained,
     }
     return "".join(flag for flag, is_raised in raised.items() if is_raised)
 
 
 def learning_flags(row: Row, info: Mapping[str, Any]) -> str:
     """The flags of a row of the learning table: those that do not concern times."""
-    inference_only = any(r.metrics.get("gradients_compared") == 0 for r in row.measured("parity"))
     untimed = [record for record in row.records if record.probe != "speed"]
-    return "f" * fell_back(untimed, info) + "i" * inference_only
+    return "f" * fell_back(untimed, info) + "i" * inference_only(row)
+
+
+def inference_only(row: Row) -> bool:
+    """Whether the backend does not train, so that its gradients could not be compared."""
+    return any(r.metrics.get("gradients_compared") == 0 for r in row.measured("parity"))
 
 
 def widest_spread(launches: Sequence[Record], phases: Sequence[str]) -> float:
     """The largest interquartile range over the median, of all launches and phases."""
-    return max(_spread(r.samples[phase]) for r in launches for phase in phases)
+    return max(
+        _spread(r.samples[phase]) for r in launches for phase in phases if phase in r.samples
+    )
 
 
 def others_busy(launches: Sequence[Record]) -> float | None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.flags import learning_flags
@@ -35,14 +34,12 @@ LEARNING_COLUMNS = (
 )
 
 
-def learning_table(
-    rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
-) -> pd.DataFrame:
+def learning_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """One entry for each row with proven parity. Lower scores are better; a score that is not
     finite counts as infinite, so that the median over seeds does not hide it. `infos` holds the
     content of `run.json`, by run."""
     entries = [
-        _entry(row, rng) | {"flags": learning_flags(row, infos.get(row.run, {}))}
+        _entry(row) | {"flags": learning_flags(row, infos.get(row.run, {}))}
         for row in rows
         if not row.unproven
     ]
@@ -53,13 +50,13 @@ def learning_table(
     return pd.DataFrame(entries, columns=[*LEARNING_COLUMNS, *scores])
 
 
-def _entry(row: Row, rng: np.random.Generator) -> dict[str, Any]:
+def _entry(row: Row) -> dict[str, Any]:
     learned = row.measured("learning")
     return {
         **row.keys,
         **_parity(row.measured("parity")),
         **_task_scores(learned),
-        **_scores(learned, rng),
+        **_scores(learned),
         **_solved(learned),
         **gradient_entry(row.measured("gradients")),
         **_longer_scores(row.measured("lengths")),
@@ -87,13 +84,13 @@ def _task_scores(learned: Sequence[Record]) -> dict[str, Any]:
     return entry
 
 
-def _scores(learned: Sequence[Record], rng: np.random.Generator) -> dict[str, Any]:
+def _scores(learned: Sequence[Record]) -> dict[str, Any]:
     """The deciding score at the end of training, over seeds."""
     if not learned:
         return {"seeds": 0, "scores": ()}
     raw = [metric_value(record, "score") for record in learned]
     scores = [value if math.isfinite(value) else math.inf for value in raw]
-    low, high = median_interval(scores, rng) or (None, None)
+    low, high = median_interval(scores) or (None, None)
     return {
         "seeds": len(scores),
         "score": median(scores),

@@ -1,44 +1,52 @@
-"""The speed table, ranked, and each backend's geometric mean over several models."""
+"""The speed table, ranked by each phase, and the geometric means over several models."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from bench.analysis.rows import TABLE_KEYS, Row
+from bench.analysis.ranks import RANKED_KEYS, rank_rows
+from bench.analysis.rows import Row
 from bench.analysis.statistics import geometric_mean_ratio
-from bench.analysis.timing import SPEED_COLUMNS, timing_entries
+from bench.analysis.timing import SPEED_COLUMNS, TABLE_PHASES, timing_entries
 
-OVERALL_KEYS = ("run", "device", "dtype", "threads")
+OVERALL_KEYS = ("phase", "run", "device", "dtype", "threads")
 
 
-def speed_table(
-    rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
-) -> pd.DataFrame:
+def speed_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Times (seconds) and memory (bytes) of the rows with proven parity. Backends that ran the
-    same model on the same device with the same number of threads are ranked by step time, and
-    `relative` is the step time over the fastest of them."""
+    same model on the same device with the same number of threads are ranked by each phase; see
+    `rank_rows`. A phase whose warm-up did not settle or whose machine was loaded has no rank and
+    no `relative`, which is the time over the least of the others."""
     proven = [row for row in rows if not row.unproven]
-    entries = [entry for row in proven for entry in timing_entries(row, infos, rng)]
+    entries = [entry for row in proven for entry in timing_entries(row, infos)]
     frame = pd.DataFrame(entries, columns=list(SPEED_COLUMNS))
-    steps = frame.groupby([*TABLE_KEYS, "cell", "threads"], sort=False)["step_s"]
-    frame["relative"] = frame["step_s"] / steps.transform("min")
-    frame["rank"] = steps.rank(method="min").astype("Int64")
-    frame["group"] = steps.ngroup()
-    frame = frame.sort_values(["group", "step_s"], kind="stable", ignore_index=True)
-    return frame.drop(columns="group")
+    for phase in TABLE_PHASES:
+        rank_rows(frame, phase)
+    group = frame.groupby(list(RANKED_KEYS), sort=False).ngroup()
+    first_time = frame[[f"{phase}_s" for phase in TABLE_PHASES]].bfill(axis=1).iloc[:, 0]
+    order = frame.assign(group=group, first_time=first_time)
+    order = order.sort_values(["group", "first_time"], kind="stable", ignore_index=True)
+    return order.drop(columns=["group", "first_time"])
 
 
 def overall_table(speed: pd.DataFrame) -> pd.DataFrame:
-    """The geometric mean of each backend's `relative` step time, over the models that all backends
-    of the same run, device, dtype and number of threads were timed on."""
+    """The geometric mean of each backend's `relative` time, by phase, over the models that all
+    backends of the same run, device, dtype and number of threads were timed on undisturbed."""
     entries = []
-    for keys, group in speed.groupby(list(OVERALL_KEYS), sort=False):
-        grid = group.pivot_table(index=["task", "cell"], columns="backend", values="relative")
-        models = grid.dropna()
-        for backend in models.columns if len(models) else ():
-            ratio = geometric_mean_ratio(models[backend].tolist(), [1.0] * len(models))
-            entries.append((*keys, backend, len(models), ratio))
-    frame = pd.DataFrame(entries, columns=[*OVERALL_KEYS, "backend", "models", "relative"])
-    return frame.sort_values([*OVERALL_KEYS, "relative"], kind="stable", ignore_index=True)
+    for phase in TABLE_PHASES:
+        timed = speed[speed[f"{phase}_s"].notna()]
+        for keys, group in timed.groupby(list(OVERALL_KEYS[1:]), sort=False):
+            entries += [(phase, *keys, *mean) for mean in _means(group, f"{phase}_relative")]
+    return pd.DataFrame(entries, columns=[*OVERALL_KEYS, "backend", "models", "relative"])
+
+
+def _means(group: pd.DataFrame, column: str) -> list[tuple[str, int, float]]:
+    """Backend, number of models and geometric mean, the fastest backend first."""
+    grid = group.pivot_table(index=["task", "cell"], columns="backend", values=column)
+    models = grid.dropna()
+    means = [
+        (backend, len(models), geometric_mean_ratio(models[backend].tolist(), [1.0] * len(models)))
+        for backend in models.columns
+    ]
+    return sorted(means, key=lambda mean: mean[-1]) if len(models) else []

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench.analysis.latency import latency_table
@@ -15,15 +14,15 @@ from bench.analysis.learning import learning_table
 from bench.analysis.not_measured import not_measured_table
 from bench.analysis.ranking import overall_table, speed_table
 from bench.analysis.rows import Row, rows_from_records
+from bench.analysis.timing import TABLE_PHASES
+from bench.plan.probes import ADVANCE, PHASES
 from bench.records.record import Record
-
-SEED = 0
-"""Seeds the bootstrap of all intervals: the same records give the same tables."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables, and the rows they were computed from."""
+    """The tables, the rows they were computed from, and the timed phases of the speed table to
+    show, in the order of `TABLE_PHASES`."""
 
     rows: Sequence[Row]
     learning: pd.DataFrame
@@ -31,19 +30,30 @@ class Tables:
     overall: pd.DataFrame
     latency: pd.DataFrame
     not_measured: pd.DataFrame
+    speed_phases: Sequence[str]
+
+    @property
+    def phases(self) -> list[str]:
+        """All timed phases to show."""
+        return [*self.speed_phases, *([ADVANCE] if len(self.latency) else [])]
 
 
-def build_tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]]) -> Tables:
-    """All tables. `infos` holds the content of `run.json`, by run."""
+def build_tables(
+    records: Sequence[Record],
+    infos: Mapping[str, Mapping[str, Any]],
+    phases: Sequence[str] = PHASES,
+) -> Tables:
+    """All tables. `infos` holds the content of `run.json`, by run; of the timed phases those in
+    `phases` are shown."""
     rows = rows_from_records(records, infos)
-    rng = np.random.default_rng(SEED)
-    speed = speed_table(rows, infos, rng)
-    learning = learning_table(rows, infos, rng)
+    speed = speed_table(rows, infos)
+    timed = [p for p in TABLE_PHASES if p in phases and speed[f"{p}_s"].notna().any()]
     return Tables(
-        rows,
-        learning,
-        speed,
-        overall_table(speed),
-        latency_table(rows, infos),
-        not_measured_table(rows),
+        rows=rows,
+        learning=learning_table(rows, infos),
+        speed=speed,
+        overall=overall_table(speed),
+        latency=latency_table(rows if ADVANCE in phases else (), infos),
+        not_measured=not_measured_table(rows),
+        speed_phases=timed,
     )

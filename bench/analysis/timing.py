@@ -7,84 +7,105 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.executed_path import executed_path
-from bench.analysis.flags import others_busy, speed_flags, widest_spread
+from bench.analysis.flags import inference_only, others_busy, speed_flags, widest_spread
 from bench.analysis.latency import has_latencies, times_advance
 from bench.analysis.launch import launch_time, rule_for
+from bench.analysis.machine_name import machine_name
+from bench.analysis.ranks import time_columns
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
 from bench.records.record import Record
 
 TABLE_PHASES = ("step", "forward", "gradients")
-"""The timed phases in the order of the tables: the step, which ranks the backends, first."""
+"""The timed phases in the order of the tables."""
 SPEED_COLUMNS = (
     *ROW_KEYS,
-    *("threads", "rank", "relative", "launches"),
-    *(f"{phase}_{bound}" for phase in TABLE_PHASES for bound in ("s", "low_s", "high_s")),
+    *("machine", "threads"),
+    *(column for phase in TABLE_PHASES for column in time_columns(phase)),
     *("first_call_s", "open_s", "sequences_per_s", "gflops", "product_share"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
-    *("flags", "spread", "others_busy", "step_launches_s"),
+    *("flags", "spread", "others_busy"),
 )
 
 
+def timed_phases(record: Record) -> list[str]:
+    """The phases that this launch timed, in the order of the tables."""
+    return [
+        phase
+        for phase in TABLE_PHASES
+        if phase in record.samples or record.metrics.get(f"first_{phase}_s") is not None
+    ]
+
+
 def has_all_samples(record: Record) -> bool:
-    """Whether every phase has samples and all are finite. For a backend that does not train, the
-    forward pass is the only phase."""
+    """Whether every phase that the launch timed has samples, and all are finite."""
     if times_advance(record):
         return has_latencies(record)
-    forward_only = record.metrics.get("first_step_s") is None
-    phases = ("forward",) if forward_only else TABLE_PHASES
-    samples = [record.samples.get(phase, ()) for phase in phases]
-    return all(len(times) > 0 and np.isfinite(times).all() for times in samples)
+    samples = [record.samples.get(phase, ()) for phase in timed_phases(record)]
+    return bool(samples) and all(len(s) > 0 and np.isfinite(s).all() for s in samples)
 
 
-def timing_entries(
-    row: Row, infos: Mapping[str, Mapping[str, Any]], rng: np.random.Generator
-) -> list[dict[str, Any]]:
+def timing_entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry of the speed table for each number of threads with which the row was timed, still
-    without its rank. `infos` holds the content of `run.json`, by run."""
+    without its ranks. `infos` holds the content of `run.json`, by run."""
     by_threads: dict[int, list[Record]] = {}
     for record in row.measured("speed"):
         if has_all_samples(record) and not times_advance(record):
             by_threads.setdefault(record.case["threads"], []).append(record)
     info = infos.get(row.run, {})
     return [
-        {**row.keys, "threads": threads, **_entry(row, launches, info, rng)}
+        {**row.keys, "threads": threads, **_entry(row, launches, info)}
         for threads, launches in sorted(by_threads.items())
     ]
 
 
-def _entry(
-    row: Row, launches: Sequence[Record], info: Mapping[str, Any], rng: np.random.Generator
-) -> dict[str, Any]:
-    times = _times(launches, row.device, rng)
+def _entry(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"machine": machine_name(info, row.device)}
+    for phase in TABLE_PHASES:
+        timed = [launch for launch in launches if phase in launch.samples]
+        entry |= _phase_entry(row, phase, timed, info) if timed else {f"{phase}_launches": 0}
     return {
-        "launches": len(launches),
-        **times,
-        **_rates(times["step_s"], launches, row.settings.get("batch")),
+        **entry,
+        **_first_calls(launches),
+        **_rates(entry.get("step_s"), launches, row.settings.get("batch")),
         **_memory(row),
-        **_conditions(launches, info),
+        **_conditions(row, launches, info),
     }
 
 
-def _times(launches: Sequence[Record], device: str, rng: np.random.Generator) -> dict[str, Any]:
-    """Median over launches of each phase with its interval, in seconds; the step times of all
-    launches; the time of the first calls and of opening the session."""
-    entry: dict[str, Any] = {}
-    for phase in TABLE_PHASES:
-        times = [launch_time(r.samples.get(phase, ()), rule_for(device)) for r in launches]
-        low, high = median_interval(times, rng) or (None, None)
-        entry |= {f"{phase}_s": median(times), f"{phase}_low_s": low, f"{phase}_high_s": high}
-        if phase == "step":
-            entry["step_launches_s"] = tuple(times)
-    first_calls = (f"first_{phase}_s" for phase in _timed_phases(launches))
-    entry["first_call_s"] = _median_sum(launches, *first_calls)
-    entry["open_s"] = _median_sum(launches, "open_s")
-    return entry
+def _phase_entry(
+    row: Row, phase: str, launches: Sequence[Record], info: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Median over launches of one phase with its interval, in seconds, and its flags."""
+    times = [launch_time(r.samples[phase], rule_for(row.device)) for r in launches]
+    low, high = median_interval(times) or (None, None)
+    columns = {
+        "s": median(times),
+        "low_s": low,
+        "high_s": high,
+        "launches": len(times),
+        "launches_s": tuple(times),
+        "flags": speed_flags(launches, [phase], info, inference_only(row)),
+    }
+    return {f"{phase}_{name}": value for name, value in columns.items()}
 
 
-def _rates(step_s: float, launches: Sequence[Record], batch: int | None) -> dict[str, float | None]:
-    """Work a second at this step time: sequences, GFLOP, and the share of the GFLOP/s that one
-    product of two large matrices reaches in the same launches."""
+def _first_calls(launches: Sequence[Record]) -> dict[str, float | None]:
+    """Seconds of opening a session, and of the first call of every phase."""
+    first_calls = (f"first_{phase}_s" for phase in timed_phases(launches[0]))
+    return {
+        "first_call_s": _median_sum(launches, *first_calls),
+        "open_s": _median_sum(launches, "open_s"),
+    }
+
+
+def _rates(
+    step_s: float | None, launches: Sequence[Record], batch: int | None
+) -> dict[str, float | None]:
+    """Work a second at this time of an update: sequences, GFLOP, and the share of the GFLOP/s that
+    one product of two large matrices reaches in the same launches."""
+    if step_s is None:
+        return {}
     operations = _median_sum(launches, "flop_step")
     product = _median_sum(launches, "product_gflops")
     gflops = None if operations is None else operations / step_s / 1e9
@@ -103,19 +124,15 @@ def _memory(row: Row) -> dict[str, float | None]:
     }
 
 
-def _conditions(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
+def _conditions(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
     """The kernel that ran, and the reasons to read the times with care."""
-    phases = _timed_phases(launches)
+    phases = [phase for phase in TABLE_PHASES if any(phase in r.samples for r in launches)]
     return {
         "executed_path": executed_path(launches, info),
-        "flags": speed_flags(launches, phases, info),
+        "flags": speed_flags(launches, phases, info, inference_only(row)),
         "spread": widest_spread(launches, phases),
         "others_busy": others_busy(launches),
     }
-
-
-def _timed_phases(launches: Sequence[Record]) -> list[str]:
-    return [phase for phase in TABLE_PHASES if phase in launches[0].samples]
 
 
 def _median_sum(launches: Sequence[Record], *names: str) -> float | None:

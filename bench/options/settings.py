@@ -120,7 +120,11 @@ class Settings:
         least=1,
     )
     phases: Sequence[str] = option(
-        Kind.WORDS, "timed phases", choices=PHASES, default=DEFAULT_PHASES, noun="phase"
+        Kind.WORDS,
+        "phases that the speed probe times; a step is one training update",
+        choices=PHASES,
+        default=DEFAULT_PHASES,
+        noun="phase",
     )
     phase_s: float = option(Kind.NUMBER, default=STANDARD.phase_s, above=0, on_command_line=False)
     layers: Sequence[int] = option(

@@ -8,12 +8,18 @@ GATE = "parity"
 PROBES = (GATE, "learning", "gradients", "lengths", "memory", "speed")
 DEFAULT_PROBES = tuple(name for name in PROBES if name != "lengths")
 """The probes that run by default."""
-DEFAULT_PHASES = ("forward", "gradients", "step")
-"""The phases that a run times by default."""
 ADVANCE = "advance"
 """The phase that times single steps of a running sequence: a case of its own, at batch 1."""
-PHASES = (*DEFAULT_PHASES, ADVANCE)
-"""The phases that the speed probe times."""
+PHASE_NAMES: Mapping[str, str] = {
+    "forward": "forward pass",
+    "gradients": "gradients",
+    "step": "training update",
+    ADVANCE: "single step",
+}
+"""What tables and figures call each phase that the speed probe times."""
+PHASES = tuple(PHASE_NAMES)
+DEFAULT_PHASES = ("forward", "gradients", "step")
+"""The phases that a run times by default."""
 TIMED_PROBES = ("speed",)
 """Probes that need the whole machine: their cases run one worker at a time."""
 ISOLATED_PROBES = ("memory",)

@@ -19,7 +19,7 @@ from bench.report.markup import (
 from bench.report.notes import notes, overall_lines
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, sections
-from bench.report.words import merge_intervals, not_measured_words
+from bench.report.words import START, merge_intervals, not_measured_words
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
@@ -40,10 +40,10 @@ def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figur
     for section in _sections(tables):
         names = [path.name for path in figures.get(section.table_key, ())]
         blocks += _markdown_section(section, names)
-    if lines := overall_lines(tables.overall):
+    if lines := overall_lines(tables):
         blocks += ["## Over all models", markdown_list(lines)]
-    for path in figures.get((), ()):
-        blocks += ["## Growth", f"![How the time of a step grows]({path.name})"]
+    if growth := figures.get((), ()):
+        blocks += ["## Growth", *(f"![{path.stem}]({path.name})" for path in growth)]
     if len(tables.not_measured):
         blocks += ["## Not measured", markdown_table(not_measured_words(tables.not_measured))]
     if lines := notes(tables):
@@ -59,11 +59,12 @@ def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> s
         about = f"{section.title}. {section.score}"
         captioned += [(f"Learning and gradients: {about}", section.learning)]
         captioned += [(f"Every score: {section.title}", section.all_scores)]
-        captioned += [(f"Speed and memory: {section.title}", section.speed)]
-        captioned += [(f"Latency of one step: {section.title}", section.latency)]
+        for timed in section.speed:
+            captioned += [(f"{timed.heading}: {section.title}. {timed.caption}", timed.table)]
+        captioned += [(f"{START}: {section.title}", section.start)]
     captioned += [("Not measured", not_measured_words(tables.not_measured))]
     origins = ["; ".join(lines) for lines in _origins(infos, records)]
-    lines = [*overall_lines(tables.overall), *notes(tables), *origins]
+    lines = [*overall_lines(tables), *notes(tables), *origins]
     body = "\n".join(latex_table(caption, frame) for caption, frame in captioned if len(frame))
     paragraphs = "\n\n".join(escape_latex(line) for line in lines)
     return f"{PREAMBLE}{body}\n{paragraphs}\n\\end{{document}}\n"
@@ -75,7 +76,7 @@ def _sections(tables: Tables) -> list[Section]:
         replace(
             section,
             learning=merge_intervals(section.learning),
-            speed=merge_intervals(section.speed),
+            speed=[replace(t, table=merge_intervals(t.table)) for t in section.speed],
         )
         for section in sections(tables)
     ]
@@ -89,10 +90,11 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
         blocks += [markdown_table(section.learning)]
     if len(section.all_scores):
         blocks += ["### Every score", markdown_table(section.all_scores)]
-    if len(section.speed):
-        blocks += ["### Speed and memory", markdown_table(section.speed)]
-    if len(section.latency):
-        blocks += ["### Latency of one step", markdown_table(section.latency)]
+    for timed in section.speed:
+        blocks += [f"### {timed.heading}", escape_markdown(timed.caption)]
+        blocks += [markdown_table(timed.table)]
+    if len(section.start):
+        blocks += [f"### {START}", markdown_table(section.start)]
     if section.generated_text:
         lines = [f"{title}: {text}" for title, text in section.generated_text.items()]
         blocks += ["### Written after training", markdown_list(lines)]

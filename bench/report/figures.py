@@ -1,29 +1,25 @@
-"""The figures of one section: learning, gradient norm, gradients through time, step time."""
+"""The figures of training in one section: learning, gradient norm, gradients through time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row, deciding_metric
-from bench.analysis.statistics import MIN_FOR_INTERVAL
+from bench.report.layout import WIDTH, add_legend, add_title
 from bench.report.panels import (
     GREY,
-    WIDTH,
-    LineStyle,
-    add_legend,
     draw_curves,
     draw_gradients_through_time,
     draw_level,
-    draw_step_times,
     legend_line,
     make_logarithmic,
     needs_logarithm,
     panels_by_cell,
 )
+from bench.report.styles import LineStyle
 from bench.report.words import format_setting
 
 
@@ -46,7 +42,7 @@ def learning_figure(title: str, rows: Sequence[Row], styles: Mapping[str, LineSt
         Level(f"solved below {format_setting(threshold)}", threshold, ":"),
     ]
     figure = _over_training(rows, styles, "learning", name, name, levels)
-    figure.suptitle(f"{title}: {name} on held-out data (lower is better)", x=0.01, ha="left")
+    add_title(figure, f"{title}: {name} on held-out data (lower is better)")
     return figure
 
 
@@ -58,7 +54,7 @@ def gradient_norm_figure(
     levels = [] if limit is None else [Level(f"clipped above {format_setting(limit)}", limit, "--")]
     figure = _over_training(rows, styles, "gradients", "gradient_norm", "‖gradient‖", levels)
     subtitle = "norm of the gradient of all weights, before clipping"
-    figure.suptitle(f"{title}: {subtitle}", x=0.01, ha="left")
+    add_title(figure, f"{title}: {subtitle}")
     return figure
 
 
@@ -95,7 +91,7 @@ def _finish_training_axes(axes: Any, values: Sequence[float], label: str) -> Non
     else:
         axes.set_ylim(bottom=min([0.0, *values]))
     if axes.get_subplotspec().is_last_row():
-        axes.set_xlabel("training steps")
+        axes.set_xlabel("updates")
     if axes.get_subplotspec().is_first_col():
         axes.set_ylabel(f"{label} (log)" if logarithmic else label)
 
@@ -114,7 +110,7 @@ def gradient_figure(title: str, rows: Sequence[Row]) -> Figure:
         axes.set_xlabel("steps back from the end, T − t")
         make_logarithmic(axes.yaxis)
     grid[0].set_ylabel("‖dL/dh_t‖ (log)")
-    figure.suptitle(f"{title}: how far gradients reach back in time", x=0.01, ha="left")
+    add_title(figure, f"{title}: how far gradients reach back in time")
     by_label = {
         label: handle
         for axes in grid
@@ -123,34 +119,3 @@ def gradient_figure(title: str, rows: Sequence[Row]) -> Figure:
     note = "line: median over backends and seeds; band: least to largest of them"
     add_legend(figure, list(by_label.values()), note)
     return figure
-
-
-def step_time_figure(title: str, speed: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
-    """Step times of a section, a panel for each cell and number of threads, the fastest on top."""
-    speed = speed[speed["step_s"].notna()]
-    several_threads = speed["threads"].nunique() > 1
-    groups = list(speed.groupby(["cell", "threads"], sort=False))
-    counts = [len(group) for _, group in groups]
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * sum(counts) + 0.32 * len(counts)))
-    grid = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=counts).flat
-    slowest = [max(launches) for launches in speed["step_launches_s"]]
-    logarithmic = needs_logarithm([*slowest, *map(min, speed["step_launches_s"])])
-    for axes, ((cell, threads), group) in zip(grid, groups, strict=True):
-        draw_step_times(axes, group, styles)
-        axes.set_title(f"{cell}, {threads} threads" if several_threads else str(cell))
-        axes.margins(x=0.1)
-        if logarithmic:
-            make_logarithmic(axes.xaxis)
-    if not logarithmic:
-        axes.set_xlim(0, 1.12e3 * max(slowest))
-    scale = "logarithmic axis" if logarithmic else "from zero"
-    axes.set_xlabel(f"step time (ms), {scale}")
-    figure.supxlabel(_step_time_note(speed), fontsize=9)
-    figure.suptitle(f"{title}: time of one training step (lower is better)", x=0.01, ha="left")
-    return figure
-
-
-def _step_time_note(speed: pd.DataFrame) -> str:
-    few = " (none below 3 launches)" if speed["launches"].min() < MIN_FOR_INTERVAL else ""
-    care = "; * read with care, see the table" if speed["flags"].any() else ""
-    return f"open mark: one launch; bar and number: median; band: 95% interval{few}{care}"

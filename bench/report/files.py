@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.analysis.forecasts import forecast_table
 from bench.analysis.tables import Tables, build_tables
+from bench.plan.probes import PHASES
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
 from bench.report import FORMATS
@@ -16,16 +17,23 @@ from bench.spec import Unavailable
 
 
 def write_report(
-    folders: Sequence[RunFolder], records: Sequence[Record], formats: Sequence[str], output: Path
+    folders: Sequence[RunFolder],
+    records: Sequence[Record],
+    formats: Sequence[str],
+    output: Path,
+    phases: Sequence[str] = (),
 ) -> list[Path]:
-    """Write the files into the folder `output` and return their paths. Raises `Unavailable` for an
-    unknown format, and `RecordsError` where two runs have the same name or the folder cannot be
-    written to."""
+    """Write the files into the folder `output` and return their paths. Without `phases`, all timed
+    phases are shown. Raises `Unavailable` for an unknown format or a phase that was not timed, and
+    `RecordsError` where two runs have the same name or the folder cannot be written to."""
     if unknown := [name for name in formats if name not in FORMATS]:
         raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
     _check_names(folders)
     infos = {folder.id: folder.info() for folder in folders}
-    tables = build_tables(records, infos)
+    tables = build_tables(records, infos, phases or PHASES)
+    if missing := [phase for phase in phases if phase not in tables.phases]:
+        timed = ", ".join(build_tables(records, infos).phases) or "nothing"
+        raise Unavailable(f"phase {missing[0]!r} was not timed in these runs. Timed: {timed}")
     try:
         output.mkdir(parents=True, exist_ok=True)
         figures = _draw(tables, output) if "plots" in formats else {}

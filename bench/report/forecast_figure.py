@@ -10,7 +10,9 @@ from matplotlib.lines import Line2D
 from bench.analysis.forecasts import as_dates, forecast_lines
 from bench.analysis.rows import Row, metric_value
 from bench.records.record import Record
-from bench.report.panels import GREY, LineStyle, add_legend, legend_line, panels_by_cell
+from bench.report.layout import add_legend, add_title
+from bench.report.panels import GREY, legend_line, panels_by_cell
+from bench.report.styles import LineStyle
 
 MOST_STEPS = 120
 """Steps that a panel shows: the first ones of the held-out part."""
@@ -49,7 +51,7 @@ def forecast_figure(
         *(legend_line(name, styles[name]) for name in names),
     ]
     add_legend(figure, handles, _note(first))
-    figure.suptitle(f"{title}: forecasts of held-out values", x=0.01, ha="left")
+    add_title(figure, f"{title}: forecasts of held-out values")
     return figure
 
 

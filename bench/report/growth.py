@@ -1,4 +1,4 @@
-"""How the time of a step grows with one size: a figure for runs that hold a model at several."""
+"""How the time of a phase grows with one size: a figure for runs that hold a model at several."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bench.analysis.ranks import ranked_rows
 from bench.analysis.rows import ROW_KEYS, Row
-from bench.report.panels import (
-    CELL_STYLES,
-    WIDTH,
-    LineStyle,
-    add_legend,
-    legend_line,
-    make_logarithmic,
-)
+from bench.plan.probes import PHASE_NAMES
+from bench.report.layout import WIDTH, add_legend, add_title
+from bench.report.panels import CELL_STYLES, legend_line, make_logarithmic
+from bench.report.styles import LineStyle
 from bench.report.words import frame_rows
 
 MIN_SIZES = 3
@@ -23,8 +20,8 @@ MIN_SIZES = 3
 
 @dataclass(frozen=True)
 class GrowthSeries:
-    """Step times (seconds) of one model in one backend by the value of one option; `shared` holds
-    everything that is the same for all points."""
+    """Times of a phase (seconds) of one model in one backend by the value of one option; `shared`
+    holds everything that is the same for all points."""
 
     option: str
     cell: str
@@ -34,11 +31,11 @@ class GrowthSeries:
 
 
 def growth_figure(
-    rows: Sequence[Row], speed: pd.DataFrame, styles: Mapping[str, LineStyle]
+    rows: Sequence[Row], speed: pd.DataFrame, phase: str, styles: Mapping[str, LineStyle]
 ) -> Figure | None:
     """A panel for each cell and option, with logarithmic axes; None where no option takes three
     values while all others stay the same."""
-    all_series = list(growth_series(rows, speed))
+    all_series = list(growth_series(rows, speed, phase))
     if not all_series:
         return None
     options = list(dict.fromkeys(series.option for series in all_series))
@@ -52,7 +49,7 @@ def growth_figure(
     names = sorted({series.backend for series in all_series})
     handles = [legend_line(name, styles[name]) for name in names]
     add_legend(figure, handles, "all other sizes the same in a column; both axes logarithmic")
-    figure.suptitle("How the time of a training step grows (lower is better)", x=0.01, ha="left")
+    add_title(figure, f"How the time of the {PHASE_NAMES[phase]} grows (lower is better)")
     return figure
 
 
@@ -64,7 +61,7 @@ def _draw_series(axes: Any, series: GrowthSeries, style: LineStyle) -> None:
 
 def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None:
     for line, cell in zip(grid, cells, strict=True):
-        line[0].set_ylabel(f"{cell}: step (ms)")
+        line[0].set_ylabel(f"{cell} (ms)")
         for axes in line:
             make_logarithmic(axes.xaxis)
             make_logarithmic(axes.yaxis)
@@ -72,13 +69,12 @@ def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None
         axes.set_xlabel(option)
 
 
-def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[GrowthSeries]:
+def growth_series(rows: Sequence[Row], speed: pd.DataFrame, phase: str) -> Iterator[GrowthSeries]:
     """A series for each option that takes at least three values while all else is the same."""
     sizes = {tuple(row.keys.values()): row.size for row in rows}
     timed = [
         (entry, sizes[tuple(getattr(entry, name) for name in ROW_KEYS)])
-        for entry in frame_rows(speed)
-        if not pd.isna(entry.step_s)
+        for entry in frame_rows(ranked_rows(speed, phase))
     ]
     options = [name for _, size in timed for name, value in size.items() if type(value) is int]
     for option in dict.fromkeys(options):
@@ -86,7 +82,7 @@ def growth_series(rows: Sequence[Row], speed: pd.DataFrame) -> Iterator[GrowthSe
         for entry, size in timed:
             if option in size:
                 group = groups.setdefault(_everything_else(entry, size, option), {})
-                group[size[option]] = entry.step_s
+                group[size[option]] = entry.s
         for (cell, backend, *shared), points in groups.items():
             if len(points) >= MIN_SIZES:
                 yield GrowthSeries(

@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.analysis.history import METRICS, MetricHistory, metric_histories
+from bench.analysis.statistics import MIN_FOR_INTERVAL
 from bench.options import check_words
+from bench.plan.probes import PHASE_NAMES
 from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
 from bench.report.history_table import history_table
 from bench.report.terminal import print_frame
 from bench.spec import Unavailable
+
+SPREAD = (
+    f"last interval: of fewer than {MIN_FOR_INTERVAL} launches or seeds the range, of "
+    f"{MIN_FOR_INTERVAL} or more a 95% interval"
+)
 
 
 def history_command(metric: str, root: Path, output: Path | None, words: Sequence[str]) -> int:
@@ -28,7 +35,10 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     ]
     changed = sum(bool(history.changes) for history in histories)
     print_frame(
-        [f"{metric} over {len(folders)} runs of this machine in {root}"],
+        [
+            f"{PHASE_NAMES.get(metric, metric)} over {len(folders)} runs of this machine in {root}",
+            *([SPREAD] if METRICS[metric].low else []),
+        ],
         history_table(histories, METRICS[metric]),
         f"{changed} of {len(histories)} series changed",
     )
@@ -44,10 +54,10 @@ def _ran_here(folder: RunFolder) -> bool:
 
 def _draw(histories: Sequence[MetricHistory], metric: str, path: Path) -> None:
     """Save the plot and print its path."""
-    from bench.report.history_plot import history_figure  # imports matplotlib
-    from bench.report.plots import save
+    from bench.report.history_plot import history_figures  # imports matplotlib
+    from bench.report.plots import save_pages
 
     with storage_errors(f"cannot write to {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(history_figure(histories, metric, METRICS[metric]), path)
-    print(path)
+        paths = save_pages(history_figures(histories, metric, METRICS[metric]), path)
+    print(*paths, sep="\n")

@@ -8,26 +8,43 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bench.analysis.history import Metric, MetricHistory
-from bench.report.panels import BACKEND_COLOURS, GREY, WIDTH
+from bench.plan.probes import PHASE_NAMES
+from bench.report.layout import WIDTH, add_title, pages
+from bench.report.panels import GREY
 from bench.report.plots import STYLE
+from bench.report.styles import COLOURS
 
 COLUMNS = 2
+FRAME, PANEL = 1.2, 1.9
+"""Inches: the title of a figure, and a row of panels."""
+VALUE, LEVEL = COLOURS[:2]
+"""Colours of the values and of their levels."""
 TITLE_LETTERS = 52
 """The longest line of a panel's title."""
 
 
-def history_figure(histories: Sequence[MetricHistory], name: str, metric: Metric) -> Figure:
-    """A panel for each history, two side by side, each with axes of its own."""
+def history_figures(histories: Sequence[MetricHistory], name: str, metric: Metric) -> list[Figure]:
+    """A panel for each history, two side by side, each with axes of its own, on as many pages as
+    it takes."""
+    lines = [histories[k : k + COLUMNS] for k in range(0, len(histories), COLUMNS)]
+    return [
+        _page([history for line in page for history in line], name, metric)
+        for page in pages(lines, [PANEL] * len(lines), FRAME)
+    ]
+
+
+def _page(histories: Sequence[MetricHistory], name: str, metric: Metric) -> Figure:
     lines = -(-len(histories) // COLUMNS)
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.2 + 1.9 * lines))
+        figure = Figure(figsize=(WIDTH, FRAME + PANEL * lines))
         grid = figure.subplots(lines, COLUMNS, squeeze=False)
         for axes, history in zip(grid.flat, histories, strict=False):
             _draw_history(axes, history, metric.scale)
         for axes in grid.flat[len(histories) :]:
             axes.set_visible(False)
         unit = f" ({metric.unit})" if metric.unit else ""
-        figure.suptitle(f"{name}{unit} over runs; a dashed line: a new level", x=0.01, ha="left")
+        name = PHASE_NAMES.get(name, name)
+        add_title(figure, f"{name}{unit} over runs; a dashed line: a new level")
     return figure
 
 
@@ -36,11 +53,11 @@ def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
     for index, point in enumerate(history.points):
         if point.low is not None and point.high is not None:
             interval = [scale * point.low, scale * point.high]
-            axes.plot([index, index], interval, color=BACKEND_COLOURS[0], alpha=0.4, lw=3)
-    axes.plot(range(len(values)), values, "o", ms=3.5, color=BACKEND_COLOURS[0])
+            axes.plot([index, index], interval, color=VALUE, alpha=0.4, lw=3)
+    axes.plot(range(len(values)), values, "o", ms=3.5, color=VALUE)
     for first, last, median in history.levels():
         ends = [first - 0.4, last + 0.4]
-        axes.plot(ends, [scale * median] * 2, color=BACKEND_COLOURS[1], lw=1.4)
+        axes.plot(ends, [scale * median] * 2, color=LEVEL, lw=1.4)
     for start in history.changes:
         axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
     axes.set_title(fill(history.label, TITLE_LETTERS), fontsize=8)

@@ -20,7 +20,7 @@ def history_table(histories: Iterable[MetricHistory], metric: Metric) -> pd.Data
                 "runs": str(len(history.points)),
                 f"first {metric.unit}".strip(): format_number(levels[0][2] * metric.scale),
                 f"now {metric.unit}".strip(): format_number(levels[-1][2] * metric.scale),
-                "last 95%": (
+                "last interval": (
                     format_interval(last.low, last.high, metric.scale) if last.low else DASH
                 ),
                 "reason": "; ".join(_changes(history)) or "no change",

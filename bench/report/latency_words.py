@@ -5,41 +5,42 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.ranks import ranked_rows
 from bench.report.words import (
     DASH,
     format_columns,
+    format_counts,
     format_flags,
     format_interval,
     format_number,
+    format_rank,
 )
 
 LATENCY = (
     "Latency: one call of advance, a step of a running sequence at batch 1 with its state carried, "
-    "on {threads} threads, from a NumPy array to a NumPy array. Each of {calls} calls a launch "
+    "from a NumPy array to a NumPy array. Each of {calls} calls a launch "
     "is timed. Paced: with a pause of 1 ms before each call. Window: one call of predict over the "
-    "sequence of the task, at batch 1. Each figure is the median over the launches (fresh "
-    "processes; here {launches}), with their range in brackets: p99 hardly repeats. A rank is one "
-    "more than the number of backends whose launches were all faster. Rows that are loaded or "
-    "unsettled have none, and nor have those with a single launch."
+    "sequence of the task, at batch 1. Backends are ranked by p50; p99 hardly repeats."
 )
 
 
 def latency_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Latencies; in each cell the fastest backend comes first."""
-    several_threads = frame["threads"].nunique() > 1
+    """Latencies; in each cell the ranked backends come first, and among them the fastest."""
+    rows = ranked_rows(frame, "p50")
+    several_threads = rows["threads"].nunique() > 1
     return format_columns(
-        frame,
+        rows,
         {
             "cell": lambda r: r.cell,
             **({"threads": lambda r: str(r.threads)} if several_threads else {}),
-            "rank": lambda r: DASH if pd.isna(r.rank) else f"{r.rank:.0f}",
+            "rank": lambda r: format_rank(r.rank_best, r.rank_worst),
             "backend": lambda r: r.backend,
-            "advance p50 (µs)": _microseconds("p50"),
+            "advance p50 (µs)": _microseconds(""),
             "× fastest": lambda r: format_number(r.relative),
-            "advance p99 (µs)": _microseconds("p99"),
-            "paced p50 (µs)": _microseconds("paced_p50"),
-            "paced p99 (µs)": _microseconds("paced_p99"),
-            "window (µs)": _microseconds("window"),
+            "advance p99 (µs)": _microseconds("p99_"),
+            "paced p50 (µs)": _microseconds("paced_p50_"),
+            "paced p99 (µs)": _microseconds("paced_p99_"),
+            "window (µs)": _microseconds("window_"),
             "first call (s)": lambda r: format_number(r.first_call_s, 2),
             "path": lambda r: r.executed_path or DASH,
             "flags": format_flags,
@@ -49,22 +50,15 @@ def latency_words(frame: pd.DataFrame) -> pd.DataFrame:
 
 def latency_note(frame: pd.DataFrame) -> str:
     """How the figures of the table were measured."""
-    threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
-    calls, launches = _range(frame["calls"]), _range(frame["launches"])
-    return LATENCY.format(threads=threads, calls=calls, launches=launches)
+    return LATENCY.format(calls=format_counts(frame["calls"]))
 
 
-def _microseconds(name: str) -> Callable[[Any], str]:
-    """A figure, with the range of its launches where there are several."""
+def _microseconds(prefix: str) -> Callable[[Any], str]:
+    """A figure, with its range or interval where there is one."""
 
     def text(row: Any) -> str:
-        value = format_number(getattr(row, f"{name}_s") * 1e6)
-        bounds = getattr(row, f"{name}_low_s"), getattr(row, f"{name}_high_s")
-        return f"{value} [{format_interval(*bounds, 1e6)}]" if row.launches > 1 else value
+        value = format_number(getattr(row, f"{prefix}s") * 1e6)
+        low, high = getattr(row, f"{prefix}low_s"), getattr(row, f"{prefix}high_s")
+        return value if pd.isna(low) else f"{value} [{format_interval(low, high, 1e6)}]"
 
     return text
-
-
-def _range(counts: "pd.Series[int]") -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.rows import FINAL_PREFIX, classical_scores
-from bench.analysis.statistics import MIN_FOR_INTERVAL
+from bench.analysis.statistics import MIN_FOR_RANGE
 from bench.report.words import (
     DASH,
     INTERVAL,
@@ -14,6 +14,7 @@ from bench.report.words import (
     format_flags,
     format_interval,
     format_number,
+    spread_column,
 )
 
 MAX_HALF_LIFE = 1e6
@@ -22,6 +23,7 @@ MAX_HALF_LIFE = 1e6
 
 def learning_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Parity, scores and gradients, by cell and backend."""
+    score_spread = spread_column("score", frame["seeds"])
     return format_columns(
         frame,
         {
@@ -30,7 +32,7 @@ def learning_words(frame: pd.DataFrame) -> pd.DataFrame:
             "parity error": lambda r: format_number(r.parity_error, 2),
             "tolerance": lambda r: format_number(r.parity_tolerance, 2),
             "score": _score,
-            f"score{INTERVAL}": lambda r: format_interval(r.score_low, r.score_high),
+            score_spread: lambda r: format_interval(r.score_low, r.score_high),
             "solved": lambda r: f"{r.solved:.0f}/{r.seeds}" if r.seeds else DASH,
             f"solved{INTERVAL}": _solved_interval,
             "steps to solve": _steps_to_solve,
@@ -72,7 +74,7 @@ def _score(row: Any) -> str:
     """The median over seeds; with fewer than three seeds, the values themselves."""
     if not row.seeds:
         return DASH
-    if row.seeds < MIN_FOR_INTERVAL:
+    if row.seeds < MIN_FOR_RANGE:
         return ", ".join(map(_one_score, row.scores))
     partly_diverged = 0 < row.diverged < row.seeds
     return _one_score(row.score) + (f" ({row.diverged:.0f} diverged)" if partly_diverged else "")

@@ -6,8 +6,9 @@ import pandas as pd
 
 from bench.analysis.flags import MAX_OTHERS_BUSY, MAX_SPREAD, MAX_STOLEN
 from bench.analysis.ranking import OVERALL_KEYS
-from bench.analysis.statistics import MIN_FOR_INTERVAL
+from bench.analysis.statistics import MIN_FOR_INTERVAL, MIN_FOR_RANGE
 from bench.analysis.tables import Tables
+from bench.plan.probes import PHASE_NAMES
 from bench.report.latency_words import latency_note
 from bench.report.words import format_number, frame_rows
 
@@ -17,7 +18,7 @@ PARITY = (
 )
 SCORE = (
     "Score: the median over seeds at the end of training. With fewer than "
-    f"{MIN_FOR_INTERVAL} seeds the values themselves are shown, and no interval. Solved: the "
+    f"{MIN_FOR_RANGE} seeds the values themselves are shown, and no interval. Solved: the "
     "number of seeds whose score was below the threshold at any checkpoint, with the exact "
     "(Clopper-Pearson) 95% interval of the share."
 )
@@ -36,10 +37,21 @@ PRODUCT = (
     "The column 'of product' is the GFLOP/s as a share of those that NumPy's product of two large "
     "matrices reaches in the same process."
 )
+TIMES = (
+    "Times: one call. The time of a launch (a fresh process) is the lower quartile of its samples "
+    "on a CPU and their median on other devices; the tables show the median over launches. First "
+    "calls: the first calls of all timed phases together, compilation included."
+)
+RANKS = (
+    "Rank: backends whose intervals overlap cannot be ordered and share ranks. 2–4 means that one "
+    "backend was faster, and that two others may be. × fastest: the time over the least one. Not "
+    "ranked (–) are rows without an interval and rows whose warm-up did not settle (w) or whose "
+    "machine was loaded (l) or held back (h, q)."
+)
 INTERVALS = (
-    "Intervals of medians are 95% percentile bootstrap intervals. They stay within the range of "
-    "the values, which holds the true median in at most 75% of cases for 3 values and 94% for 5. "
-    "Where intervals overlap, the order is not settled."
+    f"Intervals of medians: for {MIN_FOR_RANGE} to {MIN_FOR_INTERVAL - 1} launches or seeds their "
+    "range, which holds the true median in 75% of cases for 3 values and in 93.8% for 5; for "
+    f"{MIN_FOR_INTERVAL} or more the exact 95% interval (binomial order statistics)."
 )
 FLAGS: Mapping[str, str] = {
     "w": "the warm-up did not settle within its time limit",
@@ -61,29 +73,32 @@ FLAGS: Mapping[str, str] = {
 def notes(tables: Tables) -> list[str]:
     """The notes that these tables need."""
     learning, speed = tables.learning, tables.speed
-    intervals = learning["score_low"].notna().any() or speed["step_low_s"].notna().any()
+    timed = [speed[f"{phase}_low_s"] for phase in tables.speed_phases]
+    bounds = [learning["score_low"], *timed, tables.latency["p50_low_s"]]
     return [
         *(_learning_notes(learning) if len(learning) else []),
-        *(_speed_notes(speed) if len(speed) else []),
+        *(_speed_notes(tables) if len(speed) else []),
         *([latency_note(tables.latency)] if len(tables.latency) else []),
         *_flag_notes(tables),
-        *([INTERVALS] if intervals else []),
+        *([RANKS] if tables.phases else []),
+        *([INTERVALS] if any(column.notna().any() for column in bounds) else []),
     ]
 
 
-def overall_lines(frame: pd.DataFrame) -> list[str]:
-    """A sentence for each run, device, dtype and number of threads that compares at least two
-    backends over at least two models."""
-    lines = []
+def overall_lines(tables: Tables) -> list[str]:
+    """A sentence for each phase, run, device, dtype and number of threads that compares at least
+    two backends over at least two models."""
+    lines, frame = [], tables.overall[tables.overall["phase"].isin(tables.speed_phases)]
     for keys, group in frame.groupby(list(OVERALL_KEYS), sort=False):
         models = int(group["models"].iloc[0])
         if models < 2 or len(group) < 2:
             continue
-        _, device, dtype, threads = keys
+        phase, _, device, dtype, threads = map(str, keys)
         means = ", ".join(f"{r.backend} {format_number(r.relative)}" for r in frame_rows(group))
         lines.append(
-            f"Step time relative to the fastest, geometric mean over the {models} models that all "
-            f"of these backends were timed on ({device}, {dtype}, {threads} threads): {means}."
+            f"{PHASE_NAMES[phase].capitalize()}: time relative to the fastest, geometric mean over "
+            f"the {models} models that all of these backends were timed on ({device}, {dtype}, "
+            f"{threads} threads): {means}."
         )
     return lines
 
@@ -97,15 +112,12 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _speed_notes(frame: pd.DataFrame) -> list[str]:
-    few = frame["launches"].min() < MIN_FOR_INTERVAL
-    threads = " or ".join(str(count) for count in sorted(set(frame["threads"])))
+def _speed_notes(tables: Tables) -> list[str]:
+    frame = tables.speed
+    few = any(frame[f"{phase}_launches"].between(1, 2).any() for phase in tables.speed_phases)
     return [
-        f"Times: one call on {threads} threads. The time of a launch (a fresh process; here "
-        f"{_range(frame['launches'])}) is the lower quartile of its samples on a CPU and their "
-        "median on other devices; the table shows the median over launches. First calls: the "
-        "first forward, gradients and step together, compilation included.",
-        *([f"With fewer than {MIN_FOR_INTERVAL} launches no interval is shown."] if few else []),
+        TIMES,
+        *([f"With fewer than {MIN_FOR_RANGE} launches no interval is shown."] if few else []),
         *([PRODUCT] if frame["product_share"].notna().any() else []),
     ]
 
@@ -115,8 +127,3 @@ def _flag_notes(tables: Tables) -> list[str]:
     raised = "".join(letters for frame in frames for letters in frame["flags"].fillna(""))
     meanings = [f"{flag}: {meaning}" for flag, meaning in FLAGS.items() if flag in raised]
     return [f"* Read these rows with care. {'; '.join(meanings)}."] if meanings else []
-
-
-def _range(counts: "pd.Series[int]") -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low} to {high}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.analysis.machine_name import processor_name
 from bench.records.record import Record
 
 
@@ -20,7 +21,7 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
     lines = {
         "run": run,
         "commit": _commit(info),
-        "processor": _processor(machine),
+        "processor": processor_name(machine),
         "memory": memory and f"{memory / 2**30:.1f} GiB",
         "GPUs": ", ".join(machine.get("gpus") or ()),
         "NVIDIA driver": machine.get("nvidia_driver"),
@@ -50,12 +51,6 @@ def harness_line(records: Sequence[Record], sessions_s: Sequence[float]) -> str 
 def _commit(info: Mapping[str, Any]) -> str | None:
     commit = info.get("commit")
     return commit and commit[:12] + (" with uncommitted changes" if info.get("changed") else "")
-
-
-def _processor(machine: Mapping[str, Any]) -> str | None:
-    cores = machine.get("cores")
-    names = (machine.get("processor"), cores and f"{cores} cores")
-    return ", ".join(name for name in names if name) or None
 
 
 def _quota(machine: Mapping[str, Any]) -> str | None:

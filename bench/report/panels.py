@@ -1,28 +1,22 @@
-"""Drawing inside one panel: curves over training, gradients through time, step times."""
+"""Drawing inside one panel: curves over training, gradients through time, levels and axes."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row
 from bench.records.record import Record
-from bench.report.words import format_number, frame_rows
+from bench.report.layout import WIDTH
+from bench.report.styles import LineStyle
 from bench.spec import Array
 
-WIDTH = 8.0
-"""Inches; at 100 dots an inch this is the width of a README."""
 LOGARITHMIC_FROM = 20
 """An axis is logarithmic if its largest value is more than this many times its smallest."""
 GREY = "#555555"
-BACKEND_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""The colours of Okabe & Ito 2008, which colour-blind readers can tell apart. Their yellow is left
-out: it is too light for lines on white."""
 CELL_STYLES: Mapping[str, tuple[str, str]] = {
     "rnn": ("#DDAA33", "-"),
     "lstm": ("#004488", "--"),
@@ -31,30 +25,6 @@ CELL_STYLES: Mapping[str, tuple[str, str]] = {
 }
 """Colour and line style of each cell (Paul Tol's high-contrast scheme), different from the colours
 of the backends."""
-
-
-@dataclass(frozen=True)
-class LineStyle:
-    """How a backend is drawn in every figure."""
-
-    colour: str
-    marker: str
-    dashes: str
-    width: float
-
-
-def line_styles(backends: Iterable[str]) -> dict[str, LineStyle]:
-    """A style for each backend, which does not depend on their order. Later backends have thinner
-    lines, so that they do not hide earlier ones where results coincide. Colours are used again
-    with another marker and other dashes."""
-    names = sorted(set(backends))
-    widths = np.linspace(4.5, 1.5, len(names)) if len(names) > 1 else [2.0]
-    styles = {}
-    for index, (name, width) in enumerate(zip(names, widths, strict=True)):
-        turn, colour = divmod(index, len(BACKEND_COLOURS))
-        marker, dashes = "osD^"[turn % 4], ("-", "--", "-.", ":")[turn % 4]
-        styles[name] = LineStyle(BACKEND_COLOURS[colour], marker, dashes, float(width))
-    return styles
 
 
 def panels_by_cell(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
@@ -70,13 +40,6 @@ def panels_by_cell(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
     for cell, axes in zip(cells, grid, strict=False):
         axes.set_title(cell)
     return figure, dict(zip(cells, grid, strict=False))
-
-
-def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
-    """A legend below the panels; its title explains the marks."""
-    columns = min(len(handles), 5)
-    style = {"title": title, "title_fontsize": 9, "frameon": False}
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)
 
 
 def legend_line(name: str, style: LineStyle) -> Any:
@@ -149,24 +112,3 @@ def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[f
     marker = {"marker": "o", "ms": 6} if len(lags) == 1 else {}
     middle = np.nanmedian(positive, axis=0)
     axes.plot(lags, middle, color=colour, ls=dashes, lw=2, label=cell, **marker)
-
-
-def draw_step_times(axes: Any, frame: pd.DataFrame, styles: Mapping[str, LineStyle]) -> None:
-    """A line for each backend: an open mark for each launch, a bar at the median, its interval."""
-    rows = frame_rows(frame)
-    for height, row in enumerate(rows):
-        style = styles[row.backend]
-        launches = [1e3 * value for value in row.step_launches_s]
-        if not pd.isna(row.step_low_s):
-            band = {"lw": 5, "alpha": 0.35, "solid_capstyle": "butt"}
-            ends = [1e3 * row.step_low_s, 1e3 * row.step_high_s]
-            axes.plot(ends, [height] * 2, color=style.colour, **band)
-        marks = {"facecolors": "none", "edgecolors": style.colour, "marker": style.marker}
-        axes.scatter(launches, [height + 0.2] * len(launches), s=16, lw=0.9, zorder=3, **marks)
-        median = 1e3 * row.step_s
-        axes.plot([median, median], [height - 0.3, height + 0.3], color=style.colour, lw=2.5)
-        label = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
-        axes.annotate(format_number(median), (max(launches), height), color=GREY, **label)
-    axes.set_yticks(range(len(rows)), [row.backend + " *" * bool(row.flags) for row in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.grid(axis="y", visible=False)

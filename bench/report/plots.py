@@ -5,22 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bench.analysis.rows import TABLE_KEYS, Row, rows_by_table
 from bench.analysis.tables import Tables
+from bench.plan.probes import ADVANCE, PHASE_NAMES
 from bench.report.figures import (
     gradient_figure,
     gradient_norm_figure,
     learning_figure,
-    step_time_figure,
 )
 from bench.report.forecast_figure import forecast_figure
 from bench.report.growth import growth_figure
-from bench.report.panels import LineStyle, line_styles
 from bench.report.sections import select_table
+from bench.report.styles import LineStyle, line_styles
+from bench.report.time_figures import time_figures
 
 STYLE: Any = {
     "font.size": 10,
@@ -50,13 +50,23 @@ def plots(tables: Tables, output: Path) -> dict[TableKey, list[Path]]:
     paths: dict[TableKey, list[Path]] = {}
     with rc_context(STYLE):
         for key, rows in groups.items():
-            title, speed = _title(key, groups), select_table(tables.speed, key)
-            for name, figure in _figures(title, rows, speed, styles):
+            title = _title(key, groups)
+            timed = _timed_figures(title, key, tables, styles)
+            for name, figures in [*_trained_figures(title, rows, styles), *timed]:
                 path = output / f"{name}-{_file_name(title)}.png"
-                paths.setdefault(key, []).append(save(figure, path))
-        if growth := growth_figure(proven, tables.speed, styles):
-            paths[()] = [save(growth, output / "growth.png")]
+                paths.setdefault(key, []).extend(save_pages(figures, path))
+        for phase in tables.speed_phases:
+            if growth := growth_figure(proven, tables.speed, phase, styles):
+                paths.setdefault((), []).append(save(growth, output / f"growth-{phase}.png"))
     return paths
+
+
+def save_pages(figures: Sequence[Figure], path: Path) -> list[Path]:
+    """Write a PNG for each page: `name.png`, `name-2.png`, …"""
+    return [
+        save(figure, path.with_name(f"{path.stem}-{page}.png") if page > 1 else path)
+        for page, figure in enumerate(figures, start=1)
+    ]
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -65,19 +75,33 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _figures(
-    title: str, rows: Sequence[Row], speed: pd.DataFrame, styles: Mapping[str, LineStyle]
-) -> Iterator[tuple[str, Figure]]:
-    """The figures for which a section has records, with the beginnings of their file names."""
+NamedFigures = Iterator[tuple[str, Sequence[Figure]]]
+"""The pages of each figure for which a section has records, with the beginning of its file name."""
+
+
+def _trained_figures(
+    title: str, rows: Sequence[Row], styles: Mapping[str, LineStyle]
+) -> NamedFigures:
     if any(row.measured("learning") for row in rows):
-        yield "learning", learning_figure(title, rows, styles)
+        yield "learning", [learning_figure(title, rows, styles)]
     if forecasts := forecast_figure(title, rows, styles):
-        yield "forecast", forecasts
+        yield "forecast", [forecasts]
     if any(row.measured("gradients") for row in rows):
-        yield "gradient", gradient_figure(title, rows)
-        yield "gradient-norm", gradient_norm_figure(title, rows, styles)
-    if speed["step_s"].notna().any():
-        yield "step-time", step_time_figure(title, speed, styles)
+        yield "gradient", [gradient_figure(title, rows)]
+        yield "gradient-norm", [gradient_norm_figure(title, rows, styles)]
+
+
+def _timed_figures(
+    title: str, key: TableKey, tables: Tables, styles: Mapping[str, LineStyle]
+) -> NamedFigures:
+    speed, latency = (select_table(frame, key) for frame in (tables.speed, tables.latency))
+    for phase in tables.speed_phases:
+        if speed[f"{phase}_s"].notna().any():
+            label = f"time of the {PHASE_NAMES[phase]}"
+            yield f"{phase}-time", time_figures(title, speed, phase, label, styles)
+    if len(latency):
+        label = f"time of a {PHASE_NAMES[ADVANCE]}, p50"
+        yield f"{ADVANCE}-time", time_figures(title, latency, "p50", label, styles)
 
 
 def _title(key: TableKey, groups: Mapping[TableKey, Sequence[Row]]) -> str:

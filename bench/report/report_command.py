@@ -7,15 +7,21 @@ from bench.records.folder import RunFolder
 
 
 def report_command(
-    runs: Sequence[str], formats: Sequence[str], output: Path | None, root: Path
+    runs: Sequence[str],
+    formats: Sequence[str],
+    phases: Sequence[str],
+    output: Path | None,
+    root: Path,
 ) -> int:
     """Write the files and print their paths; without `output`, into the folder of the first run.
-    All records are read before anything is written, so that a damaged record leaves nothing
-    behind. The exit code is 0, or 3 where nothing was measured."""
+    Without `phases`, all timed phases have tables. All records are read before anything is
+    written, so that a damaged record leaves nothing behind. The exit code is 0, or 3 where nothing
+    was measured."""
     folders = [RunFolder.existing(root, run) for run in runs]
     records = [record for folder in folders for record in folder.records()]
     from bench.report.files import write_report
 
-    for path in write_report(folders, records, formats, output or folders[0].path / "report"):
+    output = output or folders[0].path / "report"
+    for path in write_report(folders, records, formats, output, phases):
         print(path)
     return 0 if any(record.status == "ok" for record in records) else 3

@@ -8,13 +8,23 @@ import pandas as pd
 
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
 from bench.analysis.tables import Tables
+from bench.plan.probes import ADVANCE, PHASE_NAMES
 from bench.report.latency_words import latency_words
 from bench.report.learning_words import all_scores_words, learning_words
-from bench.report.speed_words import speed_words
-from bench.report.words import format_number, format_setting
+from bench.report.speed_words import phase_words, start_words, time_caption
+from bench.report.words import format_counts, format_number, format_setting, spread_name
 
 PROMPT_LETTERS = 30
 """How many of the last letters of a prompt are displayed."""
+
+
+@dataclass(frozen=True)
+class PhaseTable:
+    """The ranked times of one phase. The caption names machine, threads and launches."""
+
+    heading: str
+    caption: str
+    table: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -22,8 +32,9 @@ class Section:
     """One section; every entry of its tables is text.
 
     `table_key` is run, task, device and dtype. `score` explains the scores and is empty where
-    nothing was learned. `all_scores` is empty where there is a single score. `generated_text`
-    holds what trained models wrote, by model and seed."""
+    nothing was learned. `all_scores` is empty where there is a single score. `start` has first
+    calls, memory and kernels. `generated_text` holds what trained models wrote, by model and
+    seed."""
 
     table_key: tuple[str, ...]
     title: str
@@ -31,8 +42,8 @@ class Section:
     settings: str
     learning: pd.DataFrame
     all_scores: pd.DataFrame
-    speed: pd.DataFrame
-    latency: pd.DataFrame
+    speed: Sequence[PhaseTable]
+    start: pd.DataFrame
     generated_text: Mapping[str, str]
 
 
@@ -44,7 +55,8 @@ def sections(tables: Tables) -> list[Section]:
         frames = (tables.learning, tables.speed, tables.latency)
         learning, speed, latency = (select_table(frame, key) for frame in frames)
         if len(learning) or len(speed) or len(latency):
-            with_results.append(_section(key, rows, learning, speed, latency, several_runs))
+            phases = _phase_tables(speed, tables.speed_phases, latency)
+            with_results.append(_section(key, rows, learning, speed, phases, several_runs))
     return with_results
 
 
@@ -53,7 +65,7 @@ def _section(
     rows: Sequence[Row],
     learning: pd.DataFrame,
     speed: pd.DataFrame,
-    latency: pd.DataFrame,
+    phases: Sequence[PhaseTable],
     several_runs: bool,
 ) -> Section:
     run, *title = table_key
@@ -64,10 +76,25 @@ def _section(
         ", ".join(f"{name} {format_setting(value)}" for name, value in rows[0].size.items()),
         learning_words(learning),
         all_scores_words(learning),
-        speed_words(speed),
-        latency_words(latency),
+        phases,
+        start_words(speed),
         _generated_text(rows),
     )
+
+
+def _phase_tables(
+    speed: pd.DataFrame, phases: Sequence[str], latency: pd.DataFrame
+) -> list[PhaseTable]:
+    """A table for each of the phases that was timed."""
+    tables = [
+        PhaseTable(f"Speed: {PHASE_NAMES[p]}", time_caption(speed, p), phase_words(speed, p))
+        for p in phases
+        if speed[f"{p}_s"].notna().any()
+    ]
+    if len(latency):
+        heading, caption = f"Latency: {PHASE_NAMES[ADVANCE]}", time_caption(latency, "p50")
+        tables.append(PhaseTable(heading, caption, latency_words(latency)))
+    return tables
 
 
 def select_table(frame: pd.DataFrame, table_key: Sequence[str]) -> pd.DataFrame:
@@ -97,7 +124,8 @@ def _decoded(codes: Sequence[float]) -> str:
 
 
 def _score_line(frame: pd.DataFrame) -> str:
-    """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …`."""
+    """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …; median
+    and range of 3 seeds`."""
     learned = frame[frame["seeds"] > 0]
     if learned.empty:
         return ""
@@ -106,10 +134,12 @@ def _score_line(frame: pd.DataFrame) -> str:
     methods = [
         f"{name} {format_number(values[first['metric']])}" for name, values in scores.items()
     ]
+    spread = spread_name(learned["seeds"])
     clauses = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
         f"chance {format_setting(first['chance'])}, "
         f"solved below {format_setting(first['threshold'])}",
         *([f"classical methods: {', '.join(methods)}"] if methods else []),
+        *([f"median and {spread} of {format_counts(learned['seeds'])} seeds"] if spread else []),
     ]
     return "; ".join(clauses)

@@ -1,39 +1,61 @@
-"""The speed table as text, with times in milliseconds and memory in MiB."""
+"""The speed tables as text: one for each timed phase, and one of starts, memory and kernels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from bench.analysis.ranks import ranked_rows
+from bench.plan.probes import PHASE_NAMES
 from bench.report.words import (
     DASH,
-    INTERVAL,
     format_columns,
+    format_counts,
     format_flags,
     format_interval,
     format_number,
+    format_rank,
+    spread_column,
+    spread_name,
 )
 
+_RATES: Mapping[str, Callable[[Any], str]] = {
+    "sequences/s": lambda r: format_number(r.sequences_per_s),
+    "GFLOP/s": lambda r: format_number(r.gflops),
+    "of product": lambda r: DASH if pd.isna(r.product_share) else f"{r.product_share:.0%}",
+}
 
-def speed_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Times and memory; in each cell the fastest backend comes first."""
-    several_threads = frame["threads"].nunique() > 1
+
+def phase_words(frame: pd.DataFrame, phase: str) -> pd.DataFrame:
+    """The rows that timed this phase with their ranks and times; in each cell the ranked backends
+    come first, and among them the fastest."""
+    rows = ranked_rows(frame, phase)
+    counts, name = rows["launches"], PHASE_NAMES[phase]
+    return format_columns(
+        rows,
+        {
+            **_row_names(rows),
+            "rank": lambda r: format_rank(r.rank_best, r.rank_worst),
+            "backend": lambda r: r.backend,
+            f"{name} (ms)": lambda r: format_number(1e3 * r.s),
+            spread_column(name, counts): lambda r: format_interval(r.low_s, r.high_s, 1e3),
+            "× fastest": lambda r: format_number(r.relative),
+            **({"launches": lambda r: str(r.launches)} if counts.nunique() > 1 else {}),
+            **(_RATES if phase == "step" else {}),
+            "flags": format_flags,
+        },
+    )
+
+
+def start_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """What a session needs before its first result, its memory, and the kernel that ran."""
     return format_columns(
         frame,
         {
-            "cell": lambda r: r.cell,
-            **({"threads": lambda r: str(r.threads)} if several_threads else {}),
-            "rank": lambda r: DASH if pd.isna(r.rank) else f"{r.rank:.0f}",
+            **_row_names(frame),
             "backend": lambda r: r.backend,
-            **_phase_columns("step"),
-            "× fastest": lambda r: format_number(r.relative),
-            **_phase_columns("forward"),
-            **_phase_columns("gradients"),
             "first calls (s)": lambda r: format_number(r.first_call_s, 2),
             "open (s)": lambda r: format_number(r.open_s, 2),
-            "sequences/s": lambda r: format_number(r.sequences_per_s),
-            "GFLOP/s": lambda r: format_number(r.gflops),
-            "of product": _product_share,
             "memory (MiB)": _memory,
             "path": lambda r: r.executed_path or DASH,
             "flags": format_flags,
@@ -41,21 +63,22 @@ def speed_words(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _phase_columns(phase: str) -> dict[str, Callable[[Any], str]]:
-    """The median of a phase and its interval."""
+def time_caption(frame: pd.DataFrame, name: str) -> str:
+    """`On 2 threads of AMD EPYC, 2 cores; median and range of 3 launches.`"""
+    rows = ranked_rows(frame, name)
+    counts, threads = rows["launches"], " or ".join(map(str, sorted(set(rows["threads"]))))
+    machines = " or ".join(dict.fromkeys(rows["machine"].dropna())) or "an unrecorded machine"
+    where = f"On {threads} thread{'s' * (threads != '1')} of {machines}"
+    if set(counts) == {1}:
+        return f"{where}; one launch."
+    median = " and ".join(filter(None, ["median", spread_name(counts)]))
+    return f"{where}; {median} of {format_counts(counts)} launches."
 
-    def time(row: Any) -> str:
-        return format_number(getattr(row, f"{phase}_s") * 1e3)
 
-    def interval(row: Any) -> str:
-        return format_interval(getattr(row, f"{phase}_low_s"), getattr(row, f"{phase}_high_s"), 1e3)
-
-    return {f"{phase} (ms)": time, f"{phase}{INTERVAL}": interval}
-
-
-def _product_share(row: Any) -> str:
-    """The GFLOP/s as a share of the rate of one product of large matrices on the same threads."""
-    return DASH if pd.isna(row.product_share) else f"{row.product_share:.0%}"
+def _row_names(frame: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
+    """The cell and, where there are several numbers of threads, the threads."""
+    several = frame["threads"].nunique() > 1
+    return {"cell": lambda r: r.cell} | ({"threads": lambda r: str(r.threads)} if several else {})
 
 
 def _memory(row: Any) -> str:

@@ -22,7 +22,7 @@ from bench.report.terminal_table import (
     fit_columns,
     rich_table,
 )
-from bench.report.words import not_measured_words
+from bench.report.words import START, not_measured_words
 
 PLAIN_WIDTH = 120
 """Columns where the output is not a terminal."""
@@ -68,7 +68,7 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
         _print_section(console, section)
     _print_not_measured(console, tables)
     harness = harness_line(records, info.get("sessions_s", []))
-    for line in [*overall_lines(tables.overall), *notes(tables), *([harness] if harness else [])]:
+    for line in [*overall_lines(tables), *notes(tables), *([harness] if harness else [])]:
         console.print(Text(line))
     return _stripped_lines(out)
 
@@ -87,18 +87,15 @@ def _print_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, style="bold"))
     if section.score:
         console.print(Text(section.score))
-    titled = {
-        "Learning": section.learning,
-        "Scores": section.all_scores,
-        "Speed": section.speed,
-        "Latency of one step": section.latency,
-    }
-    for title, frame in titled.items():
+    titled = [("Learning", section.learning), ("Scores", section.all_scores)]
+    titled += [(f"{t.heading}. {t.caption}", t.table) for t in section.speed]
+    for title, frame in [*titled, (START, section.start)]:
         if len(frame):
+            console.print(Text(title, style="dim"))
             fitting = fit_columns(blank_repeated_cells(frame), console.width)
             console.print(rich_table(fitting))
             if dropped := [name for name in frame.columns if name not in fitting.columns]:
-                console.print(Text(f"{title}, no room for: {'; '.join(dropped)}", style="dim"))
+                console.print(Text(f"no room for: {'; '.join(dropped)}", style="dim"))
     for title, text in section.generated_text.items():
         console.print(Text(f"Written by {title}: {' '.join(text.split())}"))
 

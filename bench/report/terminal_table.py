@@ -8,16 +8,16 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from bench.report.words import DASH, INTERVAL, TEXT_COLUMNS
+from bench.plan.probes import PHASE_NAMES
+from bench.report.words import DASH, INTERVAL, SPREADS, TEXT_COLUMNS
 
 REASON_WIDTH = 24
 """The least width of the column of reasons, in characters."""
 OPTIONAL_COLUMNS = (
-    *(f"step{INTERVAL}", f"score{INTERVAL}", "parity error", "steps to solve", "forward (ms)"),
-    *("gradients (ms)", "memory (MiB)", "path", "rank", "first calls (s)", "NaN/Inf"),
+    *(f"{name}{spread}" for name in (*PHASE_NAMES.values(), "score") for spread in SPREADS),
+    *("parity error", "steps to solve", "memory (MiB)", "path", "first calls (s)", "NaN/Inf"),
     *("paced p50 (µs)", "window (µs)", "paced p99 (µs)", "first call (s)"),
     *("GFLOP/s", "sequences/s", f"solved{INTERVAL}", "tolerance", "open (s)"),
-    *(f"forward{INTERVAL}", f"gradients{INTERVAL}"),
 )
 """Columns that are shown as far as there is room, the most important first."""
 

@@ -7,10 +7,14 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.rows import ROW_KEYS
+from bench.analysis.statistics import MIN_FOR_INTERVAL, MIN_FOR_RANGE
 
 DASH = "–"
-INTERVAL = " 95%"
-"""The suffix of a column that holds the intervals of another column."""
+INTERVAL, RANGE = " 95%", " range"
+"""Suffixes of a column that holds the intervals of another column."""
+SPREADS = (INTERVAL, RANGE, f"{RANGE} or{INTERVAL}")
+START = "First calls, memory and kernels"
+"""The heading of the table of what is not a steady time."""
 TEXT_COLUMNS = (*ROW_KEYS, "by", "path", "flags", "probes", "status", "check", "verdict", "reason")
 """Columns of text are aligned to the left; columns of numbers to the right."""
 
@@ -42,6 +46,44 @@ def format_interval(low: Any, high: Any, scale: float = 1.0) -> str:
     return f"{format_number(low * scale)}–{format_number(high * scale)}"
 
 
+def format_rank(best: Any, worst: Any) -> str:
+    """`2`, `2–4` where intervals overlap, and `–` for a row that is not ranked."""
+    if pd.isna(best):
+        return DASH
+    return str(best) if best == worst else f"{best}–{worst}"
+
+
+def spread_column(name: str, counts: "pd.Series[int]") -> str:
+    """The heading of the intervals of medians of so many values: `score range`, `score 95%`, or
+    `score range or 95%` where some rows have only a range."""
+    some_range, some_interval = _has_range(counts).any(), _has_interval(counts).any()
+    return name + SPREADS[2 if some_range and some_interval else 0 if some_interval else 1]
+
+
+def spread_name(counts: "pd.Series[int]") -> str:
+    """What the intervals of medians of so many values are, for a sentence; empty where too few
+    values have none."""
+    names = {
+        "range": _has_range(counts).any(),
+        "95% interval": _has_interval(counts).any(),
+    }
+    return " or ".join(name for name, is_there in names.items() if is_there)
+
+
+def format_counts(counts: "pd.Series[int]") -> str:
+    """`3`, or `3 to 5`."""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _has_range(counts: "pd.Series[int]") -> "pd.Series[bool]":
+    return counts.between(MIN_FOR_RANGE, MIN_FOR_INTERVAL - 1)
+
+
+def _has_interval(counts: "pd.Series[int]") -> "pd.Series[bool]":
+    return counts >= MIN_FOR_INTERVAL
+
+
 def format_flags(row: Any) -> str:
     """`*ws`: an asterisk and the letters of the flags; empty without flags."""
     return f"*{row.flags}" if row.flags else ""
@@ -56,11 +98,15 @@ def format_columns(
     frame: pd.DataFrame, columns: Mapping[str, Callable[[Any], str]]
 ) -> pd.DataFrame:
     """A frame of text: each column formats a row of `frame`. Columns without content are left
-    out."""
+    out, except the ranks: that nothing is ranked must be seen."""
     rows = frame_rows(frame)
     texts = {name: [format_row(row) for row in rows] for name, format_row in columns.items()}
     return pd.DataFrame(
-        {name: column for name, column in texts.items() if not set(column) <= {DASH, ""}},
+        {
+            name: column
+            for name, column in texts.items()
+            if name == "rank" or not set(column) <= {DASH, ""}
+        },
         dtype=object,
     )
 
@@ -68,11 +114,12 @@ def format_columns(
 def merge_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with each interval written behind its value: `0.155 [0.141–0.310]`."""
     frame = frame.copy()
-    for name in [name for name in frame.columns if name.endswith(INTERVAL)]:
+    for name in [name for name in frame.columns if name.endswith(SPREADS)]:
         interval = frame.pop(name)
-        value = next(n for n in frame.columns if n.split(" (")[0] == name.removesuffix(INTERVAL))
+        value = next(n for n in frame.columns if name.startswith(n.split(" (")[0] + " "))
         frame[value] = frame[value].where(interval == DASH, frame[value] + " [" + interval + "]")
-        frame = frame.rename(columns={value: f"{value} [95%]"})
+        spread = name.removeprefix(value.split(" (")[0] + " ")
+        frame = frame.rename(columns={value: f"{value} [{spread}]"})
     return frame
 
 

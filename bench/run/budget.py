@@ -22,7 +22,7 @@ process's widest one."""
 
 @dataclass(frozen=True)
 class IntervalWidth:
-    """The widest confidence interval of a timed case, among its phases."""
+    """The widest interval of a timed case, among its phases."""
 
     case: Case
     """The case of the last launch."""
@@ -42,7 +42,7 @@ def next_launch(
     launch fits.
     """
     processes: dict[ProcessKey, list[IntervalWidth]] = {}
-    for width in interval_widths(records, rng):
+    for width in interval_widths(records):
         processes.setdefault(width.case.process_key, []).append(width)
     for process, widths in sorted(processes.items(), key=lambda item: -_widest(item[1])):
         if _widest(widths) <= NARROW:
@@ -56,7 +56,7 @@ def next_launch(
     return None
 
 
-def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list[IntervalWidth]:
+def interval_widths(records: Iterable[Record]) -> list[IntervalWidth]:
     """The interval widths of all timed cases whose launches all succeeded."""
     launches: dict[str, list[Record]] = {}
     for record in records:
@@ -65,22 +65,20 @@ def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list
             key = f"{model_key(case)} {case['threads']} {case.get('phases')}"
             launches.setdefault(key, []).append(record)
     complete = [group for group in launches.values() if all(r.status == "ok" for r in group)]
-    return [_interval_width(group, rng) for group in complete]
+    return [_interval_width(group) for group in complete]
 
 
-def _interval_width(launches: Sequence[Record], rng: np.random.Generator) -> IntervalWidth:
+def _interval_width(launches: Sequence[Record]) -> IntervalWidth:
     last = max(launches, key=lambda record: record.case["launch"])
     phases = [[r.samples.get(phase, ()) for r in launches] for phase in last.samples]
-    widest = max((_relative_width(p, last.case["device"], rng) for p in phases), default=0.0)
+    widest = max((_relative_width(p, last.case["device"]) for p in phases), default=0.0)
     return IntervalWidth(Case.from_flat(last.case), widest, last.wall_s)
 
 
-def _relative_width(
-    samples: Sequence[Sequence[float]], device: str, rng: np.random.Generator
-) -> float:
+def _relative_width(samples: Sequence[Sequence[float]], device: str) -> float:
     """The interval's width over the median of one phase; `samples` holds one list a launch."""
     times = [launch_time(launch, rule_for(device)) for launch in samples]
-    interval = median_interval(times, rng)
+    interval = median_interval(times)
     if interval is None:
         return math.inf
     return (interval[1] - interval[0]) / float(np.median(times))

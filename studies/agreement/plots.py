@@ -8,23 +8,31 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from bench.report.panels import WIDTH, LineStyle, line_styles
+from bench.report.layout import WIDTH, pages
 from bench.report.plots import STYLE
+from bench.report.styles import LineStyle, line_styles
 from studies.agreement.divergence import DIVERGED, last_update, loss_differences
 from studies.agreement.pairs import Model, Pairs, models, pairs_of_model
 
 COLUMNS, TITLE_WIDTH = 3, 42
 """Panels side by side, and characters in a line of a panel's title."""
+FRAME, PANEL = 0.6, 1.7
+"""Inches: title and axis of a figure, and a line of panels."""
 ENOUGH_SEEDS = 10
 """A model with fewer seeds has no curve of the share solved."""
 
 
-def divergence_plot(pairs: Pairs, main: str) -> Figure:
-    """How far each backend's loss is from the main one's, for the first seed of each model."""
+def divergence_plots(pairs: Pairs, main: str) -> list[Figure]:
+    """How far each backend's loss is from the main one's, for the first seed of each model, on as
+    many pages as it takes."""
+    return [_divergence_plot(pairs, page, main) for page in _pages(models(pairs))]
+
+
+def _divergence_plot(pairs: Pairs, drawn_models: Sequence[Model], main: str) -> Figure:
     styles = line_styles([main, *pairs])
     with rc_context(STYLE):
-        figure, panels = _panels(models(pairs))
-        for axes, model in zip(panels, models(pairs), strict=True):
+        figure, panels = _panels(drawn_models)
+        for axes, model in zip(panels, drawn_models, strict=True):
             for name, group in pairs.items():
                 for pair in pairs_of_model(group, model)[:1]:
                     steps, differences = loss_differences(pair.other, pair.main)
@@ -37,16 +45,18 @@ def divergence_plot(pairs: Pairs, main: str) -> Figure:
     return figure
 
 
-def solved_plot(pairs: Pairs, main: str) -> Figure | None:
-    """The share of seeds solved by the number of updates, over the seeds that all backends share;
-    None where no model has enough seeds."""
+def solved_plots(pairs: Pairs, main: str) -> list[Figure]:
+    """The share of seeds solved by the number of updates, over the seeds that all backends share,
+    on as many pages as it takes; none where no model has enough seeds."""
     drawn_models = [
         model
         for model in models(pairs)
         if min(len(pairs_of_model(group, model)) for group in pairs.values()) >= ENOUGH_SEEDS
     ]
-    if not drawn_models:
-        return None
+    return [_solved_plot(pairs, page, main) for page in _pages(drawn_models)]
+
+
+def _solved_plot(pairs: Pairs, drawn_models: Sequence[Model], main: str) -> Figure:
     styles = line_styles([main, *pairs])
     with rc_context(STYLE):
         figure, panels = _panels(drawn_models)
@@ -85,10 +95,19 @@ def _longest_run(pairs: Pairs, model: Model) -> float:
     return max(last_update(record) for pair in model_pairs for record in (pair.main, pair.other))
 
 
+def _pages(drawn_models: Sequence[Model]) -> list[list[Model]]:
+    """The models of each page, so many that it fits."""
+    lines = [drawn_models[k : k + COLUMNS] for k in range(0, len(drawn_models), COLUMNS)]
+    return [
+        [model for line in page for model in line]
+        for page in pages(lines, [PANEL] * len(lines), FRAME)
+    ]
+
+
 def _panels(drawn_models: Sequence[Model]) -> tuple[Figure, list[Any]]:
     """A figure with a panel for each model, named above it."""
     rows = -(-len(drawn_models) // COLUMNS)
-    figure = Figure(figsize=(WIDTH, 1.7 * rows + 0.6))
+    figure = Figure(figsize=(WIDTH, PANEL * rows + FRAME))
     grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axes in grid[len(drawn_models) :]:
         axes.remove()

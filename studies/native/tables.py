@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate  # type: ignore[import-untyped]
 
+from bench.plan.probes import PHASE_NAMES
 from studies.native.comparisons import PARTS, Comparison, comparisons
 from studies.native.problem import SHAPES
 from studies.native.ratio import (
@@ -185,6 +186,12 @@ def _verdict_counts(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    lines = [[row.get(name, "").replace("|", "\\|") for name in COLUMNS] for row in rows]
+    lines = [[_text(row, name) for name in COLUMNS] for row in rows]
     alignment = ["right" if name in NUMBERS else "left" for name in COLUMNS]
     return str(tabulate(lines, COLUMNS, "pipe", disable_numparse=True, colalign=alignment))
+
+
+def _text(row: Row, name: str) -> str:
+    """A figure of the table; a phase has its name of all tables."""
+    text = row.get(name, "").replace("|", "\\|")
+    return PHASE_NAMES.get(text, text) if name == "phase" else text

@@ -118,7 +118,7 @@ def _speed_text(
 
 
 def step_seconds(speed: Sequence[Record]) -> float:
-    """The time of one training step: the median over launches; infinite without launches."""
+    """The time of one training update: the median over launches; infinite without launches."""
     times = [
         launch_time(record.samples["step"], rule_for(record.case["device"])) for record in speed
     ]

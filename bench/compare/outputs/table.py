@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.compare.finding import Finding
 from bench.compare.reasons import percent
+from bench.plan.probes import PHASE_NAMES
 from bench.report.words import DASH, format_number
 
 COLUMNS = (
@@ -33,7 +34,7 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
     rows = [
         {
             "cell": finding.row,
-            "check": finding.check,
+            "check": _check_words(finding.check),
             "verdict": str(finding.verdict),
             "base": _figure(finding.base, finding.unit),
             "head": _figure(finding.head, finding.unit),
@@ -46,6 +47,12 @@ def findings_frame(findings: Sequence[Finding]) -> pd.DataFrame:
         for finding in findings
     ]
     return pd.DataFrame(rows, columns=[*COLUMNS], dtype=object)
+
+
+def _check_words(check: str) -> str:
+    """A check as tables call it: `speed of training update` for `speed of step`."""
+    start, _, phase = check.rpartition(" ")
+    return f"{start} {PHASE_NAMES[phase]}" if phase in PHASE_NAMES and start else check
 
 
 def notable_findings(findings: Sequence[Finding]) -> list[Finding]:
