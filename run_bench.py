@@ -93,6 +93,7 @@ def compare(arguments: Sequence[str]) -> int:
         _values(parsed, WorkerOptions),
         default_tasks=tasks.COMPARED,
         backends=backends,
+        tasks=tasks,
         entry=ENTRY,
         root=parsed.results_dir,
     )

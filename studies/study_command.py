@@ -8,16 +8,16 @@ from typing import Any
 
 from tabulate import tabulate  # type: ignore[import-untyped]
 
+import tasks
 from bench.options import WorkerOptions, check_words
 from bench.plan.availability import DEVICE
 from bench.plan.case import Case
-from bench.plan.estimate import estimate_total
+from bench.plan.estimate import Work
 from bench.plan.selection import Registry
-from bench.plan.units import Unit
 from bench.records.folder import RunFolder
 from bench.run.display import format_duration
 from bench.run.limits import job_count, worker_limits
-from bench.run.measure import Workers, case_costs, remaining_cases, run_units
+from bench.run.measure import Workers, earlier_costs, planned_work, remaining_cases, run_work
 from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
@@ -39,6 +39,7 @@ class StudyRun:
     cases: Sequence[Case]
     path: Path
     """The folder of the records."""
+    entry: Path
     jobs: int
     again: bool
 
@@ -47,22 +48,6 @@ class StudyRun:
         if RunFolder(self.path).has_records():
             return RunFolder.existing(self.path.parent, self.path.name)
         return None
-
-
-@dataclass(frozen=True)
-class RemainingWork:
-    """The cases that are not recorded yet, with the seconds that each will take, and the units of
-    work that run them."""
-
-    cases: Sequence[Case]
-    costs: Sequence[float]
-    units: Sequence[Unit]
-
-    @property
-    def seconds_by_key(self) -> dict[str, float]:
-        """The expected seconds of each case, by its key."""
-        pairs = zip(self.cases, self.costs, strict=True)
-        return {case.key: seconds for case, seconds in pairs}
 
 
 def study_command(
@@ -99,6 +84,7 @@ def study_command(
         experiments=experiments,
         cases=_chosen_cases(study, plan, experiments, only, device),
         path=root / folder_name(name, device),
+        entry=entry,
         jobs=job_count(worker_options),
         again=again,
     )
@@ -127,7 +113,7 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
         work = _remaining_work(run, folder)
-        seconds = run_units(folder, work.cases, work.costs, work.units, workers)
+        seconds = run_work(folder, work, workers)
         folder.pack()
     write_report(folder, run.study, run.plan)
     if seconds is None:
@@ -178,22 +164,25 @@ def _chosen_cases(
     return cases
 
 
-def _remaining_work(run: StudyRun, folder: RunFolder | None) -> RemainingWork:
-    """The work that is left; prints how long it takes."""
+def _remaining_work(run: StudyRun, folder: RunFolder | None) -> Work:
+    """The work that is left; prints what it is and how long it takes."""
+    names = ", ".join(run.plan.backends)
+    print(f"study {run.path.name}: {names}; records in {run.path}", file=sys.stderr, flush=True)
     cases = remaining_cases(folder, run.cases) if folder else list(run.cases)
     if folder and run.again:
         successful = {record.key for record in folder.records() if record.status == "ok"}
         cases = [case for case in run.cases if case.key not in successful]
-    costs = case_costs(cases, run.plan.selections, run.path.parent)
-    work = RemainingWork(cases, costs, study_units(cases))
-    duration = format_duration(estimate_total(work.units, work.seconds_by_key, run.jobs))
-    print(f"{len(cases)} of {len(run.cases)} cases left, about {duration}", file=sys.stderr)
+    past = earlier_costs(run.entry, run.path.parent)
+    work = planned_work(cases, study_units(cases), tasks, past)
+    duration = format_duration(work.total_seconds(run.jobs))
+    left = f"{len(cases)} of {len(run.cases)} cases left, about {duration}"
+    print(left, file=sys.stderr, flush=True)
     return work
 
 
 def _show_remaining(run: StudyRun) -> None:
     """Print how many cases of each experiment are left, and how long they take on one processor."""
-    seconds = _remaining_work(run, run.existing_folder()).seconds_by_key
+    seconds = _remaining_work(run, run.existing_folder()).seconds
     rows = []
     for experiment in run.experiments:
         needed = run.plan.cases_of(experiment, run.cases)

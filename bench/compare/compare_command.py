@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -11,19 +12,23 @@ from bench.compare.choose_sides import open_sides
 from bench.compare.conclusion import ComparisonResult, exit_code
 from bench.compare.decision import Rule
 from bench.compare.defaults import with_comparison_defaults
+from bench.compare.expected_time import expected_time
 from bench.compare.judge import judge
-from bench.compare.live_command import LiveSettings, compare_live
+from bench.compare.live_command import LiveSettings, compare_live, timed_phase_count
 from bench.compare.matching import SideRecords
 from bench.compare.options import CompareOptions
 from bench.compare.outputs.files import write_files
 from bench.compare.outputs.markdown import append_step_summary
 from bench.compare.outputs.terminal import print_findings
 from bench.options import WorkerOptions
+from bench.plan.cases import plan_cases
 from bench.plan.probes import PROFILES
 from bench.plan.request import Request
-from bench.plan.selection import BackendRegistry
+from bench.plan.selection import BackendRegistry, Registry, select
 from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.run.header import selection_line
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
+from bench.run.status import StatusLine
 from bench.spec import Unavailable
 
 MARGIN = 0.02
@@ -39,6 +44,7 @@ def compare_command(
     *,
     default_tasks: Sequence[str],
     backends: BackendRegistry,
+    tasks: Registry,
     entry: Path,
     root: Path,
 ) -> int:
@@ -55,7 +61,8 @@ def compare_command(
             "compare needs two sides: name two stored runs (compare BASE HEAD), a commit (--base "
             "REV) or an interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
-    return _live(request, options, worker_options, default_tasks, backends, entry, root)
+    request = with_comparison_defaults(request, default_tasks)
+    return _live(request, options, worker_options, backends, tasks, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
@@ -83,14 +90,13 @@ def _live(
     request: Request,
     options: CompareOptions,
     worker_options: WorkerOptions,
-    default_tasks: Sequence[str],
     backends: BackendRegistry,
+    tasks: Registry,
     entry: Path,
     root: Path,
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
     path = _new_folder(options, root)
-    request = with_comparison_defaults(request, default_tasks)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
@@ -102,9 +108,35 @@ def _live(
         backends=backends,
         entry=entry,
     )
-    with open_sides(options, request.get("backends") or (), entry) as sides:
-        result = compare_live(sides, settings)
-        return INTERRUPTED if result is None else _conclude(path, result)
+    with StatusLine() as status:
+        _announce(settings, options, status, tasks)
+        with open_sides(options, request.get("backends") or (), entry) as sides:
+            result = compare_live(sides, settings, status)
+    return INTERRUPTED if result is None else _conclude(path, result)
+
+
+def _announce(
+    settings: LiveSettings, options: CompareOptions, status: StatusLine, tasks: Registry
+) -> None:
+    """Print what is compared and how long it takes, as far as this checkout knows it before the
+    sides have said what they run."""
+    base = _side_words(options.base, options.base_python)
+    head = _side_words(options.head, options.head_python)
+    base = f"{head}, against itself" if options.aa else base
+    status.print(f"comparison {settings.path.name}: base {base}, head {head}")
+    with suppress(Unavailable):  # a backend that only an interpreter of a side has
+        selection, _ = select(settings.request, settings.backends, tasks)
+        root, jobs = settings.path.parent, settings.jobs
+        cases = plan_cases(selection)
+        rule = settings.rule.for_rows(timed_phase_count(cases, settings.request))
+        status.print(selection_line(selection))
+        status.print(f"at most {rule.rounds} rounds of {rule.pairs} pairs of fresh processes")
+        status.expect(expected_time(cases, rule, jobs, tasks, settings.entry, root))
+    status.show("opening both sides")
+
+
+def _side_words(revision: str | None, python: str | None) -> str:
+    return (revision or "the checkout") + (f" under {python}" if python else "")
 
 
 def _conclude(path: Path, result: ComparisonResult) -> int:

@@ -24,9 +24,11 @@ from bench.plan.probes import TIMED_PROBES
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.display import SilentProgress
 from bench.run.process import Limits
-from bench.run.runner import Runner, StartCommand
+from bench.run.runner import Progress, Runner, StartCommand
+
+SHOWN_ROWS = 3
+"""Rows that the status line names."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class MeasuredSide:
         command: StartCommand,
         control: StartCommand,
         limits: Limits,
+        progress: Progress,
     ) -> "MeasuredSide":
         """A side with a new run folder below `root`. `command` and `control` start its workers and
         the workers of the control."""
         info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
         folder = RunFolder.create(root, side.name, info)
-        runner = Runner(folder, command, limits, SilentProgress(), dict(info))
-        control_runner = Runner(folder, control, limits, SilentProgress(), runner.info)
+        runner = Runner(folder, command, limits, progress, dict(info))
+        control_runner = Runner(folder, control, limits, progress, runner.info)
         return cls(plan.cases, runner, control_runner)
 
     def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessKey, list[Case]]:
@@ -128,7 +131,7 @@ class LiveComparison:
         for pair in range(pairs):
             show_status(
                 f"round {number + 1} of at most {self.rule.rounds}, "
-                f"pair {pair + 1} of {pairs}, {len(rows)} rows"
+                f"pair {pair + 1} of {pairs}; open: {_few_labels(rows)}"
             )
             await self._measure_pair(number * pairs + pair, rows)
 
@@ -148,3 +151,10 @@ class LiveComparison:
                 unit = Unit(*group, timed=True, cases=tuple(cases[index] for index in order))
                 work += [(side.runner, unit), (side.control, control_unit(side.control, unit))]
             await run_launches(work)
+
+
+def _few_labels(rows: Sequence[MatchedRow]) -> str:
+    """The labels of the first rows, and how many more there are."""
+    labels = [row.label for row in rows]
+    more = [f"{len(labels) - SHOWN_ROWS} more"] if len(labels) > SHOWN_ROWS else []
+    return ", ".join([*labels[:SHOWN_ROWS], *more])

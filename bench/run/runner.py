@@ -29,6 +29,7 @@ class Progress(Protocol):
 
     def case_started(self, slot: int, case: Case) -> None: ...
     def case_finished(self, slot: int, case: Case, record: Record) -> None: ...
+    def unit_finished(self, slot: int, unit: Unit) -> None: ...
 
 
 def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
@@ -102,6 +103,7 @@ class Runner:
                     reason = f"no worker could be started: {error}"
                     answer = answer_without_numbers("failed", reason)
                 self.write(slot, case, answer)
+            self.progress.unit_finished(slot, unit)
         finally:
             if worker:
                 await worker.kill()  # it has nothing to save, and frameworks take long to shut down
