@@ -56,9 +56,7 @@ class PlainProgress(AbstractContextManager["PlainProgress"]):
 
     def unit_finished(self, slot: int, unit: Unit) -> None:
         """Print what was measured, and how much is left."""
-        first = unit.cases[0]
-        launch = f", launch {first.launch}" if unit.timed else ""
-        self.heartbeat.say(f"{self._counts()}; done: {unit.backend} on {unit.device}{launch}")
+        self.heartbeat.say(f"{self._counts()}; done: {_unit_words(unit)}")
 
     def _state(self) -> str:
         current = [text for _, text in sorted(self.current.items())]
@@ -134,6 +132,15 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
 def run_display(pace: Pace, clock: Clock) -> LiveProgress | PlainProgress:
     """The display of a run: drawn where standard error is a terminal, lines elsewhere."""
     return LiveProgress(pace) if sys.stderr.isatty() else PlainProgress(pace, clock)
+
+
+def _unit_words(unit: Unit) -> str:
+    """What a unit measured: `torch on cpu, 9 cases of parity, learning`, or its only case."""
+    if len(unit.cases) == 1:
+        return str(unit.cases[0])
+    launch = f", launch {unit.cases[0].launch}" if unit.timed else ""
+    probes = ", ".join(dict.fromkeys(case.probe for case in unit.cases))
+    return f"{unit.backend} on {unit.device}{launch}, {len(unit.cases)} cases of {probes}"
 
 
 def failure_line(case: Case, record: Record) -> str:
