@@ -74,6 +74,7 @@ def study_command(
         return 0
     check_words("study", [name], list(STUDIES))
     study, device = STUDIES[name], _checked_device(device)
+    print(f"study {name}: planning its cases", file=sys.stderr, flush=True)
     plan = plan_study(study, backends, device)
     experiments = _chosen_experiments(name, study, words)
     if root.exists() and not root.is_dir():

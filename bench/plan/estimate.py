@@ -1,6 +1,7 @@
 """Estimates how long cases take: from earlier records, otherwise from a rough model."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,11 @@ from bench.spec import Task, Unavailable
 
 START_S = 1.0
 """Seconds to start a worker; its first case imports the framework."""
-PRIOR_WEIGHT = 0.5
+PRIOR_WEIGHT = 0.3
 """How strongly factors are drawn to those that they start from; an earlier case weighs 1."""
+FIT_STEPS, MOST_CHANGE = 15, 6.0
+LEAST_S = 0.01
+"""Measured seconds below this count as this."""
 
 CaseKind = tuple[str, str, str]
 """Backend, device and probe."""
@@ -30,17 +34,23 @@ class Factors:
 
     def seconds(self, rough: RoughCost) -> float:
         """The corrected estimate."""
-        return self.setup * rough.setup_s + self.work * rough.work_s
+        return self.setup * rough.setup_s + self.work * rough.work_s + rough.prescribed_s
 
     def refined(self, measured: Sequence[tuple[RoughCost, float]]) -> "Factors":
-        """The factors with the least relative error for these rough costs, each with the seconds
-        that were measured, and close to the present factors where few were."""
-        rows = [(rough.setup_s / s, rough.work_s / s) for rough, s in measured if s > 0]
-        matrix = np.vstack([np.reshape(rows, (-1, 2)), PRIOR_WEIGHT * np.eye(2)])
-        prior = np.array([self.setup, self.work])
-        right = np.concatenate([np.ones(len(rows)), PRIOR_WEIGHT * prior])
-        setup, work = np.maximum(np.linalg.lstsq(matrix, right, rcond=None)[0], prior / 100)
-        return Factors(float(setup), float(work))
+        """The factors with the least error for these rough costs, each with the seconds that were
+        measured: least squares of logarithms, drawn to the present factors where few were."""
+        rough = np.array([(r.setup_s * self.setup, r.work_s * self.work) for r, _ in measured])
+        rest_s = np.array([max(s - r.prescribed_s, LEAST_S) for r, s in measured])
+        change = np.zeros(2)
+        for _ in range(FIT_STEPS):  # Gauss-Newton
+            parts = rough * np.exp(change)
+            predicted = parts.sum(axis=1)
+            slopes = np.vstack([parts / predicted[:, None], PRIOR_WEIGHT * np.eye(2)])
+            errors = np.concatenate([np.log(rest_s / predicted), -PRIOR_WEIGHT * change])
+            step = np.linalg.lstsq(slopes, errors, rcond=None)[0]
+            change = np.clip(change + np.clip(step, -1, 1), -MOST_CHANGE, MOST_CHANGE)
+        setup, work = np.exp(change)
+        return Factors(self.setup * float(setup), self.work * float(work))
 
 
 def estimate_seconds(
@@ -52,43 +62,55 @@ def estimate_seconds(
     cases of the same backend, device and probe. `past` holds earlier costs, those that say most
     about this machine last.
     """
-    names = {*tasks.names(), *(case.task.name for case in cases)}
+    types = _task_types(cases, past, tasks)
     factors: dict[CaseKind, Factors] = {}
     for costs in past:
-        for kind, measured in _measured(costs.values(), tasks, names).items():
+        for kind, measured in _measured(costs.values(), types).items():
             factors[kind] = factors.get(kind, Factors()).refined(measured)
 
     def expected(case: Case) -> float:
         group = cost_group(case.flat())
         if earlier := [costs[group].seconds for costs in past if group in costs]:
             return earlier[-1]
-        return factors.get(_kind(case), Factors()).seconds(rough_cost(case, _task(case, tasks)))
+        rough = rough_cost(case, case.sized(types[case.task.name]))
+        return factors.get(_kind(case), Factors()).seconds(rough)
 
     return [expected(case) for case in cases]
 
 
+def _task_types(
+    cases: Sequence[Case], past: Sequence[PastCosts], tasks: Registry
+) -> dict[str, type[Task]]:
+    """The dataclass of each task of the cases, and of those tasks of earlier cases whose size is
+    known without running a user's file or reading data."""
+    chosen = {case.task.name for case in cases}
+    earlier = {str(cost.settings.get("task")) for costs in past for cost in costs.values()}
+    types: dict[str, type[Task]] = {}
+    for name in chosen | (earlier & set(tasks.names())):
+        with suppress(Unavailable):
+            file = tasks.load(name)
+            if name in chosen or not file.REQUIRES:
+                types[name] = type(next(iter(file.PROFILES.values())))
+    return types
+
+
 def _measured(
-    costs: Iterable[PastCost], tasks: Registry, names: Collection[str]
+    costs: Iterable[PastCost], types: Mapping[str, type[Task]]
 ) -> dict[CaseKind, list[tuple[RoughCost, float]]]:
-    """The rough cost and the seconds of earlier cases, by kind, where the task is among `names`."""
+    """The rough cost and the seconds of the earlier cases of these tasks, by kind."""
     measured: dict[CaseKind, list[tuple[RoughCost, float]]] = {}
     for cost in costs:
         try:
             case = Case.from_flat(cost.settings)
-            if case.task.name in names:
-                pair = (rough_cost(case, _task(case, tasks)), cost.seconds)
-                measured.setdefault(_kind(case), []).append(pair)
+            rough = rough_cost(case, case.sized(types[case.task.name]))
         except (Unavailable, ValueError, KeyError, TypeError):
             continue  # a task whose data are gone, or a case of an older version
+        measured.setdefault(_kind(case), []).append((rough, cost.seconds))
     return measured
 
 
 def _kind(case: Case) -> CaseKind:
     return case.backend, case.device, case.probe
-
-
-def _task(case: Case, tasks: Registry) -> Task:
-    return case.sized(type(next(iter(tasks.load(case.task.name).PROFILES.values()))))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What earlier cases took, from their records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -8,6 +9,7 @@ from typing import Any
 
 from bench.plan.case import case_key
 from bench.records.folder import RecordsError, RunFolder
+from bench.records.record import Record
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,24 @@ def past_costs(root: Path) -> PastCosts:
     """The costs of all measured cases below a results folder, except those of damaged runs."""
     past: dict[str, PastCost] = {}
     for folder in RunFolder.all(root):
-        try:
-            records = folder.records()
-        except RecordsError:
-            continue
-        for record in records:
-            if record.status == "ok":
-                cost = past.setdefault(cost_group(record.case), PastCost(record.case))
-                cost.times.append(record.wall_s)
+        with suppress(RecordsError):
+            _add_costs(past, folder.records())
     return past
+
+
+def run_costs(path: Path) -> PastCosts:
+    """The costs of all measured cases of the run in this folder; `RecordsError` if it is
+    damaged."""
+    past: dict[str, PastCost] = {}
+    _add_costs(past, RunFolder(path).records())
+    return past
+
+
+def _add_costs(past: dict[str, PastCost], records: Iterable[Record]) -> None:
+    for record in records:
+        if record.status == "ok":
+            cost = past.setdefault(cost_group(record.case), PastCost(record.case))
+            cost.times.append(record.wall_s)
 
 
 def cost_group(settings: Mapping[str, Any]) -> str:

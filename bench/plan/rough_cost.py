@@ -1,9 +1,9 @@
-"""A rough model of what a case costs: some seconds of preparation, and some for each update."""
+"""A rough model of the cost of a case: preparation, updates, and what the settings prescribe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.plan.case import Case
+from bench.plan.case import Case, SpeedSettings
 from bench.spec import Task
 
 STEP_S = 2e-5
@@ -27,17 +27,19 @@ SAMPLE_S, WARM_UP_SAMPLES, LEAST_SAMPLES, MOST_SAMPLES = 0.005, 15, 12, 96
 
 @dataclass(frozen=True)
 class RoughCost:
-    """Seconds of preparation, and seconds of work that grow with the size of the case."""
+    """Seconds of preparation, seconds of work that grow with the size of the case, and seconds
+    that the settings prescribe, the same in every backend."""
 
     setup_s: float
     work_s: float
+    prescribed_s: float = 0.0
 
 
 def rough_cost(case: Case, task: Task) -> RoughCost:
     """The rough cost of a case, whatever the backend."""
     update_s = _update_seconds(case, task)
     if case.speed:
-        return RoughCost(SETUP_S["speed"], _timed_seconds(case, update_s))
+        return _timed_cost(case.speed, update_s)
     updates = task.steps * 1.3 if case.probe == "learning" else UPDATES.get(case.probe, 10)
     return RoughCost(SETUP_S.get(case.probe, 1.0), updates * update_s)
 
@@ -50,9 +52,11 @@ def _update_seconds(case: Case, task: Task) -> float:
     return task.time * model.layers * model.directions * step_s
 
 
-def _timed_seconds(case: Case, update_s: float) -> float:
+def _timed_cost(speed: SpeedSettings, update_s: float) -> RoughCost:
     """The warm-up and the samples of all phases, some of which are shorter than an update."""
-    assert case.speed
     sample_s = max(SAMPLE_S, update_s / 2)
-    samples_s = min(max(case.speed.phase_s, LEAST_SAMPLES * sample_s), MOST_SAMPLES * sample_s)
-    return len(case.speed.phases) * (WARM_UP_SAMPLES * sample_s + samples_s)
+    prescribed_s = WARM_UP_SAMPLES * SAMPLE_S + min(speed.phase_s, MOST_SAMPLES * sample_s)
+    longest_s = WARM_UP_SAMPLES * sample_s + max(speed.phase_s, LEAST_SAMPLES * sample_s)
+    count = len(speed.phases)
+    work_s = count * max(0.0, longest_s - prescribed_s)
+    return RoughCost(SETUP_S["speed"], work_s, count * prescribed_s)

@@ -57,17 +57,16 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
 
     def say(self, line: str) -> None:
         """Print a line, unless the context has ended."""
-        with self._lock:
+        with self._lock, suppress(OSError):  # nobody reads standard error any more
             if not self._ended:
-                print(line, file=sys.stderr, flush=True)
                 self._last_line = self._clock.now()
+                print(line, file=sys.stderr, flush=True)
 
     def beat(self) -> None:
         """Print the state after each silence, until the end is announced."""
-        with suppress(OSError):  # nobody reads standard error any more
-            while not self._clock.wait(max(0.0, self._silence_left())):
-                if self._silence_left() <= 0:
-                    self.say(self._state())
+        while not self._clock.wait(max(0.0, self._silence_left())):
+            if self._silence_left() <= 0:
+                self.say(self._state())
 
     def _silence_left(self) -> float:
         return self._last_line + SILENCE_S - self._clock.now()
