@@ -80,7 +80,9 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     path = _new_folder(options, root)
     with storage_errors(f"cannot write to {path}"):
         path.mkdir(parents=True)
-    about = [f"base: run {folders.base.id}", f"head: run {folders.head.id}"]
+    same_name = folders.base.id == folders.head.id
+    labels = folders.map(lambda folder: folder.path if same_name else folder.id)
+    about = [f"base: run {labels.base}", f"head: run {labels.head}"]
     about += ["stored runs: the weaker comparison"]
     findings = judge(build_evidence(sides, live=False), rule)
     return _conclude(path, ComparisonResult(findings, about, rule, sides))

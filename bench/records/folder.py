@@ -3,8 +3,9 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ class RunFolder:
     once.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.id = path, path.name
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """`name` replaces the folder's own name as the identity of the run."""
+        self.path, self.id = path, name or path.name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
 
@@ -81,6 +83,20 @@ class RunFolder:
         files = [*root.glob("[!.]*/records.jsonl"), *root.glob("[!.]*/records.jsonl.xz")]
         return [cls(path) for path in sorted({file.parent for file in files})]
 
+    @classmethod
+    def told_apart(cls, folders: Iterable["RunFolder"]) -> list["RunFolder"]:
+        """Each folder once, with identities that differ: folders of one name are called by as much
+        of the end of their paths as it takes, such as `monday/run` and `tuesday/run`."""
+        paths = {folder.path.resolve(): folder.path for folder in folders}
+
+        def names(length: int) -> list[str]:
+            return ["/".join(path.parts[-length:]) for path in paths]
+
+        length = 1
+        while len(set(names(length))) < len(paths):
+            length += 1
+        return [cls(path, name) for path, name in zip(paths.values(), names(length), strict=True)]
+
     def has_records(self) -> bool:
         """Whether the folder has a file of records, even an empty one."""
         return self.records_file.is_file() or self.packed_file.is_file()
@@ -121,7 +137,10 @@ class RunFolder:
     # ---- records -----------------------------------------------------------------------------
 
     def records(self) -> list[Record]:
-        """All records; `RecordsError` names a line that is not a whole record."""
+        """All records; `RecordsError` names a line that is not a whole record.
+
+        A record belongs to the run that it is read from, whatever the folder was called before.
+        """
         packed = read_packed(self.packed_file)
         lines, torn = self._lines()
         records = parse_lines(packed, self.packed_file)
@@ -132,7 +151,7 @@ class RunFolder:
                 f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
                 "runs that case again."
             )
-        return records
+        return [replace(record, run=self.id) for record in records]
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""

@@ -17,12 +17,11 @@ from bench.spec import Unavailable
 def write_report(
     folders: Sequence[RunFolder], records: Sequence[Record], formats: Sequence[str], output: Path
 ) -> list[Path]:
-    """Write the files into the folder `output` and return their paths. Raises `Unavailable` for an
-    unknown format, and `RecordsError` where two runs have the same name or the folder cannot be
-    written to."""
+    """Write the files into the folder `output` and return their paths. No two folders have the same
+    name, see `RunFolder.told_apart`. Raises `Unavailable` for an unknown format, and `RecordsError`
+    where the folder cannot be written to."""
     if unknown := [name for name in formats if name not in FORMATS]:
         raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
-    _check_names(folders)
     infos = {folder.id: folder.info() for folder in folders}
     tables = build_tables(records, infos)
     try:
@@ -35,17 +34,6 @@ def write_report(
         raise RecordsError(f"cannot write to {output}: {error.strerror or error}") from error
     images = [path for paths in figures.values() for path in paths]
     return [*(output / name for name in texts), *images]
-
-
-def _check_names(folders: Sequence[RunFolder]) -> None:
-    paths: dict[str, Path] = {}
-    for folder in folders:
-        path = folder.path.resolve()
-        if paths.setdefault(folder.id, path) != path:
-            raise RecordsError(
-                f"two runs have the same name {folder.id!r}: {paths[folder.id]} and {path}. "
-                "Rename one of the folders"
-            )
 
 
 def _draw(tables: Tables, output: Path) -> Figures:

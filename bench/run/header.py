@@ -21,7 +21,7 @@ def selection_line(selection: Selection) -> str:
         _list(settings.cells),
         _list(settings.dtypes),
         *([] if tuple(settings.probes) == DEFAULT_PROBES else [_list(settings.probes)]),
-        f"{settings.threads} threads",
+        f"{settings.threads} thread{'s' * (settings.threads != 1)}",
     ]
     return "; ".join(parts)
 
