@@ -69,6 +69,10 @@ def initial_weights(
     return {name: value.astype(np.float32).astype(spec.storage) for name, value in weights.items()}
 
 
+initial = initial_weights
+"""The name by which checks of other repositories call `initial_weights`."""
+
+
 def _check(spec: ModelSpec, scheme: str, forget_bias: float | None, time: int | None) -> None:
     if scheme not in SCHEMES:
         raise ValueError(f"initialisation must be one of {', '.join(SCHEMES)}, not {scheme!r}")

@@ -10,6 +10,7 @@ import pytest
 from scipy.stats import ks_2samp
 
 import backends
+import bench.weights as weights_module
 from backends import numpy_backend
 from bench.spec import CELLS, Array, ModelSpec
 from bench.weights import SCHEMES, initial_weights, scheme_limit, weight_shapes
@@ -464,3 +465,9 @@ def test_decoder_is_drawn_like_an_encoder_with_the_same_inputs(scheme: str) -> N
     decoder = scheme_draws(scheme, spec, f"decoder.{LAYER}")
     encoder = scheme_draws(scheme, spec.decoding, LAYER)
     assert not differing(encoder, decoder, 3)
+
+
+def test_checks_of_other_repositories_find_the_name_initial():
+    spec = ModelSpec(cell="gru", inputs=2, hidden=3, outputs=1)
+    weights = weights_module.initial(spec, np.random.default_rng(0))
+    assert weights.keys() == weight_shapes(spec).keys()
