@@ -15,9 +15,11 @@ from bench.plan.case import Case
 from bench.plan.estimate import Work
 from bench.plan.selection import Registry
 from bench.records.folder import RunFolder
+from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.limits import job_count, worker_limits
-from bench.run.measure import Workers, earlier_costs, planned_work, remaining_cases, run_work
+from bench.run.measure import Workers, earlier_costs, planned_work, run_work
+from bench.run.present_code import PresentCode, remaining_cases
 from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
@@ -40,6 +42,7 @@ class StudyRun:
     path: Path
     """The folder of the records."""
     entry: Path
+    code: PresentCode
     jobs: int
     again: bool
 
@@ -86,6 +89,7 @@ def study_command(
         cases=_chosen_cases(study, plan, experiments, only, device),
         path=root / folder_name(name, device),
         entry=entry,
+        code=PresentCode(backends, tasks, entry.parent),
         jobs=job_count(worker_options),
         again=again,
     )
@@ -169,16 +173,24 @@ def _remaining_work(run: StudyRun, folder: RunFolder | None) -> Work:
     """The work that is left; prints what it is and how long it takes."""
     names = ", ".join(run.plan.backends)
     print(f"study {run.path.name}: {names}; records in {run.path}", file=sys.stderr, flush=True)
-    cases = remaining_cases(folder, run.cases) if folder else list(run.cases)
-    if folder and run.again:
-        successful = {record.key for record in folder.records() if record.status == "ok"}
-        cases = [case for case in run.cases if case.key not in successful]
+    cases = _remaining_cases(run, folder) if folder else list(run.cases)
     past = earlier_costs(run.entry, run.path.parent)
     work = planned_work(cases, study_units(cases), tasks, past)
     duration = format_duration(work.total_seconds(run.jobs))
     left = f"{len(cases)} of {len(run.cases)} cases left, about {duration}"
     print(left, file=sys.stderr, flush=True)
     return work
+
+
+def _remaining_cases(run: StudyRun, folder: RunFolder) -> list[Case]:
+    """The cases that are left, or failed with `again`, and the proofs that they need."""
+    remaining = remaining_cases(folder, run.cases, run.code, prove_all=False)
+    if not run.again:
+        return remaining
+    latest = latest_records(folder.records())
+    successful = {record.key for record in latest if record.status == "ok"}
+    chosen = {case.key for case in remaining}
+    return [case for case in run.cases if case.key in chosen or case.key not in successful]
 
 
 def _show_remaining(run: StudyRun) -> None:

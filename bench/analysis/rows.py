@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.analysis.task_sizes import size_key, task_labels, task_size
 from bench.plan.probes import PROBES
-from bench.records.record import Record
+from bench.records.record import Record, latest_records
 from bench.spec import CELLS
 
 TABLE_KEYS = ("run", "task", "device", "dtype")
@@ -76,7 +76,7 @@ def row_label(keys: Mapping[str, Any]) -> str:
 def rows_from_records(records: Iterable[Record]) -> list[Row]:
     """One row for each run, model, backend and device, in an order that does not depend on the
     order of the records. If a run holds a case twice, the later record counts."""
-    latest = list({(record.run, record.key): record for record in records}.values())
+    latest = latest_records(records)
     labels = task_labels(latest)
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in latest:

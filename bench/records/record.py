@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -50,6 +50,11 @@ class Record:
     def to_json(self) -> str:
         """The record as one line without a line break."""
         return json.dumps(without_nonfinite(asdict(self)), allow_nan=False)
+
+
+def latest_records(records: Iterable[Record]) -> list[Record]:
+    """The last record of each case of each run, in the order in which the cases came first."""
+    return list({(record.run, record.key): record for record in records}.values())
 
 
 def parse_record(line: str) -> Record:

@@ -42,12 +42,6 @@ class Workers:
         )
 
 
-def remaining_cases(folder: RunFolder, cases: Sequence[Case]) -> list[Case]:
-    """The cases that the folder has no record of."""
-    recorded = {record.key for record in folder.records()}
-    return [case for case in cases if case.key not in recorded]
-
-
 def earlier_costs(entry: Path, root: Path) -> list[PastCosts]:
     """The costs in the published runs of the checkout of `entry`, and in the runs below `root`."""
     return [past_costs(entry.parent / "results"), past_costs(root)]
@@ -72,8 +66,10 @@ def run_work(
     pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
     with run_display(pace, clock) as progress:
         runner = Runner(folder, workers.command, workers.limits, progress, folder.info())
+        proven_again = {case.key for case in work.cases}
         for record in folder.records():
-            runner.note_parity(record)
+            if record.key not in proven_again:
+                runner.note_parity(record)
         try:
             run_to_completion(runner.run_all(work.units, workers.jobs))
             run_to_completion(_spend_budget(runner, start + budget_s))

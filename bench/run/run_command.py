@@ -16,11 +16,12 @@ from bench.plan.request import Request
 from bench.plan.selection import Registry, select
 from bench.plan.units import plan_units
 from bench.records.folder import RunFolder
-from bench.records.record import Record
+from bench.records.record import Record, latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
-from bench.run.measure import Workers, earlier_costs, planned_work, remaining_cases, run_work
+from bench.run.measure import Workers, earlier_costs, planned_work, run_work
+from bench.run.present_code import PresentCode, cases_of_other_code, remaining_cases
 from bench.run.run_info import check_same_versions, first_info
 from bench.spec import Unavailable
 
@@ -116,7 +117,7 @@ def _measure(folder: RunFolder, plan: RunPlan) -> int:
         if seconds is None:
             print(f"stopped; continue with --resume {folder.id}", file=sys.stderr)
             return 130
-        return _report(folder, folder.records(), seconds)
+        return _report(folder, latest_records(folder.records()), seconds)
 
 
 def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
@@ -144,7 +145,7 @@ def _work(
 ) -> Work:
     """What is left to measure; prints how much it is and how long it takes, after every case with
     `list_cases`. `root` holds the earlier runs that tell how long."""
-    cases = remaining_cases(earlier, plan.cases) if earlier else plan.cases
+    cases = _remaining(plan, earlier) if earlier else plan.cases
     for case in cases if list_cases else ():
         print(case, file=output)
     units = plan_units(cases, random.Random(earlier.id if earlier else 0))
@@ -153,3 +154,16 @@ def _work(
     lines = work_lines(work, plan.workers.jobs, plan.budget_s, past[-1])
     print("\n".join(lines), file=output, flush=True)
     return work
+
+
+def _remaining(plan: RunPlan, folder: RunFolder) -> list[Case]:
+    """The cases of the plan that are left; says how many run again because code has changed."""
+    code = PresentCode(plan.workers.backends, plan.tasks, plan.workers.entry.parent)
+    cases = remaining_cases(folder, plan.cases, code, prove_all=True)
+    if again := cases_of_other_code(cases, folder):
+        print(
+            f"{len(again)} recorded cases run again: the code of an adapter, a task or the harness "
+            "has changed since",
+            file=sys.stderr,
+        )
+    return cases

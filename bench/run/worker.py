@@ -21,6 +21,7 @@ from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.records import machine
+from bench.records.code import harness_digest, module_digest
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -64,11 +65,18 @@ class Worker:
     """The last training run, with the key of its model and seed."""
     paths: dict[str, str] = field(default_factory=dict)
     """The executed path, by model key."""
+    code: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """The digests of the code, by task."""
 
     @cached_property
     def commit(self) -> dict[str, Any]:
         """The commit of this checkout, read once."""
         return machine.commit(Path(__file__).parent)
+
+    @cached_property
+    def harness(self) -> str:
+        """The digest of the harness of this checkout, read once."""
+        return harness_digest(Path(__file__).parents[2])
 
     @cached_property
     def backend(self) -> Backend:
@@ -151,6 +159,7 @@ class Worker:
             "machine": machine.describe_machine(),
             "python": sys.version.split()[0],
             **self.commit,
+            "code": self._code(case.task.name),
             "threads": self.threads,
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
@@ -158,6 +167,16 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
+
+    def _code(self, task: str) -> dict[str, str | None]:
+        """The digests of the code that decides what a case of this task measures."""
+        if task not in self.code:
+            self.code[task] = {
+                "adapter": module_digest(self.backend),
+                "task": module_digest(self.load_task(task)),
+                "harness": self.harness,
+            }
+        return self.code[task]
 
 
 def _status_of(error: Exception) -> tuple[str, str]:
