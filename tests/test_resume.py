@@ -53,7 +53,7 @@ def test_damaged_line_in_the_middle_stops_every_command_and_is_left_alone(
         (b"{}", "lacks the request"),
         (b'{"request": []}', "request is []"),
         (b'{"request": {"seeds": [1]}, "environments": 1}', "environments is 1"),
-        (b'{"request": {"seeds": [1]}, "environments": {"e": 1}}', "environment e is 1"),
+        (b'{"request": {"seeds": [1]}, "environments": {"e": 1}}', "environments.e is 1"),
         (b'{"request": {"seeds": [1]}, "versions": [1]}', "versions is [1]"),
         (b'{"request": {"seeds": [1]}, "machine": "here"}', "machine is 'here'"),
         (b'{"request": {"cells": "lstm"}}', "cells cannot be 'lstm'"),

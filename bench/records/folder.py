@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.records.info_check import check_info
 from bench.records.lines import (
     append_line,
     parse_lines,
@@ -20,15 +21,6 @@ from bench.records.record import Record, without_nonfinite
 from bench.records.storage import RecordsError, locked, storage_errors
 
 __all__ = ["RecordsError", "RunFolder", "storage_errors"]
-
-INFO_TYPES: Mapping[str, Any] = {
-    "request": dict,
-    "environments": dict,
-    "sessions_s": list,
-    "versions": dict | None,
-    "machine": dict | None,
-}
-"""The types of the fields of `run.json` that are read back."""
 
 
 class RunFolder:
@@ -107,18 +99,14 @@ class RunFolder:
         """The contents of `run.json`: the request, the machine, the environments."""
         try:
             data = json.loads(self.info_file.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordsError(f"{self.info_file} cannot be read: {error}") from error
         if not isinstance(data, dict):
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
-        for name, types in INFO_TYPES.items():
-            if name in data and not isinstance(data[name], types):
-                raise RecordsError(f"{self.info_file} is damaged: {name} is {data[name]!r:.60}")
-        for name, environment in data.get("environments", {}).items():
-            if not isinstance(environment, dict):
-                raise RecordsError(
-                    f"{self.info_file} is damaged: environment {name} is {environment!r:.60}"
-                )
+        try:
+            check_info(data)
+        except ValueError as error:
+            raise RecordsError(f"{self.info_file} is damaged: {error}") from None
         return data
 
     def request(self) -> dict[str, Any]:

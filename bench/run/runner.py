@@ -16,7 +16,8 @@ from bench.plan.probes import GATE, IMPORT_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
-from bench.records.record import Record, check_record
+from bench.records.record import Record, without_nonfinite
+from bench.records.record_check import check_fields
 from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
 from bench.run.side_by_side import run_side_by_side
 
@@ -126,16 +127,16 @@ class Runner:
             run=self.folder.id,
             case=case.flat(),
             status=answer["status"],
-            reason=answer["reason"],
+            reason=answer["reason"] and _printable(answer["reason"]),
             probe=case.probe,
             environment=self._environment_name(answer["environment"]),
             started=started,
             wall_s=answer["wall_s"],
-            metrics=answer["metrics"],
-            samples=answer["samples"],
+            metrics=without_nonfinite(answer["metrics"]),
+            samples=without_nonfinite(answer["samples"]),
         )
         try:
-            check_record(record)
+            check_fields(record)
         except ValueError as error:
             reason = f"no valid result: {error}"
             record = replace(record, status="failed", reason=reason, metrics={}, samples={})
@@ -153,3 +154,9 @@ class Runner:
             environments[name] = environment
             self.folder.write_info(self.info)
         return name
+
+
+def _printable(text: str) -> str:
+    """The text with escapes in place of control characters, which could change the terminal, and of
+    characters that UTF-8 cannot write."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
