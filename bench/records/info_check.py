@@ -48,7 +48,12 @@ def check_info(info: Mapping[str, Any]) -> None:
     check_present("", info, INFO_FIELDS)
     check_present("machine.", info.get("machine") or {}, MACHINE_FIELDS)
     for name, environment in info.get("environments", {}).items():
-        place = f"environments.{name}"
-        check(place, environment, OBJECT)
-        check_present(f"{place}.", environment, ENVIRONMENT_FIELDS)
-        check_present(f"{place}.machine.", environment.get("machine") or {}, MACHINE_FIELDS)
+        check_environment(f"environments.{name}", environment)
+
+
+def check_environment(place: str, environment: Any) -> None:
+    """Raise ValueError for the first field of an environment with a wrong value; `place` is what
+    the environment is called in the message."""
+    check(place, environment, OBJECT)
+    check_present(f"{place}.", environment, ENVIRONMENT_FIELDS)
+    check_present(f"{place}.machine.", environment.get("machine") or {}, MACHINE_FIELDS)

@@ -18,7 +18,8 @@ from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record, without_nonfinite
 from bench.records.record_check import check_fields
-from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
+from bench.run.answer import answer_without_numbers
+from bench.run.process import Limits, WorkerCommand, WorkerProcess
 from bench.run.side_by_side import run_side_by_side
 
 StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
@@ -103,7 +104,8 @@ class Runner:
                 except OSError as error:
                     reason = f"no worker could be started: {error}"
                     answer = answer_without_numbers("failed", reason)
-                self.write(slot, case, answer)
+                if not self.write(slot, case, answer) and worker:
+                    await worker.kill()  # what it answers next cannot be trusted either
             self.progress.unit_finished(slot, unit)
         finally:
             if worker:
@@ -120,8 +122,10 @@ class Runner:
             return ""
         return self.gate_failures.get(case.model_key, UNPROVEN + "no parity record")
 
-    def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> None:
-        """Append the record of a case; an invalid answer becomes a failed record."""
+    def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> bool:
+        """Append the record of a case; return whether the answer was valid. An invalid answer
+        becomes a failed record."""
+        valid = True
         started = datetime.fromtimestamp(answer["started"], UTC).isoformat(timespec="milliseconds")
         record = Record(
             run=self.folder.id,
@@ -138,11 +142,12 @@ class Runner:
         try:
             check_fields(record)
         except ValueError as error:
-            reason = f"no valid result: {error}"
+            valid, reason = False, f"no valid result: {error}"
             record = replace(record, status="failed", reason=reason, metrics={}, samples={})
         self.folder.append(record)
         self.note_parity(record)
         self.progress.case_finished(slot, case, record)
+        return valid
 
     def _environment_name(self, environment: Mapping[str, Any]) -> str | None:
         """The name of an environment in `run.json`; a new environment is added to the file."""

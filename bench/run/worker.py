@@ -45,9 +45,13 @@ def serve(
     die_with(parent)
     pin_to(processors)
     worker = Worker(load_backend, load_task, backend, reference, len(processors))
+    own_id = os.getpid()
     for line in sys.stdin:
         case = Case.from_flat(json.loads(line))
-        channel.write(json.dumps(worker.answer(case), default=_as_json) + "\n")
+        answer = worker.answer(case)
+        if os.getpid() != own_id:
+            os._exit(0)  # a process that the adapter has forked: one answer is enough
+        channel.write(json.dumps(answer, default=_as_json) + "\n")
         channel.flush()
 
 
@@ -182,6 +186,7 @@ class Worker:
 def _status_of(error: Exception) -> tuple[str, str]:
     """The status and reason of a case that raised this error."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = text.encode(errors="backslashreplace").decode()  # a file's name need not be UTF-8
     if isinstance(error, Unsupported):
         return "skipped", str(error)
     signs = ("out of memory", "not enough memory", "resource_exhausted", "resourceexhausted")
