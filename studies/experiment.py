@@ -28,17 +28,22 @@ class PublishedFigure:
     high: float
     is_range: bool = False
     """Whether the paper itself gives the range."""
+    weights: str = ""
+    """The number of weights of the published network, where the paper states it."""
 
 
-def single_value(cell: str, quantity: str, value: float) -> PublishedFigure:
+def single_value(cell: str, quantity: str, value: float, weights: str = "") -> PublishedFigure:
     """A figure that the paper gives without a range."""
     low, high = value / TOLERANCE_FACTOR, value * TOLERANCE_FACTOR
-    return PublishedFigure(cell, quantity, value, low, high)
+    return PublishedFigure(cell, quantity, value, low, high, weights=weights)
 
 
-def value_range(cell: str, quantity: str, low: float, high: float) -> PublishedFigure:
+def value_range(
+    cell: str, quantity: str, low: float, high: float, weights: str = ""
+) -> PublishedFigure:
     """A figure that the paper gives as a range."""
-    return PublishedFigure(cell, quantity, (low + high) / 2, low, high, is_range=True)
+    middle = (low + high) / 2
+    return PublishedFigure(cell, quantity, middle, low, high, is_range=True, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +79,8 @@ class Experiment:
     name a series or none does."""
     published: Sequence[PublishedFigure] = ()
     differences: Sequence[str] = ()
-    """How the settings differ from the paper's."""
-    explanations: Sequence[str] = ()
-    """Why our figure lies outside the published range; shown only where it does."""
+    """How the settings differ from the paper's: a row of the table names them, whatever its
+    verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)

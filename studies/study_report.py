@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from bench.records.folder import RunFolder, storage_errors
 from bench.records.record import Record
 from studies.agreement.divergence import divergence_table
-from studies.agreement.equality import equality_text
+from studies.agreement.equivalence import equivalence_text
 from studies.agreement.pairs import find_pairs
 from studies.agreement.plots import divergence_plot, solved_plot
 from studies.experiment import Study
@@ -42,7 +42,7 @@ def study_report(study: Study, plan: StudyPlan, records: Sequence[Record]) -> St
     series = {experiment.name for experiment in study.experiments if experiment.series}
     others = {name: group for name, group in by_experiment.items() if name not in series}
     drawn = find_pairs(others, names, main) or pairs
-    tables += f"\n{equality_text(pairs, main)}\n{divergence_table(drawn, main)}"
+    tables += f"\n{equivalence_text(pairs, main)}\n{divergence_table(drawn, main)}"
     figures = {"curves": divergence_plot(drawn, main), "solved": solved_plot(pairs, main)}
     return StudyReport(tables, figures)
 

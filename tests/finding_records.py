@@ -11,7 +11,9 @@ from quotes import table_cells
 from bench.records.record import Record
 from studies.agreement.pairs import Pairs, find_pairs
 from studies.tables.markdown import markdown
+from studies.tables.published_figures import COLUMNS
 from studies.tables.seeds import is_solved, is_solved_at_end, metric, updates_to_solve
+from studies.tables.verdicts import AT_CHANCE, OUTSIDE, UNCLEAR, WITHIN
 
 BACKENDS = ("jax", "numpy", "torch", "tensorflow")
 
@@ -84,8 +86,8 @@ def table_rows(study: str) -> list[list[str]]:
 
 def verdicts() -> list[str]:
     """The verdicts on all published figures."""
-    rows = [row for row in table_rows("papers") if len(row) == 9]
-    return [row[8] for row in rows if row[8].startswith(("within", "outside"))]
+    rows = [row for row in table_rows("papers") if len(row) == len(COLUMNS)]
+    return [row[-1] for row in rows if row[-1].startswith((WITHIN, AT_CHANCE, OUTSIDE, UNCLEAR))]
 
 
 def medians(experiment: str, cell: str, seeds: Sequence[int], study: str = "papers") -> list[float]:

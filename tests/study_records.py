@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+from conftest import bench_for
 
 from bench.records.record import Record
 from studies.experiment import Experiment
@@ -23,6 +25,11 @@ def small_experiment(name: str = "it", **settings: Any) -> Experiment:
     )
 
 
+@cache
+def _smoke_case() -> Mapping[str, Any]:
+    return bench_for("numpy", "learning", dtype="float32").case.flat()
+
+
 def learning_record(
     seed: int,
     sequences: float | None,
@@ -33,6 +40,7 @@ def learning_record(
 ) -> Record:
     """One seed, solved after so many sequences, or never (None)."""
     case: Mapping[str, Any] = {
+        **_smoke_case(),
         "backend": backend,
         "cell": cell,
         "metric": "mse",

@@ -75,6 +75,7 @@ def test_verdict_json_keeps_the_names_of_its_fields(tmp_path: Path) -> None:
     assert list(finding) == [
         *("cell", "check", "verdict", "reason", "base", "head", "unit"),
         *("ratio", "low", "high", "p", "pairs"),
+        *("confidence", "scatter_low", "scatter_high", "cause"),
     ]
     assert (finding["cell"], finding["verdict"], finding["p"]) == ("c", "inconclusive", None)
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.compare.paired_tests import holm, sign_flip, signed_rank, walsh_interval
+from bench.compare.paired_tests import holm, pseudomedian, sign_flip, signed_rank, walsh_interval
 
 distinct_values = st.lists(
     st.floats(-1, 1).filter(lambda v: abs(v) > 1e-6), min_size=1, max_size=25, unique=True
@@ -72,6 +72,15 @@ def _statsmodels_holm(p_values: list[float], level: float) -> np.ndarray:
     from statsmodels.stats.multitest import multipletests
 
     return np.asarray(multipletests(p_values, level, method="holm")[0])
+
+
+@given(distinct_values, st.floats(0.5, 0.99))
+@settings(deadline=None)
+def test_pseudomedian_lies_in_the_interval_and_is_no_median(d: list[float], level: float) -> None:
+    low, high = walsh_interval(d, level)
+    assert low <= pseudomedian(d) <= high
+    assert pseudomedian([0.0, 0.0, 3.0]) == pytest.approx(0.75)
+    assert np.isnan(pseudomedian([]))
 
 
 def test_interval_covers_the_pseudomedian_as_often_as_it_promises() -> None:

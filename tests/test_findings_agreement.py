@@ -7,7 +7,7 @@ from finding_records import BACKENDS, pairs_with_jax
 
 from bench.analysis.statistics import sign_test
 from studies.agreement.divergence import divergence
-from studies.agreement.equality import LEVEL, count_later_and_sooner
+from studies.agreement.equivalence import LEVEL, count_later_and_sooner
 from studies.agreement.pairs import Model, Pair
 from studies.tables.seeds import is_solved
 

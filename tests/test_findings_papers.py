@@ -1,6 +1,8 @@
 """What the page on learning says about the study of papers holds for the published records."""
 
 import math
+import re
+from dataclasses import replace
 from functools import cache
 from statistics import median
 
@@ -16,20 +18,39 @@ from finding_records import (
     verdicts,
 )
 from published_studies import published
+from quotes import table_cells
 
 import tasks
 from bench.plan.case import Case
 from studies.agreement.divergence import divergence
 from studies.catalogue import STUDIES
+from studies.tables.markdown import markdown
+from studies.tables.published_figures import COLUMNS
 from studies.tables.seeds import final_score, is_solved, metric
+from studies.tables.verdicts import AT_CHANCE, OUTSIDE, UNCLEAR, WITHIN
 
 
-def test_differing_published_figures_have_a_reason() -> None:
-    assert len(verdicts()) >= 20
-    outside = {row[0] for row in table_rows("papers") if row[-1].startswith("outside")}
-    experiments = published("papers").study.experiments
-    with_reason = {e.name for e in experiments if e.explanations or e.differences}
-    assert outside and outside <= with_reason
+def test_every_row_with_a_published_figure_says_what_differs() -> None:
+    """Whatever its verdict: weights, the length of training, and the numbers of notes."""
+    rows = [row for row in table_rows("papers") if len(row) == len(COLUMNS)]
+    compared = [row for row in rows if row[-1].startswith((WITHIN, AT_CHANCE, OUTSIDE, UNCLEAR))]
+    assert len(compared) == len(verdicts()) >= 20
+    for row in compared:
+        assert re.fullmatch(r"[\d,]+( \([\d,–]+\))?", row[COLUMNS.index("weights")]), row
+        assert re.fullmatch(r"[\d,]+", row[COLUMNS.index("trained on")]), row
+        assert re.fullmatch(r"\d+(, \d+)*", row[COLUMNS.index("differs in")]), row
+
+
+def test_network_that_has_learned_nothing_reproduces_no_published_figure() -> None:
+    """On the CPU six rows of chance, on the GPU all four."""
+    for study, at_chance in (("papers", 6), ("papers-cuda", 4)):
+        source = published(study)
+        main = "jax" if study == "papers" else "torch"
+        text = markdown(replace(source.study, main_backend=main), source.by_experiment)
+        rows = [table_cells(line) for line in text.splitlines() if line.startswith("|")]
+        found = [row for row in rows if row[-1] == AT_CHANCE]
+        assert len(found) == at_chance
+        assert all(re.match(r"0 of", row[COLUMNS.index("solved")]) for row in found)
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -51,7 +51,7 @@ def test_side_that_is_a_tenth_slower_differs_from_an_equal_one() -> None:
     assert slower.value == pytest.approx(1.1, 0.03)
     assert verdict(slower, 1.02) == "MISSED"
     assert equal.low is not None and equal.high is not None and equal.low < 1 < equal.high
-    assert verdict(equal, 1.02) == "PASS"
+    assert verdict(equal, 1.1) == "PASS"
 
 
 def test_one_different_launch_widens_the_interval() -> None:
@@ -71,8 +71,13 @@ def test_few_pairs_have_no_interval() -> None:
     assert paired_ratio([np.zeros(2)], np.random.default_rng(0)) == (1.0, None, None)
 
 
-def test_ratio_whose_interval_reaches_the_target_is_unclear() -> None:
+def test_ratio_passes_only_where_its_whole_interval_meets_the_target() -> None:
     assert verdict(Ratio(1.05, 1.01, 1.1), 1.02) == "unclear"
+    assert verdict(Ratio(0.99, 0.93, 1.16), 1.02) == "unclear"
+    assert verdict(Ratio(0.99, 0.97, 1.02), 1.02) == "PASS"
+    assert verdict(Ratio(1.05, 1.03, 1.1), 1.02) == "MISSED"
+    assert verdict(Ratio(0.7, 0.55, 0.8), 0.6, at_least=True) == "unclear"
+    assert verdict(Ratio(0.9, None, None), 1.02) == "unclear"
     assert verdict(Ratio(0.5, 0.4, 0.55), 0.6, at_least=True) == "MISSED"
     assert verdict(Ratio(0.7, 0.65, 0.8), 0.6, at_least=True) == "PASS"
     assert verdict(Ratio(9.0, None, None), None) == "—"
@@ -86,7 +91,8 @@ def test_losses_that_are_not_numbers_never_agree() -> None:
 
 def test_verdict_of_a_row_follows_from_its_samples() -> None:
     assert only_row(native_records(log_ratios(1.1)))["verdict"] == "MISSED"
-    assert only_row(native_records(log_ratios(1.0)))["verdict"] == "PASS"
+    assert only_row(native_records(log_ratios(1.0)))["verdict"] == "unclear"
+    assert only_row(native_records(log_ratios(0.8)))["verdict"] == "PASS"
 
 
 def test_row_with_different_losses_is_not_comparable() -> None:

@@ -24,7 +24,15 @@ from statsmodels.stats.multitest import multipletests
 
 from bench.analysis.statistics import sign_test
 from bench.report.words import format_number
-from studies.agreement.equality import SEED, SLOWDOWNS, count_later_and_sooner, power
+from studies.agreement.equivalence import (
+    BOUND,
+    DRAWS,
+    LEVEL,
+    SEED,
+    count_later_and_sooner,
+    equivalence,
+    holm_p_values,
+)
 from studies.agreement.pairs import find_pairs
 from studies.catalogue import STUDIES
 from studies.tables.seeds import is_solved, metric
@@ -55,15 +63,35 @@ def holm(study: str) -> dict[str, str]:
 
 
 def test_summary_quotes_the_studies() -> None:
-    within = sum(verdict == "within" for verdict in verdicts())
-    assert LEARNING.quotes("agrees with {} of {} published ones", within, len(verdicts()))
+    counts = Counter(verdict.split(":")[0] for verdict in verdicts())
+    assert set(counts) == {"within", "at chance, as published", "outside", "unclear"}
+    assert LEARNING.quotes(
+        "Of {} published figures, ours agrees with {}", counts.total(), WORDS[counts["within"]]
+    )
+    at_chance = WORDS[counts["at chance, as published"]].capitalize()
+    assert LEARNING.quotes("{} more are at chance", at_chance)
+    assert LEARNING.quotes("{} lie outside", counts["outside"])
+    assert LEARNING.quotes("{} are unclear", WORDS[counts["unclear"]])
     assert {len(pairs) for pairs in pairs_with_jax("agreement").values()} == {6 * 20}
-    rng = np.random.default_rng(SEED)
-    pairs = pairs_with_jax("agreement")
-    powers = {factor: power(pairs, factor, rng) for factor in SLOWDOWNS}
-    assert powers[1.25][0] >= 99
-    assert LEARNING.quotes("needs 25% more updates in at least {}% of simulated cases", 99)
-    assert LEARNING.quotes("that needs 10% more in {:.0f}–{:.0f}%", *powers[1.1])
+
+
+def test_backends_are_equivalent_within_the_bound_that_the_page_states() -> None:
+    for study in ("agreement", "papers"):
+        rng = np.random.default_rng(SEED)
+        results = [equivalence(pairs, rng) for pairs in pairs_with_jax(study).values()]
+        p_values = {format_number(p) for p, _ in holm_p_values(results)}
+        assert all(float(p) <= LEVEL for p in p_values) and len(p_values) == 1
+        if study == "agreement":
+            assert all(r.equivalent_p == 1 / (1 + DRAWS) for r in results), "never as small"
+            assert LEARNING.quotes("(p = {} for each, after Holm's correction)", *p_values)
+        else:
+            assert LEARNING.quotes("equivalent there as well (p = {})", *p_values)
+    assert LEARNING.quotes("like JAX, within a factor of {} in the updates until solved", BOUND)
+    assert LEARNING.quotes("Yes, within a factor of {}", BOUND)
+    assert LEARNING.quotes("a backend that needs {} times the updates", BOUND)
+    assert LEARNING.quotes("in {:,} simulations", DRAWS)
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"alike, within a factor of {BOUND} in the updates" in readme
 
 
 def test_summary_of_the_claims_quotes_their_table() -> None:
@@ -194,6 +222,7 @@ def test_settings_that_the_page_states_are_those_of_the_records() -> None:
 def test_learning_page_has_no_table_and_no_unchecked_figure() -> None:
     checks: list[Callable[[], None]] = [
         test_summary_quotes_the_studies,
+        test_backends_are_equivalent_within_the_bound_that_the_page_states,
         test_figures_of_the_papers_are_quoted,
         test_figures_of_copying_are_quoted,
         test_figures_of_the_agreement_are_quoted,
@@ -209,6 +238,8 @@ def test_learning_page_has_no_table_and_no_unchecked_figure() -> None:
         "far above 1",
         "above 1 the LSTM is slower",
         "exact (Clopper-Pearson) 95% intervals",
+        "one-sided sign tests at 5%",
+        "The 95% interval of a share of seeds",
     )
     assert LEARNING.unchecked_figures(EXPERIMENTS, definitions) == []
     assert "|--" not in (ROOT / "docs/learning.md").read_text()

@@ -20,6 +20,7 @@ DEFINITIONS = (
     "Each 4 KiB",
     "(Werbos 1990)",
     "within the 2% of part a",
+    "costs at most 2% (part a)",
     "lstm with 32 units",
 )
 """Constants of glibc and of the definition of the parts."""
@@ -33,7 +34,7 @@ def rows() -> list[Row]:
 
 
 def claimed_parts() -> dict[str, list[str]]:
-    """The rows of the page's table: part → claim, target, met, unclear."""
+    """The rows of the page's table: part → claim, target, passed, unclear."""
     lines = [line for line in TEXT.splitlines() if re.match(r"\| [a-e] \|", line)]
     return {part: texts for part, *texts in map(table_cells, lines)}
 
@@ -41,8 +42,8 @@ def claimed_parts() -> dict[str, list[str]]:
 @pytest.mark.parametrize("part", PARTS)
 def test_verdicts_of_a_part_are_those_of_its_samples(part: str, rows: list[Row]) -> None:
     verdicts = Counter(row["verdict"] for row in rows if row["part"] == part)
-    _, _, met, unclear = claimed_parts()[part]
-    assert (met, unclear) == (str(verdicts["PASS"]), str(verdicts["unclear"]))
+    _, _, passed, unclear = claimed_parts()[part]
+    assert (passed, unclear) == (str(verdicts["PASS"]), str(verdicts["unclear"]))
     assert not verdicts["MISSED"] and not verdicts["not comparable"]
 
 
@@ -62,14 +63,14 @@ def test_page_has_no_unchecked_figure(rows: list[Row]) -> None:
     verdicts = Counter(row["verdict"] for row in rows)
     page = Page(ROOT / "docs/performance.md")
     assert page.quotes(
-        "the median meets its target in {} comparisons; in {} it misses the target but its "
-        "interval reaches it; in none does the whole interval miss",
+        "the whole interval meets its target in {} comparisons; in {} the interval has the target "
+        "inside, which settles nothing; in none does the whole interval miss",
         verdicts["PASS"],
         verdicts["unclear"],
     )
-    for part, (claim, target, met, unclear) in claimed_parts().items():
+    for part, (claim, target, passed, unclear) in claimed_parts().items():
         claim = " ".join(re.sub(r"`[^`]*`", " ", claim).split())
-        assert page.quotes("| {} | {} | {} | {} | {} |", part, claim, target, met, unclear)
+        assert page.quotes("| {} | {} | {} | {} | {} |", part, claim, target, passed, unclear)
     assert page.unchecked_figures((), DEFINITIONS) == []
 
 
@@ -84,11 +85,13 @@ def test_tiny_shape_has_the_units_that_the_page_names() -> None:
     assert SHAPES["tiny"].hidden == 32
 
 
-def test_rnn_of_jax_is_as_fast_as_those_of_flax_and_keras(rows: list[Row]) -> None:
-    ratios = [
-        float(row["ratio"])
+def test_rnn_of_jax_beats_those_of_flax_and_keras_at_the_small_shape_only(rows: list[Row]) -> None:
+    verdicts = {
+        (row["shape"].split()[0], row["base"]): row["verdict"]
         for row in rows
         if (row["part"], row["cell"], row["phase"]) == ("b", "rnn", "step")
         and row["base"] in ("flax", "keras-jax")
-    ]
-    assert len(ratios) == 6 and min(ratios) > 0.85 and max(ratios) < 1.05
+    }
+    assert len(verdicts) == 6
+    for (shape, _), verdict in verdicts.items():
+        assert verdict == ("PASS" if shape == "small" else "unclear")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from published_studies import NAMES, published
 from quotes import table_cells
 from study_records import grouped, learning_record, small_experiment
@@ -42,27 +44,80 @@ def test_published_tables_are_those_that_the_records_give(name: str) -> None:
         assert (figure is not None) == (source.folder.path / f"{file}.png").exists()
 
 
+def seeds_with(quantity: str, values: Sequence[float], chance: float | None) -> list[Record]:
+    """A seed for each value of a quantity; for `solved`, 1 is solved and 0 is not."""
+    return [
+        learning_record(
+            k,
+            None if value == math.inf or (quantity == SOLVED and not value) else value,
+            **({"score": value} if quantity == SCORE else {}),
+            chance=chance,
+            threshold=0.01,
+        )
+        for k, value in enumerate(values)
+    ]
+
+
+THOUSAND = single_value("lstm", SEQUENCES, 1000)
+NONE, ALL = (PublishedFigure("rnn", SOLVED, share, share, share) for share in (0.0, 1.0))
+MOST = PublishedFigure("lstm", SOLVED, 0.985, 0.97, 1.0)
+CHANCE = single_value("gru", SCORE, 0.164)
+
+
 @pytest.mark.parametrize(
-    ("figure", "value", "expected"),
+    ("figure", "values", "chance", "expected"),
     [
-        (single_value("lstm", SEQUENCES, 1000), 1000, "within"),
-        (single_value("lstm", SEQUENCES, 1000), 500, "within"),
-        (single_value("lstm", SEQUENCES, 1000), 499, "outside: fewer"),
-        (single_value("lstm", SEQUENCES, 1000), 2001, "outside: more"),
-        (single_value("lstm", SEQUENCES, 1000), math.inf, "outside: no more than half solved"),
-        (single_value("lstm", SCORE, 0.1), 0.04, "outside: lower"),
-        (value_range("lstm", SEQUENCES, 10, 20), 21, "outside: more"),
-        (PublishedFigure("rnn", SOLVED, 0.0, 0.0, 0.0), 0.0, "within"),
-        (PublishedFigure("rnn", SOLVED, 0.0, 0.0, 0.0), 1.0, "outside: higher"),
-        (PublishedFigure("rnn", SOLVED, 1.0, 1.0, 1.0), 0.5, "outside: lower"),
-        (PublishedFigure("lstm", SOLVED, 0.985, 0.97, 1.0), 0.9, "within"),
-        (PublishedFigure("lstm", SCORE, math.nan, math.nan, math.nan), 0.1, "–"),
+        (THOUSAND, [1000] * 10, 1.0, "within"),
+        (THOUSAND, [500] * 5, 1.0, "within"),
+        (THOUSAND, [500] * 4, 1.0, "unclear: 4 seeds"),
+        (THOUSAND, [1000] * 3, 1.0, "unclear: 3 seeds"),
+        (THOUSAND, [1000] * 9 + [499], 1.0, "within"),
+        (THOUSAND, [1000] * 8 + [499] * 2, 1.0, "unclear: 10 seeds"),
+        (THOUSAND, [499] * 5, 1.0, "outside: fewer"),
+        (THOUSAND, [499] * 4, 1.0, "unclear: 4 seeds"),
+        (THOUSAND, [2001] * 5, 1.0, "outside: more"),
+        (THOUSAND, [math.inf] * 5, 1.0, "outside: no more than half solved"),
+        (THOUSAND, [1000, 1000, math.inf, math.inf, math.inf], 1.0, "unclear: 5 seeds"),
+        (single_value("lstm", SCORE, 0.1), [0.04] * 5, 1.0, "outside: lower"),
+        (single_value("lstm", SCORE, 0.1), [0.1] * 5, None, "within"),
+        (value_range("lstm", SEQUENCES, 10, 20), [21] * 5, 1.0, "outside: more"),
+        (CHANCE, [0.165] * 5, 1 / 6, "at chance, as published"),
+        (CHANCE, [0.165] * 2, 1 / 6, "at chance, as published"),
+        (CHANCE, [0.1] * 5, 1 / 6, "unclear: chance is within, too"),
+        (CHANCE, [0.05] * 5, 1 / 6, "outside: lower"),
+        (NONE, [0] * 10, 1.0, "at chance, as published"),
+        (NONE, [0] * 2, 1.0, "at chance, as published"),
+        (NONE, [1] * 10, 1.0, "outside: higher"),
+        (ALL, [1] * 10, 1.0, "within"),
+        (ALL, [1] * 5, 1.0, "unclear: 5 seeds"),
+        (ALL, [1] * 5 + [0] * 5, 1.0, "outside: lower"),
+        (MOST, [1] * 10, 1.0, "within"),
+        (MOST, [1] * 9 + [0], 1.0, "unclear: 10 seeds"),
+        (PublishedFigure("lstm", SCORE, math.nan, math.nan, math.nan), [0.1], 1.0, "–"),
     ],
 )
-def test_verdict_says_on_which_side_of_the_published_range_our_figure_lies(
-    figure: PublishedFigure, value: float, expected: str
+def test_verdict_takes_evidence_from_the_seeds_and_none_from_chance(
+    figure: PublishedFigure, values: Sequence[float], chance: float | None, expected: str
 ) -> None:
-    assert verdict(figure, value, [learning_record(k, 1.0) for k in range(10)]) == expected
+    assert verdict(figure, seeds_with(figure.quantity, values, chance)) == expected
+
+
+@given(
+    st.sampled_from([THOUSAND, NONE, ALL, MOST, CHANCE]),
+    st.lists(st.sampled_from([0, 1, 2, 3]), min_size=1, max_size=12),
+    st.integers(1, 11),
+)
+@settings(deadline=None)
+def test_fewer_seeds_make_no_figure_agree_that_all_seeds_leave_unclear(
+    figure: PublishedFigure, levels: Sequence[int], kept: int
+) -> None:
+    """The many have the values of the few, each several times."""
+    values = {SEQUENCES: (400, 800, 1600, math.inf), SCORE: (0.01, 0.1, 0.2, 0.9)}
+    seeds = [float(values.get(figure.quantity, (0, 1, 0, 1))[k]) for k in levels]
+    few, many = (
+        verdict(figure, seeds_with(figure.quantity, times * seeds, 1 / 6)) for times in (1, kept)
+    )
+    assert few != "within" or many == "within"
 
 
 def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() -> None:
@@ -75,7 +130,7 @@ def test_row_has_the_median_the_range_the_share_solved_and_the_other_backends() 
     text = markdown(study(experiment, other_backends=("b",)), grouped([*main, *other], experiment))
     assert table_cells(text.splitlines()[-1]) == [
         *("it", "lstm", "sequences", "900", "1,000 (400–∞)", "100", "3 of 4 (19–99%)"),
-        *("b 600 (3 of 3); a 800 (3 of 3)", "within"),
+        *("b 600 (3 of 3); a 800 (3 of 3)", "361", "320", "–", "unclear: 4 seeds"),
     ]
 
 
@@ -104,7 +159,7 @@ def test_median_is_missing_where_most_seeds_are_not_solved() -> None:
     experiment = small_experiment(published=(single_value("lstm", SEQUENCES, 900),))
     records = [learning_record(k, count) for k, count in enumerate([400, None, None])]
     text = markdown(study(experiment), grouped(records, experiment))
-    assert "– (400–∞)" in text and "outside: no more than half solved" in text
+    assert "– (400–∞)" in text and "unclear: 3 seeds" in text
 
 
 def test_table_without_published_figures_has_no_columns_for_them() -> None:
@@ -114,17 +169,22 @@ def test_table_without_published_figures_has_no_columns_for_them() -> None:
     assert "| it | lstm | sequences | 500 |" in re.sub(" +", " ", text)
 
 
-def test_explanation_is_shown_only_where_our_figure_is_outside() -> None:
-    experiment = small_experiment(
-        published=(single_value("lstm", SEQUENCES, 900),),
-        explanations=("Because of that.",),
-        differences=("Ours is shorter.",),
-    )
-    for sequences, is_shown in ((800, False), (100, True)):
-        records = [learning_record(k, sequences) for k in range(3)]
-        text = markdown(study(experiment), grouped(records, experiment))
-        assert ("Because of that." in text) == is_shown
-        assert "- it: Ours is shorter." in text
+def test_row_names_its_differences_whatever_its_verdict() -> None:
+    same, other = "Ours is shorter.", "Ours is trained by Adam."
+    experiments = [
+        small_experiment(
+            name, published=(single_value("lstm", SEQUENCES, 900, "93"),), differences=notes
+        )
+        for name, notes in (("one", (same,)), ("two", (other, same)))
+    ]
+    for sequences, expected in ((800, "within"), (100, "outside: fewer")):
+        records = [learning_record(k, sequences) for k in range(5)]
+        text = markdown(study(*experiments), grouped(records, *experiments))
+        rows = [table_cells(line) for line in text.splitlines() if line.startswith("|")]
+        assert [row[-2:] for row in rows[2:]] == [["1", expected], ["2, 1", expected]]
+        assert {row[8] for row in rows[2:]} == {"361 (93)"}
+        assert {row[9] for row in rows[2:]} == {"320"}
+        assert f"1. {same}\n2. {other}" in text
 
 
 def test_case_that_two_experiments_share_counts_in_both() -> None:

@@ -20,12 +20,13 @@ analysis that can flag a row:
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil, exp, inf, log, log1p, log2
+from math import ceil, inf, log, log1p, log2
 from typing import TypeVar
 
 import numpy as np
 
-from bench.compare.paired_tests import Test, holm, signed_rank, walsh_interval
+from bench.compare.paired_tests import Test, holm, pseudomedian, signed_rank
+from bench.compare.reasons import Cause, Figures, Flag, percent, ratio_of, undecided_reason
 from bench.spec import Array
 
 Key = TypeVar("Key", bound=Hashable)
@@ -74,6 +75,12 @@ class Rule:
             raise ValueError("the level must lie between 0 and 1, pairs and rounds be at least 1")
 
     @property
+    def confidence(self) -> float:
+        """The confidence of the interval that lies within ±`excluded` exactly where the tests of a
+        pass reject: two one-sided tests, whose level the rounds share."""
+        return 1 - 2 * self.level / self.rounds
+
+    @property
     def interim_analyses(self) -> int:
         """The number of rounds after which a row can be flagged. The last round only confirms."""
         return max(1, self.rounds - 1)
@@ -87,17 +94,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict on one row, with its figures; a figure is None where there are too few pairs."""
+    """The verdict on one row, with its figures: None without pairs, or where one is not finite."""
 
     verdict: Verdict
     reason: str
-    ratio: float | None = None
-    """The median ratio of head over base."""
-    low: float | None = None
-    high: float | None = None
-    """The 95% confidence interval of the pseudomedian."""
+    figures: Figures | None = None
     p: float | None = None
     """The smaller of the two one-sided p-values, uncorrected."""
+    cause: Cause | None = None
+    """Why the verdict is inconclusive."""
     open: bool = False
     """Whether another round could decide."""
     flagged: bool = False
@@ -111,10 +116,11 @@ def decide(
     counts all of them; a row that was decided has no later rounds."""
     flags = [_flags(rows, rule, rounds, test) for rounds in range(1, rule.interim_analyses + 1)]
     machine_change = _machine_change(control, rule)
-    return {
-        name: _decision(rounds, [flag.get(name, 0) for flag in flags], rule, machine_change, test)
-        for name, rounds in rows.items()
-    }
+    decisions = {}
+    for name, rounds in rows.items():
+        row_flags = [flag.get(name, 0) for flag in flags]
+        decisions[name] = _decision(rounds, row_flags, rule, machine_change, test, len(rows))
+    return decisions
 
 
 def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> dict[Key, int]:
@@ -134,36 +140,41 @@ def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> di
 
 
 def _decision(
-    rounds: Rounds, flags: Sequence[int], rule: Rule, machine_change: str, test: Test
+    rounds: Rounds, flags: Sequence[int], rule: Rule, machine_change: str, test: Test, rows: int
 ) -> Decision:
     pooled = _pooled(rounds)
     if not len(pooled):
         return Decision(Verdict.NOT_COMPARABLE, "no pair of launches")
     if not np.isfinite(pooled).all():
-        return Decision(Verdict.INCONCLUSIVE, "a time is not a positive number")
-    undecided = _undecided(pooled, rule, test)
+        reason = "a time is not a positive number"
+        return Decision(Verdict.INCONCLUSIVE, reason, cause=Cause.NO_RATIO)
+    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence)
+    p = min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1))
+    undecided = Decision(Verdict.INCONCLUSIVE, machine_change, figures, p, Cause.CONTROL)
     if machine_change:
-        return replace(undecided, reason=machine_change)
+        return undecided
     if sign := _confirmed_sign(rounds, flags, rule, test):
         verdict = Verdict.REGRESSED if sign > 0 else Verdict.IMPROVED
-        return replace(undecided, verdict=verdict, reason="")
-    if rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0:
-        return replace(undecided, reason="not confirmed yet", open=True, flagged=True)
-    if _excludes_change(pooled, rule, test):
-        return replace(undecided, verdict=Verdict.PASS, reason="")
-    return replace(undecided, open=len(rounds) < rule.rounds)
+        return replace(undecided, verdict=verdict, cause=None)
+    flagged = rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0
+    if not flagged and _excludes_change(pooled, rule, test):
+        return replace(undecided, verdict=Verdict.PASS, cause=None)
+    cause, reason = undecided_reason(figures, rule, _last_flag(rounds, flags), rows)
+    is_open = len(rounds) < rule.rounds
+    return replace(undecided, cause=cause, reason=reason, open=is_open, flagged=flagged)
 
 
-def _undecided(pooled: Array, rule: Rule, test: Test) -> Decision:
-    """An inconclusive decision with the figures of all log-ratios."""
-    low, high = walsh_interval(pooled)
-    decision = Decision(
-        Verdict.INCONCLUSIVE,
-        f"no change is shown, and ±{100 * rule.excluded:.3g}% cannot be excluded",
-        ratio=exp(_median(pooled)),
-        p=min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1)),
-    )
-    return decision if low == -inf else replace(decision, low=exp(low), high=exp(high))
+def _last_flag(rounds: Rounds, flags: Sequence[int]) -> Flag | None:
+    """The last round after which the row was flagged."""
+    for index in reversed(range(min(len(rounds), len(flags)))):
+        if flags[index]:
+            next_round = rounds[index + 1] if index + 1 < len(rounds) else None
+            return Flag(
+                round=index + 1,
+                ratio=ratio_of(pseudomedian(_pooled(rounds[: index + 1]))),
+                next_ratio=ratio_of(pseudomedian(next_round)) if next_round else None,
+            )
+    return None
 
 
 def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test) -> int:
@@ -197,8 +208,8 @@ def _machine_change(control: Rounds, rule: Rule) -> str:
     for sign in (1, -1):
         significant = signed_rank(sign * d, log1p(rule.tolerated)) <= rule.level
         if significant and sign * _median(d) >= log1p(rule.least):
-            change = 100 * (exp(_median(d)) - 1)
-            return f"the machine itself changed: the control changed by {change:+.1f}%"
+            change = percent(ratio_of(pseudomedian(d)))
+            return f"the machine itself changed: the control changed by {change}"
     return ""
 
 

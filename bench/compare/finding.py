@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rule, Verdict
 from bench.compare.outcomes import CaseOutcome
+from bench.compare.reasons import Cause, percent
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one check of one row. `base` and `head` are in `unit`; `ratio` is head over
-    base, with its 95% confidence interval."""
+    """The verdict on one check of one row. `base` and `head` are in `unit`. `ratio` is head over
+    base, from `low` to `high` at the confidence of the interval; single pairs scatter from
+    `scatter_low` to `scatter_high`."""
 
     row: str
     check: str
@@ -24,6 +26,11 @@ class Finding:
     high: float | None = None
     p: float | None = None
     pairs: int = 0
+    confidence: float | None = None
+    scatter_low: float | None = None
+    scatter_high: float | None = None
+    cause: Cause | None = None
+    """Why the decision is inconclusive, in a word; `reason` has the sentence."""
 
 
 def outcome_finding(row: str, check: str, outcomes: BothSides[CaseOutcome]) -> Finding:
@@ -44,17 +51,27 @@ def outcome_finding(row: str, check: str, outcomes: BothSides[CaseOutcome]) -> F
 
 
 def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Finding:
-    """The finding of a statistical decision."""
-    return Finding(
+    """The finding of a statistical decision. An interval that the pairs cannot give is left out."""
+    finding = Finding(
         row,
         check,
         decision.verdict,
         decision.reason,
-        ratio=decision.ratio,
-        low=decision.low,
-        high=decision.high,
         p=decision.p,
         pairs=pairs,
+        cause=decision.cause,
+    )
+    if not (figures := decision.figures):
+        return finding
+    if figures.has_interval:
+        finding = replace(
+            finding, low=figures.low, high=figures.high, confidence=figures.confidence
+        )
+    return replace(
+        finding,
+        ratio=figures.ratio,
+        scatter_low=figures.scatter_low,
+        scatter_high=figures.scatter_high,
     )
 
 
@@ -64,13 +81,19 @@ def require_enough(decision: Decision, rule: Rule, count: int, needed: int, unit
     `unit` is what the reason calls a pair. A pass becomes inconclusive only if its ratio is as
     large as a change that is flagged: more pairs might have shown that change.
     """
-    ratio = decision.ratio or 1.0
+    ratio = decision.figures.ratio if decision.figures else 1.0
     may_hide = decision.verdict == Verdict.PASS and max(ratio, 1 / ratio) >= 1 + rule.least
     if count >= needed or not (may_hide or decision.verdict == Verdict.INCONCLUSIVE):
         return decision
-    reason = decision.reason or "the change is too large to pass"
+    too_few = f"{count} {unit}, {needed} are needed"
+    reason = f"{decision.reason}; {too_few}"
+    if decision.cause == Cause.FEW_PAIRS:
+        reason = too_few
+    elif decision.verdict == Verdict.PASS:
+        reason = f"{percent(ratio)} is too large to pass with few pairs: {too_few}"
     return replace(
         decision,
         verdict=Verdict.INCONCLUSIVE,
-        reason=f"{reason}; {count} {unit}, {needed} are needed",
+        reason=reason,
+        cause=decision.cause or Cause.FEW_PAIRS,
     )

@@ -12,6 +12,7 @@ from bench.compare.evidence import BySeed, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
 from bench.compare.outcomes import AnyOutcome, GradientOutcome, LearningOutcome
 from bench.compare.paired_tests import sign_flip
+from bench.compare.reasons import Cause
 from bench.compare.seed_counts import count_findings
 
 LEARNING = Rule(tolerated=0.02, least=0.05, excluded=0.25, pairs=8, rounds=1)
@@ -129,7 +130,7 @@ def _over_seeds(check: str, differences: DifferencesByRow, rule: Rule) -> list[F
         decision = require_enough(decision, rule, seeds, needed, "seeds")
         if decision.verdict == Verdict.INCONCLUSIVE and not np.isfinite(differences[row]).all():
             reason = "a curve has a value that is not finite and positive"
-            decision = replace(decision, reason=reason)
+            decision = replace(decision, reason=reason, cause=Cause.NO_RATIO)
         findings.append(decision_finding(decision, row, check, seeds))
     return findings
 

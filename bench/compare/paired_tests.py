@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache
-from math import inf
+from math import inf, nan
 from typing import TypeVar
 
 import numpy as np
@@ -89,9 +89,23 @@ def walsh_interval(differences: Iterable[float], level: float = 0.95) -> tuple[f
     averages without the k smallest and the k largest (Hollander & Wolfe 1999, section 3.4).
     Infinite where there are too few differences for the level."""
     x = np.asarray(differences, dtype=np.float64)
-    averages = np.sort([(x[i] + x[j]) / 2 for i in range(len(x)) for j in range(i, len(x))])
+    averages = _walsh_averages(x)
     null = _rank_sum_probabilities(tuple(range(1, len(x) + 1)))
     outside = int(np.searchsorted(np.cumsum(null), (1 - level) / 2, side="right"))
     if outside == 0:
         return -inf, inf
     return float(averages[outside - 1]), float(averages[-outside])
+
+
+def pseudomedian(differences: Iterable[float]) -> float:
+    """The centre that belongs to the signed-rank test and to `walsh_interval`: the median of the
+    Walsh averages (Hodges & Lehmann 1963, Ann. Math. Statist. 34). It lies in the interval at
+    every level. NaN without differences."""
+    averages = _walsh_averages(np.asarray(differences, dtype=np.float64))
+    return float(np.median(averages)) if len(averages) else nan
+
+
+def _walsh_averages(x: Array) -> Array:
+    """The mean of each pair of differences, each with itself included, in ascending order."""
+    i, j = np.triu_indices(len(x))
+    return np.sort((x[i] + x[j]) / 2)

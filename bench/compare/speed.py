@@ -9,6 +9,7 @@ from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
 from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
+from bench.compare.reasons import Cause
 
 RowPhase = tuple[str, str]
 """The label of a row, and a phase."""
@@ -20,10 +21,18 @@ def speed_findings(rows: Sequence[MatchedRow], evidence: Evidence, rule: Rule) -
     by_label = {row.label: row for row in rows}
     for (label, phase), decision in speed_decisions(rows, evidence, rule).items():
         seconds = list(by_label[label].speed.seconds(phase).values())
+        decision = replace(decision, reason=_machine_words(decision))
         finding = decision_finding(decision, label, f"speed of {phase}", len(seconds))
         base, head = (median(pair.base for pair in seconds), median(pair.head for pair in seconds))
         findings.append(replace(finding, base=base, head=head, unit="s"))
     return findings
+
+
+def _machine_words(decision: Decision) -> str:
+    """The reason, in words of a measurement of time that is over."""
+    noisy = "the machine is noisy: " if decision.cause == Cause.NOISE else ""
+    stopped = "; stopped before the next round, which could decide" if decision.open else ""
+    return noisy + decision.reason + stopped
 
 
 def _untimed_findings(row: MatchedRow, requested: bool) -> Iterator[Finding]:
@@ -57,7 +66,13 @@ def speed_decisions(
     decisions = decide(rounds, rule, [_log_ratios(evidence.control.values())])
     if reason := _launches_without_control(rows, evidence):
         return {
-            key: replace(decision, verdict=Verdict.INCONCLUSIVE, reason=reason, open=False)
+            key: replace(
+                decision,
+                verdict=Verdict.INCONCLUSIVE,
+                reason=reason,
+                cause=Cause.CONTROL,
+                open=False,
+            )
             for key, decision in decisions.items()
         }
     if evidence.live:

@@ -27,7 +27,7 @@ from bench.report.words import not_measured_words
 PLAIN_WIDTH = 120
 """Columns where the output is not a terminal."""
 REPLACEMENTS = str.maketrans(
-    dict(zip("–−─→×‖∞", ("-", "-", "-", ">", "x", "|", "inf"), strict=True))
+    dict(zip("–−─→×‖∞…", ("-", "-", "-", ">", "x", "|", "inf", "to"), strict=True))
 )
 """For an encoding without these letters."""
 MAX_NOT_MEASURED = 40

@@ -1,5 +1,5 @@
-"""Whether the backends learn alike: how often one of them is solved later than the main backend,
-and when their losses diverge."""
+"""Whether the backends learn alike: whether each needs as many updates until solved as the main
+backend, within a bound, and when their losses diverge."""
 
 from dataclasses import replace
 
@@ -19,12 +19,12 @@ AGREEMENT = Study(
             other_seeds=20,
             first_seed=30,
             published=(),
-            explanations=(),
+            differences=(),
         )
         for experiment in PAPERS.experiments
         if experiment.other_seeds == ALL_SEEDS
     ),
 )
 """The six experiments that `papers` trains with ten seeds in all backends, with twenty other seeds.
-In `papers` seeds were added after the test of equality had been looked at; here there is one test,
-of all seeds, settled beforehand."""
+In `papers` seeds were added after the test of a difference had been looked at; here the seeds were
+settled beforehand."""

@@ -1,13 +1,13 @@
 """Seeds that two backends have trained from the same weights on the same batches."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.records.record import Record
+from bench.spec import Array
 from studies.tables.seeds import updates_to_solve
 
 Model = tuple[str, str]
@@ -35,28 +35,27 @@ class Pair:
         is never solved."""
         return updates_to_solve(self.other), updates_to_solve(self.main)
 
-    def swapped_at_random(self, rng: np.random.Generator) -> "Pair":
-        """This pair, with its records swapped with probability 1/2, as if both backends learned
-        alike."""
-        if rng.random() < 0.5:
-            return self
+    def swapped(self) -> "Pair":
+        """This pair with the records of its backends swapped."""
         return replace(self, other=self.main, main=self.other)
 
-    def slowed_down(self, factor: float, position: float) -> tuple[float, float]:
-        """The updates until solved if the other backend needed `factor` times as many.
+    def slowed_down_signs(self, factor: float, positions: Array) -> Array:
+        """1 where the other backend would be solved later than the main one if it needed `factor`
+        times as many updates, −1 where it would be solved sooner, else 0.
 
-        The seed is taken to be solved at `position`, from 0 to 1, between the last checkpoint at
-        which it was not and the first at which it was. A later update counts from the next
-        checkpoint on.
+        The seed is taken to be solved at each of the positions, from 0 to 1, between the last
+        checkpoint at which it was not and the first at which it was. A later update counts from
+        the next checkpoint on.
         """
-        checkpoints, (updates, main_updates) = self.other.samples["checkpoint_step"], self.updates
+        updates, main_updates = self.updates
         if math.isinf(updates):
-            return updates, main_updates
-        before = checkpoints[max(0, bisect_left(checkpoints, updates) - 1)]
-        solved = (before + position * (updates - before)) * factor
-        number = bisect_left(checkpoints, solved)
-        later = checkpoints[number] if number < len(checkpoints) else math.inf
-        return later, main_updates
+            return np.full(len(positions), 0 if math.isinf(main_updates) else 1)
+        checkpoints = np.asarray(self.other.samples["checkpoint_step"], np.float64)
+        before = checkpoints[max(0, int(np.searchsorted(checkpoints, updates)) - 1)]
+        solved = (before + positions * (updates - before)) * factor
+        later = np.append(checkpoints, math.inf)[np.searchsorted(checkpoints, solved)]
+        is_later, is_sooner = later > main_updates, later < main_updates
+        return np.asarray(is_later.astype(np.int64) - is_sooner)
 
 
 Pairs = Mapping[str, Sequence[Pair]]

@@ -50,15 +50,17 @@ def paired_ratio(logs: Sequence[Array], rng: np.random.Generator) -> Ratio:
 
 
 def verdict(ratio: Ratio, target: float | None, at_least: bool = False) -> str:
-    """`PASS` where the ratio meets the target, `MISSED` where its whole interval misses it, and
-    `unclear` in between."""
+    """`PASS` where the whole interval meets the target, `MISSED` where all of it misses, and
+    `unclear` where it has both, or where there is no interval."""
     if target is None:
         return NO_TARGET
-    if ratio.value >= target if at_least else ratio.value <= target:
+    if ratio.low is None or ratio.high is None:
+        return "unclear"
+    ends = (ratio.low, ratio.high)
+    meets = [end >= target if at_least else end <= target for end in ends]
+    if all(meets):
         return "PASS"
-    best = ratio.high if at_least else ratio.low
-    reached = best is not None and (best >= target if at_least else best <= target)
-    return "unclear" if reached else "MISSED"
+    return "unclear" if any(meets) else "MISSED"
 
 
 def loss_error(tested: Sequence[float], base: Sequence[float]) -> float:

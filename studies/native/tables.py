@@ -10,11 +10,20 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 
 from studies.native.comparisons import PARTS, Comparison, comparisons
 from studies.native.problem import SHAPES
-from studies.native.ratio import LOSS_TOLERANCE, NO_TARGET, loss_error, paired_ratio, verdict
+from studies.native.ratio import (
+    CONFIDENCE,
+    LOSS_TOLERANCE,
+    NO_TARGET,
+    loss_error,
+    paired_ratio,
+    verdict,
+)
 
 NUMBERS = ("ours, ms", "base, ms", "ratio", "interval", "target", "losses apart")
 COLUMNS = ("shape", "cell", "phase", "ours", "base", *NUMBERS, "verdict")
 VERDICTS = ("PASS", "MISSED", "unclear", "not comparable")
+LAUNCHES_FOR_AN_INTERVAL = 6
+"""The median of fewer launches has no interval at 95%, whatever the distribution."""
 Record = Mapping[str, Any]
 Row = dict[str, str]
 
@@ -151,10 +160,19 @@ def _origin(environment: Record) -> str:
     return (
         f"{host['processor']}, {settings['threads']} threads; Python {environment['python']}, "
         f"{versions}. {settings['launches']} launches. The ratio is the median of the paired "
-        "ratios, ours over base, round by round, with its 95% bootstrap interval; at `products` it "
-        "is a ratio of rates of operations. The losses of both sides over the first steps agree "
-        f"within {LOSS_TOLERANCE:g}, or the pair is not comparable."
+        "ratios, ours over base, round by round, with its bootstrap interval"
+        f"{_reservation(settings)}; at `products` it is a ratio of rates of operations. A "
+        "comparison passes where its whole interval meets the target, and is unclear where the "
+        "target lies inside. The losses of both sides over the first steps agree within "
+        f"{LOSS_TOLERANCE:g}, or the pair is not comparable."
     )
+
+
+def _reservation(settings: Record) -> str:
+    """What an interval over so few launches leaves out, in words; nothing for enough launches."""
+    if settings["launches"] >= LAUNCHES_FOR_AN_INTERVAL:
+        return f" at {100 * CONFIDENCE:g}%"
+    return f", which shows little of how {settings['launches']} launches differ from others"
 
 
 def _verdict_counts(rows: Sequence[Row]) -> str:

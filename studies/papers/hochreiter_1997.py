@@ -19,6 +19,7 @@ from studies.papers.published_1997 import (
     PREDICTS_EVERY_SYMBOL,
     PUBLISHED_SEQUENCES,
     TRAINED_BY_ADAM,
+    WEIGHTS,
     none_solved,
     sequences_until_solved,
 )
@@ -34,14 +35,15 @@ def _with_an_lstm(
     task: Task,
     *,
     published: float | None = None,
+    weights: str = "",
     init: str = "orthogonal",
     forget_bias: float | None = None,
     seeds: int = 10,
     other_seeds: int = OTHER_SEEDS,
     differences: tuple[str, ...] = (),
-    explanations: tuple[str, ...] = (),
 ) -> Experiment:
-    """An experiment of the paper with an LSTM; `published` counts sequences until solved."""
+    """An experiment of the paper with an LSTM; `published` counts sequences until solved, and
+    `weights` those of the paper's network."""
     return Experiment(
         name=name,
         group=GROUP,
@@ -52,9 +54,8 @@ def _with_an_lstm(
         forget_bias=forget_bias,
         seeds=seeds,
         other_seeds=other_seeds,
-        published=(sequences_until_solved(published),) if published else (),
+        published=(sequences_until_solved(published, weights),) if published else (),
         differences=differences,
-        explanations=explanations,
     )
 
 
@@ -65,11 +66,11 @@ def _embedded_reber() -> list[Experiment]:
             group=GROUP,
             task_name="reber",
             task=reber.PROFILES["paper"],
-            explanations=("Our training ends after 20,000 sequences.",),
+            differences=("Our training ends after 20,000 sequences.",),
             published=(
-                value_range("lstm", SEQUENCES, 8440, 39740),
-                value_range("lstm", SOLVED, 0.97, 1.0),
-                none_solved("rnn"),
+                value_range("lstm", SEQUENCES, 8440, 39740, WEIGHTS["1"]),
+                value_range("lstm", SOLVED, 0.97, 1.0, WEIGHTS["1"]),
+                none_solved("rnn", WEIGHTS["1, Elman network"]),
             ),
         )
     ]
@@ -84,9 +85,8 @@ def _long_lags() -> list[Experiment]:
             task=long_lag.PROFILES["2a"],
             cells=("rnn", "lstm"),
             forget_bias=5.0,
-            published=(sequences_until_solved(5040), none_solved("rnn")),
-            differences=(HELD_OUT_2A_2B,),
-            explanations=(PREDICTS_EVERY_SYMBOL,),
+            published=(sequences_until_solved(5040, WEIGHTS["2a"]), none_solved("rnn")),
+            differences=(HELD_OUT_2A_2B, PREDICTS_EVERY_SYMBOL),
         ),
         _with_an_lstm(
             "2b: no local regularity, p = 100",
@@ -94,8 +94,7 @@ def _long_lags() -> list[Experiment]:
             long_lag.PROFILES["2b"],
             forget_bias=5.0,
             published=5680,
-            differences=(HELD_OUT_2A_2B,),
-            explanations=(PREDICTS_EVERY_SYMBOL,),
+            differences=(HELD_OUT_2A_2B, PREDICTS_EVERY_SYMBOL),
         ),
         *(
             _with_an_lstm(
@@ -113,7 +112,8 @@ def _long_lags() -> list[Experiment]:
             replace(long_lag.PROFILES["paper"], symbols=50, lag=50, steps=1500),
             forget_bias=5.0,
             published=PUBLISHED_SEQUENCES["2c, p = q = 50"],
-            explanations=(TRAINED_BY_ADAM,),
+            weights=WEIGHTS["2c, p = q = 50"],
+            differences=(TRAINED_BY_ADAM,),
         ),
         _with_an_lstm(
             "2c: p = q = 100",
@@ -121,7 +121,8 @@ def _long_lags() -> list[Experiment]:
             replace(long_lag.PROFILES["standard"], symbols=100, lag=100, steps=2000),
             forget_bias=5.0,
             published=31_000,
-            explanations=(TRAINED_BY_ADAM, HELD_OUT_2000),
+            weights=WEIGHTS["2c, p = q = 100"],
+            differences=(TRAINED_BY_ADAM, HELD_OUT_2000),
         ),
     ]
 
@@ -140,7 +141,8 @@ def _two_sequences() -> list[Experiment]:
             forget_bias=5.0,
             other_seeds=ALL_SEEDS,
             published=published,
-            explanations=(TRAINED_BY_ADAM,),
+            weights=WEIGHTS[form],
+            differences=(TRAINED_BY_ADAM,),
         )
         for form, size, steps, published in sizes
     ]
@@ -156,7 +158,8 @@ def _arithmetic() -> list[Experiment]:
                 init="chrono",
                 seeds=seeds,
                 published=published,
-                explanations=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
+                weights=WEIGHTS[f"4, T = {length}"],
+                differences=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
             )
             for length, seeds, published in (
                 (100, 10, PUBLISHED_SEQUENCES["4, T = 100"]),
@@ -170,7 +173,8 @@ def _arithmetic() -> list[Experiment]:
             init="chrono",
             seeds=5,
             published=482_000,
-            explanations=(TRAINED_BY_ADAM, FEWER_THAN_140_WRONG),
+            weights=WEIGHTS["5"],
+            differences=(TRAINED_BY_ADAM, FEWER_THAN_140_WRONG),
         ),
     ]
 
@@ -192,7 +196,8 @@ def _temporal_orders() -> list[Experiment]:
             init="chrono",
             other_seeds=ALL_SEEDS,
             published=PUBLISHED_SEQUENCES["6a"],
-            explanations=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
+            weights=WEIGHTS["6a"],
+            differences=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
         ),
         *(
             Experiment(
@@ -214,7 +219,8 @@ def _temporal_orders() -> list[Experiment]:
             forget_bias=5.0,
             seeds=5,
             published=PUBLISHED_SEQUENCES["6b"],
-            explanations=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
+            weights=WEIGHTS["6b"],
+            differences=(TRAINED_BY_ADAM, LAST_2000_RIGHT),
         ),
     ]
 

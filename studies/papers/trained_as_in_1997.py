@@ -9,7 +9,12 @@ from dataclasses import replace
 
 from bench.spec import Task
 from studies.experiment import Experiment
-from studies.papers.published_1997 import GROUP, PUBLISHED_SEQUENCES, sequences_until_solved
+from studies.papers.published_1997 import (
+    GROUP,
+    PUBLISHED_SEQUENCES,
+    WEIGHTS,
+    sequences_until_solved,
+)
 from tasks import adding_1997, long_lag, reber, temporal_order, two_sequence
 
 REMAINING_DIFFERENCES = (
@@ -33,8 +38,8 @@ def _experiment(experiment: str, task_name: str, task: Task) -> Experiment:
         optimiser="sgd",
         seeds=5,
         other_cells={},
-        published=(sequences_until_solved(PUBLISHED_SEQUENCES[experiment]),),
-        explanations=(REMAINING_DIFFERENCES,),
+        published=(sequences_until_solved(PUBLISHED_SEQUENCES[experiment], WEIGHTS[experiment]),),
+        differences=(REMAINING_DIFFERENCES,),
     )
 
 

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import prod
 from statistics import median
 
 from bench.analysis.rows import BASELINE_PREFIX
+from bench.plan.case import Case
 from bench.records.record import Record
 from bench.report.words import DASH, format_number
+from bench.weights import weight_shapes
 from studies.experiment import SCORE, SEQUENCES, Experiment, PublishedFigure, Study
 from studies.tables.pipe_table import pipe_table
 from studies.tables.seeds import is_solved, share_text, still_solved_text, updates_to_solve
 from studies.tables.verdicts import (
-    OUTSIDE,
     figure_text,
     our_figure,
     published_text,
@@ -22,33 +23,27 @@ from studies.tables.verdicts import (
 
 COLUMNS = (
     *("experiment", "cell", "figure", "published", "ours", "updates", "solved", "others"),
-    "verdict",
+    *("weights", "trained on", "differs in", "verdict"),
 )
-ALIGNMENT = (*["left"] * 3, *["right"] * 4, "left", "left")
-ONLY_WITH_PUBLISHED = ("published", "verdict")
+ALIGNMENT = (*["left"] * 3, *["right"] * 4, "left", "right", "right", "left", "left")
+ONLY_WITH_PUBLISHED = ("published", "weights", "trained on", "differs in", "verdict")
 """Columns that a table without any published figure leaves out."""
 BASELINES = ("seasonal", "autoregression", "perceptron", "nearest neighbour")
 """Classical methods whose scores stand beside ours."""
-
-
-@dataclass(frozen=True)
-class ExperimentRows:
-    """The rows of one experiment; each has the columns in `COLUMNS`."""
-
-    experiment: Experiment
-    rows: Sequence[Sequence[str]]
 
 
 def published_tables(
     study: Study, experiments: Sequence[Experiment], learning: Mapping[str, Sequence[Record]]
 ) -> list[str]:
     """The table of a group of experiments and, below it, the notes."""
-    entries = [
-        ExperimentRows(experiment, list(_rows(study, experiment, learning[experiment.name])))
+    notes = list(dict.fromkeys(note for e in experiments for note in e.differences))
+    rows = [
+        row
         for experiment in experiments
+        for row in _rows(study, experiment, learning[experiment.name], notes)
     ]
-    notes = _notes(entries)
-    return [_table([row for entry in entries for row in entry.rows]), *([notes] if notes else [])]
+    lines = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
+    return [_table(rows), *(["\n".join(lines)] if lines else [])]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -58,28 +53,18 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return pipe_table(body, columns, alignment)
 
 
-def _notes(entries: Sequence[ExperimentRows]) -> str:
-    """A line for each note: how settings differ, and why figures outside the range are outside."""
-    names_by_note: dict[str, list[str]] = {}
-    for entry in entries:
-        experiment = entry.experiment
-        is_outside = any(row[-1].startswith(OUTSIDE) for row in entry.rows)
-        explanations = experiment.explanations if is_outside else ()
-        for note in (*experiment.differences, *explanations):
-            names_by_note.setdefault(note, []).append(experiment.name)
-    return "\n".join(f"- {'; '.join(names)}: {note}" for note, names in names_by_note.items())
-
-
 def _rows(
-    study: Study, experiment: Experiment, records: Sequence[Record]
+    study: Study, experiment: Experiment, records: Sequence[Record], notes: Sequence[str]
 ) -> Iterator[Sequence[str]]:
-    """A row for each published figure, and one for each cell without any."""
+    """A row for each published figure, and one for each cell without any. `notes` are numbered from
+    1; a row names those of its experiment."""
+    numbers = ", ".join(str(1 + notes.index(note)) for note in experiment.differences) or DASH
     for cell in experiment.cells:
         cell_records = [record for record in records if record.case["cell"] == cell]
         if cell_records:
             figures = [figure for figure in experiment.published if figure.cell == cell]
             for figure in figures or [_unpublished(cell, cell_records)]:
-                yield [experiment.name, cell, *_columns(study, figure, cell_records)]
+                yield [experiment.name, cell, *_columns(study, figure, cell_records, numbers)]
 
 
 def _unpublished(cell: str, records: Sequence[Record]) -> PublishedFigure:
@@ -88,7 +73,9 @@ def _unpublished(cell: str, records: Sequence[Record]) -> PublishedFigure:
     return PublishedFigure(cell, quantity, math.nan, math.nan, math.nan)
 
 
-def _columns(study: Study, figure: PublishedFigure, records: Sequence[Record]) -> list[str]:
+def _columns(
+    study: Study, figure: PublishedFigure, records: Sequence[Record], notes: str
+) -> list[str]:
     """The columns of a row after the experiment and the cell."""
     by_backend: dict[str, list[Record]] = {}
     for record in records:
@@ -103,8 +90,24 @@ def _columns(study: Study, figure: PublishedFigure, records: Sequence[Record]) -
         figure_text(SEQUENCES, updates),
         share_text(sum(map(is_solved, main)), len(main)) + still_solved_text(main),
         _other_backends(quantity, study.main_backend, main, by_backend) or DASH,
-        verdict(figure, value, main),
+        _weights_text(figure, records[0]),
+        _training_text(records[0]),
+        notes,
+        verdict(figure, main),
     ]
+
+
+def _weights_text(figure: PublishedFigure, record: Record) -> str:
+    """`4,610 (156)`: the trained weights of our network and, where the paper states them, of the
+    published one."""
+    shapes = weight_shapes(Case.from_flat(record.case).model)
+    published = f" ({figure.weights})" if figure.weights else ""
+    return f"{sum(map(prod, shapes.values())):,}{published}"
+
+
+def _training_text(record: Record) -> str:
+    """`40,000`: the sequences of a whole training run, after which it ends."""
+    return f"{int(record.case['steps']) * int(record.case['batch']):,}"
 
 
 def _other_backends(

@@ -36,5 +36,7 @@ def junit(findings: Sequence[Finding]) -> str:
         if element := ELEMENTS.get(finding.verdict):
             message = CONTROL_CHARACTERS.sub("?", describe(finding))
             Xml.SubElement(case, element, message=message)
+        elif finding.ratio is not None:
+            Xml.SubElement(case, "system-out").text = describe(finding)
     Xml.indent(suite)
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 from bench.compare.conclusion import conclusion, overall_verdict
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
-from bench.compare.outputs.table import findings_frame, notable_findings
+from bench.compare.outputs.table import LEGEND, findings_frame, has_change, notable_findings
 from bench.records.folder import storage_errors
-from bench.report.markup import markdown_list, markdown_table
+from bench.report.markup import escape_markdown, markdown_list, markdown_table
 
 BADGES: Mapping[Verdict, str] = {
     Verdict.PASS: "✅",
@@ -25,6 +25,8 @@ def markdown(findings: Sequence[Finding], about: Sequence[str]) -> str:
     blocks = [f"## {badge} {conclusion(findings)}", markdown_list(about)]
     if notable := notable_findings(findings):
         blocks.append(markdown_table(findings_frame(notable)))
+        if has_change(notable):
+            blocks.append(escape_markdown(LEGEND))
     if others := [finding for finding in findings if finding not in notable]:
         table = markdown_table(findings_frame(others))
         blocks.append(
