@@ -12,7 +12,7 @@ from bench.compare.choose_sides import open_sides
 from bench.compare.conclusion import ComparisonResult, exit_code
 from bench.compare.decision import Rule
 from bench.compare.defaults import with_comparison_defaults
-from bench.compare.expected_time import expected_time
+from bench.compare.expected_time import comparison_seconds
 from bench.compare.judge import judge
 from bench.compare.live_command import LiveSettings, compare_live, timed_phase_count
 from bench.compare.matching import SideRecords
@@ -26,6 +26,7 @@ from bench.plan.probes import PROFILES
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry, Registry, select
 from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.run.display import format_duration
 from bench.run.header import selection_line
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
 from bench.run.status import StatusLine
@@ -133,7 +134,8 @@ def _announce(
         rule = settings.rule.for_rows(timed_phase_count(cases, settings.request))
         status.print(selection_line(selection))
         status.print(f"at most {rule.rounds} rounds of {rule.pairs} pairs of fresh processes")
-        status.expect(expected_time(cases, rule, jobs, tasks, settings.entry, root))
+        seconds = comparison_seconds(cases, rule, jobs, tasks, settings.entry, root)
+        status.expect(" to ".join(dict.fromkeys(map(format_duration, seconds))))
     status.show("opening both sides")
 
 
