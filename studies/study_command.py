@@ -2,55 +2,28 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from tabulate import tabulate  # type: ignore[import-untyped]
 
 import tasks
 from bench.options import WorkerOptions, check_words
 from bench.plan.availability import DEVICE
 from bench.plan.case import Case
-from bench.plan.estimate import Work
 from bench.plan.selection import Registry
 from bench.records.folder import RunFolder
-from bench.records.record import latest_records
-from bench.run.display import format_duration
 from bench.run.limits import job_count, worker_limits
-from bench.run.measure import Workers, earlier_costs, planned_work, run_work
-from bench.run.present_code import PresentCode, remaining_cases
+from bench.run.measure import Workers, run_work
+from bench.run.present_code import PresentCode
 from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
 from studies.experiment import Experiment, Study
-from studies.planning import StudyPlan, plan_study, study_units
+from studies.planning import StudyPlan, plan_study
 from studies.study_report import write_report
+from studies.study_run import StudyRun, remaining_work, show_remaining
 from studies.tables.markdown import failed_cases
 
 TIME_LIMIT_S = 7200.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyRun:
-    """A study on one device, and the part of it that was chosen."""
-
-    study: Study
-    plan: StudyPlan
-    experiments: Sequence[Experiment]
-    cases: Sequence[Case]
-    path: Path
-    """The folder of the records."""
-    entry: Path
-    code: PresentCode
-    jobs: int
-    again: bool
-
-    def existing_folder(self) -> RunFolder | None:
-        """The folder of the records where there are any."""
-        if RunFolder(self.path).has_records():
-            return RunFolder.existing(self.path.parent, self.path.name)
-        return None
 
 
 def study_command(
@@ -94,7 +67,7 @@ def study_command(
         again=again,
     )
     if dry_run:
-        _show_remaining(run)
+        show_remaining(run)
         return 0
     workers = Workers(
         entry=entry,
@@ -117,9 +90,10 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        work = _remaining_work(run, folder)
+        work = remaining_work(run, folder)
         seconds = run_work(folder, work, workers)
         folder.pack()
+    print(f"writing the tables of {run.path}", file=sys.stderr, flush=True)
     write_report(folder, run.study, run.plan)
     if seconds is None:
         print("stopped; run the same command to continue", file=sys.stderr)
@@ -167,39 +141,3 @@ def _chosen_cases(
             f"{' and '.join(names)}: cannot run on {device} here, or these rows do not use it"
         )
     return cases
-
-
-def _remaining_work(run: StudyRun, folder: RunFolder | None) -> Work:
-    """The work that is left; prints what it is and how long it takes."""
-    names = ", ".join(run.plan.backends)
-    print(f"study {run.path.name}: {names}; records in {run.path}", file=sys.stderr, flush=True)
-    cases = _remaining_cases(run, folder) if folder else list(run.cases)
-    past = earlier_costs(run.entry, run.path.parent)
-    work = planned_work(cases, study_units(cases), tasks, past)
-    duration = format_duration(work.total_seconds(run.jobs))
-    left = f"{len(cases)} of {len(run.cases)} cases left, about {duration}"
-    print(left, file=sys.stderr, flush=True)
-    return work
-
-
-def _remaining_cases(run: StudyRun, folder: RunFolder) -> list[Case]:
-    """The cases that are left, or failed with `again`, and the proofs that they need."""
-    remaining = remaining_cases(folder, run.cases, run.code, prove_all=False)
-    if not run.again:
-        return remaining
-    latest = latest_records(folder.records())
-    successful = {record.key for record in latest if record.status == "ok"}
-    chosen = {case.key for case in remaining}
-    return [case for case in run.cases if case.key in chosen or case.key not in successful]
-
-
-def _show_remaining(run: StudyRun) -> None:
-    """Print how many cases of each experiment are left, and how long they take on one processor."""
-    seconds = _remaining_work(run, run.existing_folder()).seconds
-    rows = []
-    for experiment in run.experiments:
-        needed = run.plan.cases_of(experiment, run.cases)
-        left = [seconds[case.key] for case in needed if case.key in seconds]
-        rows.append([experiment.name, f"{len(left)} of {len(needed)}", format_duration(sum(left))])
-    columns = ["row", "cases left", "on one processor"]
-    print(tabulate(rows, columns, disable_numparse=True))

@@ -1,6 +1,7 @@
 """The line about what a comparison is doing."""
 
 import io
+from functools import partial
 
 import pytest
 from fake_clock import FakeClock, printed_times
@@ -34,6 +35,15 @@ def test_stage_counts_and_times_are_printed_without_a_terminal(
     ]
     moments = [moment for moment, _ in lines]
     assert all(b - a <= 30 for a, b in zip(moments, [*moments[1:], 210.0], strict=True))
+
+
+def test_small_step_is_printed_with_the_next_line_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock(30.0)
+    status = StatusLine(clock, terminal=False)
+    clock.events = [(float(k), partial(status.note, f"{k} of 40 models")) for k in range(1, 30)]
+    lines = printed_times(clock, monkeypatch)
+    status.heartbeat.beat()
+    assert lines == [(25.0, "25 of 40 models (25 s)")]
 
 
 def test_nothing_is_printed_after_the_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Shows what a comparison is doing: one line, drawn on a terminal and printed elsewhere."""
+"""Shows what a long command is doing: one line, drawn on a terminal and printed elsewhere."""
 
 import sys
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ from bench.run.heartbeat import Clock, Heartbeat, SystemClock
 
 
 class StatusLine(AbstractContextManager["StatusLine"]):
-    """The stage of a comparison, how many cases it has measured, and its time.
+    """The stage of a command, how many cases it has measured, and its time.
 
     Runners report their cases to it. On a terminal the line is drawn only when the stage changes,
     because drawing takes processor time from the case that is being timed.
@@ -39,13 +39,17 @@ class StatusLine(AbstractContextManager["StatusLine"]):
 
     def show(self, stage: str) -> None:
         """Show that a stage begins."""
+        self.note(stage)
+        if not self.live:
+            self.heartbeat.say(self.text())
+
+    def note(self, stage: str) -> None:
+        """Show a small step: without a terminal with the next line only."""
         self.stage = stage
         if self.live:
             from rich.text import Text
 
             self.live.update(Text(self.text()), refresh=True)
-        else:
-            self.heartbeat.say(self.text())
 
     def expect(self, text: str) -> None:
         """Show the expected time, such as `2 min to 6 min`, beside the elapsed time."""
