@@ -10,10 +10,10 @@ from bench.options import WorkerOptions, check_words
 from bench.plan.availability import DEVICE
 from bench.plan.case import Case
 from bench.plan.selection import Registry
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.run.limits import job_count, worker_limits
 from bench.run.measure import Workers, run_work
-from bench.run.present_code import PresentCode
 from bench.run.run_info import check_same_versions, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
@@ -62,7 +62,7 @@ def study_command(
         cases=_chosen_cases(study, plan, experiments, only, device),
         path=root / folder_name(name, device),
         entry=entry,
-        code=PresentCode(backends, tasks, entry.parent),
+        code=CodeDigests(backends.load, tasks.load, entry.parent),
         jobs=job_count(worker_options),
         again=again,
     )

@@ -10,11 +10,12 @@ from tabulate import tabulate  # type: ignore[import-untyped]
 import tasks
 from bench.plan.case import Case
 from bench.plan.estimate import Work
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.measure import earlier_costs, planned_work
-from bench.run.present_code import PresentCode, remaining_cases
+from bench.run.present_code import remaining_cases
 from studies.experiment import Experiment, Study
 from studies.planning import StudyPlan, study_units
 
@@ -30,7 +31,7 @@ class StudyRun:
     path: Path
     """The folder of the records."""
     entry: Path
-    code: PresentCode
+    code: CodeDigests
     jobs: int
     again: bool
 

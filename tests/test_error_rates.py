@@ -1,28 +1,19 @@
 """The published tables of the gate's and the guard's error rates follow from their records."""
 
-from collections.abc import Iterable
-
 import pytest
 from conftest import ROOT
 from quotes import Page, table_cells
 
 from bench.analysis.statistics import share_interval
 from studies import gate_rates
-from studies.guard_rates.collect import timed_cases
+from studies.guard_rates.collect import model_name, timed_cases
 from studies.guard_rates.compare_faults import FAULT_LINES
 from studies.guard_rates.rules import all_rules
 from studies.guard_rates.streams import read_streams
-from studies.guard_rates.tables import faults_table, rules_table
+from studies.guard_rates.tables import effects_table, faults_table, power_table, report
 from studies.json_lines import JsonLines
 
 GATE, GUARD = ROOT / "results/gate-cpu", ROOT / "results/guard-cpu"
-QUICK_RULES = (
-    "this guard",
-    "20 pairs, nothing confirmed",
-    "pytest-benchmark mean:5%, 1 launch",
-    "pytest-benchmark min:5%, 20 launches",
-)
-"""A sample of the rules: the replay of all of them takes a minute, and runs with `--thorough`."""
 
 
 def rows(text: str) -> list[list[str]]:
@@ -70,23 +61,24 @@ def test_gate_is_run_again_on_a_published_model_with_the_same_result() -> None:
     assert result["array"] == published["array"]
 
 
-def test_table_of_the_guard_is_the_one_that_its_records_give(
+def test_tables_of_the_guard_are_those_that_its_records_give(
     request: pytest.FixtureRequest,
 ) -> None:
-    names: Iterable[str] = all_rules() if request.config.getoption("--thorough") else QUICK_RULES
-    computed = rows(rules_table(read_streams(GUARD), list(names)))
-    computed += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
-    published = rows((GUARD / "table.md").read_text())
-    assert len(computed) == len(list(names)) + 13
-    assert not [row for row in computed if row not in published]
+    """All figures with `--thorough`; else those that take a second each."""
+    published = (GUARD / "table.md").read_text()
     if request.config.getoption("--thorough"):
-        assert computed == published
-    assert {row[0] for row in published} >= set(all_rules())
+        assert report(GUARD) == published
+    streams = read_streams(GUARD)
+    quick = [stream for stream in streams if (stream.state, stream.head_name) == ("quiet", "+5%")]
+    tables = [power_table(quick), effects_table(streams)]
+    computed = [row for table in tables for row in rows(table)]
+    computed += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
+    assert len(computed) == 1 + 6 * 3 + 13
+    assert not [row for row in computed if row not in rows(published)]
+    assert {row[0] for row in rows(published)} >= set(all_rules())
 
 
 def test_published_streams_have_the_models_that_would_be_timed_today() -> None:
-    from studies.guard_rates.collect import model_name
-
     names = {model_name(case) for case in timed_cases()}
-    for base, head in read_streams(GUARD).values():
-        assert {*base} == {*head} == {*names, "control"}
+    for stream in read_streams(GUARD):
+        assert {*stream.base} == {*stream.head} == {*names, "control"}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.rows import Row
 from bench.compare.both_sides import BothSides, in_common
 from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
+from bench.compare.launch_times import LaunchTimes
 from bench.compare.matching import Absence, SideRecords, match_rows
 from bench.compare.outcomes import (
     GradientOutcome,
@@ -151,21 +151,19 @@ def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
 # ---- the control -----------------------------------------------------------------------------
 
 
-def control_times(records: Iterable[Record]) -> dict[ControlKey, float]:
-    """Seconds of the control beside each launch of a live comparison, by backend and launch."""
+def control_times(records: Iterable[Record]) -> dict[ControlKey, LaunchTimes]:
+    """The times of the control beside each launch of a live comparison, by backend and launch."""
     return {
-        (record.case["backend"], record.case["launch"]): launch_time(
-            record.samples["control"], LaunchRule.MINIMUM
-        )
+        (record.case["backend"], record.case["launch"]): LaunchTimes.from_record(record, "control")
         for record in records
         if record.probe == "control" and record.status == "ok"
     }
 
 
-def product_times(records: Iterable[Record]) -> dict[ControlKey, float]:
+def product_times(records: Iterable[Record]) -> dict[ControlKey, LaunchTimes]:
     """The control of a stored run: the inverse rate of a large matrix product, by `PRODUCT_KEY`."""
     return {
-        tuple(record.case[name] for name in PRODUCT_KEY): 1 / rate
+        tuple(record.case[name] for name in PRODUCT_KEY): LaunchTimes(1 / rate)
         for record in records
         if (rate := record.metrics.get("product_gflops"))
     }

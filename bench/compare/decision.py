@@ -1,17 +1,18 @@
 """Decide for each row whether the head is slower than its base: a pure function of numbers.
 
-Each launch, a fresh process, contributes one time: iterations inside a process are not independent
-and never count as if they were. Launches come in pairs, one of each side, close in time; a pair
-gives one log-ratio, head over base. Pairs come in rounds; each round but the last is an interim
+Launches, which are fresh processes, come in pairs, one of each side, that take turns; a pair gives
+one log-ratio, head over base. Iterations inside a process are not independent and never count as if
+they were. Pairs come in rounds; each round but the last is an interim
 analysis that can flag a row:
 
 - A row is *flagged* where the one-sided signed-rank test of all its log-ratios so far rejects "at
-  most 3% slower" and their median is at least +5%. The test is corrected for all rows of the
+  most 2% slower" and their pseudomedian is at least +4%. The test is corrected for all rows of the
   comparison (Holm 1979), and its level is shared by the rounds that can flag.
 - The next round alone *confirms* a flag: the same test at the whole level, and the same least
-  median. Only then the row has regressed. An improvement is the mirror image.
-- A row *passes* where the same test rejects both a change of +10% and its mirror image, −9.1% (two
-  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes.
+  pseudomedian. Only then the row has regressed. An improvement is the mirror image.
+- A row *passes* where the same test rejects both a change of +7% and its mirror image, −6.5% (two
+  one-sided tests, Schuirmann 1987). A pass therefore says which change it excludes. The rows of the
+  comparison and its rounds share the level.
 - Any other row is *inconclusive*: another round may decide, or the machine is too noisy.
 - If the control changed between the sides, every row is inconclusive: neither side can change that
   kernel, so the machine itself changed.
@@ -56,12 +57,12 @@ class Rule:
     """What counts as a change, and how much evidence a verdict takes.
 
     `tolerated`, `least` and `excluded` are ratios of head over base, minus 1: the change that the
-    test must reject, the least median that is flagged, and the change that a pass excludes.
+    test must reject, the least pseudomedian that is flagged, and the change that a pass excludes.
     """
 
-    tolerated: float = 0.03
-    least: float = 0.05
-    excluded: float = 0.10
+    tolerated: float = 0.02
+    least: float = 0.04
+    excluded: float = 0.07
     level: float = 0.05
     pairs: int = 10
     """Pairs in a round."""
@@ -74,11 +75,15 @@ class Rule:
         if not 0 < self.level < 1 or self.pairs < 1 or self.rounds < 1:
             raise ValueError("the level must lie between 0 and 1, pairs and rounds be at least 1")
 
-    @property
-    def confidence(self) -> float:
+    def pass_level(self, rows: int) -> float:
+        """The level of each of the two one-sided tests of a pass: rounds and rows share it, so that
+        the chance of any false pass in a comparison is at most `level`."""
+        return self.level / (self.rounds * max(1, rows))
+
+    def confidence(self, rows: int) -> float:
         """The confidence of the interval that lies within ±`excluded` exactly where the tests of a
-        pass reject: two one-sided tests, whose level the rounds share."""
-        return 1 - 2 * self.level / self.rounds
+        pass reject."""
+        return 1 - 2 * self.pass_level(rows)
 
     @property
     def interim_analyses(self) -> int:
@@ -86,9 +91,9 @@ class Rule:
         return max(1, self.rounds - 1)
 
     def for_rows(self, rows: int) -> "Rule":
-        """This rule with enough pairs in a round to flag one of this number of rows: n pairs give
-        no p-value below 2⁻ⁿ."""
-        needed = ceil(log2(self.interim_analyses * max(1, rows) / self.level))
+        """This rule with enough pairs in a round to flag or to pass one of this number of rows: n
+        pairs give no p-value below 2⁻ⁿ."""
+        needed = ceil(-log2(self.pass_level(rows)))
         return replace(self, pairs=max(self.pairs, needed))
 
 
@@ -134,7 +139,7 @@ def _flags(rows: Mapping[Key, Rounds], rule: Rule, count: int, test: Test) -> di
     for sign in (1, -1):
         p_values = {name: test(sign * d, log1p(rule.tolerated)) for name, d in pooled.items()}
         for name in holm(p_values, level, len(rows)):
-            if sign * _median(pooled[name]) >= log1p(rule.least):
+            if sign * pseudomedian(pooled[name]) >= log1p(rule.least):
                 flags[name] = sign
     return flags
 
@@ -148,7 +153,7 @@ def _decision(
     if not np.isfinite(pooled).all():
         reason = "a time is not a positive number"
         return Decision(Verdict.INCONCLUSIVE, reason, cause=Cause.NO_RATIO)
-    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence)
+    figures = Figures.from_log_ratios(pooled.tolist(), rule.confidence(rows))
     p = min(test(sign * pooled, log1p(rule.tolerated)) for sign in (1, -1))
     undecided = Decision(Verdict.INCONCLUSIVE, machine_change, figures, p, Cause.CONTROL)
     if machine_change:
@@ -157,7 +162,7 @@ def _decision(
         verdict = Verdict.REGRESSED if sign > 0 else Verdict.IMPROVED
         return replace(undecided, verdict=verdict, cause=None)
     flagged = rule.rounds > 1 and len(rounds) <= len(flags) and flags[len(rounds) - 1] != 0
-    if not flagged and _excludes_change(pooled, rule, test):
+    if not flagged and _excludes_change(pooled, rule, test, rows):
         return replace(undecided, verdict=Verdict.PASS, cause=None)
     cause, reason = undecided_reason(figures, rule, _last_flag(rounds, flags), rows)
     is_open = len(rounds) < rule.rounds
@@ -185,16 +190,16 @@ def _confirmed_sign(rounds: Rounds, flags: Sequence[int], rule: Rule, test: Test
     for flag, next_round in zip(flags, rounds[1:], strict=False):
         d = flag * np.asarray(next_round, dtype=np.float64)
         significant = flag and test(d, log1p(rule.tolerated)) <= rule.level
-        if significant and _median(d) >= log1p(rule.least):
+        if significant and pseudomedian(d) >= log1p(rule.least):
             return flag
     return 0
 
 
-def _excludes_change(d: Array, rule: Rule, test: Test) -> bool:
-    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this,
-    so the rounds share the level."""
+def _excludes_change(d: Array, rule: Rule, test: Test, rows: int) -> bool:
+    """Whether a change of `rule.excluded` is rejected in both directions. Every round tests this
+    of every row, so they share the level."""
     bound = log1p(rule.excluded)
-    return all(test(-sign * d, -bound) <= rule.level / rule.rounds for sign in (1, -1))
+    return all(test(-sign * d, -bound) <= rule.pass_level(rows) for sign in (1, -1))
 
 
 def _machine_change(control: Rounds, rule: Rule) -> str:
@@ -207,7 +212,7 @@ def _machine_change(control: Rounds, rule: Rule) -> str:
         return "a time of the control is not a positive number"
     for sign in (1, -1):
         significant = signed_rank(sign * d, log1p(rule.tolerated)) <= rule.level
-        if significant and sign * _median(d) >= log1p(rule.least):
+        if significant and sign * pseudomedian(d) >= log1p(rule.least):
             change = percent(ratio_of(pseudomedian(d)))
             return f"the machine itself changed: the control changed by {change}"
     return ""
@@ -226,7 +231,3 @@ def log_ratios(base: Sequence[float], head: Sequence[float]) -> list[float]:
 
 def _pooled(rounds: Rounds) -> Array:
     return np.asarray([d for ratios in rounds for d in ratios], dtype=np.float64)
-
-
-def _median(d: Array) -> float:
-    return float(np.median(d)) if len(d) else 0.0

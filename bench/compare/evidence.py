@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.compare.both_sides import BothSides
+from bench.compare.launch_times import LaunchTimes
 from bench.compare.matching import Absence
 from bench.compare.outcomes import (
     AnyOutcome,
@@ -33,12 +34,12 @@ class SpeedEvidence:
     settings: Mapping[str, BothSides[Sequence[Any]]]
     """The different values of `threads` and `phase_s` on each side."""
 
-    def seconds(self, phase: str) -> dict[LaunchKey, BothSides[float]]:
-        """Seconds a call in one phase, for the launches in which both sides timed it."""
+    def times(self, phase: str) -> dict[LaunchKey, BothSides[LaunchTimes]]:
+        """The times of one phase, for the launches in which both sides timed it."""
         return {
-            launch: outcomes.map(lambda outcome: outcome.seconds[phase])
+            launch: outcomes.map(lambda outcome: outcome.times[phase])
             for launch, outcomes in self.launches.items()
-            if all(phase in outcome.seconds for outcome in outcomes)
+            if all(phase in outcome.times for outcome in outcomes)
         }
 
 
@@ -75,5 +76,5 @@ class Evidence:
     """Why the machines of two stored runs cannot be compared; empty where they can."""
     speed_requested: bool
     """Whether a live comparison was to time its rows; a stored run has what it has."""
-    control: Mapping[ControlKey, BothSides[float]]
-    """Seconds of the control, where both sides timed it."""
+    control: Mapping[ControlKey, BothSides[LaunchTimes]]
+    """The times of the control, where both sides timed it."""

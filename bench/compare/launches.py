@@ -1,4 +1,5 @@
-"""Launches: timed units one after the other, each in a fresh worker that is ready beforehand."""
+"""Launches: the timed units of both sides in alternation, in fresh workers that are ready
+beforehand."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,19 +8,24 @@ from dataclasses import replace
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.run.process import WorkerProcess
-from bench.run.runner import Runner
+from bench.run.runner import Runner, UnitWorkers
+from bench.run.turns import alternate
 
 Work = Sequence[tuple[Runner, Unit]]
-"""Units, each with the runner that runs it."""
+"""Units with equally many cases, each with the runner that runs it."""
 
 
-async def run_launches(work: Work) -> None:
-    """Run timed units in their order, never two at once, each in a fresh worker."""
+async def run_launches(work: Work, controls: Work) -> None:
+    """Run one launch of each side, then the control of each side; never two at once.
+
+    The sides take turns within each case, the first of `work` first. Where a side is measured by a
+    checkout too old to take turns, one side follows the other.
+    """
     processors = machine.cpus()
-    workers = await _ready_workers(work, processors)
+    workers = await _ready_workers([*work, *controls], processors)
     try:
-        for (runner, unit), worker in zip(work, workers, strict=True):
-            await runner.run_unit(unit, 0, processors[: unit.threads], worker)
+        await _run(work, workers[: len(work)], processors)
+        await _run(controls, workers[len(work) :], processors)
     finally:
         for worker in filter(None, workers):
             await worker.kill()
@@ -33,22 +39,45 @@ def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:
     return Unit(backend, "cpu", unit.threads, timed=True, cases=(case,))
 
 
-async def _ready_workers(work: Work, processors: Sequence[int]) -> list[WorkerProcess | None]:
-    """A worker for each unit that has imported its framework; none where there are processors for
-    one unit only.
+async def _run(
+    work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
+) -> None:
+    if all(worker and worker.takes_turns for worker in workers):
+        await _run_in_turns(work, workers, processors)
+    else:
+        for (runner, unit), worker in zip(work, workers, strict=True):
+            await runner.run_unit(unit, 0, processors[: unit.threads], worker)
 
-    Workers import side by side on different processors, because importing takes longer than timing
-    and no clock runs yet. Then all move to the same processors and wait for their turn.
+
+async def _run_in_turns(
+    work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
+) -> None:
+    sides = [
+        UnitWorkers(runner, unit, 0, processors[: unit.threads], worker)
+        for (runner, unit), worker in zip(work, workers, strict=True)
+    ]
+    try:
+        for cases in zip(*(side.unit.cases for side in sides), strict=True):
+            pairs = zip(sides, cases, strict=True)
+            await alternate(side.run(case, in_turns=True) for side, case in pairs)
+    finally:
+        for side in sides:
+            await side.kill()
+
+
+async def _ready_workers(work: Work, processors: Sequence[int]) -> list[WorkerProcess | None]:
+    """A worker for each unit that has imported its framework; None where it does not start.
+
+    Workers import side by side on different processors where there are enough, because importing
+    takes longer than timing and no clock runs yet. Then all move to the same processors and wait
+    for their turn.
     """
     threads = work[0][1].threads
     slots = [processors[k : k + threads] for k in range(0, len(processors), threads)]
-    slots = [slot for slot in slots if len(slot) == threads]
-    if len(slots) < 2:
-        return [None] * len(work)
-    # Each side has two units, its own and the control, which import in the same slot.
+    slots = [slot for slot in slots if len(slot) == threads] or [processors]
     workers = await asyncio.gather(
         *(
-            runner.start_ready(unit, slots[index // 2 % len(slots)])
+            runner.start_ready(unit, slots[index % len(slots)])
             for index, (runner, unit) in enumerate(work)
         )
     )

@@ -1,7 +1,8 @@
 """Measure two sides live: parity and learning first, then speed in pairs of fresh processes.
 
-The two processes of a pair never run at the same time. Which side goes first alternates from pair
-to pair. What is measured goes into two run folders, `base` and `head`, as any run's does.
+The two processes of a pair take turns within each case, and never run at the same time. Which side
+goes first alternates from pair to pair. What is measured goes into two run folders, `base` and
+`head`, as any run's does.
 """
 
 import asyncio
@@ -147,10 +148,12 @@ class LiveComparison:
             order = rng.sample(range(len(base[group])), len(base[group]))
             turns = [(self.sides.base, base[group]), (self.sides.head, head[group])]
             work: list[tuple[Runner, Unit]] = []
+            controls: list[tuple[Runner, Unit]] = []
             for side, cases in turns if launch % 2 == 0 else reversed(turns):
                 unit = Unit(*group, timed=True, cases=tuple(cases[index] for index in order))
-                work += [(side.runner, unit), (side.control, control_unit(side.control, unit))]
-            await run_launches(work)
+                work.append((side.runner, unit))
+                controls.append((side.control, control_unit(side.control, unit)))
+            await run_launches(work, controls)
 
 
 def _few_labels(rows: Sequence[MatchedRow]) -> str:

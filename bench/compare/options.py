@@ -41,15 +41,15 @@ class CompareOptions:
     rounds: int = option(Kind.WHOLE, "most rounds", default=3, least=1, group=EXECUTION)
     least: float = option(
         Kind.NUMBER,
-        "smallest median change that is flagged",
-        default=0.05,
+        "smallest change that is flagged",
+        default=0.04,
         metavar="SHARE",
         group=EXECUTION,
     )
     excluded: float = option(
         Kind.NUMBER,
         "change that a pass excludes",
-        default=0.1,
+        default=0.07,
         metavar="SHARE",
         group=EXECUTION,
     )

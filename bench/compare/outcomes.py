@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from bench.analysis.launch import LaunchRule, launch_time
 from bench.analysis.timing import TABLE_PHASES
+from bench.compare.launch_times import LaunchTimes
 from bench.records.record import Record
 
 
@@ -92,25 +92,22 @@ class GradientOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOutcome:
-    """One launch of the speed probe: seconds a call, by phase; NaN where a sample is not a time."""
+    """One launch of the speed probe, by phase."""
 
     status: str
     reason: str | None
-    seconds: Mapping[str, float]
+    times: Mapping[str, LaunchTimes]
 
     @classmethod
     def from_record(cls, record: Record) -> "LaunchOutcome":
         """The outcome that a record of this probe describes."""
-        return cls(
-            status=record.status, reason=record.reason, seconds=seconds_by_phase(record.samples)
-        )
+        return cls(status=record.status, reason=record.reason, times=times_by_phase(record))
 
 
-def seconds_by_phase(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The time of a launch in each phase that has samples: the fastest sample, because a
-    disturbance only adds time."""
+def times_by_phase(record: Record) -> dict[str, LaunchTimes]:
+    """The times of a launch in each phase that has samples."""
     return {
-        phase: launch_time(samples[phase], LaunchRule.MINIMUM)
+        phase: LaunchTimes.from_record(record, phase)
         for phase in TABLE_PHASES
-        if samples.get(phase)
+        if record.samples.get(phase)
     }

@@ -1,14 +1,15 @@
 """Speed: compared over pairs of launches, with a control beside them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
 from bench.analysis.timing import TABLE_PHASES
 from bench.compare.both_sides import BothSides
-from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide, log_ratios
+from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide
 from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
+from bench.compare.launch_times import LaunchTimes, pair_log_ratio
 from bench.compare.reasons import Cause
 
 RowPhase = tuple[str, str]
@@ -20,10 +21,10 @@ def speed_findings(rows: Sequence[MatchedRow], evidence: Evidence, rule: Rule) -
     findings = [f for row in rows for f in _untimed_findings(row, evidence.speed_requested)]
     by_label = {row.label: row for row in rows}
     for (label, phase), decision in speed_decisions(rows, evidence, rule).items():
-        seconds = list(by_label[label].speed.seconds(phase).values())
+        pairs = list(by_label[label].speed.times(phase).values())
         decision = replace(decision, reason=_machine_words(decision))
-        finding = decision_finding(decision, label, f"speed of {phase}", len(seconds))
-        base, head = (median(pair.base for pair in seconds), median(pair.head for pair in seconds))
+        finding = decision_finding(decision, label, f"speed of {phase}", len(pairs))
+        base, head = (median(times.seconds for times in side) for side in zip(*pairs, strict=True))
         findings.append(replace(finding, base=base, head=head, unit="s"))
     return findings
 
@@ -58,12 +59,12 @@ def speed_decisions(
     """The decision on each phase that both sides timed, by row and phase."""
     rule = rule if evidence.live else replace(rule, rounds=1)
     rounds = {
-        (row.label, phase): _rounds(seconds, rule)
+        (row.label, phase): _rounds(times, rule)
         for row in rows
         for phase in TABLE_PHASES
-        if (seconds := row.speed.seconds(phase))
+        if (times := row.speed.times(phase))
     }
-    decisions = decide(rounds, rule, [_log_ratios(evidence.control.values())])
+    decisions = decide(rounds, rule, [list(map(pair_log_ratio, evidence.control.values()))])
     if reason := _launches_without_control(rows, evidence):
         return {
             key: replace(
@@ -93,25 +94,17 @@ def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) ->
         (row.backend, number)
         for row in rows
         for phase in TABLE_PHASES
-        for number, _ in row.speed.seconds(phase)
+        for number, _ in row.speed.times(phase)
     }
     lost = len(timed - evidence.control.keys())
     return f"the control was not timed beside {lost} launches" if lost else ""
 
 
-def _rounds(seconds: Mapping[LaunchKey, BothSides[float]], rule: Rule) -> Rounds:
+def _rounds(times: Mapping[LaunchKey, BothSides[LaunchTimes]], rule: Rule) -> Rounds:
     """Log-ratios by the round that the launches belong to: a lost launch leaves the others in
     their rounds."""
     rounds: dict[int, list[float]] = {}
-    for (number, _), pair in seconds.items():
+    for (number, _), pair in times.items():
         index = number // rule.pairs if rule.rounds > 1 else 0
-        rounds.setdefault(index, []).extend(_log_ratios([pair]))
+        rounds.setdefault(index, []).append(pair_log_ratio(pair))
     return list(rounds.values())
-
-
-def _log_ratios(pairs: Iterable[BothSides[float]]) -> list[float]:
-    base, head = [], []
-    for pair in pairs:
-        base.append(pair.base)
-        head.append(pair.head)
-    return log_ratios(base, head)

@@ -8,11 +8,16 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any, NamedTuple
 
+from bench.probes.turns import Turns
+
 SAMPLES = 12
 """The least number of samples; at most `MAX_SAMPLES` are taken within the budget."""
 MAX_SAMPLES = 8 * SAMPLES
 SAMPLE_S = 0.005
 """Seconds of the shortest sample: a short call is repeated until it takes as long."""
+BLOCKS, BLOCK_S = 20, 0.025
+"""Turns in which a phase is sampled, and the seconds of one turn: short against the seconds in
+which a machine's speed drifts, long against the first calls of a turn, which find cold caches."""
 WINDOW = 5
 """Samples in a window of the warm-up."""
 AGREEMENT = 0.05
@@ -20,12 +25,13 @@ AGREEMENT = 0.05
 
 
 class SteadySamples(NamedTuple):
-    """Seconds of one call for each sample, the calls in a sample, and whether the warm-up
-    settled before its budget was spent."""
+    """Seconds of one call for each sample, the calls in a sample, whether the warm-up settled
+    before its budget was spent, and the samples in a block, where they were taken in turns."""
 
     seconds: list[float]
     calls: int
     warmed_up: bool
+    block: int | None = None
 
 
 def clock(call: Callable[[], Any], session: Any, calls: int) -> float:
@@ -53,6 +59,24 @@ def steady_samples(call: Callable[[], Any], session: Any, budget_s: float) -> St
         while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < MAX_SAMPLES):
             samples.append(clock(call, session, calls) / calls)
     return SteadySamples(samples, calls, warmed_up)
+
+
+def samples_in_turns(
+    call: Callable[[], Any], session: Any, budget_s: float, turns: Turns
+) -> SteadySamples:
+    """Warm up, then take `BLOCKS` blocks of samples, with a turn of the other side before each."""
+    once = clock(call, session, 1)
+    with _garbage_collector_off():
+        last_window, warmed_up = _warm_up(
+            call, session, _calls_per_sample(max(once, 1e-7)), budget_s
+        )
+        calls = _calls_per_sample(last_window)
+        block = max(1, round(BLOCK_S / (calls * last_window)))
+        samples: list[float] = []
+        for _ in range(BLOCKS):
+            turns.pass_on()
+            samples += [clock(call, session, calls) / calls for _ in range(block)]
+    return SteadySamples(samples, calls, warmed_up, block)
 
 
 def _warm_up(

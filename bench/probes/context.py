@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from bench.plan.case import Case
+from bench.probes.turns import Turns
 from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
 from bench.weights import initial_weights
 
@@ -82,6 +83,9 @@ class ProbeContext:
 
     opened: dict[ModelSpec, Session] = field(default_factory=dict)
     """The session of the case's own model, once it is open: the executed path is read from it."""
+
+    turns: Turns | None = None
+    """Where the worker of another side measures the same case in alternation with this one."""
 
     @property
     def supports(self) -> Supports:

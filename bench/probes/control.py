@@ -6,18 +6,27 @@ import time
 import numpy as np
 
 from bench.probes.context import Outcome
+from bench.probes.turns import Turns
 
 BATCH, HIDDEN, STEPS = 64, 128, 100
-SAMPLES, WARM_UP = 15, 3
+WARM_UP, BLOCKS, BLOCK = 3, 10, 2
+"""Runs before the clock, turns, and runs in a turn."""
 
 
-def control() -> Outcome:
-    """Seconds of `SAMPLES` runs of a small recurrence in NumPy: products and tanh."""
+def control(turns: Turns | None = None) -> Outcome:
+    """Seconds of runs of a small recurrence in NumPy: products and tanh. In blocks, with a turn of
+    the other side before each, where there is one."""
     rng = np.random.default_rng(0)
     u = rng.standard_normal((HIDDEN, HIDDEN), dtype=np.float32) / HIDDEN**0.5
     initial_state = rng.standard_normal((HIDDEN, BATCH), dtype=np.float32)
-    seconds = [_time_recurrence(u, initial_state) for _ in range(WARM_UP + SAMPLES)]
-    return Outcome({}, {"control": seconds[WARM_UP:]})
+    for _ in range(WARM_UP):
+        _time_recurrence(u, initial_state)
+    seconds = []
+    for _ in range(BLOCKS):
+        if turns:
+            turns.pass_on()
+        seconds += [_time_recurrence(u, initial_state) for _ in range(BLOCK)]
+    return Outcome({"control_block": BLOCK} if turns else {}, {"control": seconds})
 
 
 def _time_recurrence(u: np.ndarray, initial_state: np.ndarray) -> float:

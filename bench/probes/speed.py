@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.gate.difference import relative_error
 from bench.plan.case import SpeedSettings
-from bench.probes.clock import clock, steady_samples
+from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import norm
+from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
 from bench.weights import weight_shapes
@@ -34,24 +35,25 @@ def speed(context: ProbeContext) -> Outcome:
     ValueError for a case without speed settings.
     """
     case = context.case
-    settings = _settings(context)
+    _settings(context)
     weights, batch = context.weights(case.model), context.task.sample(context.rng("batches"))
     context.watch.timed(context.import_framework)()
     imported, before, start = context.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = context.open_native(case.model, weights, case.training)
     session.wait()
     metrics: Metrics = {"open_s": time.perf_counter() - start}
-    phase_metrics, samples = _time_phases(session, batch, settings, bool(context.supports.training))
+    phase_metrics, samples = _time_phases(context, session, batch)
     metrics |= phase_metrics
+    waited_s = context.turns.waited_s if context.turns else 0.0
     metrics["native_calls"] = float(hasattr(session, "forward"))
-    metrics |= before.since() | gpu_conditions(case.device)
+    metrics |= before.since(waited_s * case.threads) | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(context))
     if case.device == "cpu":
         dtype = case.model.storage
         rate = context.cached(f"product {dtype}", lambda: product_rate(dtype))
         metrics["product_gflops"] = rate
     failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
-    context.watch.seconds = imported + time.perf_counter() - start
+    context.watch.seconds = imported + time.perf_counter() - start - waited_s
     return Outcome(metrics, samples, failure=failure)
 
 
@@ -65,10 +67,11 @@ def _settings(context: ProbeContext) -> SpeedSettings:
 
 
 def _time_phases(
-    session: Any, batch: tuple[Array, Array], settings: SpeedSettings, training: bool
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, dict[str, list[float]]]:
     """Metrics and samples of the chosen phases. A backend that does not train has the forward
     phase only, which is then timed whatever the settings choose."""
+    settings, training = _settings(context), bool(context.supports.training)
     x, y = (session.put(array) for array in batch)
     session.wait()
     metrics: Metrics = {}
@@ -77,13 +80,23 @@ def _time_phases(
         if name not in settings.phases and training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
-        steady = steady_samples(call, session, settings.phase_s)
+        steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
         metrics[f"{name}_warmed_up"] = float(steady.warmed_up)
+        if steady.block:
+            metrics[f"{name}_block"] = steady.block
         if name == "gradients":
             metrics |= _loss_and_norm(session, x, y)
     return metrics, samples
+
+
+def _samples(
+    call: Callable[[], Any], session: Any, budget_s: float, turns: Turns | None
+) -> SteadySamples:
+    if turns:
+        return samples_in_turns(call, session, budget_s, turns)
+    return steady_samples(call, session, budget_s)
 
 
 def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, Callable[[], Any]]]:

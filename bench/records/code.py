@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,29 @@ HARNESS = ("gate", "probes", "spec")
 """The packages of `bench` that decide, beside its own modules."""
 SHARED_FOLDERS = ("site-packages", "dist-packages")
 """Folders whose files do not belong together."""
+
+
+@dataclass
+class CodeDigests:
+    """The digests of adapters, tasks and the harness, each read once.
+
+    `load_backend` and `load_task` give a module by its name; `checkout` holds the harness.
+    """
+
+    load_backend: Callable[[str], Any]
+    load_task: Callable[[str], Any]
+    checkout: Path
+    _known: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
+
+    def of(self, backend: str, task: str) -> dict[str, str | None]:
+        """The digests of all code that decides what a case of this backend and task measures."""
+        if (backend, task) not in self._known:
+            self._known[backend, task] = {
+                "adapter": module_digest(self.load_backend(backend)),
+                "task": module_digest(self.load_task(task)),
+                "harness": harness_digest(self.checkout),
+            }
+        return self._known[backend, task]
 
 
 def module_digest(module: Any) -> str | None:

@@ -42,8 +42,11 @@ class LoadCounters:
             _throttle_count(),
         )
 
-    def since(self) -> dict[str, float | None]:
+    def since(self, partner_s: float = 0.0) -> dict[str, float | None]:
         """The disturbances of a measurement between these counters and now.
+
+        `partner_s` are the seconds that processors worked for the other side of a comparison, with
+        which this process took turns: they disturbed nothing.
 
         `others_busy` and `stolen` are average numbers of processors: those that worked for other
         processes, and those that the host took away. `throttled` counts events; `frequency_mhz`
@@ -51,7 +54,7 @@ class LoadCounters:
         """
         now = LoadCounters.now()
         elapsed = now.time_s - self.time_s
-        others = now.busy_s - self.busy_s - (now.own_s - self.own_s)
+        others = now.busy_s - self.busy_s - (now.own_s - self.own_s) - partner_s
         throttled = None
         if now.throttled is not None and self.throttled is not None:
             throttled = float(now.throttled - self.throttled)

@@ -1,41 +1,17 @@
 """Which records of a run the present code has not proven: their models pass the gate again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from bench.plan.case import Case
 from bench.plan.probes import GATE, TIMED_PROBES, UNPROVEN
-from bench.plan.selection import Registry
-from bench.records.code import harness_digest, module_digest
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.records.record import Record
 
 
-@dataclass
-class PresentCode:
-    """The digests of the adapters, the tasks and the harness as they are now."""
-
-    backends: Registry
-    tasks: Registry
-    checkout: Path
-    _digests: dict[str, dict[str, str | None]] = field(default_factory=dict)
-
-    def of(self, case: Case) -> dict[str, str | None]:
-        """The digests that a record of this case would have, see `bench.run.worker`."""
-        name = f"{case.backend} {case.task.name}"
-        if name not in self._digests:
-            self._digests[name] = {
-                "adapter": module_digest(self.backends.load(case.backend)),
-                "task": module_digest(self.tasks.load(case.task.name)),
-                "harness": harness_digest(self.checkout),
-            }
-        return self._digests[name]
-
-
 def remaining_cases(
-    folder: RunFolder, cases: Sequence[Case], code: PresentCode, *, prove_all: bool
+    folder: RunFolder, cases: Sequence[Case], code: CodeDigests, *, prove_all: bool
 ) -> list[Case]:
     """The cases that the folder has no record of, and those that have to run again because the
     code has changed since.
@@ -51,7 +27,9 @@ def remaining_cases(
     launches = {_launches(case) for case in left if case.probe in TIMED_PROBES}
 
     def changed(case: Case) -> bool:
-        return _is_of_other_code(recorded[case.key], environments, code.of(case))
+        return _is_of_other_code(
+            recorded[case.key], environments, code.of(case.backend, case.task.name)
+        )
 
     old = [case for case in cases if case.key in recorded]
     proofs = [case for case in old if case.probe == GATE and case.model_key in models]

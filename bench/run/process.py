@@ -18,6 +18,7 @@ from bench.plan.case import Case
 from bench.records.folder import storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
 from bench.run.death import exit_reason, last_line, out_of_memory_kills
+from bench.run.turns import IN_TURNS, PAUSED, RESUME
 
 LINE_LIMIT = 1 << 28
 """The largest size of one answer, in bytes."""
@@ -29,6 +30,10 @@ MARK = "RECURRENT_BENCH_WORKER"
 """The environment variable by which the processes of a worker are found."""
 GRACE_S = 10.0
 """Seconds that a worker may take to exit after it closed its output."""
+
+
+Answer = Mapping[str, Any]
+"""The fields of a record that a worker knows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,8 @@ class WorkerProcess:
     limits: Limits
     mark: str
     """The value of the variable `MARK` in the worker and in all processes that it starts."""
+    takes_turns: bool = False
+    """Whether it can pause within a case."""
     killed_at_bytes: float | None = None
     """The worker's memory when it was killed for exceeding the limit."""
 
@@ -92,13 +99,31 @@ class WorkerProcess:
         """Whether the process runs."""
         return self.process.returncode is None
 
-    async def ask(self, case: Case) -> Mapping[str, Any]:
+    async def ask(self, case: Case) -> Answer:
         """Return the worker's answer; without one, kill the worker and return a failure with the
         reason."""
+        answer = await self._reply(_line(case.flat()))
+        assert answer is not None, "only a worker that takes turns pauses"
+        return answer
+
+    async def begin(self, case: Case) -> Answer | None:
+        """Like `ask`, in turns: None where the worker has paused, to be resumed later."""
+        return await self._reply(_line({**case.flat(), IN_TURNS: True}))
+
+    async def resume(self) -> Answer | None:
+        """Give a paused worker its next turn: its answer, or None where it has paused again."""
+        self._signal(signal.SIGCONT)
+        return await self._reply(RESUME)
+
+    async def _reply(self, message: bytes) -> Answer | None:
         start, started, kills = perf_counter(), time(), out_of_memory_kills()
         watch = asyncio.create_task(self._watch_memory())
         try:
-            line = await asyncio.wait_for(self._exchange(case), self.limits.time_s)
+            line = await asyncio.wait_for(self._exchange(message), self.limits.time_s)
+            if line == PAUSED:
+                # Stopped, because its threads may otherwise spin and warm the processors.
+                self._signal(signal.SIGSTOP)
+                return None
             if line.endswith(b"\n"):
                 return parse_answer(line)
             reason = await self._why_no_answer(kills)
@@ -121,22 +146,26 @@ class WorkerProcess:
 
     async def kill(self) -> None:
         """Kill the worker and the processes that it started, whatever their sessions."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(MARK) == self.mark:
                     process.kill()
         await self.process.wait()
 
-    async def _exchange(self, case: Case) -> bytes:
+    def _signal(self, number: signal.Signals) -> None:
+        """Signal the worker and the processes that it started in its own session."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+    async def _exchange(self, message: bytes) -> bytes:
         """The line that the worker answers with; empty, or without its end, if there is none.
 
         Raises ValueError for a line that is too long.
         """
         assert self.process.stdin
         try:
-            self.process.stdin.write(json.dumps(case.flat()).encode() + b"\n")
+            self.process.stdin.write(message)
             await self.process.stdin.drain()
             return await self._read_line()
         except ConnectionError:
@@ -181,3 +210,7 @@ class WorkerProcess:
         if code == -signal.SIGKILL and kills is not None and out_of_memory_kills() != kills:
             return "out of memory: killed by the kernel"
         return f"worker died: {exit_reason(code)}{last_line(self.log)}"
+
+
+def _line(settings: Mapping[str, Any]) -> bytes:
+    return json.dumps(settings).encode() + b"\n"

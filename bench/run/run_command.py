@@ -15,13 +15,14 @@ from bench.plan.probes import PROFILES
 from bench.plan.request import Request
 from bench.plan.selection import Registry, select
 from bench.plan.units import plan_units
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.records.record import Record, latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
 from bench.run.measure import Workers, earlier_costs, planned_work, run_work
-from bench.run.present_code import PresentCode, cases_of_other_code, remaining_cases
+from bench.run.present_code import cases_of_other_code, remaining_cases
 from bench.run.run_info import check_same_versions, first_info
 from bench.spec import Unavailable
 
@@ -158,7 +159,8 @@ def _work(
 
 def _remaining(plan: RunPlan, folder: RunFolder) -> list[Case]:
     """The cases of the plan that are left; says how many run again because code has changed."""
-    code = PresentCode(plan.workers.backends, plan.tasks, plan.workers.entry.parent)
+    backends, checkout = plan.workers.backends, plan.workers.entry.parent
+    code = CodeDigests(backends.load, plan.tasks.load, checkout)
     cases = remaining_cases(folder, plan.cases, code, prove_all=True)
     if again := cases_of_other_code(cases, folder):
         print(

@@ -5,7 +5,7 @@ record says why, and a fresh worker continues with the next case.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record, without_nonfinite
 from bench.records.record_check import check_fields
-from bench.run.answer import answer_without_numbers
+from bench.run.answer import answer_without_numbers, printable
 from bench.run.process import Limits, WorkerCommand, WorkerProcess
 from bench.run.side_by_side import run_side_by_side
+from bench.run.turns import TAKES_TURNS
 
 StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
 """Returns the command that starts the worker of a unit on these processors."""
@@ -77,11 +78,12 @@ class Runner:
     async def start_ready(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess | None:
         """Start a worker for a unit and let it import its framework; None if it does not start."""
         try:
-            worker = await self._start(unit, processors)
+            worker = await self.start(unit, processors)
         except OSError:
             return None
-        # Ignore the answer: an older worker may not know the `import` probe.
-        await worker.ask(replace(unit.cases[0], probe=IMPORT_PROBE))
+        # An older worker may not know the `import` probe; it then takes no turns either.
+        answer = await worker.ask(replace(unit.cases[0], probe=IMPORT_PROBE))
+        worker.takes_turns = bool(answer["metrics"].get(TAKES_TURNS))
         return worker
 
     async def run_unit(
@@ -91,32 +93,19 @@ class Runner:
 
         `worker` is the first worker, if it was started already.
         """
+        workers = UnitWorkers(self, unit, slot, processors, worker)
         try:
-            for case in unit.cases:
-                if failure := self._gate_failure(case):
-                    self.write(slot, case, answer_without_numbers("skipped", failure))
-                    continue
-                self.progress.case_started(slot, case)
-                try:
-                    if worker is None or not worker.alive:
-                        worker = await self._start(unit, processors)
-                    answer = await worker.ask(case)
-                except OSError as error:
-                    reason = f"no worker could be started: {error}"
-                    answer = answer_without_numbers("failed", reason)
-                if not self.write(slot, case, answer) and worker:
-                    await worker.kill()  # what it answers next cannot be trusted either
-            self.progress.unit_finished(slot, unit)
+            await workers.run_all()
         finally:
-            if worker:
-                await worker.kill()  # it has nothing to save, and frameworks take long to shut down
+            await workers.kill()
 
-    async def _start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
+    async def start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
+        """Start a worker for a unit on these processors."""
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"
         command, logs = self.command(unit, processors), self.folder.path / "workers"
         return await WorkerProcess.start(command, logs, name, self.limits)
 
-    def _gate_failure(self, case: Case) -> str:
+    def gate_failure(self, case: Case) -> str:
         """Why a case must not be measured; empty if its model is proven equal."""
         if case.probe == GATE:
             return ""
@@ -131,7 +120,7 @@ class Runner:
             run=self.folder.id,
             case=case.flat(),
             status=answer["status"],
-            reason=answer["reason"] and _printable(answer["reason"]),
+            reason=answer["reason"] and printable(answer["reason"]),
             probe=case.probe,
             environment=self._environment_name(answer["environment"]),
             started=started,
@@ -161,7 +150,46 @@ class Runner:
         return name
 
 
-def _printable(text: str) -> str:
-    """The text with escapes in place of control characters, which could change the terminal, and of
-    characters that UTF-8 cannot write."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+@dataclass
+class UnitWorkers:
+    """The workers of one unit: one at a time, a new one after one that died."""
+
+    runner: Runner
+    unit: Unit
+    slot: int
+    processors: Sequence[int]
+    worker: WorkerProcess | None = None
+
+    async def run_all(self) -> None:
+        """Run all cases of the unit, one after the other."""
+        for case in self.unit.cases:
+            async for _ in self.run(case):
+                pass
+        self.runner.progress.unit_finished(self.slot, self.unit)
+
+    async def run(self, case: Case, in_turns: bool = False) -> AsyncGenerator[None, None]:
+        """Run a case and write its record. In turns, yield where the worker pauses."""
+        if failure := self.runner.gate_failure(case):
+            self.runner.write(self.slot, case, answer_without_numbers("skipped", failure))
+            return
+        self.runner.progress.case_started(self.slot, case)
+        try:
+            worker = await self._living_worker()
+            answer = await (worker.begin(case) if in_turns else worker.ask(case))
+            while answer is None:
+                yield
+                answer = await worker.resume()
+        except OSError as error:
+            answer = answer_without_numbers("failed", f"no worker could be started: {error}")
+        if not self.runner.write(self.slot, case, answer) and self.worker:
+            await self.worker.kill()  # what it answers next cannot be trusted either
+
+    async def _living_worker(self) -> WorkerProcess:
+        if self.worker is None or not self.worker.alive:
+            self.worker = await self.runner.start(self.unit, self.processors)
+        return self.worker
+
+    async def kill(self) -> None:
+        """Kill the worker: it has nothing to save, and frameworks take long to shut down."""
+        if self.worker:
+            await self.worker.kill()

@@ -20,8 +20,10 @@ from bench.plan.case import Case
 from bench.plan.cases import case_limit
 from bench.plan.probes import IMPORT_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
+from bench.probes.turns import Turns
 from bench.records import machine
-from bench.records.code import harness_digest, module_digest
+from bench.records.code import CodeDigests
+from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -41,18 +43,18 @@ def serve(
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
     process: this process ends when it does.
     """
-    channel = take_over_output()
+    channel = Channel()
     die_with(parent)
     pin_to(processors)
     worker = Worker(load_backend, load_task, backend, reference, len(processors))
     own_id = os.getpid()
-    for line in sys.stdin:
-        case = Case.from_flat(json.loads(line))
-        answer = worker.answer(case)
+    for line in iter(sys.stdin.readline, ""):
+        settings = json.loads(line)
+        turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
+        answer = worker.answer(Case.from_flat(settings), turns)
         if os.getpid() != own_id:
             os._exit(0)  # a process that the adapter has forked: one answer is enough
-        channel.write(json.dumps(answer, default=_as_json) + "\n")
-        channel.flush()
+        channel.send(json.dumps(answer, default=_as_json))
 
 
 @dataclass
@@ -69,8 +71,6 @@ class Worker:
     """The last training run, with the key of its model and seed."""
     paths: dict[str, str] = field(default_factory=dict)
     """The executed path, by model key."""
-    code: dict[str, dict[str, str | None]] = field(default_factory=dict)
-    """The digests of the code, by task."""
 
     @cached_property
     def commit(self) -> dict[str, Any]:
@@ -78,9 +78,9 @@ class Worker:
         return machine.commit(Path(__file__).parent)
 
     @cached_property
-    def harness(self) -> str:
-        """The digest of the harness of this checkout, read once."""
-        return harness_digest(Path(__file__).parents[2])
+    def code(self) -> CodeDigests:
+        """The digests of the code that decides, read once."""
+        return CodeDigests(lambda name: self.backend, self.load_task, Path(__file__).parents[2])
 
     @cached_property
     def backend(self) -> Backend:
@@ -88,13 +88,13 @@ class Worker:
         backend: Backend = self.load_backend(self.name)
         return backend
 
-    def answer(self, case: Case) -> dict[str, Any]:
+    def answer(self, case: Case, turns: Turns | None = None) -> dict[str, Any]:
         """Measure a case; return the fields of its record that the worker knows."""
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
         try:
-            outcome = self._outcome(case, watch, opened)
+            outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
@@ -111,25 +111,35 @@ class Worker:
             "wall_s": time.perf_counter() - start,
         }
 
-    def _outcome(self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]) -> Outcome:
+    def _outcome(
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
+    ) -> Outcome:
         if case.probe == "control":
             from bench.probes.control import control
 
-            return control()
-        context = self._context(case, watch, opened)
+            return control(turns)
+        context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
-            return Outcome({})
+            return Outcome({TAKES_TURNS: 1.0})
         return self._probe(context)
 
     def _context(
-        self, case: Case, watch: Stopwatch, opened: dict[ModelSpec, Session]
+        self,
+        case: Case,
+        turns: Turns | None,
+        watch: Stopwatch,
+        opened: dict[ModelSpec, Session],
     ) -> ProbeContext:
         if reason := case_limit(self.backend, case):
             raise Unsupported(f"{self.name}: {reason}")
         task = case.sized(type(next(iter(self.load_task(case.task.name).PROFILES.values()))))
         reference = self.load_backend(self.reference)
-        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened)
+        return ProbeContext(case, task, self.backend, reference, watch, self.cache, opened, turns)
 
     def _probe(self, context: ProbeContext) -> Outcome:
         from bench.gate.parity import parity
@@ -163,7 +173,7 @@ class Worker:
             "machine": machine.describe_machine(),
             "python": sys.version.split()[0],
             **self.commit,
-            "code": self._code(case.task.name),
+            "code": self.code.of(self.name, case.task.name),
             "threads": self.threads,
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
@@ -171,16 +181,6 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
-
-    def _code(self, task: str) -> dict[str, str | None]:
-        """The digests of the code that decides what a case of this task measures."""
-        if task not in self.code:
-            self.code[task] = {
-                "adapter": module_digest(self.backend),
-                "task": module_digest(self.load_task(task)),
-                "harness": self.harness,
-            }
-        return self.code[task]
 
 
 def _status_of(error: Exception) -> tuple[str, str]:
@@ -212,6 +212,24 @@ def take_over_output() -> IO[str]:
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel
+
+
+class Channel:
+    """The pipes between this worker and its parent."""
+
+    def __init__(self) -> None:
+        self._output = take_over_output()
+
+    def send(self, line: str) -> None:
+        """Send one line."""
+        self._output.write(line.rstrip("\n") + "\n")
+        self._output.flush()
+
+    def pause(self) -> None:
+        """Say that this worker pauses, and wait until it is to go on."""
+        self.send(PAUSED.decode())
+        if not sys.stdin.readline():
+            sys.exit("the parent has closed the pipe")
 
 
 def _as_json(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.records.machine import describe_machine, versions
 from studies import guard_rates
-from studies.guard_rates.collect import HEADS, collect
+from studies.guard_rates.collect import State, collect
 from studies.guard_rates.compare_faults import compare_faults
 from studies.guard_rates.tables import ORIGIN_FILE, pack, report
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         source.write_text(origin() + "\n")
     if options.command == "collect":
-        collect(folder, options.head, options.blocks, options.busy)
+        collect(folder, State(options.state), options.trials)
     elif options.command == "faults":
         compare_faults(folder, options.backends)
     else:
@@ -40,9 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("command", choices=["collect", "faults", "table"])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
-    parser.add_argument("--blocks", type=int, default=110, help="how many, those recorded included")
-    parser.add_argument("--busy", action="store_true", help="beside a second, busy process")
+    parser.add_argument("--state", default=State.QUIET, choices=list(State), type=State)
+    parser.add_argument("--trials", type=int, default=60, help="how many, those recorded included")
     parser.add_argument("--backends", nargs="+", default=["numpy", "torch"], help="for the faults")
     return parser
 

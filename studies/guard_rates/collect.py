@@ -1,12 +1,14 @@
 """Collect launches of a base and of heads that do extra work."""
 
 import asyncio
+import json
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,53 +20,92 @@ from bench.options import Settings
 from bench.plan.case import Case
 from bench.plan.cases import Selection, plan_cases
 from bench.plan.units import Unit
+from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
 from bench.run.environment import worker_environment
 from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner
+from studies.guard_rates.calibrate import products_for
 from studies.json_lines import JsonLines
-from tasks import adding, forecasting, memory
+from tasks import adding
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = "studies/guard_rates/injected_backend.py"
-QUIET, BUSY = "quiet.jsonl", "busy.jsonl"
-TASKS = (
-    ("adding", adding.PROFILES["standard"]),
-    ("adding", adding.PROFILES["paper"]),
-    ("memory", memory.PROFILES["standard"]),
-    ("forecasting", forecasting.PROFILES["standard"]),
-)
-"""A comparison covers the three cells of one task."""
-BASE, CONTROL = "base", "control"
-HEADS: Mapping[str, str] = {
-    "same": "nothing",
-    "5%": "work 0.05",
-    "10%": "work 0.1",
-    "20%": "work 0.2",
-}
-"""What `INJECT` says to the backend of a head."""
+TASK: tuple[str, Any] = ("adding", adding.PROFILES["short"])
+"""The task of a comparison unless the user says otherwise; a comparison covers three cells."""
+BASE, SAME, CONTROL = "base", "same", "control"
+EFFECTS: Mapping[str, float] = {"+3%": 0.03, "+5%": 0.05, "+7%": 0.07, "+10%": 0.1, "+20%": 0.2}
+"""The heads that do extra work, by the share that it adds to the time of an update."""
+PRODUCTS_FILE = "products.json"
+"""The number of products that adds each share, by model."""
 LIMITS = Limits(time_s=300, memory_bytes=8 << 30)
-SPIN = "import numpy as np\na = np.ones((200, 200))\nwhile True: a @ a"
 DIGITS = 4
 """Significant digits of a recorded time."""
 
 
-def collect(folder: Path, heads: Sequence[str], blocks: int, busy: bool) -> None:
+class State(StrEnum):
+    """What else the machine does during a collection."""
+
+    QUIET = "quiet"
+    """Nothing."""
+    BUSY = "busy"
+    """A second process keeps one of the processors busy, whichever the kernel gives it."""
+    BIMODAL = "bimodal"
+    """A second process works and sleeps by turns on the processor of the timed processes, for two
+    seconds on average: their speed jumps between two levels."""
+
+    @property
+    def file(self) -> str:
+        """The name of its records."""
+        return f"{self.value}.jsonl"
+
+
+SPIN = "import numpy as np\na = np.ones((200, 200))\nwhile True: a @ a"
+SPIN_BY_TURNS = """
+import os, random, sys, time
+import numpy as np
+os.sched_setaffinity(0, {int(sys.argv[1])})
+a, rng = np.ones((200, 200)), random.Random(0)
+while True:
+    end = time.monotonic() + rng.expovariate(0.5)
+    while time.monotonic() < end: a @ a
+    time.sleep(rng.expovariate(0.5))
+"""
+
+
+def collect(folder: Path, state: State, blocks: int) -> None:
     """Record blocks until there are this many, including the blocks of earlier collections."""
-    lines = JsonLines(folder / (BUSY if busy else QUIET))
-    with spinning_process() if busy else nullcontext():
+    products = _calibrated_products(folder / PRODUCTS_FILE)
+    lines = JsonLines(folder / state.file)
+    with disturbance(state):
         for number in range(len(lines.read()), blocks):
             with TemporaryDirectory() as scratch:
-                samples = asyncio.run(run_block(Path(scratch), [BASE, *heads], number))
-            lines.append({"number": number, "launches": samples})
+                launches = asyncio.run(run_block(Path(scratch), products, number))
+            lines.append({"number": number, "launches": launches})
+
+
+def _calibrated_products(file: Path) -> Mapping[str, Mapping[str, int]]:
+    """The products of each effect by model: measured once, before the first collection."""
+    if not file.exists():
+        products = {
+            model_name(case): products_for(case, TASK[1], EFFECTS) for case in timed_cases()
+        }
+        file.write_text(json.dumps(products, indent=1) + "\n")
+    loaded: Mapping[str, Mapping[str, int]] = json.loads(file.read_text())
+    return loaded
 
 
 @contextmanager
-def spinning_process() -> Iterator[None]:
-    """A second process that keeps one processor busy."""
+def disturbance(state: State) -> Iterator[None]:
+    """A second process that disturbs the machine; none on a quiet machine."""
+    if state == State.QUIET:
+        yield
+        return
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", SPIN], env=environment)
+    program = SPIN if state == State.BUSY else SPIN_BY_TURNS
+    command = [sys.executable, "-c", program, str(machine.cpus()[0])]
+    process = subprocess.Popen(command, env=environment)
     try:
         yield
     finally:
@@ -72,45 +113,54 @@ def spinning_process() -> Iterator[None]:
         process.wait()
 
 
-async def run_block(folder: Path, sides: Sequence[str], number: int) -> dict[str, Any]:
-    """One launch of each side: samples in seconds, by side and model.
+async def run_block(
+    folder: Path, products: Mapping[str, Mapping[str, int]], number: int
+) -> dict[str, Any]:
+    """One launch of the base and of each head: the samples of each model by side.
 
-    As in a comparison, two sides import side by side and are then timed one after the other, each
-    followed by the control.
+    As in a comparison, the sides take turns within each case, in an order that is drawn anew for
+    each block, and so does the control after them.
     """
     rng = random.Random(number)
-    runners = {side: _runner(folder, side) for side in sides}
     cases = rng.sample(timed_cases(), len(timed_cases()))
     unit = Unit(PLUGIN, "cpu", THREADS, timed=True, cases=tuple(cases))
-    order = rng.sample(list(runners), len(runners))
-    for first in range(0, len(order), 2):
-        work: list[tuple[Runner, Unit]] = []
-        for runner in (runners[side] for side in order[first : first + 2]):
-            runner.gate_failures.update(dict.fromkeys((case.model_key for case in cases), ""))
-            work += [(runner, unit), (runner, control_unit(runner, unit, backends.REFERENCE))]
-        await run_launches(work)
+    sides = rng.sample([BASE, SAME, *EFFECTS], 2 + len(EFFECTS))
+    runners = {side: _runner(folder, side, products) for side in sides}
+    for runner in runners.values():
+        runner.gate_failures.update(dict.fromkeys((case.model_key for case in cases), ""))
+    await run_launches(
+        [(runner, unit) for runner in runners.values()],
+        [(runner, control_unit(runner, unit, backends.REFERENCE)) for runner in runners.values()],
+    )
     return {side: _samples(runner) for side, runner in runners.items()}
 
 
-def _runner(folder: Path, side: str) -> Runner:
+def _runner(folder: Path, side: str, products: Mapping[str, Mapping[str, int]]) -> Runner:
+    counts = [
+        f"{case.model.cell}={products[model_name(case)].get(side, 0)}" for case in timed_cases()
+    ]
+
     def command(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
         entry = str(ROOT / "run_bench.py")
         environment = worker_environment(backends, unit.backend, len(processors))
         return WorkerCommand(
             [sys.executable, entry, *worker_arguments(unit.backend, processors)],
-            {**environment, "INJECT": HEADS.get(side, "nothing")},
+            {**environment, "INJECT": " ".join(["work", *counts])},
         )
 
     return Runner(RunFolder.create(folder, side, {}), command, LIMITS, SilentProgress(), {})
 
 
-def _samples(runner: Runner) -> dict[str, list[float]]:
+def _samples(runner: Runner) -> dict[str, list[list[float]]]:
+    """The samples in seconds by model, block after block."""
     samples = {}
     for record in runner.folder.records():
         assert record.status == "ok", record.reason
-        (seconds,) = record.samples.values()
+        ((phase, seconds),) = record.samples.items()
+        size = int(record.metrics[f"{phase}_block"] or 1)
+        rounded = [float(f"{s:.{DIGITS}g}") for s in seconds]
         name = model_name(Case.from_flat(record.case))
-        samples[name] = [float(f"{s:.{DIGITS}g}") for s in seconds]
+        samples[name] = [rounded[first : first + size] for first in range(0, len(rounded), size)]
     return samples
 
 
@@ -120,13 +170,11 @@ def timed_cases() -> list[Case]:
         probes=["speed"], launches=1, phases=["step"], phase_s=PHASE_S, threads=THREADS
     )
     selection = Selection(
-        settings=settings, backends=[PLUGIN], tasks=TASKS, devices={PLUGIN: ["cpu"]}
+        settings=settings, backends=[PLUGIN], tasks=[TASK], devices={PLUGIN: ["cpu"]}
     )
     return [case for case in plan_cases(selection) if case.probe == "speed"]
 
 
 def model_name(case: Case) -> str:
-    """`lstm adding 64`, with the units that distinguish two sizes of a task; or the control."""
-    if case.probe == CONTROL:
-        return CONTROL
-    return f"{case.model.cell} {case.task.name} {case.model.hidden}"
+    """The cell, or the control."""
+    return CONTROL if case.probe == CONTROL else case.model.cell

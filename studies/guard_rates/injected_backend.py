@@ -1,12 +1,11 @@
 """A backend with an injected fault, made from the backend that `INJECT_INTO` names (NumPy's unless
 set otherwise).
 
-`INJECT="work 0.1"` makes each update take a tenth longer by real work; the other names in `FAULTS`
-are one fault each. A comparison gives its two sides different values.
+`INJECT="work 1000"` adds this number of small matrix products to each update; the other names in
+`FAULTS` are one fault each. A comparison gives its two sides different values.
 """
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,8 +18,6 @@ from bench.spec import ModelSpec, Params, Supports, Training
 INJECT_INTO: Any = backends.load(os.environ.get("INJECT_INTO", "numpy"))
 REQUIRES, devices = INJECT_INTO.REQUIRES, INJECT_INTO.devices
 SUPPORTS = getattr(INJECT_INTO, "SUPPORTS", Supports())
-CALIBRATION_STEPS, PRODUCTS = 9, 20
-"""Updates that are timed to find out how much work is needed, and the products in one timing."""
 FIRST_STEPS = 20
 """Updates after which a session with a late fault begins to fail."""
 
@@ -29,8 +26,8 @@ def open_session(
     spec: ModelSpec, params: Params, device: str, training: Training = Training()
 ) -> Any:
     """A session with the fault that `INJECT` names."""
-    fault, *size = os.environ.get("INJECT", "nothing").split()
-    return FAULTS[fault](spec, dict(params), device, training, *map(float, size))
+    fault, *arguments = os.environ.get("INJECT", "nothing").split()
+    return FAULTS[fault](spec, dict(params), device, training, *arguments)
 
 
 def nothing(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
@@ -49,43 +46,30 @@ class WrappedSession:
 
 
 class SlowerSession(WrappedSession):
-    """Each update takes a share longer, by matrix products. Their number is measured in this
-    process during the first updates, which take no longer."""
+    """Each update does this number of small matrix products besides; their number may be 0."""
 
-    def __init__(self, session: Any, share: float) -> None:
+    def __init__(self, session: Any, products: int) -> None:
         super().__init__(session)
-        self._share, self._products = share, 0
-        self._step_seconds: list[float] = []
-        self._a = np.random.default_rng(0).standard_normal((48, 48), dtype=np.float32)
+        self.products = products
+        self._a = np.random.default_rng(0).standard_normal((8, 8), dtype=np.float32)
         self._out = np.empty_like(self._a)
 
     def step(self, x: Any, y: Any, *lengths: Any) -> Any:
-        start = time.perf_counter()
         loss = self._session.step(x, y, *lengths)
-        if self._products:
-            self._session.wait()
-            self._work(self._products)
-        elif len(self._step_seconds) < CALIBRATION_STEPS:
-            self._session.wait()
-            self._step_seconds.append(time.perf_counter() - start)
-        else:
-            product_s = min(self._timed_work() for _ in self._step_seconds) / PRODUCTS
-            self._products = max(1, round(self._share * min(self._step_seconds) / product_s))
+        self._session.wait()
+        for _ in range(self.products):
+            np.matmul(self._a, self._a, out=self._out)
         return loss
 
-    def _timed_work(self) -> float:
-        start = time.perf_counter()
-        self._work(PRODUCTS)
-        return time.perf_counter() - start
 
-    def _work(self, products: int) -> None:
-        for _ in range(products):
-            np.matmul(self._a, self._a, out=self._out)
-
-
-def work(spec: ModelSpec, params: Params, device: str, training: Training, share: float) -> Any:
-    """Each update takes this share longer."""
-    return SlowerSession(nothing(spec, params, device, training), share)
+def work(
+    spec: ModelSpec, params: Params, device: str, training: Training, *products: str
+) -> SlowerSession:
+    """Each update does more work: `100` products in every cell, or `lstm=100 gru=120`, and none in
+    a cell that is not named."""
+    by_cell = dict(item.split("=") for item in products if "=" in item)
+    count = int(by_cell.get(spec.cell, products[0] if not by_cell else "0"))
+    return SlowerSession(nothing(spec, params, device, training), count)
 
 
 class LazySession(WrappedSession):

@@ -1,50 +1,100 @@
-"""Recorded launches as streams of pairs, head and base."""
+"""Recorded launches as pairs of a base and a head."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bench.compare.both_sides import BothSides
 from bench.compare.decision import log_ratios
-from studies.guard_rates.collect import BASE, BUSY, CONTROL, HEADS, QUIET
+from bench.compare.launch_times import LaunchTimes, pair_log_ratio
+from studies.guard_rates.collect import BASE, CONTROL, EFFECTS, SAME, State
 from studies.json_lines import JsonLines
 
-Launches = Mapping[str, Sequence[Sequence[float]]]
-"""Samples in seconds by model, launch after launch."""
-Stream = tuple[Launches, Launches]
-"""Base and head, launches in pairs."""
+Launch = Sequence[Sequence[float]]
+"""The samples of one launch in seconds, turn after turn."""
 Ratios = Mapping[str, Sequence[float]]
 """Log-ratios of the pairs by model, head over base."""
-LaunchTime = Callable[[Sequence[float]], Any]
-"""The time of a launch in seconds, from its samples."""
+PairRatio = Callable[[Launch, Launch], float]
+"""The log-ratio of a pair, from the launch of the base and that of the head."""
 
 
-def read_streams(folder: Path) -> Mapping[str, Stream]:
-    """By head, the launches of the base and of the head in the same blocks; `same, busy` has the
-    launches of the head `same` beside a busy process."""
-    streams: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-    for file, suffix in ((QUIET, ""), (BUSY, ", busy")):
-        for line in JsonLines(folder / file).read():
-            launches = line["launches"]
-            for head in (name for name in HEADS if name in launches):
-                stream = streams.setdefault(head + suffix, ({}, {}))
-                for side, name in zip(stream, (BASE, head), strict=True):
-                    for model, seconds in launches[name].items():
-                        side.setdefault(model, []).append(seconds)
-    return streams
+@dataclass(frozen=True)
+class Stream:
+    """The pairs of one head in one state of the machine: launches by model, in the order in which
+    they were recorded."""
+
+    state: State
+    head_name: str
+    base: Mapping[str, Sequence[Launch]]
+    head: Mapping[str, Sequence[Launch]]
+
+    @property
+    def models(self) -> list[str]:
+        """The models that a comparison judges: all but the control."""
+        return [model for model in self.base if model != CONTROL]
+
+    @property
+    def trials(self) -> int:
+        """The number of pairs."""
+        return len(self.base[CONTROL])
+
+    def ratios(self, pair_ratio: PairRatio) -> Ratios:
+        """The log-ratios of all pairs."""
+        return {
+            model: [pair_ratio(*pair) for pair in zip(self.base[model], launches, strict=True)]
+            for model, launches in self.head.items()
+        }
 
 
-def stream_ratios(stream: Stream, launch_time: LaunchTime = min) -> Ratios:
-    """The log-ratios of the pairs."""
-    return {
-        model: log_ratios(*([launch_time(launch) for launch in side[model]] for side in stream))
-        for model in stream[0]
-    }
+def read_streams(folder: Path) -> list[Stream]:
+    """The streams of all states that the folder holds, the unchanged head first in each."""
+    return [
+        Stream(state, head, _launches(trials, BASE), _launches(trials, head))
+        for state in State
+        if (trials := JsonLines(folder / state.file).read())
+        for head in (SAME, *EFFECTS)
+    ]
 
 
-def models_by_comparison(models: Mapping[str, Any]) -> list[list[str]]:
-    """The models of each comparison, which covers one task at one size."""
-    by_task: dict[str, list[str]] = {}
-    for name in sorted(models):
-        if name != CONTROL:
-            by_task.setdefault(name.split(maxsplit=1)[1], []).append(name)
-    return list(by_task.values())
+def _launches(trials: Sequence[Mapping[str, Any]], side: str) -> dict[str, list[Launch]]:
+    by_model: dict[str, list[Launch]] = {}
+    for trial in trials:
+        for model, launch in trial["launches"][side].items():
+            by_model.setdefault(model, []).append(launch)
+    return by_model
+
+
+# ---- the ratio of a pair -----------------------------------------------------------------------
+
+
+def guard_ratio(base: Launch, head: Launch) -> float:
+    """As the guard computes it: the median over turns."""
+    times = BothSides(base, head).map(LaunchTimes.from_blocks)
+    return pair_log_ratio(times)
+
+
+def turns_by(statistic: Callable[[Sequence[float]], Any]) -> PairRatio:
+    """The median over turns of the ratio of this statistic of the samples of a turn."""
+
+    def ratio(base: Launch, head: Launch) -> float:
+        per_turn = ([float(statistic(turn)) for turn in launch] for launch in (base, head))
+        return float(np.median(log_ratios(*per_turn)))
+
+    return ratio
+
+
+def launches_by(statistic: Callable[[Any], Any]) -> PairRatio:
+    """The ratio of this statistic of all samples of a launch, as without turns."""
+
+    def ratio(base: Launch, head: Launch) -> float:
+        return log_ratios(*([float(statistic(samples(launch)))] for launch in (base, head)))[0]
+
+    return ratio
+
+
+def samples(launch: Launch) -> Any:
+    """All samples of a launch."""
+    return np.concatenate([np.asarray(turn) for turn in launch])

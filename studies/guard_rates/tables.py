@@ -5,66 +5,133 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate  # type: ignore[import-untyped]
 
-from bench.analysis.statistics import share_interval
-from bench.compare.decision import Verdict
+from bench.compare.decision import Rule, Verdict
+from bench.compare.paired_tests import pseudomedian, walsh_interval
 from bench.report.words import DASH
-from studies.guard_rates.collect import BUSY, QUIET
+from studies.guard_rates.collect import SAME, State
 from studies.guard_rates.compare_faults import FAULT_LINES
-from studies.guard_rates.rules import Outcomes, all_rules
-from studies.guard_rates.streams import Stream, read_streams
+from studies.guard_rates.rates import Rate, drawn_outcomes, red_rates, swapped_false_alarms
+from studies.guard_rates.rules import GUARD, all_rules
+from studies.guard_rates.streams import Stream, guard_ratio, launches_by, read_streams
 from studies.json_lines import JsonLines
 
 ORIGIN_FILE = "origin.txt"
 """The day, machine and versions of a collection."""
+SEED = 0
+SWAPPED, OTHERS = 20_000, 200
+"""Comparisons: with swapped sides, and for what has no interval."""
 
 
 def report(folder: Path) -> str:
     """The tables of everything that a folder holds."""
     sections = [(folder / ORIGIN_FILE).read_text().strip()]
     if streams := read_streams(folder):
-        sections.append(rules_table(streams, all_rules()))
+        sections += [
+            "## How often this guard finds a slowdown",
+            power_table(streams),
+            "## How often it is wrong about unchanged code",
+            false_alarm_table(streams),
+            "## What was injected, and how far pairs scatter",
+            effects_table(streams),
+            "## Other rules on the same launches, by row",
+            rules_table(streams, all_rules()),
+        ]
     if lines := JsonLines(folder / FAULT_LINES).read():
-        sections.append(faults_table(lines))
+        sections += ["## Faults", faults_table(lines)]
     return "\n\n".join(sections) + "\n"
 
 
 def pack(folder: Path) -> None:
     """Compress the recorded launches."""
-    for name in (QUIET, BUSY):
-        JsonLines(folder / name).pack()
+    for state in State:
+        JsonLines(folder / state.file).pack()
 
 
-def rules_table(streams: Mapping[str, Stream], names: Collection[str]) -> str:
-    """A row for each of these rules: how often it calls a head regressed, with exact intervals, how
-    often it is inconclusive, and its launches a side; the last two by head."""
+def power_table(streams: Sequence[Stream]) -> str:
+    """A row for each head and state: how often a row and a comparison are called slower."""
     rows = []
-    for name, rule in all_rules().items():
-        if name not in names:
+    for stream in streams:
+        rng = np.random.default_rng(SEED)
+        replay = all_rules()[GUARD](stream)
+        rates = red_rates(stream, replay, rng)
+        outcomes = drawn_outcomes(stream, replay, OTHERS, rng)
+        verdicts = [verdict for outcome in outcomes for verdict in outcome.verdicts]
+        rows.append(
+            {
+                "machine": stream.state.value,
+                "head": stream.head_name,
+                "rows found": _rate(rates.row),
+                "comparisons found": _rate(rates.comparison),
+                "rows passed": _share(verdicts, Verdict.PASS),
+                "rows inconclusive": _share(verdicts, Verdict.INCONCLUSIVE),
+                "pairs": f"{mean(outcome.launches for outcome in outcomes):.0f}",
+            }
+        )
+    return _table(rows)
+
+
+def false_alarm_table(streams: Sequence[Stream]) -> str:
+    """A row for each state: false alarms among comparisons with swapped sides."""
+    rows = []
+    for stream in streams:
+        if stream.head_name == SAME:
+            alarms = swapped_false_alarms(stream, Rule(), SWAPPED, np.random.default_rng(SEED))
+            rows.append(
+                {
+                    "machine": stream.state.value,
+                    "comparisons with swapped sides": SWAPPED,
+                    "red": alarms,
+                    "in a thousand": f"{1000 * alarms / SWAPPED:.2g}",
+                }
+            )
+    return _table(rows)
+
+
+def effects_table(streams: Sequence[Stream]) -> str:
+    """A row for each model and head of the quiet machine: the effect that the pairs measure, its
+    95% interval, and the standard deviation of a pair's log-ratio in turns and without."""
+    rows = []
+    for stream in streams:
+        if stream.state != State.QUIET:
             continue
-        by_head = [rule(stream) for stream in streams.values()]
-        inconclusive = " / ".join(_percent(outcomes, Verdict.INCONCLUSIVE) for outcomes in by_head)
-        launches = " / ".join(f"{mean(n for _, n in o):.0f}" if o else DASH for o in by_head)
-        shares = (_share(outcomes, Verdict.REGRESSED) for outcomes in by_head)
-        rows.append([name, *shares, inconclusive, launches])
-    titles = [
-        head.replace("same", "false alarms") if "same" in head else f"+{head} found"
-        for head in streams
-    ]
-    return str(tabulate(rows, ["rule", *titles, "inconclusive", "launches a side"], "pipe"))
+        in_turns, whole = stream.ratios(guard_ratio), stream.ratios(launches_by(min_of_launch))
+        for model in stream.models:
+            low, high = walsh_interval(in_turns[model])
+            rows.append(
+                {
+                    "model": model,
+                    "injected": stream.head_name,
+                    "measured": _percent(pseudomedian(in_turns[model])),
+                    "95%": f"{_percent(low)} … {_percent(high)}",
+                    "scatter in turns": f"{100 * np.std(in_turns[model]):.2f}%",
+                    "scatter of minima": f"{100 * np.std(whole[model]):.2f}%",
+                }
+            )
+    return _table(rows)
 
 
-def _share(outcomes: Outcomes, verdict: Verdict) -> str:
-    """`62 of 108 (48–66.9%)`."""
-    count = sum(v == verdict.value for v, _ in outcomes)
-    low, high = share_interval(count, len(outcomes)) or (0.0, 1.0)
-    return f"{count} of {len(outcomes)} ({100 * low:.2g}–{100 * high:.3g}%)"
+def min_of_launch(samples: Sequence[float]) -> float:
+    """The fastest sample."""
+    return float(np.min(samples))
 
 
-def _percent(outcomes: Outcomes, verdict: Verdict) -> str:
-    count = sum(v == verdict.value for v, _ in outcomes)
-    return f"{100 * count / max(1, len(outcomes)):.0f}%"
+def rules_table(streams: Sequence[Stream], names: Collection[str]) -> str:
+    """A row for each of these rules: the share of rows that it calls slower, by state and head."""
+    rows = []
+    for name in (name for name in all_rules() if name in names):
+        row: dict[str, str] = {"rule": name}
+        for stream in streams:
+            if stream.head_name in (SAME, "+5%", "+10%"):
+                outcomes = drawn_outcomes(
+                    stream, all_rules()[name](stream), OTHERS, np.random.default_rng(SEED)
+                )
+                verdicts = [verdict for outcome in outcomes for verdict in outcome.verdicts]
+                row[f"{stream.head_name}, {stream.state}"] = _share(verdicts, Verdict.REGRESSED)
+        rows.append(row)
+    return _table(rows)
 
 
 def faults_table(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -74,5 +141,28 @@ def faults_table(lines: Sequence[Mapping[str, Any]]) -> str:
         models = [line for line in lines if line["fault"] == fault]
         red = sum(bool(line["red"]) for line in models)
         checks = dict.fromkeys(check.split(",")[0] for line in models for check in line["red"])
-        rows.append([fault.replace("_", " "), f"{red} of {len(models)}", ", ".join(checks)])
-    return str(tabulate(rows, ["fault", "models that were red", "by"], "pipe"))
+        rows.append(
+            {
+                "fault": fault.replace("_", " "),
+                "models that were red": f"{red} of {len(models)}",
+                "by": ", ".join(checks),
+            }
+        )
+    return _table(rows)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    return str(tabulate(rows, "keys", "pipe", disable_numparse=True)) if rows else DASH
+
+
+def _rate(rate: Rate) -> str:
+    """`97.3% [95.1–98.9]`."""
+    return f"{100 * rate.share:.3g}% [{100 * rate.low:.3g}–{100 * rate.high:.3g}]"
+
+
+def _share(verdicts: Sequence[str], verdict: Verdict) -> str:
+    return f"{100 * verdicts.count(verdict.value) / max(1, len(verdicts)):.3g}%"
+
+
+def _percent(log_ratio: float) -> str:
+    return f"{100 * np.expm1(log_ratio):+.2f}%"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.analysis.rows import row_label
 from bench.compare.matching import SideRecords, assign_run, measured_rows
-from bench.compare.outcomes import seconds_by_phase
+from bench.compare.outcomes import times_by_phase
 from bench.records.record import Record
 
 LaunchTimes = Mapping[tuple[str, str], Sequence[float]]
@@ -22,8 +22,8 @@ def launch_times(records: Iterable[Record]) -> dict[tuple[str, str], list[float]
     times: dict[tuple[str, str], list[float]] = {}
     for row in measured_rows(assign_run(records, "")):
         for record in row.measured("speed"):
-            for phase, seconds in seconds_by_phase(record.samples).items():
-                times.setdefault((row_label(row.keys), phase), []).append(seconds)
+            for phase, launch in times_by_phase(record).items():
+                times.setdefault((row_label(row.keys), phase), []).append(launch.seconds)
     return {key: seconds for key, seconds in times.items() if np.isfinite(seconds).all()}
 
 
