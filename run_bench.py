@@ -86,12 +86,13 @@ def compare(arguments: Sequence[str]) -> int:
     parsed = compare_parser().parse_args(arguments)
     from bench.compare.compare_command import compare_command
 
+    request = _request(parsed)
     return compare_command(
-        _request(parsed),
+        request,
         parsed.runs,
         _values(parsed, CompareOptions),
         _values(parsed, WorkerOptions),
-        default_tasks=tasks.COMPARED,
+        default_tasks=tasks.FOR_DATA if request.get("data") else tasks.COMPARED,
         backends=backends,
         tasks=tasks,
         entry=ENTRY,

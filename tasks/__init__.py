@@ -21,6 +21,8 @@ from bench.spec import Task, Unavailable
 GROUP = "recurrent_bench.tasks"
 DEFAULT = ("adding",)
 """What runs where the user names no task."""
+FOR_DATA = ("forecasting",)
+"""What runs on a file of the user's (`--data`) where the user names no task."""
 COMPARED = ("adding:short",)
 """What `compare` measures where the user names no task."""
 

@@ -15,7 +15,8 @@
   MIT), 1000 values for training and the next 100 to forecast.
 - `temperatures`: hourly, Seattle, a year of NOAA's normals 1981–2010 (public domain; a file of
   vega-datasets, MIT), the last fifth to forecast.
-- `csv`: a column of your own file (`--data series.csv --column y`), the last fifth to forecast.
+- `csv`: a column of your own file (`--data series.csv --column y --time date`), the last fifth to
+  forecast.
 
 The forecast for step t reads the `length` values that end at step t − `horizon`. Values of the
 test part are read once they are past; the network is not trained on them. The values at steps t
@@ -31,11 +32,13 @@ import numpy as np
 
 from bench.spec import Array, check_choice
 from tasks._packaged_data import missing
-from tasks._series.catalogue import SERIES, USER_FILE, Series, user_series
+from tasks._series.catalogue import SERIES, USER_FILE, Series
 from tasks._series.checks import check_changes, check_lengths
+from tasks._series.forecast_lines import forecast_lines
 from tasks._series.linear import linear_forecasts
 from tasks._series.perceptron import perceptron
 from tasks._series.scores import forecast_scores, named_scores
+from tasks._series.user_file import FILE_SETTINGS, FileSettings
 from tasks._series.windows import Windows
 from tasks._settings import check_settings
 
@@ -46,7 +49,7 @@ PERCEPTRONS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecasting:
+class Forecasting(FileSettings):
     """Forecast `ahead` values, the first of them `horizon` steps after a window of `length` values.
 
     `order` is the number of lags of the autoregression. It is at most `length`, so that the
@@ -54,8 +57,8 @@ class Forecasting:
     as the channels of a single step: with the cell `feedforward` this is the windowed multilayer
     perceptron. `level` is what the network reads as zero: the mean of the training part
     (`series`), or the last value of each window (`window`), for series that grow beyond the range
-    of the training part. `data`, `column`, `period` (of the seasonal forecast) and `digest` (by
-    which the file is recognised) are for `series=csv`, your own file.
+    of the training part. `period` (of the seasonal forecast) and the settings of the file (`data`,
+    `column`, `time_column`, …) are for `series=csv`, your own file.
     """
 
     series: str = "sunspots"
@@ -70,16 +73,14 @@ class Forecasting:
     steps: int = 1000
     learning_rate: float = 5e-3
     clip_norm: float | None = 1.0
-    data: str = ""
-    column: str = ""
     period: int = 0
-    digest: str = ""
 
     loss = "mse"
     metric = "nmse"
     readout = "last"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("series", self.series, (*SERIES, USER_FILE))
         check_choice("reads", self.reads, READS)
         check_choice("level", self.level, LEVELS)
@@ -98,12 +99,12 @@ class Forecasting:
             check_changes(self._series, self._windows.unit)
 
     def _check_user_file(self) -> None:
-        if self.series == USER_FILE and not (self.data and self.column):
+        if self.series == USER_FILE and not self.data:
             raise ValueError(
                 f"series={USER_FILE} needs a file and a column: --data FILE --column NAME"
             )
-        if self.series != USER_FILE and (self.data or self.column or self.period or self.digest):
-            settings = "data, column, digest and period"
+        if self.series != USER_FILE and (self.file != FileSettings() or self.period):
+            settings = f"{', '.join(FILE_SETTINGS)} and period"
             raise ValueError(f"{settings} go with series={USER_FILE}, not {self.series}")
 
     def unavailable(self) -> str | None:
@@ -113,7 +114,16 @@ class Forecasting:
 
     @property
     def unread(self) -> tuple[str, ...]:
-        return () if self.series == USER_FILE else ("data", "column", "digest")
+        return () if self.series == USER_FILE else FILE_SETTINGS
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was read from the user's file."""
+        if self.series != USER_FILE:
+            return ()
+        from tasks._series.user_series import read_user_series
+
+        return (read_user_series(self.file).note,)
 
     @property
     def inputs(self) -> int:
@@ -171,11 +181,28 @@ class Forecasting:
             variance=series.error_variance(),
         )
 
+    def forecasts(self, predictions: Array) -> Mapping[str, Array]:
+        """The `forecast_lines` of scaled forecasts `(steps, ahead)` for the test part, with the
+        times of a user's file."""
+        lines = forecast_lines(self._windows, self._series, predictions, self._linear_forecasts)
+        return {**lines, **self._times(lines["step"])}
+
+    def _times(self, steps: Array) -> dict[str, Array]:
+        if self.series != USER_FILE:
+            return {}
+        from tasks._series.user_series import read_user_series
+
+        read = read_user_series(self.file)
+        name = "unix_time" if read.dated else "time"
+        return {} if read.times is None else {name: read.times[steps]}
+
     @property
     def _series(self) -> Series:
-        if self.series == USER_FILE:
-            return user_series(self.data, self.column, self.digest, self.period)
-        return SERIES[self.series]
+        if self.series != USER_FILE:
+            return SERIES[self.series]
+        from tasks._series.user_series import user_series  # pandas is imported only if needed
+
+        return user_series(self.file, self.period)
 
     @property
     def _windows(self) -> Windows:
@@ -191,11 +218,14 @@ class Forecasting:
         )
 
     @property
-    def _linear_scores(self) -> dict[str, dict[str, float]]:
-        forecasts = linear_forecasts(
+    def _linear_forecasts(self) -> dict[str, Array]:
+        return linear_forecasts(
             self._windows, order=self.order, period=self._series.period, taps=self._series.taps
         )
-        return {method: self._score(forecast) for method, forecast in forecasts.items()}
+
+    @property
+    def _linear_scores(self) -> dict[str, dict[str, float]]:
+        return {method: self._score(values) for method, values in self._linear_forecasts.items()}
 
     def _score(self, forecast: Array) -> dict[str, float]:
         windows = self._windows

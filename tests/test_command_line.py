@@ -32,9 +32,10 @@ REFUSED: dict[str, tuple[str, ...]] = {
         "task long-lag: directions must be 1, not 2: the task asks",
     ),
     "--tasks seq2seq --directions 2": ("task seq2seq: a decoder starts from the states of a",),
-    "--tasks adding --data x.csv": ("--data FILE and --column NAME go together",),
+    "--tasks adding --column y": ("--column goes with a file: --data FILE",),
+    "--fill linear": ("--fill goes with a file: --data FILE",),
     "--data x.csv --column y": ("x.csv cannot be read: No such file",),
-    "--data run_bench.py --column y": ("task adding reads no file of yours",),
+    "--tasks adding --data run_bench.py": ("task adding reads no file of yours",),
     "--tasks adding:length=": ("length must be a whole number, not ''",),
     "--tasks adding:length=1.5": ("length must be a whole number, not '1.5'",),
     "--tasks adding:length=-3": ("length must be a whole number of at least 2, not -3",),
@@ -53,7 +54,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--tasks long-lag:2a:lag=7": ("task long-lag: lag changes nothing here, leave it out",),
     "--tasks seq2seq:kind=dates:length=3": ("task seq2seq: length changes nothing here",),
     "--tasks workload:shape=fastrnns": ("task workload: shape changes nothing here",),
-    "--tasks forecasting:digest=0": ("data, column, digest and period go with series=csv",),
+    "--tasks forecasting:digest=0": ("and period go with series=csv, not sunspots",),
     "--tasks char-lm:length=99990": ("at most 0 windows of length 99990", "of 100000 characters"),
     "--tasks ./nothing.py": ("there is no file", "nothing.py"),
     "--cells lsmt": ("unknown cell 'lsmt'", "did you mean lstm", "rnn, lstm, gru, feedforward"),
@@ -124,9 +125,10 @@ def test_wrong_word_ends_the_program_with_the_same_code() -> None:
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        (["1", "", *"34567890"], "forecasting", "line 3, column 'y': a gap"),
+        (["1", "", *"34567890"], "forecasting", "column 'y': line 3: no value"),
         (["1"], "forecasting", "column 'y': 1 row of values"),
         (["1", *"23456789"] * 2, "forecasting:horizon=99", "must be at most 7, not 20 + 99"),
+        (["1", *"23456789"] * 2, "forecasting", "such as --tasks forecasting:length=6:order=1"),
         (["1", *"23456789"] * 2, "forecasting:length=2:order=2:ahead=5", "ahead must be at most 4"),
     ],
 )
@@ -140,6 +142,44 @@ def test_wrong_data_file_is_refused_with_line_and_column(
     assert message in done.stderr
     assert "mine.csv" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+PANEL = "land;tag;y\n" + "".join(
+    f"{land};{day:02}/01/2020;{day * day % 7},5\n" for day in range(1, 31) for land in ("A B", "C")
+)
+
+
+def test_options_of_a_file_choose_a_series_and_the_task_is_forecasting(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text(PANEL)
+    words = ("--data", file, "--column", "y", "--separator", ";", "--decimal", ",", "--time", "tag")
+    new = (
+        "--dry-run",
+        "--profile",
+        "smoke",
+        "--backends",
+        "numpy",
+        "--results-dir",
+        tmp_path / "r",
+    )
+    refused = bench_inside(*words, *new)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "Choose one, for example with --where 'land=A B' ('land' is A B or C)" in refused.stderr
+    done = bench_inside(*words, "--where", "land=A B", "--where", "y=1,5", *new)
+    assert done.returncode == 2 and "rows of values; at least 10 are needed" in done.stderr
+    done = bench_inside(*words, "--where", "land=A B", *new)
+    assert done.returncode == 0, done.stderr
+    assert f"{file}, column 'y': 30 values in days, by column 'tag'\n" in done.stdout
+    assert "numpy lstm forecasting float32 parity seed 0" in done.stdout
+
+
+def test_without_a_column_the_columns_are_listed(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("when,y\n" + "".join(f"2020-01-{k:02},{k}\n" for k in range(1, 31)))
+    done = bench_inside("--data", file, "--results-dir", tmp_path / "r")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name the column to forecast with --column NAME" in done.stderr
+    assert "when: 2020-01-01, 2020-01-02, 2020-01-03, …\n  y: 1, 2, 3, …" in done.stderr
 
 
 @pytest.mark.parametrize("task", ["forecasting:airline", "forecasting:series=laser"])

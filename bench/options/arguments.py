@@ -38,9 +38,12 @@ def _argument(entry: Option, default: str) -> dict[str, Any]:
     choices = ", ".join(map(str, entry.choices)) if entry.value_kind.type is str else ""
     text = ": ".join(filter(None, (entry.help, choices)))
     text += f" (default: {default})" if default else ""
+    text = text.replace("%", "%%")  # argparse fills in what follows a percent sign
     if entry.value_kind is Kind.FLAG:
         return {"action": "store_true", "default": None, "help": text}
     metavar = entry.metavar or ("NAME" if entry.value_kind.type is str else "N")
+    if entry.value_kind is Kind.REPEATED:
+        return {"action": "append", "metavar": metavar, "help": text}
     if entry.value_kind.is_list:
         return {"nargs": "+", "metavar": metavar, "help": text}
     return {"type": entry.value_kind.type, "metavar": metavar, "help": text}
@@ -63,7 +66,8 @@ def explicit(arguments: argparse.Namespace, options: type[Options]) -> dict[str,
     for name, entry in option_table(options).items():
         value = getattr(arguments, name, None)
         if value is not None:
-            values[name] = _split(name, entry, value) if entry.value_kind.is_list else value
+            splits = entry.value_kind.is_list and entry.value_kind is not Kind.REPEATED
+            values[name] = _split(name, entry, value) if splits else value
     return values
 
 

@@ -11,7 +11,7 @@ from bench.weights import SCHEMES
 
 ALL_BACKENDS = "all"
 """In place of a backend's name: every backend that is discovered."""
-MODEL, EXECUTION = "the model", "how to run it"
+SERIES, MODEL, EXECUTION = "a series of your own", "the model", "how to run it"
 """Headings of groups of options in the help."""
 STANDARD = PROFILES["standard"]
 
@@ -64,9 +64,49 @@ class Settings:
         least=0,
     )
     data: str | None = option(
-        Kind.WORD, "a CSV file with your own series to forecast", metavar="FILE"
+        Kind.WORD, "a CSV file with your own series to forecast", metavar="FILE", group=SERIES
     )
-    column: str | None = option(Kind.WORD, "the column of the file to forecast", metavar="NAME")
+    column: str | None = option(
+        Kind.WORD,
+        "the column to forecast",
+        default_text="list the columns",
+        metavar="NAME",
+        group=SERIES,
+    )
+    time: Sequence[str] | None = option(
+        Kind.REPEATED,
+        "the column of times; repeat it where date and hour are apart",
+        default_text="take the rows in order",
+        group=SERIES,
+    )
+    time_format: str | None = option(
+        Kind.WORD, "how times are written, such as %d/%m/%Y", metavar="F", group=SERIES
+    )
+    where: Sequence[str] | None = option(
+        Kind.REPEATED,
+        "only rows with this value in this column; repeat it for more conditions",
+        metavar="NAME=VALUE",
+        group=SERIES,
+    )
+    separator: str | None = option(
+        Kind.WORD, r"what separates cells; \t for tabs", default_text=",", metavar="C", group=SERIES
+    )
+    decimal: str | None = option(
+        Kind.WORD, "the decimal mark", default_text=".", metavar="C", group=SERIES
+    )
+    missing: Sequence[str] | None = option(
+        Kind.REPEATED,
+        "a text or number that stands for a missing value, such as -9.99",
+        metavar="TEXT",
+        group=SERIES,
+    )
+    fill: str | None = option(
+        Kind.WORD,
+        "fill missing values and gaps: forward or linear",
+        default_text="refuse them",
+        metavar="METHOD",
+        group=SERIES,
+    )
     digest: str | None = option(Kind.WORD, on_command_line=False)
     """The digest of the file `data`: a run is not resumed when the file has changed."""
     profile: str = option(

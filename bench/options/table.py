@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Protocol
 
 
 class Kind(Enum):
-    """What the value of an option is; a plural kind takes a list, by spaces or by commas."""
+    """What the value of an option is; a plural kind takes a list, by spaces or by commas, a
+    repeated kind a list of one value for each time that the option is given."""
 
     WORD = "word"
     WORDS = "words"
+    REPEATED = "repeated word"
     WHOLE = "whole number"
     WHOLES = "whole numbers"
     NUMBER = "number"
@@ -19,7 +21,7 @@ class Kind(Enum):
     @property
     def is_list(self) -> bool:
         """Whether the value is a list."""
-        return self in (Kind.WORDS, Kind.WHOLES)
+        return self in (Kind.WORDS, Kind.REPEATED, Kind.WHOLES)
 
     @property
     def type(self) -> type:

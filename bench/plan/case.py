@@ -13,6 +13,7 @@ from typing import Any
 from bench.plan.probes import PHASES
 from bench.records.record import without_nonfinite
 from bench.spec import ModelSpec, Task, Training
+from bench.spec.added_settings import left_out
 
 MODEL_FIELDS = tuple(f.name for f in fields(ModelSpec))
 TRAINING_FIELDS = tuple(f.name for f in fields(Training))
@@ -38,9 +39,13 @@ class TaskSettings:
     @classmethod
     def from_task(cls, name: str, task: Task) -> "TaskSettings":
         """The settings of a task with this name."""
-        options: dict[str, Any] = asdict(task)  # type: ignore[call-overload]
+        values = [(f, getattr(task, f.name)) for f in fields(task)]  # type: ignore[arg-type]
         other_fields = (*MODEL_FIELDS, *TRAINING_FIELDS)
-        options = {name: value for name, value in options.items() if name not in other_fields}
+        options = {
+            setting.name: value
+            for setting, value in values
+            if setting.name not in other_fields and not left_out(setting, value)
+        }
         return cls(name=name, metric=task.metric, options=options)
 
 
@@ -127,7 +132,7 @@ class Case:
         """The task at the size of this case; `task_type` is the dataclass of the task."""
         settings = self.flat()
         names = [f.name for f in fields(task_type)]  # type: ignore[arg-type]
-        return task_type(**{name: settings[name] for name in names})
+        return task_type(**{name: settings[name] for name in names if name in settings})
 
     def __str__(self) -> str:
         device = "" if self.device == "cpu" else f" on {self.device}"

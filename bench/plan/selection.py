@@ -14,7 +14,7 @@ from bench.spec import Task, Unavailable
 class Registry(Protocol):
     """The package `backends` or `tasks`: names, and the module behind each name.
 
-    `DEFAULT` lists what runs where the user names none.
+    `DEFAULT` lists what runs where the user names none, `FOR_DATA` what runs on a user's file.
     """
 
     def names(self) -> list[str]: ...
@@ -52,9 +52,10 @@ def select(request: Request, backends: Registry, tasks: Registry) -> tuple[Selec
 
 def _sized_tasks(settings: Settings, tasks: Registry) -> list[tuple[str, Task]]:
     series = user_series(settings)
+    default = getattr(tasks, "FOR_DATA" if series else "DEFAULT", ())
     return [
         task_from_words(text, tasks.load(text.split(":")[0]), settings.profile, series)
-        for text in settings.tasks or getattr(tasks, "DEFAULT", ())
+        for text in settings.tasks or default
     ]
 
 

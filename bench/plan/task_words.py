@@ -1,24 +1,52 @@
 """Turns a word such as `adding:paper:length=200` into a task at its size."""
 
+import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bench.options import Settings, check_words
+from bench.options import Settings, check_words, flag_of
 from bench.plan.probes import PROFILES
 from bench.spec import Task, Unavailable
+
+SERIES_OPTIONS: Mapping[str, str] = {
+    "column": "column",
+    "time": "time_column",
+    **{name: name for name in ("time_format", "where", "separator", "decimal", "missing", "fill")},
+}
+"""The options that go with a file of the user's, and the settings of the task that they set."""
 
 
 def user_series(settings: Settings) -> dict[str, str]:
     """The task options that read the user's own file; empty if the user names no file."""
-    data, column = settings.data, settings.column
-    if data is None and column is None:
+    given = {
+        name: value for name in SERIES_OPTIONS if (value := getattr(settings, name)) is not None
+    }
+    if settings.data is None and given:
+        raise Unavailable(f"{flag_of(next(iter(given)))} goes with a file: --data FILE")
+    if settings.data is None:
         return {}
-    if data is None or column is None:
-        raise Unavailable("--data FILE and --column NAME go together")
+    path, digest = _data_file(settings.data, settings.digest)
+    options = {
+        SERIES_OPTIONS[name]: value if isinstance(value, str) else _one_row(value)
+        for name, value in given.items()
+    }
+    return {"series": "csv", "data": str(path), "digest": digest, **options}
+
+
+def _one_row(values: Sequence[str]) -> str:
+    """The values as a row of a CSV file."""
+    text = StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+def _data_file(data: str, known_digest: str | None) -> tuple[Path, str]:
+    """The path of the user's file, and its digest, which must be the known one."""
     path = Path(data).expanduser().resolve()
     if path.exists() and not path.is_file():
         raise Unavailable(f"--data: {path} is not a regular file")
@@ -26,9 +54,9 @@ def user_series(settings: Settings) -> dict[str, str]:
         digest = sha256(path.read_bytes()).hexdigest()[:32]
     except OSError as error:
         raise Unavailable(f"--data: {path} cannot be read: {error.strerror or error}") from None
-    if settings.digest not in (None, digest):
+    if known_digest not in (None, digest):
         raise Unavailable(f"--data: {path} has changed since the run began; start a new run")
-    return {"series": "csv", "data": str(path), "column": column, "digest": digest}
+    return path, digest
 
 
 def task_from_words(

@@ -2,12 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import TrainingRun
+from bench.records.record import FORECAST_PREFIX
+from bench.spec import Array
 
 MAX_STORED_LOSSES = 1000
 """The most losses of a training run that a record holds."""
+MAX_STORED_FORECASTS = 1000
+"""The most forecasts that a record holds: the first ones of the held-out part."""
 
 
 def learning(context: ProbeContext, trained: TrainingRun) -> Outcome:
@@ -32,7 +37,19 @@ def learning(context: ProbeContext, trained: TrainingRun) -> Outcome:
     }
     metrics |= {f"final.{name}": value for name, value in checkpoints[-1].scores.items()}
     metrics |= {f"baseline.{name}": value for name, value in task.baselines.items()}
-    return Outcome(metrics, _samples(trained))
+    return Outcome(metrics, _samples(trained) | stored_forecasts(task, trained.predictions))
+
+
+def stored_forecasts(task: Any, predictions: Array) -> dict[str, Sequence[float]]:
+    """The forecasts of a task on a series, beside what came; empty for other tasks."""
+    if not hasattr(task, "forecasts"):
+        return {}
+    return {
+        f"{FORECAST_PREFIX}{name}": [
+            float(f"{value:.10g}") for value in values[:MAX_STORED_FORECASTS]
+        ]
+        for name, values in task.forecasts(predictions).items()
+    }
 
 
 def _samples(trained: TrainingRun) -> dict[str, Sequence[float]]:

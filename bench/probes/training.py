@@ -41,6 +41,8 @@ class TrainingRun:
     checkpoints: list[Checkpoint]
     initial: dict[str, Array]
     params: dict[str, Array]
+    predictions: Array
+    """What the model predicts for the held-out set at the last checkpoint."""
     prompt: str
     """For a task of text: the text that the trained model reads; empty for other tasks."""
     written: str
@@ -58,7 +60,7 @@ def train(context: ProbeContext) -> TrainingRun:
     task, case = context.task, context.case
     initial = context.weights(case.model)
     session = context.reopen(case.model, initial, case.training)
-    held_out = task.evaluation(context.rng("evaluation"))
+    held_out, y_held_out = task.evaluation(context.rng("evaluation"))
     rng, interval = context.rng("batches"), max(1, task.steps // CHECKPOINTS)
     losses: list[float] = []
     checkpoints: list[Checkpoint] = []
@@ -70,22 +72,19 @@ def train(context: ProbeContext) -> TrainingRun:
             session.wait()
             losses += map(float, unread)
             unread.clear()
-            checkpoints.append(_checkpoint(context, session, step, held_out, (x, y)))
+            predictions = predict_in_chunks(session, held_out, max(task.batch, EVALUATION_BATCH))
+            scores = task.scores(predictions, y_held_out)
+            checkpoints.append(_checkpoint(session, step, scores, (x, y)))
             if not all(map(math.isfinite, losses)):
                 break
         if not last:
             unread.append(session.step(x, y))
     params = session.params()
     prompt, written = _write(context, session) if _all_finite(params) else ("", "")
-    return TrainingRun(losses, checkpoints, initial, params, prompt, written)
+    return TrainingRun(losses, checkpoints, initial, params, predictions, prompt, written)
 
 
-def _checkpoint(
-    context: ProbeContext, session: Session, step: int, held_out: Batch, batch: Batch
-) -> Checkpoint:
-    x, y = held_out
-    predictions = predict_in_chunks(session, x, max(context.task.batch, EVALUATION_BATCH))
-    scores = context.task.scores(predictions, y)
+def _checkpoint(session: Session, step: int, scores: dict[str, float], batch: Batch) -> Checkpoint:
     _, gradients = session.gradients(*batch)
     del gradients["x"]
     return Checkpoint(

@@ -9,6 +9,8 @@ from typing import Any
 from bench.records.record_check import check_fields
 
 SCHEMA = 1
+FORECAST_PREFIX = "forecast."
+"""The beginning of the names of samples that hold forecasts and what came."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.forecasts import forecast_table
 from bench.analysis.tables import Tables, build_tables
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
@@ -57,6 +58,8 @@ def _texts(
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
         texts["not_measured.csv"] = _csv(tables.not_measured)
+        if len(forecasts := forecast_table(tables.rows)):
+            texts["forecasts.csv"] = _csv(forecasts)
     if "latex" in formats:
         texts["tables.tex"] = latex_document(tables, infos, records)
     return texts

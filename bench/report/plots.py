@@ -17,6 +17,7 @@ from bench.report.figures import (
     learning_figure,
     step_time_figure,
 )
+from bench.report.forecast_figure import forecast_figure
 from bench.report.growth import growth_figure
 from bench.report.panels import LineStyle, line_styles
 from bench.report.sections import select_table
@@ -70,6 +71,8 @@ def _figures(
     """The figures for which a section has records, with the beginnings of their file names."""
     if any(row.measured("learning") for row in rows):
         yield "learning", learning_figure(title, rows, styles)
+    if forecasts := forecast_figure(title, rows, styles):
+        yield "forecast", forecasts
     if any(row.measured("gradients") for row in rows):
         yield "gradient", gradient_figure(title, rows)
         yield "gradient-norm", gradient_norm_figure(title, rows, styles)

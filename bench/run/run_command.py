@@ -104,6 +104,8 @@ def _plan(
     )
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
+    for note in dict.fromkeys(n for _, task in selection.tasks for n in getattr(task, "notes", ())):
+        print(note)
     return plan
 
 

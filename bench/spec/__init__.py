@@ -3,6 +3,7 @@
 Adapters (`backends/`) and tasks (`tasks/`) import this package of `bench` and no other.
 """
 
+from bench.spec.added_settings import added_setting
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
 from bench.spec.model import (
     DTYPES,
@@ -48,5 +49,6 @@ __all__ = [
     "Training",
     "Unavailable",
     "Unsupported",
+    "added_setting",
     "check_choice",
 ]

@@ -116,6 +116,11 @@ class Task(Protocol):
     - `longer(times) -> Task`: the task with sequences `times` as long, on which the lengths probe
       scores a trained model;
     - `unavailable() -> str | None`: why its data cannot be read;
+    - `notes`: sentences on how its data were read, which a run prints first;
+    - `forecasts(predictions) -> Mapping[str, Array]`: for a series, what a record keeps of the
+      predictions: one-dimensional arrays of equal length, in the unit of the series. `step` is the
+      place in the series, `time` or `unix_time` (seconds) its time if there is one, `actual` the
+      value that came, `forecast` the prediction, all others are classical forecasts;
     - for text, `alphabet`: the character of each class; and `prompt` `(1, time)`: the classes that
       a trained model continues.
     """

@@ -8,7 +8,6 @@ import numpy as np
 
 from bench.spec import Array
 from tasks._packaged_data import verify
-from tasks._series.csv_column import read_column
 from tasks._series.mackey_glass import mackey_glass
 from tasks._series.packaged import (
     read_airline,
@@ -21,8 +20,6 @@ from tasks._series.packaged import (
 
 USER_FILE = "csv"
 """The name of the series that is a column of the user's file."""
-TRAINING_SHARE = 0.8
-"""The share of a user's series that is its training part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,21 +142,3 @@ CATALOGUE = (
     ),
 )
 SERIES: Mapping[str, Series] = {series.name: series for series in CATALOGUE}
-
-
-@cache
-def user_series(path: str, column: str, digest: str, period: int) -> Series:
-    """A column of the user's file; the first four fifths are its training part.
-
-    Raises `Unavailable` as `read_column` does.
-    """
-    count = len(read_column(path, column, digest))
-    return Series(
-        name=f"{path}, column {column!r}",
-        read=lambda: read_column(path, column, digest),
-        digest=None,
-        train=int(TRAINING_SHARE * count),
-        end=count,
-        period=period or None,
-        season=period or 1,
-    )

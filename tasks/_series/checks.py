@@ -15,12 +15,19 @@ def check_lengths(series: Series, *, length: int, horizon: int, ahead: int, peri
     if span > most:
         raise ValueError(
             f"length + horizon + ahead − 1 must be at most {most}, not {length} + {horizon} + "
-            f"{ahead} − 1 = {span}: {total}"
+            f"{ahead} − 1 = {span}: {total}{_shorter(most - horizon - ahead + 1)}"
         )
     if period > most:
         raise ValueError(f"period must be at most {most}, not {period}: {total}")
     if ahead > tested:
         raise ValueError(f"ahead must be at most {tested}, not {ahead}: {total}")
+
+
+def _shorter(longest: int) -> str:
+    """A hint at settings whose windows fit, if there are any."""
+    if longest < 1:
+        return ""
+    return f". Choose shorter windows, such as --tasks forecasting:length={longest}:order=1"
 
 
 def check_changes(series: Series, unit: float) -> None:

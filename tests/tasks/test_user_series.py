@@ -1,5 +1,6 @@
 """A column of the user's own CSV file: how it is split, and what is refused."""
 
+import gzip
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,110 +14,156 @@ from user_file import GOOD, forecasting_of, good_except
 from bench.spec import Array, Unavailable
 from tasks.forecasting import Forecasting
 
-REFUSED = {
-    "a gap": (good_except(7, "2020-01-06,,5"), "line 7, column 'y': a gap"),
-    "a gap in the only column": ("y\n1\n2\n\n" + "3\n" * 12, "line 4, column 'y': a gap"),
-    "a quoted gap": ('y\n1\n2\n""\n' + "3\n" * 12, "line 4, column 'y': a gap"),
-    "a line of gaps": (
-        good_except(7, ",,"),
-        "line 7, column 'when': an empty cell is not a date like",
+HEADINGS = "Its columns:\n  when: 2020-01-01, 2020-01-02, 2020-01-03, …\n  y: "
+REFUSED: dict[str, tuple[str | bytes, str]] = {
+    "a gap": (good_except(7, "2020-01-06,,5"), "line 7: no value. Fill missing values with --fill"),
+    "a gap in the only column": ("y\n1\n2\n\n" + "3\n" * 12, "line 4: no value"),
+    "a quoted gap": ('y\n1\n2\n""\n' + "3\n" * 12, "line 4: no value"),
+    "a line of gaps": (good_except(7, ",,"), "line 7: no value"),
+    "too few cells": (good_except(9, "2020-01-08"), "line 9: no value"),
+    "words for no value": (
+        good_except(7, "2020-01-06,nan,5").replace("2020-01-09,0.9894", "2020-01-09,N/A"),
+        "2 rows, lines 7, 10: no value",
     ),
-    "text": (good_except(7, "2020-01-06,many,5"), "line 7, column 'y': 'many' is not a number"),
-    "nan": (good_except(7, "2020-01-06,nan,5"), "line 7, column 'y': nan is not a finite number"),
+    "a code": (
+        good_except(7, "2020-01-06,-9.99,5"),
+        "line 7: -9.99 looks like a code for a missing value. If it is one, give --missing -9.99",
+    ),
+    "a code among positive values": (
+        "y\n" + "".join(f"{-999 if k == 8 else 9000 * k}\n" for k in range(30)),
+        "line 10: -999 looks like a code",
+    ),
+    "text": (good_except(7, "2020-01-06,many,5"), "line 7 ('many'): no number"),
+    "infinity": (good_except(7, "2020-01-06,inf,5"), "line 7 ('inf'): no number. Write finite"),
     "one row": ("when,y\n2020-01-01,1\n", "column 'y': 1 row of values; at least 10"),
-    "nothing": ("", "no column 'y'. It has: none"),
-    "other columns": ("when,x\n" * 12, "no column 'y'. It has: when, x"),
+    "nothing": ("", "is empty: it needs a line of headings"),
+    "blank lines": ("\n \n\n", "is empty"),
+    "headings alone": ("when,y\n", "has no rows below its headings: when, y"),
+    "other columns": ("when,x\n" * 12, "has no column 'y'. Its columns:\n  when: when\n  x: x"),
+    "other letters": (GOOD.replace("y", "Y"), "has no column 'y'; did you mean 'Y'? Its columns"),
     "constant": ("y\n" + "3\n" * 20, "column 'y': every value is 3"),
-    "order": (
-        good_except(9, "2020-01-01,1.0,5"),
-        "line 9, column 'when': '2020-01-01' does not come",
-    ),
-    "twice": (
-        good_except(9, "2020-01-07,1.0,5"),
-        "line 9, column 'when': '2020-01-07' does not come",
-    ),
-    "no date": (good_except(9, "soon,1.0,5"), "line 9, column 'when': 'soon' is not a date like"),
-    "too many cells": (
-        good_except(9, "2020-01-08,1,2,3"),
-        "line 9, after column 'z': 4 cells under 3 headings",
-    ),
-    "too few cells": (
-        good_except(9, "2020-01-08,1"),
-        "line 9, column 'z': 2 cells under 3 headings",
-    ),
-    "two columns": (good_except(1, "when,y,y"), "has two columns 'y'. It has: when, y, y"),
-    "a day is missing": (
-        good_except(9, ""),
-        "line 10, column 'when': '2020-01-09' is more than a step after",
-    ),
-    "an empty date": (good_except(9, ",1,5"), "line 9, column 'when': an empty cell is not a date"),
-    "a time zone": (
-        good_except(9, "2020-01-08T00:00Z,1,5"),
-        "line 9, column 'when': '2020-01-08T00",
-    ),
-    "separated thousands": (
-        good_except(7, "2020-01-06,1_000,5"),
-        "line 7, column 'y': '1_000' is not a number",
-    ),
-    "far too large": (
-        good_except(7, "2020-01-06,1e300,5"),
-        "line 7, column 'y': 1e300 is beyond 1e+15",
-    ),
-    "an open quote": (
-        good_except(7, '2020-01-06,"1,5'),
-        "line 7: not a row of a CSV file: unexpected",
-    ),
-    "an open quote at the top": (
-        '"when,y\n1,2\n',
-        "line 1: not a row of a CSV file: unexpected",
-    ),
-    "semicolons and decimal commas": ("t;y\n" + "1;2,5\n" * 12, "cells are separated by ';'"),
-    "a gap in a part of a date": (
-        "year,month,y\n"
-        + "".join(f"2020,{k or ''},{k}\n" for k in [*range(1, 6), 0, *range(7, 13)]),
-        "line 7, columns 'year', 'month': '2020 ' is not a complete date: a part of it is a gap",
-    ),
-    "an endless cell": (
-        good_except(7, "2020-01-06,1," + "5" * 200_000),
-        "line 7: not a row of a CSV",
-    ),
+    "too many cells": (good_except(9, "2020-01-08,1,2,3"), "line 9: 4 cells, but line 1"),
+    "two columns": (good_except(1, "when,y,y"), "has 2 columns 'y': rename all but one. Its"),
+    "separated thousands": (good_except(7, "2020-01-06,1_000,5"), "line 7 ('1_000'): no number"),
+    "thousands with commas": (good_except(7, '2020-01-06,"1,000.5",5'), "('1,000.5'): no number"),
+    "far too large": (good_except(7, "2020-01-06,1e300,5"), "line 7 ('1e300'): no number"),
+    "an open quote": (good_except(7, '2020-01-06,"1,5'), "line 7: a quotation mark is never"),
+    "an open quote at the top": ('"when,y\n1,2\n', "line 1: a quotation mark is never closed"),
+    "an endless cell": (good_except(7, "2020-01-06,1," + "5" * 200_000 + ",6"), "line 7: 4 cells"),
     "decimal commas": (
         good_except(7, '2020-01-06,"1,5",5'),
-        "'1,5' is not a number. Write a number such as 1234.5, without commas",
+        "line 7 ('1,5'): no number. The decimal mark is '.' (give --decimal ',' for the other one)",
     ),
-    "a decimal comma": ("y\n" + "1,5\n" * 12, "2 cells under 1 heading. Commas separate cells"),
-    "bars": (GOOD.replace(",", "|"), "line 1: cells are separated by '|', not by commas"),
-    "a long line": ("{" + '"a": 1, ' * 10_000 + "}", '"a": 1, "a" …'),
+    "semicolons and decimal commas": ("t;y\n" + "1;2,5\n" * 12, "Give --separator ';' if cells"),
+    "other separators": (GOOD.replace(",", ";"), "separated by ';': give --separator ';'"),
+    "bars": (GOOD.replace(",", "|"), "separated by '|': give --separator '|'"),
+    "tabs": (GOOD.replace(",", "\t"), r"separated by '\t': give --separator '\t'"),
+    "a long line": ("{" + '"a": 1, ' * 10_000 + "}\n1", "and 9961 more"),
     "changes that cannot be squared": (
         "y\n" + "".join(f"{k}e-300\n" for k in range(12)),
         "column 'y': values differ by 1.1e-299, less than 1e-100. Use a smaller unit",
     ),
-    "other separators": (
-        GOOD.replace(",", ";"),
-        "line 1: cells are separated by ';', not by commas",
+    "a comment": (
+        f"# about\n{GOOD}",
+        "line 2: 3 cells, but line 1, which is taken for the headings",
     ),
-    "no date at all": (
-        "ds,y\n" + "soon,1\n" * 12,
-        "line 2, column 'ds': 'soon' is not a date that",
+    "comments": (
+        "# a, b\n# -9.99 is missing\nwhen,y\n" + "2020-01-01,1\n" * 20,
+        "(line 1 is taken for the headings. If lines of comments come first, delete them, for "
+        "example by grep -v '^#' series.csv > new.csv)",
     ),
+    "Latin-1": (GOOD.replace("z", "é").encode("latin-1"), "is not text in UTF-8: byte 0xe9"),
+    "UTF-16": (GOOD.encode("utf-16"), "is not text in UTF-8: byte 0xff"),
+    "a picture": (b"\x89PNG\r\n\x1a\n", "is not text in UTF-8: byte 0x89"),
 }
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_faulty_file_is_refused_with_its_line_and_column(fault: str, tmp_path: Path) -> None:
+def test_faulty_file_is_refused_with_its_line_and_what_to_do(fault: str, tmp_path: Path) -> None:
     text, message = REFUSED[fault]
     with pytest.raises(Unavailable) as error:
         forecasting_of(text, tmp_path)
     assert message in str(error.value) and "series.csv" in str(error.value)
 
 
-def test_missing_binary_or_changed_file_is_refused(tmp_path: Path) -> None:
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    lines = GOOD.splitlines()
+    lines[4], lines[9], lines[12] = "2020-01-04,many,1", "2020-01-09,,1", "soon,1,1"
+    text = "\n".join(line for k, line in enumerate(lines) if k not in (20, 21))
+    with pytest.raises(Unavailable) as error:
+        forecasting_of(text, tmp_path, time_column="when")
+    message = str(error.value)
+    assert message.count("\n  - ") == 4 and "4 problems" in message
+    for told in ("line 5 ('many')", "line 10: no value", "line 13 ('soon')", "3 missing"):
+        assert told in message
+
+
+READ: dict[str, tuple[str | bytes, dict[str, Any]]] = {
+    "plain": (GOOD, {}),
+    "blank lines first and last": (f"\n\n{GOOD}\n\n", {}),
+    "blank lines between": (GOOD.replace("\n", "\n\n"), {}),
+    "empty cells at the end": (f"{GOOD},,\n,,\n", {}),
+    "line ends of Windows": (GOOD.replace("\n", "\r\n"), {}),
+    "byte order mark": (b"\xef\xbb\xbf" + GOOD.encode(), {}),
+    "compressed": (gzip.compress(GOOD.encode(), mtime=0), {"name": "series.csv.gz"}),
+    "semicolons": (GOOD.replace(",", ";"), {"separator": ";"}),
+    "tabs": (GOOD.replace(",", "\t"), {"separator": r"\t"}),
+    "blanks": (GOOD.replace(",", "   "), {"separator": " "}),
+    "decimal commas": (
+        GOOD.replace(",", ";").replace(".", ","),
+        {"separator": ";", "decimal": ","},
+    ),
+    "quoted": (re.sub(r"([^,\n]+)", r'"\1"', GOOD), {}),
+    "other columns twice": (GOOD.replace("when,y,z", "z,y,z"), {}),
+}
+
+
+@pytest.mark.parametrize("way", READ)
+def test_file_is_read_however_it_is_written(way: str, tmp_path: Path) -> None:
+    text, settings = READ[way]
+    values = forecasting_of(text, tmp_path, **settings)._series.values()
+    np.testing.assert_array_equal(values, np.round(np.sin(np.arange(30)), 4))
+
+
+def test_a_code_for_missing_values_is_named_by_the_user(tmp_path: Path) -> None:
+    text = good_except(7, "2020-01-06,-9.99,5")
+    with pytest.raises(Unavailable, match="line 7: no value"):
+        forecasting_of(text, tmp_path, missing="-9.99")
+    assert "1 filled" in forecasting_of(text, tmp_path, missing="-9.99", fill="linear").notes[0]
+    kept = forecasting_of(text, tmp_path, missing="none")._series.values()
+    assert kept[5] == -9.99
+
+
+def test_a_number_that_is_like_the_others_is_no_code(tmp_path: Path) -> None:
+    forecasting_of("y\n" + "".join(f"{-k}\n" for k in range(100)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"separator": "::"}, r"--separator must be one character, or \t for a tab, not '::'"),
+        ({"decimal": "x"}, "--decimal must be '.' or ',', not 'x'"),
+        ({"fill": "spline"}, "--fill must be forward or linear, not 'spline'"),
+        ({"time_format": "%Y"}, "--time-format goes with a column of times: --time NAME"),
+        ({"column": ""}, "name the column to forecast with --column NAME, and the column of times"),
+        ({"column": ""}, HEADINGS),
+        ({"time_column": "date"}, "has no column 'date'"),
+    ],
+)
+def test_wrong_setting_of_a_file_is_refused(
+    settings: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises((Unavailable, ValueError), match=re.escape(message)):
+        forecasting_of(GOOD, tmp_path, **settings)
+
+
+def test_missing_broken_or_changed_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"no\.csv cannot be read: No such file"):
         Forecasting(series="csv", data=str(tmp_path / "no.csv"), column="y")
-    picture = tmp_path / "picture.png"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(Unavailable, match=r"picture\.png is not a CSV file"):
-        Forecasting(series="csv", data=str(picture), column="y")
+    compressed = gzip.compress(GOOD.encode())
+    for content in (b"abc", compressed[:50], compressed[:-9] + b"x" * 9):
+        with pytest.raises(Unavailable, match=r"series\.csv\.gz cannot be read: "):
+            forecasting_of(content, tmp_path, name="series.csv.gz")
     with pytest.raises(Unavailable, match="has changed since the run began"):
         forecasting_of(GOOD, tmp_path, digest="0" * 32)
 
@@ -124,7 +171,7 @@ def test_missing_binary_or_changed_file_is_refused(tmp_path: Path) -> None:
 def test_settings_of_a_file_go_with_a_file_alone() -> None:
     with pytest.raises(ValueError, match="--data FILE --column NAME"):
         Forecasting(series="csv")
-    with pytest.raises(ValueError, match="data, column, digest and period go with series=csv"):
+    with pytest.raises(ValueError, match="and period go with series=csv, not sunspots"):
         Forecasting(column="y")
 
 
@@ -141,15 +188,6 @@ def test_file_is_split_and_forecast(tmp_path: Path) -> None:
     training = values[:24]
     np.testing.assert_allclose(y[:, 0], (values[24:] - training.mean()) / training.std())
     assert task.threshold < 1e-4, "a sine is an autoregression of order two"
-
-
-def test_blank_lines_are_ignored(tmp_path: Path) -> None:
-    texts = (GOOD, f"\n\n{GOOD}\n\n", GOOD.replace("\n", "\n\n"), f"{GOOD},,\n")
-    columns = [
-        forecasting_of(text, tmp_path / str(k))._series.values() for k, text in enumerate(texts)
-    ]
-    for column in columns:
-        np.testing.assert_array_equal(column, columns[0])
 
 
 def test_threshold_is_the_best_of_the_mean_and_the_linear_forecasts(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Which series to read from a user's file, and how the file is written."""
+
+import csv
+from dataclasses import dataclass, fields
+
+from bench.spec import added_setting
+
+FILLS = ("forward", "linear")
+"""How missing values are filled: with the last value, or on the line between the neighbours."""
+
+
+def split(text: str) -> list[str]:
+    """The values of a setting that may have several, separated as in a CSV file."""
+    return next(csv.reader([text]), [])
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSettings:
+    """Which series to read from which file, as text.
+
+    `data` is the file and `column` the heading of the values. `time_column`, `where` and `missing`
+    may name several, separated as in a CSV file: columns of times that are read together,
+    conditions `NAME=VALUE`, and texts that stand for no value. `digest` is the beginning of the
+    file's sha256; empty if it does not matter.
+    """
+
+    data: str = ""
+    column: str = ""
+    digest: str = ""
+    time_column: str = added_setting("")
+    time_format: str = added_setting("")
+    where: str = added_setting("")
+    separator: str = added_setting(",")
+    decimal: str = added_setting(".")
+    missing: str = added_setting("")
+    fill: str = added_setting("")
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (".", ","):
+            raise ValueError(f"--decimal must be '.' or ',', not {self.decimal!r}")
+        if self.fill not in ("", *FILLS):
+            raise ValueError(f"--fill must be {' or '.join(FILLS)}, not {self.fill!r}")
+        if self.time_format and not self.time_column:
+            raise ValueError("--time-format goes with a column of times: --time NAME")
+
+    @property
+    def file(self) -> "FileSettings":
+        """The settings of the file alone."""
+        return FileSettings(**{name: getattr(self, name) for name in FILE_SETTINGS})
+
+
+FILE_SETTINGS = tuple(f.name for f in fields(FileSettings))
