@@ -1,11 +1,14 @@
 """A run that is resumed after its code was edited: proven again, and launches never pooled."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from running import bench_inside, records
+
+from bench.records.folder import RunFolder
 
 PLUGIN = """
 from backends import numpy_backend
@@ -99,3 +102,18 @@ def test_launches_of_other_code_run_again_with_new_ones(plugin: Path) -> None:
     assert resume(plugin, "--launches", "3").returncode == 0
     timed = [(probe, status) for probe, status, _ in outcomes(plugin)[4:]]
     assert timed == [("speed", "ok")] * 3
+
+
+def test_launches_of_other_code_are_not_pooled_however_many_there_were(plugin: Path) -> None:
+    assert run(plugin, "--probes", "speed", "--launches", "3").returncode == 0
+    folder = RunFolder(plugin.parents[1] / "runs" / "r")
+    old = [record for record in folder.records() if record.probe == "speed"]
+    assert len(old) == 3
+    new = replace(old[0], case={**old[0].case, "launch": 7}, environment="new")
+    info = folder.info()
+    info["environments"]["new"] = {**info["environments"][old[0].environment], "code": {}}
+    folder.write_info(info)
+    folder.append(new)
+    timed = [record for record in folder.records() if record.probe == "speed"]
+    assert [record.case["launch"] for record in timed] == [7]
+    assert [record.probe for record in folder.records()] == ["parity", "speed"]

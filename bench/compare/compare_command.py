@@ -131,9 +131,11 @@ def _announce(
         selection, _ = select(settings.request, settings.backends, tasks)
         root, jobs = settings.path.parent, settings.jobs
         cases = plan_cases(selection)
-        rule = settings.rule.for_rows(timed_phase_count(cases, settings.request))
+        rows = timed_phase_count(cases, settings.request)
+        rule = settings.rule.for_rows(rows)
         status.print(selection_line(selection))
-        status.print(f"at most {rule.rounds} rounds of {rule.pairs} pairs of fresh processes")
+        if rows:
+            status.print(f"at most {rule.rounds} rounds of {rule.pairs} pairs of fresh processes")
         seconds = comparison_seconds(cases, rule, jobs, tasks, settings.entry, root)
         status.expect(" to ".join(dict.fromkeys(map(format_duration, seconds))))
     status.show("opening both sides")

@@ -12,6 +12,8 @@ from bench.plan.units import plan_units
 from bench.records import machine
 from bench.run.measure import earlier_costs, planned_work
 
+OPENING_S = 4.0
+"""Seconds to check both sides out and to ask them what they run."""
 OVERLAP = 0.6
 """The share of two launches that a pair takes where their workers start side by side."""
 
@@ -24,7 +26,7 @@ def comparison_seconds(
     """
     past = earlier_costs(entry, root)
     work = planned_work(cases, plan_units(cases, random.Random(0)), tasks, past)
-    first = untimed_seconds(work, jobs) + rule.pairs * pair_seconds(work)
+    first = OPENING_S + untimed_seconds(work, jobs) + rule.pairs * pair_seconds(work)
     last = first + (rule.rounds - 1) * rule.pairs * pair_seconds(work)
     return first, last
 

@@ -99,6 +99,8 @@ class LiveComparison:
         timed. Each round times the rows that the rounds before it left undecided."""
         show_status("parity and learning")
         await self._measure_untimed(jobs)
+        if not any(case.probe in TIMED_PROBES for side in self.sides for case in side.cases):
+            return
         rows = sound_rows(self.evidence())
         for number in range(self.rule.rounds):
             if not rows:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.records.info_check import check_info
+from bench.records.launches import without_old_launches
 from bench.records.lines import (
     append_line,
     parse_lines,
@@ -125,9 +126,10 @@ class RunFolder:
     # ---- records -----------------------------------------------------------------------------
 
     def records(self) -> list[Record]:
-        """All records; `RecordsError` names a line that is not a whole record.
+        """All records that count; `RecordsError` names a line that is not a whole record.
 
-        A record belongs to the run that it is read from, whatever the folder was called before.
+        A record belongs to the run that it is read from, whatever the folder was called before. A
+        launch counts where the last launch of its model is of the same code.
         """
         packed = read_packed(self.packed_file)
         lines, torn = self._lines()
@@ -139,7 +141,8 @@ class RunFolder:
                 f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
                 "runs that case again."
             )
-        return [replace(record, run=self.id) for record in records]
+        own = [replace(record, run=self.id) for record in records]
+        return without_old_launches(own, lambda: self.info().get("environments", {}))
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""
