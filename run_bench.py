@@ -215,6 +215,7 @@ def worker(arguments: Sequence[str]) -> int:
         backends.REFERENCE,
         parsed.processors,
         parsed.parent,
+        backends.SPEED_VARIABLES,
     )
     return 0
 

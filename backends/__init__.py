@@ -12,7 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from backends._speed_variables import SPEED_VARIABLES
 from bench.spec import Unavailable
+
+__all__ = ["DEFAULT", "GROUP", "REFERENCE", "SPEED_VARIABLES", "load", "names"]
 
 GROUP = "recurrent_bench.backends"
 """The entry points by which installed packages offer backends."""

@@ -14,7 +14,7 @@ from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.run.limits import job_count, worker_limits
 from bench.run.measure import Workers, run_work
-from bench.run.run_info import check_same_versions, describe_environment
+from bench.run.run_info import check_same_environment, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
 from studies.experiment import Experiment, Study
@@ -86,7 +86,7 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
     if folder is None:
         environment = describe_environment(names, workers.entry, workers.backends)
         folder = RunFolder.create(run.path.parent, run.path.name, {**info, **environment})
-    check_same_versions(folder, names, workers.backends)
+    check_same_environment(folder, names, workers.backends)
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,11 @@ def test_damaged_line_in_the_middle_stops_every_command_and_is_left_alone(
         (b'{"request": []}', "request is []"),
         (b'{"request": {"seeds": [1]}, "environments": 1}', "environments is 1"),
         (b'{"request": {"seeds": [1]}, "environments": {"e": 1}}', "environments.e is 1"),
+        (
+            b'{"request": {"seeds": [1]}, "environments": {"e": {"variables": [1]}}}',
+            "environments.e.variables is [1]",
+        ),
+        (b'{"request": {"seeds": [1]}, "variables": [1]}', "variables is [1]"),
         (b'{"request": {"seeds": [1]}, "versions": [1]}', "versions is [1]"),
         (b'{"request": {"seeds": [1]}, "machine": "here"}', "machine is 'here'"),
         (b'{"request": {"cells": "lstm"}}', "cells cannot be 'lstm'"),
@@ -91,6 +97,44 @@ def test_run_is_resumed_only_under_the_versions_it_was_started_with(
     assert done.returncode == 2
     assert f"numpy 1.0 is now {np.__version__}" in done.stderr
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"machine": {"cores": -1}}, "other machine facts: cores -1 → "),
+        ({"machine": {"processor_quota": 0.25}}, "processor_quota 0.25 → "),
+        ({"variables": {"OMP_WAIT_POLICY": "odd"}}, "OMP_WAIT_POLICY odd is now unset"),
+    ],
+)
+def test_run_is_resumed_only_under_the_conditions_it_was_started_with(
+    changes: dict[str, Any], message: str, finished_run: Path, tmp_path: Path
+) -> None:
+    copy_run(finished_run, tmp_path)
+    file = tmp_path / "r" / "run.json"
+    info = json.loads(file.read_text())
+    for name, values in changes.items():
+        info[name] = {**info[name], **values}
+    file.write_text(json.dumps(info))
+    done = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_run_of_before_conditions_were_recorded_is_resumed(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    copy_run(finished_run, tmp_path)
+    file = tmp_path / "r" / "run.json"
+    info = json.loads(file.read_text())
+    del info["variables"], info["machine"]["processor_quota"]
+    for environment in info["environments"].values():
+        for name in ("variables", "instruction_sets", "physical_cores"):
+            del environment[name]
+    file.write_text(json.dumps(info))
+    done = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "[" not in done.stdout
 
 
 def test_run_on_a_data_file_that_has_changed_is_not_resumed(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ return bfloat16.
 from backends._torch.framework import (
     devices,
     environment,
+    instruction_sets,
     open_session,
     peak_memory,
     reset_peak_memory,
@@ -27,6 +28,7 @@ from backends._torch.framework import (
 __all__ = [
     "devices",
     "environment",
+    "instruction_sets",
     "open_session",
     "peak_memory",
     "reset_peak_memory",

@@ -46,6 +46,13 @@ def settings(device: str) -> dict[str, Any]:
     return switches | {"onednn": torch.backends.mkldnn.enabled}
 
 
+def instruction_sets() -> dict[str, str | None]:
+    """The instruction sets that PyTorch and oneDNN use on the processor, by library."""
+    from backends._torch.instruction_sets import instruction_sets
+
+    return instruction_sets()
+
+
 def reset_peak_memory(device: str) -> None:
     import torch
 

@@ -26,6 +26,7 @@ def speed_flags(launches: Sequence[Record], phases: Sequence[str], info: Mapping
         "s": widest_spread(launches, phases) > MAX_SPREAD,
         "l": (others_busy(launches) or 0.0) > MAX_OTHERS_BUSY,
         "h": any(map(_slowed_down, launches)),
+        "q": any(_held_by_quota(launch, info) for launch in launches),
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
@@ -55,6 +56,14 @@ def others_busy(launches: Sequence[Record]) -> float | None:
 def _spread(samples: Sequence[float]) -> float:
     low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
     return float((high - low) / middle)
+
+
+def _held_by_quota(launch: Record, info: Mapping[str, Any]) -> bool:
+    """Whether the container used its quota up, or the quota is smaller than the threads."""
+    environment = info.get("environments", {}).get(launch.environment, {})
+    quota = (environment.get("machine") or {}).get("processor_quota")
+    too_small = quota is not None and quota < launch.case["threads"]
+    return too_small or (launch.metrics.get("quota_throttled") or 0.0) > 0.0
 
 
 def _slowed_down(launch: Record) -> bool:

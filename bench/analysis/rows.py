@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bench.analysis.conditions import backend_labels
 from bench.analysis.task_sizes import size_key, task_labels, task_size
 from bench.plan.probes import PROBES
 from bench.records.record import Record, latest_records
@@ -21,7 +22,8 @@ FINAL_PREFIX, BASELINE_PREFIX = "final.", "baseline."
 @dataclass(frozen=True)
 class Row:
     """All records of one model in one backend in one run, by probe, seed and launch. `task` holds
-    the options that tell this size of the task from the other sizes of the run."""
+    the options that tell this size of the task from the other sizes of the run; `backend` likewise
+    holds the conditions that differ, see `bench.analysis.conditions`."""
 
     run: str
     task: str
@@ -73,16 +75,23 @@ def row_label(keys: Mapping[str, Any]) -> str:
     return " ".join(word for word in words if word not in ("cpu", "float32"))
 
 
-def rows_from_records(records: Iterable[Record]) -> list[Row]:
+def rows_from_records(
+    records: Iterable[Record], infos: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Row]:
     """One row for each run, model, backend and device, in an order that does not depend on the
-    order of the records. If a run holds a case twice, the later record counts."""
+    order of the records. If a run holds a case twice, the later record counts.
+
+    With `infos`, the content of `run.json` by run, records under different conditions make
+    different rows.
+    """
     latest = latest_records(records)
-    labels = task_labels(latest)
+    labels, backends = task_labels(latest), backend_labels(latest, infos or {})
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in latest:
         case = record.case
         task = labels[case["task"], size_key(case)]
-        keys = (record.run, task, *(case[name] for name in ROW_KEYS[2:]))
+        backend = backends[case["backend"], record.run, record.environment]
+        keys = (record.run, task, *(case[name] for name in ROW_KEYS[2:-1]), backend)
         groups.setdefault(keys, []).append(record)
     rows = [
         Row(

@@ -33,7 +33,7 @@ class Tables:
 
 def build_tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any]]) -> Tables:
     """All tables. `infos` holds the content of `run.json`, by run."""
-    rows = rows_from_records(records)
+    rows = rows_from_records(records, infos)
     rng = np.random.default_rng(SEED)
     speed = speed_table(rows, infos, rng)
     learning = learning_table(rows, infos, rng)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from bench.analysis.rows import Row
 from bench.compare.both_sides import BothSides, in_common
+from bench.compare.conditions import changed_conditions
 from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.launch_times import LaunchTimes
 from bench.compare.matching import Absence, SideRecords, match_rows
@@ -30,12 +31,13 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
     request = sides.head.info.get("request") or {}
+    infos = sides.map(lambda side: side.info)
     times = control_times if live else product_times
     return Evidence(
         live=live,
-        rows=[_matched_row(label, row) for label, row in rows],
+        rows=[_matched_row(label, row, infos) for label, row in rows],
         absences=absent_rows + _absent_backends(sides),
-        other_machine="" if live else _other_machine(sides.map(lambda side: side.info)),
+        other_machine="" if live else _other_machine(infos),
         speed_requested=live and "speed" in (request.get("probes") or ()),
         control=in_common(sides.map(lambda side: times(side.records))),
     )
@@ -44,13 +46,16 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
 # ---- rows ------------------------------------------------------------------------------------
 
 
-def _matched_row(label: str, rows: BothSides[Row]) -> MatchedRow:
+def _matched_row(
+    label: str, rows: BothSides[Row], infos: BothSides[Mapping[str, Any]]
+) -> MatchedRow:
     return MatchedRow(
         label=label,
         backend=rows.base.backend,
         dtype=rows.base.dtype,
         model_keys=rows.map(lambda row: model_key(row.records[0].case)),
         changed_settings=_changed_settings(rows.map(lambda row: row.size)),
+        changed_conditions=changed_conditions(rows, infos),
         parity=rows.map(lambda row: _by_seed(_not_skipped(row), ParityOutcome.from_record)),
         learning=rows.map(
             lambda row: _by_seed(_probe_records(row, "learning"), LearningOutcome.from_record)

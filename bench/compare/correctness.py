@@ -30,7 +30,9 @@ def is_sound(row: MatchedRow) -> bool:
 
 
 def correctness_findings(row: MatchedRow) -> Iterator[Finding]:
-    """Settings first, then the parity gate, then the first loss and gradient."""
+    """Conditions and settings first, then the parity gate, then the first loss and gradient."""
+    if reason := row.changed_conditions:
+        yield Finding(row.label, "conditions", Verdict.NOT_COMPARABLE, reason)
     if changes := _fixed_changes(row):
         yield Finding(row.label, "settings", Verdict.NOT_COMPARABLE, changes)
         return

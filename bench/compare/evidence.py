@@ -54,6 +54,8 @@ class MatchedRow:
     """The model of each side, see `bench.plan.case.model_key`."""
     changed_settings: Mapping[str, BothSides[Any]]
     """The settings that both sides name and in which they differ."""
+    changed_conditions: str
+    """The conditions in which the sides differ, see `bench.compare.conditions`; empty if none."""
     parity: BothSides[BySeed[ParityOutcome]]
     """Without skipped cases."""
     learning: BothSides[BySeed[LearningOutcome]]

@@ -17,6 +17,7 @@ from bench.compare.sides import Side, SidePlan, plan_side
 from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
+from bench.run.limits import quota_warning
 from bench.run.process import Limits
 from bench.run.runner import run_to_completion
 from bench.run.status import StatusLine
@@ -46,6 +47,8 @@ def compare_live(
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
+    if warning := quota_warning(settings.request.settings().threads):
+        print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases, settings.request))
     try:
         with TemporaryDirectory(prefix="recurrent-bench-") as compiled:

@@ -17,7 +17,7 @@ STANDARD = PROFILES["standard"]
 
 
 def processor_count() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use, whatever its container's quota."""
     return len(machine.cpus())
 
 
@@ -161,7 +161,7 @@ class Settings:
     threads: int = option(
         Kind.WHOLE,
         "processors for the speed probe",
-        default_factory=processor_count,
+        default_factory=machine.processor_count,
         default_text="all",
         least=1,
         most=processor_count,

@@ -9,6 +9,8 @@ from typing import Any
 
 import psutil
 
+from bench.records.quota import Throttling, throttling
+
 
 @dataclass(frozen=True)
 class LoadCounters:
@@ -16,8 +18,8 @@ class LoadCounters:
 
     `busy_s` and `own_s` are the seconds that all processors have worked, and that they have worked
     for this process; `stolen_s` are the seconds that the host of a virtual machine took away.
-    `throttled` counts how often a processor was throttled for heat (None where the system does not
-    count).
+    `throttled` counts how often a processor was throttled for heat, `quota` how often the container
+    used up its quota of processors (None where the system does not count).
     """
 
     time_s: float
@@ -25,6 +27,7 @@ class LoadCounters:
     own_s: float
     stolen_s: float
     throttled: int | None
+    quota: Throttling | None
 
     @classmethod
     def now(cls) -> "LoadCounters":
@@ -40,6 +43,7 @@ class LoadCounters:
             process.user + process.system,
             getattr(cpu, "steal", 0.0),
             _throttle_count(),
+            throttling(),
         )
 
     def since(self, partner_s: float = 0.0) -> dict[str, float | None]:
@@ -49,8 +53,8 @@ class LoadCounters:
         which this process took turns: they disturbed nothing.
 
         `others_busy` and `stolen` are average numbers of processors: those that worked for other
-        processes, and those that the host took away. `throttled` counts events; `frequency_mhz`
-        is the frequency now.
+        processes, and those that the host took away. `throttled` counts events, `quota_throttled`
+        periods; `quota_throttled_s` is in seconds; `frequency_mhz` is the frequency now.
         """
         now = LoadCounters.now()
         elapsed = now.time_s - self.time_s
@@ -62,7 +66,17 @@ class LoadCounters:
             "others_busy": max(0.0, others / elapsed),
             "stolen": max(0.0, (now.stolen_s - self.stolen_s) / elapsed),
             "throttled": throttled,
+            **self._throttled_by_quota(now),
             "frequency_mhz": frequency_mhz(),
+        }
+
+    def _throttled_by_quota(self, now: "LoadCounters") -> dict[str, float | None]:
+        """In how many periods, and for how long, the container was stopped between then and now."""
+        if self.quota is None or now.quota is None:
+            return {"quota_throttled": None, "quota_throttled_s": None}
+        return {
+            "quota_throttled": float(now.quota.periods - self.quota.periods),
+            "quota_throttled_s": now.quota.seconds - self.quota.seconds,
         }
 
 

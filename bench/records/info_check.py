@@ -6,6 +6,7 @@ from typing import Any
 from bench.records.kinds import (
     DURATIONS,
     FLAG,
+    NUMBER,
     OBJECT,
     TEXT,
     TEXTS,
@@ -21,6 +22,7 @@ INFO_FIELDS: Mapping[str, Kind] = {
     "environments": OBJECT,
     "sessions_s": DURATIONS,
     "versions": TEXTS_BY_NAME,
+    "variables": TEXTS_BY_NAME,
     "machine": OBJECT.or_null(),
     "commit": TEXT.or_null(),
     "changed": FLAG.or_null(),
@@ -29,6 +31,7 @@ INFO_FIELDS: Mapping[str, Kind] = {
 MACHINE_FIELDS: Mapping[str, Kind] = {
     **dict.fromkeys(("system", "processor", "governor", "nvidia_driver"), TEXT.or_null()),
     **dict.fromkeys(("cores", "memory_bytes"), WHOLE.or_null()),
+    "processor_quota": NUMBER,
     "gpus": TEXTS.or_null(),
 }
 ENVIRONMENT_FIELDS: Mapping[str, Kind] = {
@@ -36,9 +39,9 @@ ENVIRONMENT_FIELDS: Mapping[str, Kind] = {
         ("python", "commit", "device", "executed_path", "expected_path"), TEXT.or_null()
     ),
     **dict.fromkeys(("machine", "settings"), OBJECT.or_null()),
-    **dict.fromkeys(("versions", "code"), TEXTS_BY_NAME),
+    **dict.fromkeys(("versions", "code", "variables", "instruction_sets"), TEXTS_BY_NAME),
     "changed": FLAG.or_null(),
-    "threads": WHOLE.or_null(),
+    **dict.fromkeys(("threads", "physical_cores"), WHOLE.or_null()),
 }
 
 

@@ -16,6 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench.records.quota import processor_quota
+from bench.records.topology import spread_over_cores
+
 
 def describe_machine() -> dict[str, Any]:
     """The description of the host, which all its workers share."""
@@ -23,6 +26,7 @@ def describe_machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or None,
         "cores": os.cpu_count(),
+        "processor_quota": processor_quota(),
         "memory_bytes": memory_bytes(),
         "governor": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "nvidia_driver": _driver(),
@@ -33,9 +37,11 @@ def describe_machine() -> dict[str, Any]:
 def machine_differences(earlier: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
     """The differences between two descriptions of a machine, in words; none for one machine.
 
-    One machine may run another kernel, which may leave it a few KiB more or less memory.
+    One machine may run another kernel, which may leave it a few KiB more or less memory. Older
+    descriptions do not say whether there was a quota.
     """
-    names = [name for name in dict.fromkeys([*earlier, *current]) if name != "system"]
+    ignored = {"system", *({"processor_quota"} - (earlier.keys() & current.keys()))}
+    names = [name for name in dict.fromkeys([*earlier, *current]) if name not in ignored]
     pairs = [(name, _printed(earlier, name), _printed(current, name)) for name in names]
     return [f"{name} {before} → {after}" for name, before, after in pairs if before != after]
 
@@ -46,10 +52,17 @@ def _printed(machine: Mapping[str, Any], name: str) -> Any:
 
 
 def cpus() -> list[int]:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    """The processors that this process may use. Every beginning of the list uses as many physical
+    cores as it can, so that no two threads share a core while another is free."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return spread_over_cores(affinity(0) if affinity else range(os.cpu_count() or 1))
+
+
+def processor_count() -> int:
+    """How many processors this process can keep busy: those that it may use, or the whole
+    processors within its container's quota if they are fewer."""
+    quota = processor_quota()
+    return len(cpus()) if quota is None else min(len(cpus()), max(1, int(quota)))
 
 
 def why_no_cuda(device: str) -> str | None:

@@ -48,6 +48,8 @@ FLAGS: Mapping[str, str] = {
     f"{MAX_OTHERS_BUSY:g} of a processor busy",
     "h": "held back: a processor or GPU was throttled, or the host of the virtual machine took "
     f"away more than {MAX_STOLEN:.0%} of a processor",
+    "q": "throttled: the container used up its quota of processors, or the quota is smaller than "
+    "the number of threads",
     "c": "copies to NumPy are inside the clock because the backend offers no native calls",
     "e": "the launches ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",

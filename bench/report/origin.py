@@ -25,6 +25,9 @@ def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
         "GPUs": ", ".join(machine.get("gpus") or ()),
         "NVIDIA driver": machine.get("nvidia_driver"),
         "system": machine.get("system"),
+        "quota": _quota(machine),
+        "variables": _variables(info),
+        "instruction sets": _instruction_sets(environments),
         "threads": _distinct(environments, "threads"),
         "Python": _distinct(environments, "python"),
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions)),
@@ -53,6 +56,27 @@ def _processor(machine: Mapping[str, Any]) -> str | None:
     cores = machine.get("cores")
     names = (machine.get("processor"), cores and f"{cores} cores")
     return ", ".join(name for name in names if name) or None
+
+
+def _quota(machine: Mapping[str, Any]) -> str | None:
+    quota = machine.get("processor_quota")
+    return f"{quota:g} processors" if quota else None
+
+
+def _variables(info: Mapping[str, Any]) -> str:
+    """The variables of the user's own that decide speed: `XLA_FLAGS=…`."""
+    return ", ".join(f"{name}={value}" for name, value in (info.get("variables") or {}).items())
+
+
+def _instruction_sets(environments: Sequence[Mapping[str, Any]]) -> str:
+    """The instruction sets that the libraries really used: `openblas SkylakeX`."""
+    sets = {
+        f"{library} {name}"
+        for environment in environments
+        for library, name in (environment.get("instruction_sets") or {}).items()
+        if name
+    }
+    return ", ".join(sorted(sets))
 
 
 def _distinct(environments: Sequence[Mapping[str, Any]], name: str) -> str:

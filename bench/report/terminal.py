@@ -63,7 +63,7 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
     tables = build_tables(records, {run: info})
     for name, value in origin(run, info).items():
-        console.print(Text.assemble((f"{name:<14}", "dim"), value))
+        console.print(Text.assemble((f"{name:<17}", "dim"), value))
     for section in sections(tables):
         _print_section(console, section)
     _print_not_measured(console, tables)

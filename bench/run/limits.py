@@ -4,8 +4,9 @@ import re
 from datetime import datetime
 from math import inf
 
-from bench.options import WorkerOptions, processor_count
+from bench.options import WorkerOptions
 from bench.records import machine
+from bench.records.quota import processor_quota
 from bench.run.process import Limits
 from bench.spec import Unavailable
 
@@ -24,9 +25,21 @@ def worker_limits(options: WorkerOptions, default_time_s: float) -> Limits:
 
 
 def job_count(options: WorkerOptions) -> int:
-    """How many workers run side by side: by default, and at most, one for each processor."""
-    processors = processor_count()
+    """How many workers run side by side: by default, and at most, one for each processor that this
+    process can keep busy."""
+    processors = machine.processor_count()
     return min(options.jobs or processors, processors)
+
+
+def quota_warning(threads: int) -> str | None:
+    """What to say where a container's quota is smaller than the number of threads; else None."""
+    quota = processor_quota()
+    if quota is None or quota >= threads:
+        return None
+    return (
+        f"warning: {threads} threads, but the container's quota allows {quota:g} processors: times "
+        f"will hold pauses. Use --threads {max(1, int(quota))}, or raise the quota"
+    )
 
 
 def run_name(name: str | None) -> str:

@@ -20,10 +20,10 @@ from bench.records.folder import RunFolder
 from bench.records.record import Record, latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
-from bench.run.limits import job_count, parse_duration, run_name, worker_limits
+from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
 from bench.run.measure import Workers, earlier_costs, planned_work, run_work
 from bench.run.present_code import cases_of_other_code, remaining_cases
-from bench.run.run_info import check_same_versions, first_info
+from bench.run.run_info import check_same_environment, check_same_machine, first_info
 from bench.spec import Unavailable
 
 
@@ -63,7 +63,8 @@ def run_command(
     if options.dry_run:
         return _show_plan(plan, earlier, root)
     if earlier:
-        check_same_versions(earlier, plan.selection.backends, backends)
+        check_same_environment(earlier, plan.selection.backends, backends)
+        check_same_machine(earlier)
         return _measure(earlier, plan)
     info = first_info(request, plan.selection, entry, backends)
     return _measure(RunFolder.create(root, plan.run_id, info), plan)
@@ -104,6 +105,8 @@ def _plan(
     )
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
+    if warning := quota_warning(selection.settings.threads):
+        print(warning, file=sys.stderr)
     for note in dict.fromkeys(n for _, task in selection.tasks for n in getattr(task, "notes", ())):
         print(note)
     return plan

@@ -1,5 +1,6 @@
 """The contents of `run.json`: the request, the versions and the machine of a run."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from bench.plan.selection import Registry
 from bench.plan.task_words import user_series
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
+from bench.records.speed_variables import speed_variables
+from bench.run.environment import PINNED
 
 
 def first_info(
@@ -32,28 +35,58 @@ def first_info(
 
 
 def describe_environment(names: Sequence[str], entry: Path, backends: Registry) -> dict[str, Any]:
-    """The commit, the machine, and the package versions that the named backends require."""
+    """The commit, the package versions that the named backends require, the machine, and the
+    variables that decide speed."""
     return {
         **machine.commit(entry.parent),
         "versions": _versions(names, backends),
         "machine": machine.describe_machine(),
+        "variables": _variables(names, backends),
         "environments": {},
         "sessions_s": [],
     }
 
 
-def check_same_versions(folder: RunFolder, names: Sequence[str], backends: Registry) -> None:
-    """Raise `RecordsError` where a version differs from the version at the run's start.
+def check_same_environment(folder: RunFolder, names: Sequence[str], backends: Registry) -> None:
+    """Raise `RecordsError` where a version, or a variable that decides speed, is not as it was when
+    the run was started.
 
-    The parity records of the run prove nothing about other versions.
+    The parity records of the run prove nothing about other versions and other kernels.
     """
-    earlier, current = folder.info().get("versions") or {}, _versions(names, backends)
+    info, current = folder.info(), _versions(names, backends)
+    earlier = info.get("versions") or {}
     changed = [f"{k} {earlier[k]} is now {v}" for k, v in current.items() if earlier.get(k, v) != v]
-    if changed:
+    _refuse(folder, "versions", changed)
+    if (variables := info.get("variables")) is not None:
+        now = _variables(names, backends)
+        differing = [k for k in sorted({*variables, *now}) if variables.get(k) != now.get(k)]
+        changed = [
+            f"{k} {variables.get(k, 'unset')} is now {now.get(k, 'unset')}" for k in differing
+        ]
+        _refuse(folder, "environment variables", changed)
+
+
+def check_same_machine(folder: RunFolder) -> None:
+    """Raise `RecordsError` where this is not the machine of the run, or its quota has changed:
+    times of both would stand in one row."""
+    if earlier := folder.info().get("machine"):
+        differences = machine.machine_differences(earlier, machine.describe_machine())
+        _refuse(folder, "machine facts", differences)
+
+
+def _refuse(folder: RunFolder, what: str, changes: Sequence[str]) -> None:
+    if changes:
         raise RecordsError(
-            f"run {folder.id} was started with other versions: {', '.join(changed)}. "
+            f"run {folder.id} was started with other {what}: {', '.join(changes)}. "
             "Nothing was changed; start a new run"
         )
+
+
+def _variables(names: Sequence[str], backends: Registry) -> dict[str, str]:
+    """The variables of this process that decide speed; workers get them."""
+    sources = [backends, *(backends.load(name) for name in names)]
+    patterns = [p for source in sources for p in getattr(source, "SPEED_VARIABLES", ())]
+    return speed_variables(os.environ, patterns, PINNED)
 
 
 def _versions(names: Sequence[str], backends: Registry) -> dict[str, str | None]:

@@ -24,6 +24,7 @@ from bench.probes.turns import Turns
 from bench.records import machine
 from bench.records.code import CodeDigests
 from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
+from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported
 
 Load = Callable[[str], Any]
@@ -37,16 +38,19 @@ def serve(
     reference: str,
     processors: Sequence[int],
     parent: int,
+    variable_patterns: Sequence[str] = (),
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
-    process: this process ends when it does.
+    process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
+    variables that are recorded, see `bench.records.speed_variables`.
     """
     channel = Channel()
     die_with(parent)
     pin_to(processors)
-    worker = Worker(load_backend, load_task, backend, reference, len(processors))
+    threads, conditions = len(processors), WorkerConditions(variable_patterns)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions)
     own_id = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         settings = json.loads(line)
@@ -66,6 +70,7 @@ class Worker:
     name: str
     reference: str
     threads: int
+    conditions: WorkerConditions = field(default_factory=WorkerConditions)
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -175,6 +180,7 @@ class Worker:
             **self.commit,
             "code": self.code.of(self.name, case.task.name),
             "threads": self.threads,
+            **self.conditions.describe(self.backend),
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),
             "device": case.device,
             "settings": settings(case.device) if settings else {},

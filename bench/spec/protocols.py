@@ -77,8 +77,10 @@ class RestartedSession(Session, Protocol):
 class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 
-    A backend may also have these functions. Only the last three entries may import the framework:
+    A backend may also have these functions. Only the last four entries may import the framework:
 
+    - `SPEED_VARIABLES`: patterns, as in `MINE_*`, of more environment variables that decide its
+      speed and are recorded;
     - `unavailable(device) -> str | None`: why this backend cannot run on that device;
     - `environment(threads) -> Mapping[str, str]`: the environment variables that the framework
       must find before it is imported, in a worker with this number of threads;
@@ -86,6 +88,8 @@ class Backend(Protocol):
       compiled code in a folder, for the next process;
     - `expected_path(spec, device) -> str`: what `executed_path` says where nothing fell back;
     - `settings(device) -> dict`: the framework's switches (precision, determinism) as they stand;
+    - `instruction_sets() -> Mapping[str, str | None]`: the instruction set that the framework and
+      its libraries really use on this processor, by library, from their own reports;
     - `peak_memory(device)`, `reset_peak_memory(device)`: the framework's allocator, in bytes.
     """
 

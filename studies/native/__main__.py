@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records.machine import cpus
+from bench.records.machine import processor_count
 from studies import native
 from studies.json_lines import JsonLines
 from studies.native.comparisons import FAMILIES, PARTS
@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     add_list("--frameworks", list(FAMILIES), list(FAMILIES), "whose processes are started")
     parser.add_argument("--launches", type=int, default=2, help="fresh processes of each framework")
     parser.add_argument("--seconds", type=float, default=4.0, help="time for a model in a launch")
-    parser.add_argument("--threads", type=int, default=len(cpus()), help="threads of each process")
+    parser.add_argument(
+        "--threads", type=int, default=processor_count(), help="threads of each process"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, or cuda for torch and jax")
     parser.add_argument("--seed", type=int, default=0, help="for the orders and the bootstrap")
     parser.add_argument("--output", type=Path, help="the folder; results/runs/native-TIME if unset")

@@ -1,5 +1,6 @@
 """Take the samples: in fresh processes, all candidates in a new order in each round."""
 
+import os
 import random
 import sys
 import time
@@ -10,7 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import backends
 from bench.records import machine
+from bench.records.speed_variables import speed_variables
+from bench.run.environment import PINNED
 from bench.run.status import StatusLine
 from studies.json_lines import JsonLines
 from studies.native.comparisons import Comparison, comparisons, family
@@ -66,10 +70,11 @@ def measure(settings: NativeSettings, file: Path) -> None:
 
 
 def environment(settings: NativeSettings) -> dict[str, Any]:
-    """The settings, the machine and the versions."""
+    """The settings, the machine, the variables that decide speed, and the versions."""
     return {
         "settings": asdict(settings),
         "machine": machine.describe_machine(),
+        "variables": speed_variables(os.environ, backends.SPEED_VARIABLES, PINNED),
         "processors": machine.cpus()[: settings.threads],
         "python": sys.version.split()[0],
         "versions": machine.versions((*PACKAGES, "onnx", "onnxruntime")),
