@@ -102,7 +102,7 @@ def test_run_is_resumed_only_under_the_versions_it_was_started_with(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"machine": {"cores": -1}}, "other machine facts: cores -1 → "),
+        ({"machine": {"cores": 999}}, "other machine facts: cores 999 → "),
         ({"machine": {"processor_quota": 0.25}}, "processor_quota 0.25 → "),
         ({"variables": {"OMP_WAIT_POLICY": "odd"}}, "OMP_WAIT_POLICY odd is now unset"),
     ],
