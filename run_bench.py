@@ -248,7 +248,6 @@ def run_parser() -> argparse.ArgumentParser:
         Settings,
         WorkerOptions,
         RunOptions,
-        omit=("phases",),
         defaults={"tasks": " ".join(tasks.DEFAULT)},
     )
     _add_results_dir(parser, RUNS)

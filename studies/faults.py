@@ -27,7 +27,10 @@ def _reference_session(
 def backend(open_session: Callable[..., Any]) -> Any:
     """A backend for the CPU that opens its sessions with this function."""
     return SimpleNamespace(
-        REQUIRES=(), SUPPORTS=Supports(), devices=lambda: ("cpu",), open_session=open_session
+        REQUIRES=(),
+        SUPPORTS=Supports(generation=True),
+        devices=lambda: ("cpu",),
+        open_session=open_session,
     )
 
 
@@ -67,6 +70,20 @@ def with_results(**changes: Callable[..., Any]) -> Any:
     ) -> Any:
         session = _reference_session(spec, params, device, training)
         return AlteredSession(session, changes)
+
+    return backend(open_session)
+
+
+def stale_advance() -> Any:
+    """A backend whose `advance` reads the weights that the session was opened with."""
+
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        session = _reference_session(spec, params, device, training)
+        altered: Any = AlteredSession(session, {})
+        altered.advance = _reference_session(spec, params, device, training).advance
+        return altered
 
     return backend(open_session)
 

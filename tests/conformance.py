@@ -22,12 +22,20 @@ import numpy as np
 from backends import numpy_backend
 from bench.gate.difference import Difference, relative_error
 from bench.gate.drift import update_tolerance
+from bench.gate.observe import advance_steps
 from bench.gate.rounding import FLOAT64_TOLERANCE, device_factor, rounded_inputs, rounding_tolerance
-from bench.spec import Array, ModelSpec, Params, Supports, Training, Unsupported
+from bench.spec import (
+    ONE_DIRECTION,
+    Array,
+    ModelSpec,
+    Params,
+    Supports,
+    Training,
+    Unsupported,
+)
 from bench.weights import initial_weights
 
 STEPS = 3
-ONE_DIRECTION = "only a model of one direction without a decoder can go on from a state"
 PIECES = (2, 2)
 """How many steps each of the first calls of `advance` gets; the last call gets the others."""
 
@@ -173,13 +181,17 @@ def _hidden_gradients(session: Any, p: Problem) -> Arrays:
 
 
 def _pieces(session: Any, p: Problem) -> Arrays:
-    """`advance` over the pieces of a sequence equals `advance` of the reference over them."""
+    """`advance` over the pieces of a sequence, and over its single steps, equals `advance` of the
+    reference over them."""
     outputs, state, cuts = [], None, np.cumsum(PIECES)
     for piece in np.split(p.x, cuts[cuts < p.x.shape[1]], axis=1):
         output, state = session.advance(piece, state)
         outputs.append(np.asarray(output))
     every = p.spec.readout == "every"
-    return {"output in pieces": np.concatenate(outputs, axis=1) if every else outputs[-1]}
+    return {
+        "output in pieces": np.concatenate(outputs, axis=1) if every else outputs[-1],
+        "output of single steps": advance_steps(session, p.x),
+    }
 
 
 def _advance_from_states(session: Any, p: Problem) -> Arrays:
@@ -207,6 +219,12 @@ def _losses_and_weights(session: Any, p: Problem, suffix: str, *lengths: Array) 
     return {f"losses{suffix}": np.asarray(losses), **weights}
 
 
+def _advance_after_training(session: Any, p: Problem) -> Arrays:
+    """`advance` over single steps reads the weights of the last update. Trains the session."""
+    session.step(session.put(p.x), session.put(p.y))
+    return {"output of single steps after an update": advance_steps(session, p.x)}
+
+
 QUESTIONS: Mapping[str, Question] = {
     "weights": Question((), _weights),
     "predictions": Question((), _predictions),
@@ -220,6 +238,7 @@ QUESTIONS: Mapping[str, Question] = {
     "advance from states": Question(("generation", "initial_state"), _advance_from_states),
     "training": Question(("training",), _training),
     "ragged training": Question(("training", "lengths"), _ragged_training),
+    "advance after training": Question(("training", "generation"), _advance_after_training),
 }
 """One session answers them in this order: the last ones change its weights."""
 

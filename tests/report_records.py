@@ -103,6 +103,26 @@ def forward_only_record(**changes: Any) -> Record:
     return speed_record(samples=samples, extra_metrics=not_trained, **changes)
 
 
+def latency_records(backend: str, *p50: float, **changes: Any) -> list[Record]:
+    """A launch for each p50, in microseconds; a call in fifty takes ten times as long."""
+    made = [parity_record(backend=backend)]
+    for number, middle in enumerate(p50):
+        calls = np.full(2000, middle * 1e-6)
+        calls[::50] *= 10
+        samples = {"advance": calls, "advance_paced": 3 * calls, "window": 5 * calls}
+        made.append(
+            record(
+                "speed",
+                backend=backend,
+                launch=number,
+                phases="advance",
+                samples={name: list(seconds) for name, seconds in samples.items()},
+                **{"metrics": {"advance_warmed_up": 1.0, "first_advance_s": 0.5}, **changes},
+            )
+        )
+    return made
+
+
 def all_probes(
     factor: float = 1.0, launches: int = 3, seeds: int = 3, **changes: Any
 ) -> list[Record]:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from conftest import bench_for
 
-from bench.plan.probes import PHASES
+from bench.plan.probes import DEFAULT_PHASES
 from bench.probes.speed import phases
 
 SMALL = {"batch": 64, "length": 100, "hidden": 128}
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", DEFAULT_PHASES)
 def test_cell(
     benchmark: Any, backend: str, cell: str, phase: str, pytestconfig: pytest.Config
 ) -> None:

@@ -229,6 +229,11 @@ FAULTS = {
         ("output in pieces",),
         ("output", "output of advance from given states"),
     ),
+    "an advance with the weights before training": Fault(
+        faults.stale_advance(),
+        ("output of single steps after an update",),
+        ("output", "losses", "output of single steps"),
+    ),
 }
 
 

@@ -41,6 +41,7 @@ READOUTS_AND_LOSSES = [
 EVERYTHING = tuple(QUESTIONS)
 COMMON_DTYPES = ("float32", "float64")
 FEWEST = ("predictions", "ragged gradients")
+AFTER = ("advance after training",)
 DECODER_EXTRAS = ("training", "hidden gradients", "ragged from states", "pieces")
 
 SHARES = {
@@ -117,7 +118,7 @@ def shared_questions(three: int, both: int) -> tuple[str, ...]:
     base = FEWEST, ("gradients", "ragged from states")
     special = {
         (0, 0): ("training", "ragged"),
-        (1, 0): ("pieces", "advance from states", "ragged training"),
+        (1, 0): ("pieces", "advance from states", "ragged training", *AFTER),
         (0, 1): ("from states", "pieces"),
         (1, 1): ("hidden gradients", "pieces"),
     }

@@ -60,7 +60,7 @@ def test_defaults_are_values_that_their_options_accept() -> None:
 @pytest.mark.parametrize(
     ("parser", "tables", "omitted"),
     [
-        (run_bench.run_parser, (Settings, WorkerOptions, RunOptions), ["phases"]),
+        (run_bench.run_parser, (Settings, WorkerOptions, RunOptions), []),
         (run_bench.compare_parser, (Settings, WorkerOptions, CompareOptions), ["launches"]),
     ],
 )

@@ -27,6 +27,8 @@ REJECTED = {
     "dL/dh_t one step late": faults.shifted_hidden_gradients(),
     "Adam with another epsilon": faults.with_training(epsilon=1e-6),
     "no clipping": faults.with_training(clip_norm=None),
+    "a state that advance forgets": faults.with_results(advance=lambda result: (result[0], None)),
+    "an advance with the weights before training": faults.stale_advance(),
     "another learning rate": faults.with_training(learning_rate=1.01e-2),
 }
 
@@ -202,3 +204,26 @@ def test_bfloat16_is_allowed_what_rounding_costs(cell: str) -> None:
     for fault in (transposed,) if cell == "rnn" else (swapped, transposed):
         faulty = bench_for(mixed_precision(fault), cell=cell, dtype="bfloat16")
         assert not all(d.accepted for d in case_differences(faulty))
+
+
+# ---- single steps of a running sequence ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault", ["a state that advance forgets", "an advance with the weights before training"]
+)
+def test_wrong_single_steps_are_named(fault: str) -> None:
+    outcome = parity(bench_for(REJECTED[fault]))
+    assert outcome.failure is not None
+    assert "advance differs by" in outcome.failure
+    assert outcome.metrics["arrays_rejected"] <= 3  # of the case's model and the two odd sizes
+
+
+def test_backend_without_single_steps_is_not_asked_for_them() -> None:
+    with_steps = parity(bench_for("numpy"))
+    without = faults.backend(numpy_backend.open_session)
+    without.SUPPORTS = Supports(generation=Limit("ours", "not written"))
+    assert with_steps.metrics["error.advance"] < 1e-9
+    outcome = parity(bench_for(without))
+    assert outcome.failure is None
+    assert "error.advance" not in outcome.metrics

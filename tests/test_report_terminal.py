@@ -10,6 +10,7 @@ from report_records import (
     PARITY_FAILURE,
     all_probes,
     failed_parity,
+    latency_records,
     learning_record,
     parity_record,
     record,
@@ -40,7 +41,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_text_is_cut(width: int) -> No
 
 def test_columns_dropped_in_a_narrow_terminal_are_named() -> None:
     assert "no room for" in terminal_text(three_backends(), 80)
-    wide = terminal_text(three_backends(), 250)
+    wide = terminal_text([*three_backends(), *latency_records("torch", 30, 31)], 250)
     assert "no room for" not in wide
     for name in OPTIONAL_COLUMNS:
         assert name.split(" ")[0] in wide

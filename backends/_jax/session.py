@@ -13,7 +13,7 @@ from backends._jax.network import to_canonical, to_native
 from backends._jax.optimiser import optimiser
 from backends._jax.runtime import find_device
 from backends._jax.stack import Stack
-from bench.spec import CELLS, Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
 
 
 class JaxSession:
@@ -70,12 +70,11 @@ class JaxSession:
         return self._pending
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
+        check_one_direction(self.spec)
+        if state is None:
+            state = self._zero_state(x.shape[0])
         outputs, state = self._call(functions.advance, x, state)
-        return np.array(outputs), state if len(CELLS[self.spec.cell].states) > 1 else state[0]
+        return np.array(outputs), state if len(state) > 1 else state[0]
 
     def params(self) -> dict[str, Array]:
         return self._to_canonical(self.weights)
@@ -115,11 +114,16 @@ class JaxSession:
 
     def _argument(self, value: Any) -> Any:
         """An array, or a tuple of arrays, in the model's dtype; `jit` takes NumPy arrays."""
-        if value is None or isinstance(value, jax.Array):
-            return value
         if isinstance(value, tuple | list):
             return tuple(self._argument(item) for item in value)
+        if value is None or isinstance(value, jax.Array):
+            return value
         return self._typed(value)
+
+    def _zero_state(self, batch: int) -> tuple[Any, ...]:
+        """As `advance` returns it, so that the first call needs no function of its own."""
+        zeros = self.put(np.zeros((self.spec.layers, batch, self.spec.hidden)))
+        return (zeros,) * len(CELLS[self.spec.cell].states)
 
     def _typed(self, array: Any) -> Array:
         array = np.asarray(array)

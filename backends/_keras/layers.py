@@ -68,7 +68,12 @@ def keras_scan(
         x = ops.concatenate([x, perturbation], -1)
     # The layer reads this attribute while it is traced. The final state alone is cheaper.
     layer.return_sequences = every
-    return tuple(layer(x, mask=mask, initial_state=initial))
+    unroll = layer.unroll
+    # A loop of one step costs several times what the step does. cuDNN has no such loop.
+    layer.unroll = unroll or (x.shape[1] == 1 and not getattr(layer, "use_cudnn", False))
+    outputs = tuple(layer(x, mask=mask, initial_state=initial))
+    layer.unroll = unroll
+    return outputs
 
 
 def feedforward_scan(

@@ -8,7 +8,7 @@ from backends._numpy.network import Network
 from backends._numpy.optimiser import OPTIMISERS
 from backends._numpy.parameters import FlatParameters
 from backends._numpy.products import GradientTerms, Product, multiply, terms
-from bench.spec import Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import Array, ModelSpec, Params, Training, check_one_direction
 
 
 class NumpySession:
@@ -36,13 +36,10 @@ class NumpySession:
         return _batch_major(self.network.encode(x, lengths, initial_state).top[:, :-1])
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
+        check_one_direction(self.spec)
         encoded = self.network.encode(x, None, state)
         by_state = zip(*encoded.final_states, strict=True)
-        final = tuple(np.stack([array.T for array in layers]) for layers in by_state)
+        final = tuple(np.array([array.T for array in layers]) for layers in by_state)
         prediction = self.network.read_out(encoded)[1]
         return prediction, final if self.spec.cell == "lstm" else final[0]
 

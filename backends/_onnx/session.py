@@ -11,7 +11,7 @@ import onnxruntime
 from backends._onnx.layers import OPERATORS
 from backends._onnx.model import model_bytes
 from backends._onnx.runtime import PATHS, providers, threads
-from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported, check_one_direction
 
 
 class OnnxSession:
@@ -48,14 +48,15 @@ class OnnxSession:
         return _to_numpy(self._run("states", x, lengths, initial_state)[0])
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
-        x = self._on_device(x)
-        initial = self._zero_states(x.shape()[0]) if state is None else state
-        output, *final = self._run("advance", x, None, initial)
-        return _to_numpy(output), tuple(final) if len(final) > 1 else final[0]
+        check_one_direction(self._spec)
+        if self._device == "cpu":  # binding inputs and outputs takes longer than a small step
+            output, *final = self._run_on_arrays(_array(x), state)
+        else:
+            x = self._on_device(x)
+            initial = self._zero_states(x.shape()[0]) if state is None else state
+            value, *final = self._run("advance", x, None, initial)
+            output = _to_numpy(value)
+        return output, tuple(final) if len(final) > 1 else final[0]
 
     def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
         raise Unsupported(str(self._supports.lacks("training")))
@@ -108,6 +109,15 @@ class OnnxSession:
         session.run_with_iobinding(binding)
         return list(binding.get_outputs())
 
+    def _run_on_arrays(self, x: Array, state: Any) -> list[Array]:
+        """The readout and the final states, from NumPy arrays to NumPy arrays."""
+        if state is None:
+            state = self._zero_states(len(x))
+        arrays = (x, *map(_array, self._state_arrays(state)))
+        feeds = dict(zip(("x", "h0", "c0"), arrays, strict=False))
+        outputs: list[Array] = self._inference("advance", tuple(feeds)).run(None, feeds)
+        return outputs
+
     def _inference(self, output: str, inputs: tuple[str, ...]) -> Any:
         """The inference session that computes this output from these inputs."""
         if (session := self._inference_sessions.get((output, *inputs))) is not None:
@@ -140,6 +150,12 @@ def _session_options() -> Any:
     options.intra_op_num_threads, options.inter_op_num_threads = threads(), 1
     options.log_severity_level = 3  # errors: nobody reads the warnings on standard error
     return options
+
+
+def _array(value: Any) -> Array:
+    """A value, or what the caller gave, as ONNX Runtime reads it on the CPU."""
+    is_value = isinstance(value, onnxruntime.OrtValue)
+    return value.numpy() if is_value else np.ascontiguousarray(value, np.float32)
 
 
 def _to_numpy(value: Any) -> Array:

@@ -4,6 +4,7 @@ The adapter calls `framework.require` before it imports this file: Keras must be
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from backends._keras.weights import to_canonical
 from backends._tensorflow.framework import placement
 from backends._tensorflow.optimiser import build_optimiser
 from backends._tensorflow.traces import Traces
-from bench.spec import CELLS, Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
 
 
 class TensorFlowSession:
@@ -45,7 +46,7 @@ class TensorFlowSession:
             self._variables = [v.value for v in self._network.variables]
             self._update, self._state = build_optimiser(training, spec.storage, self._variables)
         self._forward = self._compile(self._network.predictions, "forward")
-        self._advance = self._compile(self._network.advance)
+        self._runs: dict[Any, Any] = {}
         self._states = self._compile(self._network.hidden)
         self._gradients = self._compile(self._all_gradients, "backward")
         self._backward = self._compile(self._parameter_gradients, "backward")
@@ -90,12 +91,11 @@ class TensorFlowSession:
         return self._step(*map(self._on_device, (x, y, lengths)))
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self._spec.bidirectional or self._spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
-        output, state = self._advance(self._on_device(x), None, self._on_device(state))
-        return output.numpy(), state
+        check_one_direction(self._spec)
+        x, states = self._on_device(x), self._states_of(state, x.shape[0])
+        with tf.device(self._placement) if self._needs_placement else nullcontext():
+            output, *final = self._run_of(x, *states)(x, *states)
+        return output.numpy(), tuple(final) if len(final) > 1 else final[0]
 
     def params(self) -> dict[str, Array]:
         return to_canonical(self._spec, [v.numpy() for v in self._variables])
@@ -114,6 +114,30 @@ class TensorFlowSession:
         if value is None or isinstance(value, tf.Tensor):
             return value
         return tuple(map(self.put, value)) if isinstance(value, tuple | list) else self.put(value)
+
+    def _states_of(self, state: Any, batch: int) -> tuple[Any, ...]:
+        """(h,) or (h, c) on the device; zeros for None."""
+        if state is None:
+            zeros = self.put(np.zeros((self._spec.layers, batch, self._spec.hidden)))
+            return (zeros,) * len(CELLS[self._spec.cell].states)
+        return self._on_device(state if isinstance(state, tuple | list) else (state,))
+
+    def _run_of(self, *args: Any) -> Any:
+        """The graph that goes on from a state, for arguments of these shapes.
+
+        It is called without tf.function, whose look-up of the graph takes as long as a small step.
+        """
+        shape = tuple(args[0].shape)
+        if shape not in self._runs:
+            function = tf.function(self._go_on, jit_compile=self._jit, autograph=False)
+            with tf.device(self._placement):
+                self._runs[shape] = function.get_concrete_function(*args)
+        return self._runs[shape]
+
+    def _go_on(self, x: Any, *states: Any) -> tuple[Any, ...]:
+        with tf.device(self._placement):
+            output, final = self._network.advance(x, None, states)
+        return output, *(final if isinstance(final, tuple) else (final,))
 
     def _compile(self, body: Callable[..., Any], name: str = "") -> Callable[..., Any]:
         """The body as a tf.function; the traces of a named one tell the executed path."""

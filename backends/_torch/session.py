@@ -11,7 +11,7 @@ from backends._torch.loop import run_steps
 from backends._torch.network import MakeLayers, Network
 from backends._torch.optimiser import clip_gradients, make_optimiser
 from backends._torch.stack import State, run_scans, weights_by_direction
-from bench.spec import Array, ModelSpec, Params, Training, Unsupported
+from bench.spec import Array, ModelSpec, Params, Training, check_one_direction
 
 
 class TorchSession:
@@ -57,11 +57,8 @@ class TorchSession:
             return self._numpy(self.network.encode(x, lengths, state)[0])
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
-        if self.spec.bidirectional or self.spec.decoder:
-            raise Unsupported(
-                "only a model of one direction without a decoder can go on from a state"
-            )
-        with torch.no_grad():
+        check_one_direction(self.spec)
+        with torch.inference_mode():
             states, final = self.network.encode(self._on_device(x), None, self._state(state))
             prediction = self.network.read_out(self.network.features(states, final))
         return self._numpy(prediction), final if self.spec.cell == "lstm" else final[0]

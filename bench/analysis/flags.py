@@ -7,6 +7,7 @@ import numpy as np
 
 from bench.analysis.executed_path import fell_back
 from bench.analysis.rows import Row
+from bench.plan.probes import ADVANCE
 from bench.records.record import Record
 
 MAX_SPREAD = 0.2
@@ -30,7 +31,7 @@ def speed_flags(launches: Sequence[Record], phases: Sequence[str], info: Mapping
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
-        "i": "step" not in phases,
+        "i": "step" not in phases and ADVANCE not in phases,
     }
     return "".join(flag for flag, is_raised in raised.items() if is_raised)
 

@@ -40,6 +40,7 @@ METRICS: Mapping[str, Metric] = {
         phase: Metric("speed", f"{phase}_s", "ms", 1e3, f"{phase}_low_s", f"{phase}_high_s")
         for phase in ("step", "forward", "gradients")
     },
+    "advance": Metric("latency", "p50_s", "µs", 1e6, "p50_low_s", "p50_high_s"),
     "first-calls": Metric("speed", "first_call_s", "s"),
     "memory": Metric("speed", "process_growth_bytes", "MiB", 2**-20),
     "score": Metric("learning", "score", low="score_low", high="score_high"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.analysis.latency import latency_table
 from bench.analysis.learning import learning_table
 from bench.analysis.not_measured import not_measured_table
 from bench.analysis.ranking import overall_table, speed_table
@@ -28,6 +29,7 @@ class Tables:
     learning: pd.DataFrame
     speed: pd.DataFrame
     overall: pd.DataFrame
+    latency: pd.DataFrame
     not_measured: pd.DataFrame
 
 
@@ -37,4 +39,11 @@ def build_tables(records: Sequence[Record], infos: Mapping[str, Mapping[str, Any
     rng = np.random.default_rng(SEED)
     speed = speed_table(rows, infos, rng)
     learning = learning_table(rows, infos, rng)
-    return Tables(rows, learning, speed, overall_table(speed), not_measured_table(rows))
+    return Tables(
+        rows,
+        learning,
+        speed,
+        overall_table(speed),
+        latency_table(rows, infos),
+        not_measured_table(rows),
+    )

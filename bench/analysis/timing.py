@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.analysis.executed_path import executed_path
 from bench.analysis.flags import others_busy, speed_flags, widest_spread
+from bench.analysis.latency import has_latencies, times_advance
 from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.analysis.statistics import median_interval
@@ -28,6 +29,8 @@ SPEED_COLUMNS = (
 def has_all_samples(record: Record) -> bool:
     """Whether every phase has samples and all are finite. For a backend that does not train, the
     forward pass is the only phase."""
+    if times_advance(record):
+        return has_latencies(record)
     forward_only = record.metrics.get("first_step_s") is None
     phases = ("forward",) if forward_only else TABLE_PHASES
     samples = [record.samples.get(phase, ()) for phase in phases]
@@ -41,7 +44,7 @@ def timing_entries(
     without its rank. `infos` holds the content of `run.json`, by run."""
     by_threads: dict[int, list[Record]] = {}
     for record in row.measured("speed"):
-        if has_all_samples(record):
+        if has_all_samples(record) and not times_advance(record):
             by_threads.setdefault(record.case["threads"], []).append(record)
     info = infos.get(row.run, {})
     return [

@@ -15,6 +15,7 @@ from bench.compare.outcomes import (
     LaunchOutcome,
     LearningOutcome,
     ParityOutcome,
+    times_by_phase,
 )
 from bench.options import ALL_BACKENDS
 from bench.plan.case import model_key
@@ -102,15 +103,17 @@ def _speed_evidence(records: BothSides[Sequence[Record]]) -> SpeedEvidence:
 
 
 def _by_launch(records: Iterable[Record]) -> dict[LaunchKey, LaunchOutcome]:
-    launches = {
-        (record.case["launch"], record.case["threads"]): LaunchOutcome.from_record(record)
-        for record in records
-    }
+    launches: dict[LaunchKey, LaunchOutcome] = {}
+    for record in records:
+        key = record.case["launch"], record.case["threads"]
+        outcome = LaunchOutcome.from_record(record)
+        launches[key] = launches[key].joined(outcome) if key in launches else outcome
     return dict(sorted(launches.items(), key=lambda item: item[0]))
 
 
 def _timed_phases(records: Iterable[Record]) -> set[str]:
-    return {phase for record in records if record.status == "ok" for phase in record.samples}
+    timed = (times_by_phase(record) for record in records if record.status == "ok")
+    return {phase for phases in timed for phase in phases}
 
 
 def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:

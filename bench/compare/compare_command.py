@@ -131,7 +131,7 @@ def _announce(
         selection, _ = select(settings.request, settings.backends, tasks)
         root, jobs = settings.path.parent, settings.jobs
         cases = plan_cases(selection)
-        rows = timed_phase_count(cases, settings.request)
+        rows = timed_phase_count(cases)
         rule = settings.rule.for_rows(rows)
         status.print(selection_line(selection))
         if rows:

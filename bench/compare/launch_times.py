@@ -13,6 +13,7 @@ import numpy as np
 from bench.analysis.launch import LaunchRule, launch_time
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import log_ratios
+from bench.plan.probes import ADVANCE
 from bench.records.record import Record
 
 
@@ -22,25 +23,28 @@ class LaunchTimes:
 
     seconds: float
     """The median of the blocks, or the fastest sample where there are no blocks, because a
-    disturbance only adds time."""
+    disturbance only adds time. For `advance` the p50: the median sample in place of the fastest."""
     blocks: Sequence[float] = ()
-    """The fastest sample of each block, where the sides took turns."""
+    """The fastest sample of each block (`advance`: the median one), where the sides took turns."""
 
     @classmethod
     def from_record(cls, record: Record, phase: str) -> "LaunchTimes":
         """The times in a record that has samples of this phase."""
         samples, size = record.samples[phase], int(record.metrics.get(f"{phase}_block") or 0)
+        rule = LaunchRule.MEDIAN if phase == ADVANCE else LaunchRule.MINIMUM
         if not size or len(samples) % size:
-            return cls(launch_time(samples, LaunchRule.MINIMUM))
+            return cls(launch_time(samples, rule))
         return cls.from_blocks(
-            [samples[first : first + size] for first in range(0, len(samples), size)]
+            [samples[first : first + size] for first in range(0, len(samples), size)], rule
         )
 
     @classmethod
-    def from_blocks(cls, blocks: Sequence[Sequence[float]]) -> "LaunchTimes":
+    def from_blocks(
+        cls, blocks: Sequence[Sequence[float]], rule: LaunchRule = LaunchRule.MINIMUM
+    ) -> "LaunchTimes":
         """The times of a launch in turns, from the samples of each block."""
-        fastest = tuple(launch_time(block, LaunchRule.MINIMUM) for block in blocks)
-        return cls(float(np.median(fastest)), fastest)
+        times = tuple(launch_time(block, rule) for block in blocks)
+        return cls(float(np.median(times)), times)
 
 
 def pair_log_ratio(pair: BothSides[LaunchTimes]) -> float:

@@ -49,7 +49,7 @@ def compare_live(
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
-    rule = settings.rule.for_rows(timed_phase_count(plans.base.cases, settings.request))
+    rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
     try:
         with TemporaryDirectory(prefix="recurrent-bench-") as compiled:
             measured = _create_sides(sides, plans, settings, Path(compiled), status)
@@ -62,10 +62,9 @@ def compare_live(
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def timed_phase_count(cases: Sequence[Case], request: Request) -> int:
+def timed_phase_count(cases: Sequence[Case]) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
-    timed = [case for case in cases if case.probe == "speed"]
-    return len(timed) * len(request.get("phases") or ())
+    return sum(len(case.speed.phases) for case in cases if case.speed)
 
 
 def _create_sides(

@@ -6,7 +6,10 @@ from typing import Protocol, TypeVar
 
 from bench.analysis.timing import TABLE_PHASES
 from bench.compare.launch_times import LaunchTimes
+from bench.plan.probes import ADVANCE
 from bench.records.record import Record
+
+COMPARED_PHASES = (*TABLE_PHASES, ADVANCE)
 
 
 class CaseOutcome(Protocol):
@@ -17,6 +20,9 @@ class CaseOutcome(Protocol):
     @property
     def reason(self) -> str | None: ...
 
+
+SEVERITY = ("failed", "ok", "skipped")
+"""The status of a launch of several cases is the first of these that one of them has."""
 
 AnyOutcome = TypeVar("AnyOutcome", bound=CaseOutcome)
 
@@ -103,11 +109,18 @@ class LaunchOutcome:
         """The outcome that a record of this probe describes."""
         return cls(status=record.status, reason=record.reason, times=times_by_phase(record))
 
+    def joined(self, other: "LaunchOutcome") -> "LaunchOutcome":
+        """This outcome with that of another case of the same launch; the first failure counts, and
+        a skipped case counts only where all are skipped."""
+        worst = min((self, other), key=lambda outcome: SEVERITY.index(outcome.status))
+        times = {**self.times, **other.times}
+        return LaunchOutcome(status=worst.status, reason=worst.reason, times=times)
+
 
 def times_by_phase(record: Record) -> dict[str, LaunchTimes]:
     """The times of a launch in each phase that has samples."""
     return {
         phase: LaunchTimes.from_record(record, phase)
-        for phase in TABLE_PHASES
+        for phase in COMPARED_PHASES
         if record.samples.get(phase)
     }

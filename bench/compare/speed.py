@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bench.analysis.timing import TABLE_PHASES
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide
 from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
 from bench.compare.launch_times import LaunchTimes, pair_log_ratio
+from bench.compare.outcomes import COMPARED_PHASES
 from bench.compare.reasons import Cause
 
 RowPhase = tuple[str, str]
@@ -61,7 +61,7 @@ def speed_decisions(
     rounds = {
         (row.label, phase): _rounds(times, rule)
         for row in rows
-        for phase in TABLE_PHASES
+        for phase in COMPARED_PHASES
         if (times := row.speed.times(phase))
     }
     decisions = decide(rounds, rule, [list(map(pair_log_ratio, evidence.control.values()))])
@@ -93,7 +93,7 @@ def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) ->
     timed = {
         (row.backend, number)
         for row in rows
-        for phase in TABLE_PHASES
+        for phase in COMPARED_PHASES
         for number, _ in row.speed.times(phase)
     }
     lost = len(timed - evidence.control.keys())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.gate.difference import relative_error
 from bench.spec import Array, Params, Session, Supports
 
 STEPS = 5
@@ -13,6 +14,10 @@ STEPS = 5
 LOSSES = "losses of five steps"
 AFTER_STEPS = " after five steps"
 """Ends the names of weights after the updates."""
+
+
+PROVEN_STEPS = 8
+"""The first steps of a sequence that are compared where it runs by single steps."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,28 @@ def _train(session: Session, x: Any, y: Any, trajectory: bool) -> tuple[Array, l
             gradients.append({name: value for name, value in by_name.items() if name != "x"})
         losses.append(float(session.step(x, y)))
     return np.asarray(losses), gradients
+
+
+# ---- a running sequence ----------------------------------------------------------------------
+
+
+def advance_steps(session: Any, x: Array) -> Array:
+    """The outputs `(batch, time, outputs)` of x `(batch, time, inputs)` by one call of `advance`
+    for each step, from zeros."""
+    outputs, state = [], None
+    for t in range(x.shape[1]):
+        output, state = session.advance(x[:, t : t + 1], state)
+        outputs.append(np.asarray(output).reshape(x.shape[0], -1))
+    return np.stack(outputs, axis=1)
+
+
+def advance_error(session: Session, x: Array) -> float:
+    """How far the outputs of single steps are from the readout of the same session's hidden states
+    over all of x, at the weights that it has now.
+
+    Hidden states and weights are compared with the reference elsewhere. So a state that is not
+    carried shows here, and so do weights from before the last update.
+    """
+    states, weights = session.hidden_states(session.put(x)), session.params()
+    expected = states[:, :PROVEN_STEPS] @ weights["readout.w"].T + weights["readout.b"]
+    return relative_error(advance_steps(session, x[:, :PROVEN_STEPS]), expected)

@@ -3,7 +3,8 @@
 The probe compares the case's own model, batch and weights, and models of the same kind at odd
 sizes, with the NumPy reference in float64: outputs, hidden states, loss, every parameter gradient,
 dL/dx, dL/dh_t, and the losses and weights of five steps. For a backend that does not train it
-compares outputs and hidden states only.
+compares outputs and hidden states only. Where a backend runs single steps, those of a running
+sequence are compared with the same sequence as a whole.
 """
 
 import dataclasses
@@ -16,9 +17,10 @@ import numpy as np
 from bench.gate.allowance import allow, decided_by_summation
 from bench.gate.difference import Difference, relative_error
 from bench.gate.judge import failure, judge, worst_first
-from bench.gate.observe import Observation, Scope, observe
+from bench.gate.observe import Observation, Scope, advance_error, observe
 from bench.gate.reference import ModelOnBatch, run_reference
 from bench.gate.rounding import FLOAT64_TOLERANCE
+from bench.plan.probes import ADVANCE
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.spec import Array, ModelSpec, Params, Training
@@ -27,6 +29,8 @@ from bench.weights import initial_weights
 IN_FLOAT64 = " in float64"
 """Ends the names of arrays that are compared in float64 besides the case's dtype."""
 THROUGH_TIME = "d hidden states through time"
+TWO_RUNS = 2
+"""Both sides of the comparison of single steps with a whole sequence are the backend's."""
 SMALLEST = 1e-290
 """float64 holds numbers below this one with fewer digits."""
 
@@ -108,8 +112,11 @@ def _compare_in_dtype(
     backend = observe(session, subject.x, subject.y, scope)
     dtype, device = subject.model.dtype, context.case.device
     allowances = allow(runs, dtype, subject.training, subject.terms, device)
-    comparison = ModelDifferences(judge(backend, runs.exact, allowances), backend)
-    return comparison, decided_by_summation(allowances)
+    differences = judge(backend, runs.exact, allowances)
+    if not context.supports.advance_limit(subject.model) and hasattr(session, "advance"):
+        tolerance = TWO_RUNS * allowances["output"].relative
+        differences.append(Difference(ADVANCE, advance_error(session, subject.x), tolerance))
+    return ModelDifferences(differences, backend), decided_by_summation(allowances)
 
 
 # ---- dL/dh_t of every step -------------------------------------------------------------------

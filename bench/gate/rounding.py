@@ -27,6 +27,9 @@ LEAST_TOLERANCES: Mapping[str, float] = {
     "float32": 1e-5,
     "bfloat16": 5 * 2**-8,
 }
+TIMED_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
+"""How far a few numbers of a session may be off while it is timed on all its threads: its first
+loss and gradient norm, or its first outputs."""
 FACTOR = 10.0
 """How many times as far as the reference's own runs a backend may be."""
 RUNS = 3

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.options.table import Kind, option
-from bench.plan.probes import DEFAULT_PROBES, PHASES, PROBES, PROFILES
+from bench.plan.probes import DEFAULT_PHASES, DEFAULT_PROBES, PHASES, PROBES, PROFILES
 from bench.records import machine
 from bench.spec import CELLS, DTYPES, GRU_VARIANTS, OPTIMISERS
 from bench.weights import SCHEMES
@@ -120,7 +120,7 @@ class Settings:
         least=1,
     )
     phases: Sequence[str] = option(
-        Kind.WORDS, "timed phases", choices=PHASES, default=PHASES, noun="phase"
+        Kind.WORDS, "timed phases", choices=PHASES, default=DEFAULT_PHASES, noun="phase"
     )
     phase_s: float = option(Kind.NUMBER, default=STANDARD.phase_s, above=0, on_command_line=False)
     layers: Sequence[int] = option(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from bench.plan.probes import PHASES
+from bench.plan.probes import DEFAULT_PHASES
 from bench.records.record import without_nonfinite
 from bench.spec import ModelSpec, Task, Training
 from bench.spec.added_settings import left_out
@@ -152,9 +152,9 @@ def model_key(settings: Mapping[str, Any]) -> str:
 
 
 def _flat_speed(speed: SpeedSettings) -> dict[str, Any]:
-    """The flat settings of the speed probe; without `phases` where all phases are timed."""
+    """The flat settings of the speed probe; without `phases` where they are the default ones."""
     flat: dict[str, Any] = {"phase_s": speed.phase_s}
-    if tuple(speed.phases) != PHASES:
+    if tuple(speed.phases) != DEFAULT_PHASES:
         flat["phases"] = " ".join(speed.phases)
     return flat
 
@@ -164,7 +164,7 @@ def _from_flat(settings: Mapping[str, Any]) -> Case:
     options = {name: value for name, value in settings.items() if name not in typed}
     speed = None
     if "phase_s" in settings:
-        phases = settings["phases"].split() if "phases" in settings else PHASES
+        phases = settings["phases"].split() if "phases" in settings else DEFAULT_PHASES
         speed = SpeedSettings(phase_s=settings["phase_s"], phases=tuple(phases))
     return Case(
         backend=settings["backend"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.options import Settings
 from bench.plan.case import Case, InitialWeights, SpeedSettings, TaskSettings
-from bench.plan.probes import GATE, PHASES, PROBE_NEEDS
+from bench.plan.probes import ADVANCE, GATE, PHASES, PROBE_NEEDS
 from bench.spec import CELLS, ModelSpec, Supports, Task, Training, Unavailable
 from bench.weights import scheme_limit
 
@@ -100,27 +100,37 @@ def _proof(
 
 
 def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
-    """The chosen cases of one model: parity and memory once, speed once for each launch, and
-    learning, gradients and lengths once for each seed.
+    """The chosen cases of one model: parity and memory once, speed once for each launch, with
+    the phase `advance` as a case of its own, and learning, gradients and lengths once for each
+    seed.
 
     The cases of a seed are adjacent: they share one training run, which a worker keeps only until
     the next one.
     """
     training = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
-    phases = tuple(name for name in PHASES if name in settings.phases)
-    timed = replace(
-        proof,
-        probe="speed",
-        threads=settings.threads,
-        speed=SpeedSettings(phase_s=settings.phase_s, phases=phases),
-    )
+    timed = [
+        replace(
+            proof,
+            probe="speed",
+            threads=settings.threads,
+            speed=SpeedSettings(phase_s=settings.phase_s, phases=phases),
+        )
+        for phases in _phases_of_cases(settings)
+    ]
     cases = [
         proof,
         *(replace(proof, probe=probe, seed=s) for s in settings.seeds for probe in training),
         replace(proof, probe="memory"),
-        *(replace(timed, launch=launch) for launch in range(settings.launches)),
+        *(replace(case, launch=launch) for launch in range(settings.launches) for case in timed),
     ]
     return [case for case in cases if case.probe == GATE or case.probe in settings.probes]
+
+
+def _phases_of_cases(settings: Settings) -> list[tuple[str, ...]]:
+    """The phases of each speed case of a launch."""
+    chosen = tuple(name for name in PHASES if name in settings.phases and name != ADVANCE)
+    alone = (ADVANCE,) if ADVANCE in settings.phases else ()
+    return [phases for phases in (chosen, alone) if phases]
 
 
 def case_limit(backend: Any, case: Case) -> str | None:
@@ -128,4 +138,6 @@ def case_limit(backend: Any, case: Case) -> str | None:
     initial weights that does not apply to the cell."""
     supports: Supports = getattr(backend, "SUPPORTS", Supports())
     limits = [supports.limit(case.model), *map(supports.lacks, PROBE_NEEDS.get(case.probe, ()))]
+    if case.speed and ADVANCE in case.speed.phases:
+        limits.append(supports.advance_limit(case.model))
     return next(filter(None, limits), None) or scheme_limit(case.initial.scheme, case.model.cell)

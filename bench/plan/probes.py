@@ -8,7 +8,11 @@ GATE = "parity"
 PROBES = (GATE, "learning", "gradients", "lengths", "memory", "speed")
 DEFAULT_PROBES = tuple(name for name in PROBES if name != "lengths")
 """The probes that run by default."""
-PHASES = ("forward", "gradients", "step")
+DEFAULT_PHASES = ("forward", "gradients", "step")
+"""The phases that a run times by default."""
+ADVANCE = "advance"
+"""The phase that times single steps of a running sequence: a case of its own, at batch 1."""
+PHASES = (*DEFAULT_PHASES, ADVANCE)
 """The phases that the speed probe times."""
 TIMED_PROBES = ("speed",)
 """Probes that need the whole machine: their cases run one worker at a time."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.plan.case import Case, SpeedSettings
+from bench.plan.probes import ADVANCE
 from bench.spec import Task
 
 STEP_S = 2e-5
@@ -21,6 +22,8 @@ SETUP_S: Mapping[str, float] = {
 """Seconds to import, compile and open sessions, by probe."""
 UPDATES: Mapping[str, float] = {"parity": 20, "gradients": 1, "lengths": 20, "memory": 4}
 """The number of updates that take as long as the calls of a case, by probe."""
+LATENCY_S = 3.0
+"""Seconds of the single steps of the phase `advance`, most of them pauses."""
 SAMPLE_S, WARM_UP_SAMPLES, LEAST_SAMPLES, MOST_SAMPLES = 0.005, 15, 12, 96
 """What `bench.probes.clock` takes of each phase."""
 
@@ -57,6 +60,7 @@ def _timed_cost(speed: SpeedSettings, update_s: float) -> RoughCost:
     sample_s = max(SAMPLE_S, update_s / 2)
     prescribed_s = WARM_UP_SAMPLES * SAMPLE_S + min(speed.phase_s, MOST_SAMPLES * sample_s)
     longest_s = WARM_UP_SAMPLES * sample_s + max(speed.phase_s, LEAST_SAMPLES * sample_s)
-    count = len(speed.phases)
+    count = len([phase for phase in speed.phases if phase != ADVANCE])
+    latency_s = LATENCY_S if ADVANCE in speed.phases else 0.0
     work_s = count * max(0.0, longest_s - prescribed_s)
-    return RoughCost(SETUP_S["speed"], work_s, count * prescribed_s)
+    return RoughCost(SETUP_S["speed"], work_s, count * prescribed_s + latency_s)

@@ -52,8 +52,8 @@ def steady_samples(call: Callable[[], Any], session: Any, budget_s: float) -> St
     once = clock(call, session, 1)
     calls = _calls_per_sample(max(once, 1e-7))
     samples: list[float] = []
-    with _garbage_collector_off():
-        last_window, warmed_up = _warm_up(call, session, calls, budget_s)
+    with garbage_collector_off():
+        last_window, warmed_up = warm_up(call, session, calls, budget_s)
         calls = _calls_per_sample(last_window)
         end = time.perf_counter() + budget_s
         while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < MAX_SAMPLES):
@@ -66,8 +66,8 @@ def samples_in_turns(
 ) -> SteadySamples:
     """Warm up, then take `BLOCKS` blocks of samples, with a turn of the other side before each."""
     once = clock(call, session, 1)
-    with _garbage_collector_off():
-        last_window, warmed_up = _warm_up(
+    with garbage_collector_off():
+        last_window, warmed_up = warm_up(
             call, session, _calls_per_sample(max(once, 1e-7)), budget_s
         )
         calls = _calls_per_sample(last_window)
@@ -79,10 +79,14 @@ def samples_in_turns(
     return SteadySamples(samples, calls, warmed_up, block)
 
 
-def _warm_up(
+def warm_up(
     call: Callable[[], Any], session: Any, calls: int, budget_s: float
 ) -> tuple[float, bool]:
-    """The median seconds a call in the last window, and whether the last two windows agree."""
+    """Call until the medians of two successive windows agree, or for `budget_s` seconds: return the
+    median seconds a call in the last window, and whether the last two windows agree.
+
+    A window has `WINDOW` samples of `calls` calls.
+    """
     end = time.perf_counter() + budget_s
     windows, settled = [_window_median(call, session, calls)], False
     while not settled and (len(windows) < 2 or time.perf_counter() < end):
@@ -100,7 +104,8 @@ def _calls_per_sample(seconds: float) -> int:
 
 
 @contextmanager
-def _garbage_collector_off() -> Iterator[None]:
+def garbage_collector_off() -> Iterator[None]:
+    """Python's garbage collector is off inside, and collects once before."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from bench.gate.difference import relative_error
+from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
+from bench.plan.probes import ADVANCE
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
+from bench.probes.latency import measure_advance
 from bench.probes.training import norm
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
@@ -20,39 +23,36 @@ from bench.weights import weight_shapes
 
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
 """Rows of the square matrices whose product measures the machine, and how often it is timed."""
-TIMED_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 0.05}
-"""How far the loss and the gradient norm of the timed session may be from the reference in
-float64, relative to it."""
 
 Metrics = dict[str, float | None]
+Samples = dict[str, list[float]]
 
 
 def speed(context: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included) and,
     as raw samples, for one steady call of each phase.
 
-    The first loss and gradient norm of the timed session are compared with the reference. Raises
-    ValueError for a case without speed settings.
+    The first loss and gradient norm of the timed session, or its first outputs where single steps
+    are timed (`latency`), are compared with the reference. Raises ValueError for a case without
+    speed settings.
     """
     case = context.case
-    _settings(context)
+    measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
     weights, batch = context.weights(case.model), context.task.sample(context.rng("batches"))
     context.watch.timed(context.import_framework)()
     imported, before, start = context.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = context.open_native(case.model, weights, case.training)
     session.wait()
     metrics: Metrics = {"open_s": time.perf_counter() - start}
-    phase_metrics, samples = _time_phases(context, session, batch)
+    phase_metrics, samples, failure = measure(context, session, batch)
     metrics |= phase_metrics
     waited_s = context.turns.waited_s if context.turns else 0.0
-    metrics["native_calls"] = float(hasattr(session, "forward"))
     metrics |= before.since(waited_s * case.threads) | gpu_conditions(case.device)
     metrics["flop_step"] = float(operations(context))
     if case.device == "cpu":
         dtype = case.model.storage
         rate = context.cached(f"product {dtype}", lambda: product_rate(dtype))
         metrics["product_gflops"] = rate
-    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
     context.watch.seconds = imported + time.perf_counter() - start - waited_s
     return Outcome(metrics, samples, failure=failure)
 
@@ -66,16 +66,34 @@ def _settings(context: ProbeContext) -> SpeedSettings:
     return context.case.speed
 
 
+def _measure_phases(
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
+) -> tuple[Metrics, Samples, str | None]:
+    """Metrics and samples of the chosen phases, and why the timed session is wrong if it is."""
+    metrics, samples = _time_phases(context, session, batch)
+    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
+    metrics["native_calls"] = float(hasattr(session, "forward"))
+    return metrics, samples, failure
+
+
+def _measure_advance(
+    context: ProbeContext, session: Any, batch: tuple[Array, Array]
+) -> tuple[Metrics, Samples, str | None]:
+    """The same for single steps of a running sequence: the first sequence of the batch."""
+    x = np.asarray(batch[0][:1], context.case.model.storage)
+    return measure_advance(context, session, x, _settings(context).phase_s)
+
+
 def _time_phases(
     context: ProbeContext, session: Any, batch: tuple[Array, Array]
-) -> tuple[Metrics, dict[str, list[float]]]:
+) -> tuple[Metrics, Samples]:
     """Metrics and samples of the chosen phases. A backend that does not train has the forward
     phase only, which is then timed whatever the settings choose."""
     settings, training = _settings(context), bool(context.supports.training)
     x, y = (session.put(array) for array in batch)
     session.wait()
     metrics: Metrics = {}
-    samples: dict[str, list[float]] = {}
+    samples: Samples = {}
     for name, call in phases(session, x, y, training):
         if name not in settings.phases and training:
             continue

@@ -60,6 +60,7 @@ def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> s
         captioned += [(f"Learning and gradients: {about}", section.learning)]
         captioned += [(f"Every score: {section.title}", section.all_scores)]
         captioned += [(f"Speed and memory: {section.title}", section.speed)]
+        captioned += [(f"Latency of one step: {section.title}", section.latency)]
     captioned += [("Not measured", not_measured_words(tables.not_measured))]
     origins = ["; ".join(lines) for lines in _origins(infos, records)]
     lines = [*overall_lines(tables.overall), *notes(tables), *origins]
@@ -90,6 +91,8 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
         blocks += ["### Every score", markdown_table(section.all_scores)]
     if len(section.speed):
         blocks += ["### Speed and memory", markdown_table(section.speed)]
+    if len(section.latency):
+        blocks += ["### Latency of one step", markdown_table(section.latency)]
     if section.generated_text:
         lines = [f"{title}: {text}" for title, text in section.generated_text.items()]
         blocks += ["### Written after training", markdown_list(lines)]

@@ -57,6 +57,8 @@ def _texts(
     if "csv" in formats:
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
+        if len(tables.latency):
+            texts["latency.csv"] = _csv(tables.latency)
         texts["not_measured.csv"] = _csv(tables.not_measured)
         if len(forecasts := forecast_table(tables.rows)):
             texts["forecasts.csv"] = _csv(forecasts)

@@ -8,6 +8,7 @@ from bench.analysis.flags import MAX_OTHERS_BUSY, MAX_SPREAD, MAX_STOLEN
 from bench.analysis.ranking import OVERALL_KEYS
 from bench.analysis.statistics import MIN_FOR_INTERVAL
 from bench.analysis.tables import Tables
+from bench.report.latency_words import latency_note
 from bench.report.words import format_number, frame_rows
 
 PARITY = (
@@ -64,6 +65,7 @@ def notes(tables: Tables) -> list[str]:
     return [
         *(_learning_notes(learning) if len(learning) else []),
         *(_speed_notes(speed) if len(speed) else []),
+        *([latency_note(tables.latency)] if len(tables.latency) else []),
         *_flag_notes(tables),
         *([INTERVALS] if intervals else []),
     ]
@@ -109,7 +111,8 @@ def _speed_notes(frame: pd.DataFrame) -> list[str]:
 
 
 def _flag_notes(tables: Tables) -> list[str]:
-    raised = "".join([*tables.learning["flags"].fillna(""), *tables.speed["flags"]])
+    frames = tables.learning, tables.speed, tables.latency
+    raised = "".join(letters for frame in frames for letters in frame["flags"].fillna(""))
     meanings = [f"{flag}: {meaning}" for flag, meaning in FLAGS.items() if flag in raised]
     return [f"* Read these rows with care. {'; '.join(meanings)}."] if meanings else []
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
 from bench.analysis.tables import Tables
+from bench.report.latency_words import latency_words
 from bench.report.learning_words import all_scores_words, learning_words
 from bench.report.speed_words import speed_words
 from bench.report.words import format_number, format_setting
@@ -31,6 +32,7 @@ class Section:
     learning: pd.DataFrame
     all_scores: pd.DataFrame
     speed: pd.DataFrame
+    latency: pd.DataFrame
     generated_text: Mapping[str, str]
 
 
@@ -39,9 +41,10 @@ def sections(tables: Tables) -> list[Section]:
     several_runs = len({row.run for row in tables.rows}) > 1
     with_results = []
     for key, rows in rows_by_table(tables.rows).items():
-        learning, speed = select_table(tables.learning, key), select_table(tables.speed, key)
-        if len(learning) or len(speed):
-            with_results.append(_section(key, rows, learning, speed, several_runs))
+        frames = (tables.learning, tables.speed, tables.latency)
+        learning, speed, latency = (select_table(frame, key) for frame in frames)
+        if len(learning) or len(speed) or len(latency):
+            with_results.append(_section(key, rows, learning, speed, latency, several_runs))
     return with_results
 
 
@@ -50,6 +53,7 @@ def _section(
     rows: Sequence[Row],
     learning: pd.DataFrame,
     speed: pd.DataFrame,
+    latency: pd.DataFrame,
     several_runs: bool,
 ) -> Section:
     run, *title = table_key
@@ -61,6 +65,7 @@ def _section(
         learning_words(learning),
         all_scores_words(learning),
         speed_words(speed),
+        latency_words(latency),
         _generated_text(rows),
     )
 

@@ -87,7 +87,12 @@ def _print_section(console: Console, section: Section) -> None:
     console.print(Text(section.title, style="bold"))
     if section.score:
         console.print(Text(section.score))
-    titled = {"Learning": section.learning, "Scores": section.all_scores, "Speed": section.speed}
+    titled = {
+        "Learning": section.learning,
+        "Scores": section.all_scores,
+        "Speed": section.speed,
+        "Latency of one step": section.latency,
+    }
     for title, frame in titled.items():
         if len(frame):
             fitting = fit_columns(blank_repeated_cells(frame), console.width)

@@ -15,6 +15,7 @@ REASON_WIDTH = 24
 OPTIONAL_COLUMNS = (
     *(f"step{INTERVAL}", f"score{INTERVAL}", "parity error", "steps to solve", "forward (ms)"),
     *("gradients (ms)", "memory (MiB)", "path", "rank", "first calls (s)", "NaN/Inf"),
+    *("paced p50 (µs)", "window (µs)", "paced p99 (µs)", "first call (s)"),
     *("GFLOP/s", "sequences/s", f"solved{INTERVAL}", "tolerance", "open (s)"),
     *(f"forward{INTERVAL}", f"gradients{INTERVAL}"),
 )

@@ -61,7 +61,8 @@ def interval_widths(records: Iterable[Record], rng: np.random.Generator) -> list
     launches: dict[str, list[Record]] = {}
     for record in records:
         if record.probe in TIMED_PROBES:
-            key = f"{model_key(record.case)} {record.case['threads']}"
+            case = record.case
+            key = f"{model_key(case)} {case['threads']} {case.get('phases')}"
             launches.setdefault(key, []).append(record)
     complete = [group for group in launches.values() if all(r.status == "ok" for r in group)]
     return [_interval_width(group, rng) for group in complete]

@@ -19,11 +19,13 @@ from bench.spec.model import (
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
+    ONE_DIRECTION,
     WHOSE,
     Limit,
     Supports,
     Unavailable,
     Unsupported,
+    check_one_direction,
 )
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "GRU_VARIANTS",
     "LOSSES",
     "NOT_WRITTEN",
+    "ONE_DIRECTION",
     "OPTIMISERS",
     "READOUTS",
     "WHOSE",
@@ -51,4 +54,5 @@ __all__ = [
     "Unsupported",
     "added_setting",
     "check_choice",
+    "check_one_direction",
 ]

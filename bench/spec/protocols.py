@@ -39,7 +39,8 @@ class Session(Protocol):
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         """Go on from a state: the readout of every step, or of the last, as in `predict`, and
-        the state after x, to be handed to the next call. One direction, no decoder."""
+        the state after x, to be handed to the next call. None stands for zeros; an
+        `initial_state` is accepted too. One direction, no decoder: otherwise `Unsupported`."""
 
     def params(self) -> dict[str, Array]:
         """The current weights by canonical name, as NumPy."""

@@ -42,6 +42,7 @@ class Limit:
 
 
 NOT_WRITTEN = Limit("ours", "not written")
+ONE_DIRECTION = "only a model of one direction without a decoder can go on from a state"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,13 @@ class Supports:
         limit = support if isinstance(support, Limit) else NOT_WRITTEN
         return None if support else f"no {name.replace('_', ' ')}: {limit}"
 
+    def advance_limit(self, spec: ModelSpec) -> str | None:
+        """Why a session of this model has no `advance`; None where it has."""
+        if spec.bidirectional or spec.decoder:
+            return f"no advance(): {ONE_DIRECTION}"
+        limit = self.generation if isinstance(self.generation, Limit) else NOT_WRITTEN
+        return None if self.generation else f"no advance(): {limit}"
+
     def check(self, spec: ModelSpec) -> None:
         """Raise `Unsupported` for a model that the adapter cannot express."""
         if limit := self.limit(spec):
@@ -93,3 +101,9 @@ class Supports:
 
     def _left_out(self, value: str) -> str:
         return f"no {value}: {self.limits.get(value, NOT_WRITTEN)}"
+
+
+def check_one_direction(spec: ModelSpec) -> None:
+    """Raise `Unsupported` for a model that cannot go on from a state: `Session.advance`."""
+    if spec.bidirectional or spec.decoder:
+        raise Unsupported(ONE_DIRECTION)
