@@ -154,10 +154,18 @@ def study(arguments: Sequence[str]) -> int:
     )
 
 
+def _put_python_path_first() -> None:
+    """Where this program is installed, its folder holds all other installed packages too, and as
+    the folder of a script it would come before PYTHONPATH."""
+    if sys.path.count(str(HERE)) > 1:
+        sys.path.remove(str(HERE))
+
+
 def plan(arguments: Sequence[str]) -> int:
     parser = _parser("plan", "Print what a run would do, as JSON; `compare` uses it.")
     parser.add_argument("request", help="the options of the run, as JSON")
     parsed = parser.parse_args(arguments)
+    _put_python_path_first()
     from bench.run.plan_command import plan_command
 
     return plan_command(parsed.request, backends, tasks, ENTRY)
@@ -205,7 +213,10 @@ def worker(arguments: Sequence[str]) -> int:
     parser.add_argument("--backend", required=True)
     parser.add_argument("--processors", type=int, nargs="*", default=[])
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--guarded", help="what a comparison guards, as JSON")
     parsed = parser.parse_args(arguments)
+    _put_python_path_first()
+    from bench.run.origin import Guarded
     from bench.run.worker import serve
 
     serve(
@@ -216,6 +227,7 @@ def worker(arguments: Sequence[str]) -> int:
         parsed.processors,
         parsed.parent,
         backends.SPEED_VARIABLES,
+        Guarded.from_json(parsed.guarded) if parsed.guarded else None,
     )
     return 0
 
@@ -261,8 +273,8 @@ def compare_parser() -> argparse.ArgumentParser:
         "compare",
         "The guard: is the head worse than its base? Two commits, two interpreters or two stored "
         "runs; correctness first, then learning, then speed in pairs of processes.",
-        epilog="Exit codes: 0 pass or improved; 1 regressed or missing; 2 wrong use; 3 nothing "
-        "concluded. Files are written beside the records.",
+        epilog="Exit codes: 0 pass or improved; 1 regressed, failed or missing; 2 wrong use; 3 "
+        "nothing concluded. Files are written beside the records.",
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="two stored runs: base, then head")
     add_options(

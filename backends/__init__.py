@@ -6,14 +6,25 @@ as `_torch/`, which is imported when a session is opened.
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from importlib import import_module, util
+from functools import partial
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from backends._speed_variables import SPEED_VARIABLES
-from bench.spec import Unavailable
+from bench.spec import (
+    CheckedSession,
+    ModelSpec,
+    Params,
+    Supports,
+    Training,
+    Unavailable,
+    import_checked,
+    import_file,
+)
 
 __all__ = ["DEFAULT", "GROUP", "REFERENCE", "SPEED_VARIABLES", "load", "names"]
 
@@ -36,17 +47,19 @@ def names() -> list[str]:
 def load(name: str) -> Any:
     """The module-like object of a backend, by its name or by the path of a file.
 
-    No framework is imported. Raises `Unavailable` for an unknown name and for a file or package
-    that does not import.
+    Its sessions check what they are given (`bench.spec.CheckedSession`). No framework is imported.
+    Raises `Unavailable` for an unknown name, for a file or package that does not import, and for
+    one that is no backend.
     """
     if name.endswith(".py"):
-        return _from_file(Path(name))
-    module = name.replace("-", "_") + "_backend"
+        return _checked(name, partial(import_file, Path(name).expanduser().resolve()))
+    key = name.lower().replace("_", "-")
+    module = key.replace("-", "_") + "_backend"
     if (_FOLDER / f"{module}.py").exists():
-        return import_module(f"{__name__}.{module}")
-    if name in (installed := _installed()):
-        return _imported(name, installed[name].load)
-    similar = get_close_matches(name, names(), cutoff=0.5)
+        return CheckedBackend(import_module(f"{__name__}.{module}"))
+    if installed := {point.lower(): entry for point, entry in _installed().items()}.get(key):
+        return _checked(name, installed.load)
+    similar = get_close_matches(key, names(), cutoff=0.5)
     hint = f"; did you mean {' or '.join(similar)}" if similar else ""
     raise Unavailable(f"unknown backend {name!r}{hint}. Known: {', '.join(names())}")
 
@@ -55,21 +68,39 @@ def _installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _from_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise Unavailable(f"no such backend file: {path}")
-    spec = util.spec_from_file_location(f"backend_from_file_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise Unavailable(f"{path} is not a Python file")
-    module, loader = util.module_from_spec(spec), spec.loader
-    _imported(path, lambda: loader.exec_module(module))
-    if missing := [name for name in ("open_session", "devices") if not hasattr(module, name)]:
-        raise Unavailable(f"{path} is no backend: it lacks {' and '.join(missing)}")
-    return module
+class CheckedBackend:
+    """An adapter, whose sessions are checked: they refuse what is no batch, and share no memory
+    with their caller."""
+
+    def __init__(self, adapter: Any) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def open_session(
+        self, spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> CheckedSession:
+        copies = {name: np.array(value) for name, value in params.items()}
+        session = self._adapter.open_session(spec, copies, device, training)
+        return CheckedSession(session, spec)
 
 
-def _imported(name: object, load: Callable[[], Any]) -> Any:
-    try:
-        return load()
-    except (Exception, SystemExit) as error:
-        raise Unavailable(f"{name} does not import: {type(error).__name__}: {error}") from error
+def _checked(name: str, load_adapter: Callable[[], Any]) -> CheckedBackend:
+    """An adapter from outside this folder. Raises `Unavailable` if it is no backend."""
+    adapter = import_checked(name, load_adapter)
+    if missing := [
+        n for n in ("open_session", "devices") if not callable(getattr(adapter, n, None))
+    ]:
+        raise Unavailable(f"{name} is no backend: it lacks {' and '.join(missing)}")
+    supports, requires = getattr(adapter, "SUPPORTS", Supports()), getattr(adapter, "REQUIRES", ())
+    if not isinstance(supports, Supports):
+        raise Unavailable(
+            f"{name} is no backend: SUPPORTS is {supports!r:.80}; it must be bench.spec.Supports(…)"
+        )
+    if not isinstance(requires, tuple | list) or not all(isinstance(r, str) for r in requires):
+        raise Unavailable(
+            f"{name} is no backend: REQUIRES is {requires!r:.80}; it must be a tuple of the names "
+            "of packages, such as ('numpy',)"
+        )
+    return CheckedBackend(adapter)

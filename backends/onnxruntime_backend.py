@@ -9,6 +9,9 @@ SUPPORTS = Supports(
     dtypes=("float32",),
     training=Limit("theirs", "ONNX Runtime runs models, it does not train them"),
     hidden_gradients=Limit("theirs", "ONNX Runtime has no gradients"),
+    nan_propagation=Limit(
+        "theirs", "ONNX Runtime's lstm and gru on the CPU turn NaN into a finite number"
+    ),
     decoder=True,
     generation=True,
     limits={"float64": _FLOAT32_KERNELS, "bfloat16": _FLOAT32_KERNELS},

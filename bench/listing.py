@@ -16,7 +16,7 @@ WIDTH, INDENT = 100, 17
 """Columns of the text on a task, and where its lines begin."""
 FEATURES = (
     *("layers", "bidirectional", "lengths", "initial_state", "training", "hidden_gradients"),
-    *("decoder", "generation"),
+    *("nan_propagation", "decoder", "generation"),
 )
 """The fields of `Supports` that are columns of the table of limits."""
 

@@ -48,8 +48,8 @@ def study_command(
     if name is None:
         print("\n".join(f"{key:<10} {study.about}" for key, study in STUDIES.items()))
         return 0
-    check_words("study", [name], list(STUDIES))
-    study, device = STUDIES[name], _checked_device(device)
+    [name] = check_words("study", [name], list(STUDIES))
+    study, device = STUDIES[name], _checked_device(device.lower())
     print(f"study {name}: planning its cases", file=sys.stderr, flush=True)
     plan = plan_study(study, backends, device)
     experiments = _chosen_experiments(name, study, words)

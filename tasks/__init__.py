@@ -5,18 +5,17 @@ A path to a file elsewhere works too (`./mine.py`). Installed packages add tasks
 in the group `recurrent_bench.tasks`.
 """
 
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from inspect import getattr_static
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol, cast
 
-from bench.spec import Task, Unavailable
+from bench.spec import Task, Unavailable, import_checked, import_file
 
 GROUP = "recurrent_bench.tasks"
 DEFAULT = ("adding",)
@@ -25,6 +24,9 @@ FOR_DATA = ("forecasting",)
 """What runs on a file of the user's (`--data`) where the user names no task."""
 COMPARED = ("adding:short",)
 """What `compare` measures where the user names no task."""
+
+MEMBERS = tuple(member for member in vars(Task) if not member.startswith("_"))
+"""What every task has: settings, a description of its model, data and scores."""
 
 
 class TaskFile(Protocol):
@@ -50,14 +52,13 @@ def load(name: str) -> TaskFile:
     attribute of `TaskFile`.
     """
     if name.endswith(".py"):
-        path = Path(name).expanduser().resolve()
-        return _import_checked(name, lambda: _import_file(path))
-    key = name.replace("_", "-")
+        return _checked(name, partial(import_file, Path(name).expanduser().resolve()))
+    key = name.lower().replace("_", "-")
     if key in (modules := _module_names()):
-        return _import_checked(name, lambda: import_module(f"{__name__}.{modules[key]}"))
+        return _checked(name, partial(import_module, f"{__name__}.{modules[key]}"))
     if key in (plugins := _entry_points()):
-        return _import_checked(name, plugins[key].load)
-    similar = get_close_matches(key.lower(), names())
+        return _checked(name, plugins[key].load)
+    similar = get_close_matches(key, names())
     hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
     raise Unavailable(f"there is no task {name!r}.{hint} Tasks: {', '.join(names())}")
 
@@ -70,45 +71,35 @@ def _module_names() -> dict[str, str]:
 
 def _entry_points() -> dict[str, EntryPoint]:
     """The entry point of each task in an installed package, by task name."""
-    return {point.name.replace("_", "-"): point for point in entry_points(group=GROUP)}
+    return {point.name.lower().replace("_", "-"): point for point in entry_points(group=GROUP)}
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise Unavailable(f"there is no file {path}")
-    spec = spec_from_file_location(str(path), path)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # a dataclass looks up its module while it is defined
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[spec.name]
-        raise
-    return module
-
-
-def _import_checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
-    """Import a task; raise `Unavailable` with the file and line if that fails."""
-    try:
-        task = import_task()
-    except Unavailable:
-        raise
-    except Exception as error:
-        raise Unavailable(f"task {name!r} does not import: {_with_location(error)}") from error
+def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
+    """Import a task. Raises `Unavailable` if it does not import or is no task."""
+    task = import_checked(f"task {name!r}", import_task)
+    file = getattr(task, "__file__", task)
     if absent := [field for field in TaskFile.__annotations__ if not hasattr(task, field)]:
-        file = getattr(task, "__file__", task)
         raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {file}")
+    sizes = task.PROFILES
+    if not isinstance(sizes, Mapping) or not sizes or not all(map(_is_instance, sizes.values())):
+        raise Unavailable(
+            f"task {name!r}: PROFILES is {sizes!r:.80}; it must map smoke, standard and paper to "
+            f"a task each, an instance of a dataclass: {file}"
+        )
+    for size, value in sizes.items():
+        if absent := [member for member in MEMBERS if not _has(value, member)]:
+            raise Unavailable(f"task {name!r}: its size {size} lacks {', '.join(absent)}: {file}")
     return cast(TaskFile, task)
 
 
-def _with_location(error: Exception) -> str:
-    """`file:line: error`, with the outermost line of the traceback that is in the task file."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
-    lines = (
-        f"{frame.filename}:{frame.lineno}: "
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
-    )
-    return f"{next(lines, '')}{type(error).__name__}: {error}"
+def _has(task: object, member: str) -> bool:
+    """Whether a task has this member, without computing it: baselines can take seconds."""
+    try:
+        getattr_static(task, member)
+    except AttributeError:
+        return False
+    return True
+
+
+def _is_instance(value: object) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)

@@ -22,6 +22,7 @@ import numpy as np
 from backends import numpy_backend
 from bench.gate.difference import Difference, relative_error
 from bench.gate.drift import update_tolerance
+from bench.gate.edges import may_lack_targets, without_targets
 from bench.gate.observe import advance_steps
 from bench.gate.rounding import FLOAT64_TOLERANCE, device_factor, rounded_inputs, rounding_tolerance
 from bench.spec import (
@@ -133,11 +134,30 @@ def _predictions(session: Any, p: Problem) -> Arrays:
     return {"output": session.predict(x), "hidden states": session.hidden_states(x)}
 
 
+def padded(p: Problem) -> Array:
+    """x with NaN, ∞ and −∞ beyond the ends of its sequences: no answer may depend on them."""
+    padding = np.arange(p.x.shape[1]) >= p.lengths[:, None]
+    x = p.x.copy()
+    x[padding] = np.resize([np.nan, np.inf, -np.inf], (int(padding.sum()), x.shape[2]))
+    return x
+
+
 def _ragged_predictions(session: Any, p: Problem) -> Arrays:
     """Outputs and hidden states of sequences of unequal lengths equal the reference's."""
     return {
-        "output, ragged": session.predict(p.x, p.lengths),
-        "hidden states, ragged": session.hidden_states(p.x, p.lengths),
+        "output, ragged": session.predict(padded(p), p.lengths),
+        "hidden states, ragged": session.hidden_states(padded(p), p.lengths),
+    }
+
+
+def _with_nan(session: Any, p: Problem) -> Arrays:
+    """A NaN in a real step reaches the same outputs and hidden states as in the reference."""
+    x = p.x.copy()
+    x[0, x.shape[1] // 2, 0] = np.nan
+    x = session.put(x)
+    return {
+        "NaN in output": np.isnan(session.predict(x)).astype(float),
+        "NaN in hidden states": np.isnan(session.hidden_states(x)).astype(float),
     }
 
 
@@ -151,7 +171,7 @@ def _from_states(session: Any, p: Problem) -> Arrays:
 
 def _ragged_from_states(session: Any, p: Problem) -> Arrays:
     """Unequal lengths and initial states together, all on the device, equal the reference's."""
-    x, lengths, state = session.put(p.x), session.put(p.lengths), p.state
+    x, lengths, state = session.put(padded(p)), session.put(p.lengths), p.state
     state = tuple(map(session.put, state)) if isinstance(state, tuple) else session.put(state)
     return {
         "output, ragged, from given states": session.predict(x, lengths, state),
@@ -170,9 +190,20 @@ def _ragged_gradients(session: Any, p: Problem) -> Arrays:
 
 
 def _loss_and_gradients(session: Any, p: Problem, suffix: str, *lengths: Array) -> Arrays:
-    loss, gradients = session.gradients(session.put(p.x), session.put(p.y), *lengths)
+    x = padded(p) if lengths else p.x
+    loss, gradients = session.gradients(session.put(x), session.put(p.y), *lengths)
     named = {f"d {name}{suffix}": value for name, value in gradients.items()}
     return {f"loss{suffix}": np.asarray(loss), **named}
+
+
+def _without_labels(session: Any, p: Problem) -> Arrays:
+    """The loss and all gradients are 0 where no target counts."""
+    return _loss_and_gradients(session, unlabelled(p), ", no target", p.lengths)
+
+
+def unlabelled(p: Problem) -> Problem:
+    """The same problem without a single target, if its model may lack targets."""
+    return dataclasses.replace(p, y=without_targets(p.y)) if may_lack_targets(p.spec) else p
 
 
 def _hidden_gradients(session: Any, p: Problem) -> Arrays:
@@ -200,7 +231,8 @@ def _advance_from_states(session: Any, p: Problem) -> Arrays:
 
 
 def _training(session: Any, p: Problem) -> Arrays:
-    """The losses of a few steps, and the weights after them, equal the reference's."""
+    """The losses of a few steps, the last one without a target, and the weights after them, equal
+    the reference's."""
     return _losses_and_weights(session, p, "")
 
 
@@ -212,8 +244,9 @@ def _ragged_training(session: Any, p: Problem) -> Arrays:
 
 def _losses_and_weights(session: Any, p: Problem, suffix: str, *lengths: Array) -> Arrays:
     """Train the session: its weights change for good."""
-    x, y = session.put(p.x), session.put(p.y)
+    x, y = session.put(padded(p) if lengths else p.x), session.put(p.y)
     losses = [float(session.step(x, y, *lengths)) for _ in range(STEPS)]
+    losses.append(float(session.step(x, session.put(unlabelled(p).y), *lengths)))
     session.wait()
     weights = {f"{name}{TRAINED}{suffix}": value for name, value in session.params().items()}
     return {f"losses{suffix}": np.asarray(losses), **weights}
@@ -228,11 +261,13 @@ def _advance_after_training(session: Any, p: Problem) -> Arrays:
 QUESTIONS: Mapping[str, Question] = {
     "weights": Question((), _weights),
     "predictions": Question((), _predictions),
+    "NaN": Question(("nan_propagation",), _with_nan),
     "from states": Question(("initial_state",), _from_states),
     "ragged": Question(("lengths",), _ragged_predictions),
     "ragged from states": Question(("lengths", "initial_state"), _ragged_from_states),
     "gradients": Question(("training",), _gradients),
     "ragged gradients": Question(("training", "lengths"), _ragged_gradients),
+    "no targets": Question(("training", "lengths"), _without_labels),
     "hidden gradients": Question(("hidden_gradients",), _hidden_gradients),
     "pieces": Question(("generation",), _pieces),
     "advance from states": Question(("generation", "initial_state"), _advance_from_states),
@@ -293,7 +328,8 @@ def check(
         question = QUESTIONS[name]
         if limit := _limit_of(supports, question, p.spec):
             limits += [limit] if limit != ONE_DIRECTION else []
-            broken += _refused(limit, partial(question.ask, session, p))
+            if "nan_propagation" not in question.needs:  # nothing is refused for its sake
+                broken += _refused(limit, partial(question.ask, session, p))
             continue
         try:
             answers[name] = question.ask(session, p)

@@ -108,12 +108,12 @@ def loss(spec: ModelSpec, prediction: Any, y: Array) -> Any:
     if spec.loss == "mse":
         present = ~np.isnan(y)
         squares = np.where(present, prediction - np.nan_to_num(y), 0) ** 2
-        return squares.sum(axis=tuple(range(-y.ndim, 0))) / present.sum()
+        return squares.sum(axis=tuple(range(-y.ndim, 0))) / max(present.sum(), 1)
     shifted = prediction - prediction.real.max(axis=-1, keepdims=True)
     log_softmax = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     labelled = y >= 0
     one_hot = np.where(labelled[..., None], np.eye(spec.outputs)[np.where(labelled, y, 0)], 0)
-    return -(log_softmax * one_hot).sum(axis=tuple(range(-y.ndim - 1, 0))) / labelled.sum()
+    return -(log_softmax * one_hot).sum(axis=tuple(range(-y.ndim - 1, 0))) / max(labelled.sum(), 1)
 
 
 def clip(gradients: Mapping[str, Array], limit: float | None) -> dict[str, Array]:
@@ -329,6 +329,7 @@ class Definition:
         batch, time = x.shape[-3], x.shape[-2]
         lengths = np.full(batch, time) if lengths is None else np.asarray(lengths)
         initial = initial_states(self.spec, state, batch)
+        x = np.where((np.arange(time) < lengths[:, None])[..., None], x, 0)  # padding may be NaN
         return run(
             self.rules, self.spec, self.weights if p is None else p, x, lengths, initial, **options
         )

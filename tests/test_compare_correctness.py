@@ -40,7 +40,7 @@ def test_two_equal_sides_pass_every_check() -> None:
     [
         ("ok", "failed", Verdict.REGRESSED),
         ("failed", "ok", Verdict.IMPROVED),
-        ("failed", "failed", Verdict.NOT_COMPARABLE),
+        ("failed", "failed", Verdict.FAILED),
     ],
 )
 def test_row_that_fails_parity_has_no_verdict_on_speed(

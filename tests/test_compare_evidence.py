@@ -1,5 +1,6 @@
 """Rows of two sides are matched; what has no match is named and never green."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,11 +11,16 @@ from compare_records import (
     judged_row,
     noisy_times,
     parity_record,
+    record,
     speed_records,
     with_control,
 )
 
 from bench.compare.decision import Verdict
+from bench.records.record import Record
+
+SKIPPED = range(3)
+"""Seeds that are recorded as skipped."""
 
 
 def test_row_that_one_side_lacks_is_named_and_never_green() -> None:
@@ -30,8 +36,107 @@ def test_row_of_which_every_case_was_skipped_counts_as_absent() -> None:
     two_rows = [parity_record(), parity_record(cell="gru")]
     skipped = [parity_record(), parity_record(cell="gru", status="skipped", reason="no gru")]
     (finding,) = (f for f in judged(two_rows, skipped) if f.check == "cell")
-    assert finding.verdict == Verdict.MISSING
-    assert not evidence(skipped, skipped).absences
+    assert (finding.verdict, finding.reason) == (Verdict.MISSING, "not in the head: no gru")
+
+
+GRU = {"cell": "gru", "status": "skipped", "reason": "no gru"}
+ALL = {"asked": {"backends": ["all"]}}
+OTHER = {"backend": "other"}
+
+
+@pytest.mark.parametrize(
+    ("records", "info", "rows"),
+    [
+        ([parity_record(), parity_record(**GRU)], {"asked": {}}, ["numpy gru adding"]),
+        ([parity_record(), parity_record(**GRU)], ALL, ["numpy gru adding"]),
+        ([parity_record(**GRU), parity_record(**OTHER, cell="gru")], ALL, []),
+        ([parity_record(**GRU), parity_record(**OTHER, cell="gru")], {}, []),
+        (
+            [parity_record(**GRU), parity_record(**OTHER, cell="gru")],
+            {"asked": {"backends": ["numpy", "other"]}},
+            ["numpy gru adding"],
+        ),
+    ],
+)
+def test_model_that_was_asked_for_and_that_neither_side_expresses_is_never_green(
+    records: list[Record], info: Any, rows: list[str]
+) -> None:
+    found = [f for f in judged(records, records, info=info) if f.check == "cell"]
+    assert [finding.row for finding in found] == rows
+    for finding in found:
+        assert finding.verdict == Verdict.NOT_COMPARABLE
+        assert finding.reason == "on neither side: no gru"
+
+
+def test_new_row_that_fails_the_gate_is_red() -> None:
+    head = [parity_record(), parity_record(cell="gru", status="failed", reason="off by 3")]
+    for base in (head[:1], [head[0], parity_record(**GRU)]):
+        (finding,) = (f for f in judged(base, head) if f.check == "cell")
+        assert finding.verdict == Verdict.FAILED
+        assert "off by 3" in finding.reason
+
+
+@pytest.mark.parametrize("probe", ["learning", "gradients"])
+@pytest.mark.parametrize(
+    ("base", "head", "reason"),
+    [
+        ([], [], "not measured on either side"),
+        (SKIPPED, SKIPPED, "not measured on either side: it does not train"),
+        ([], SKIPPED, "not measured in the base"),
+    ],
+)
+def test_probe_that_was_asked_for_and_not_measured_is_never_green(
+    probe: str, base: Sequence[int], head: Sequence[int], reason: str
+) -> None:
+    def side(seeds: Sequence[int]) -> list[Record]:
+        skipped = {"status": "skipped", "reason": "it does not train"}
+        return [parity_record(), *(record(probe, seed=seed, **skipped) for seed in seeds)]
+
+    asked = {"request": {"probes": [probe]}, "asked": {}}
+    finding = judged_row(side(base), side(head), info=asked)[probe]
+    assert (finding.verdict, finding.reason) == (Verdict.NOT_COMPARABLE, reason)
+    asked["asked"] = {"backends": ["all"]}
+    assert probe not in judged_row(side(base), side(head), info=asked)
+
+
+def test_phase_that_was_asked_for_and_not_timed_is_never_green() -> None:
+    asked = {"request": {"probes": ["speed"], "phases": ["step", "forward"]}, "asked": {}}
+    timed = [parity_record(), *speed_records(noisy_times(1))]
+    findings = judged_row(timed, timed, info=asked)
+    assert findings["speed of step"].verdict == Verdict.PASS
+    lost = findings["speed of forward"]
+    reason = "not timed on either side: the backend times step"
+    assert (lost.verdict, lost.reason) == (Verdict.NOT_COMPARABLE, reason)
+    skipped = [parity_record(), record("speed", status="skipped", reason="no such kernel")]
+    lost = judged_row(skipped, skipped, info=asked)["speed of step"]
+    assert (lost.verdict, lost.reason[-14:]) == (Verdict.NOT_COMPARABLE, "no such kernel")
+
+
+def test_code_that_is_not_the_sides_own_is_not_comparable_and_not_timed() -> None:
+    records = [parity_record(), *speed_records(noisy_times(1))]
+    foreign = {"foreign_files": {"numpy": "loads /own/kernel.py, not the code in /base"}}
+    findings = judged_row(records, records, info={}, base_info=foreign)
+    finding = findings["files of the base"]
+    assert finding.verdict == Verdict.NOT_COMPARABLE
+    assert finding.reason == "the base loads /own/kernel.py, not the code in /base"
+    assert "speed of step" not in findings
+    failed = [parity_record(status="failed", reason="off by 3"), *records[1:]]
+    findings = judged_row(records, failed, info={}, base_info=foreign)
+    assert findings["parity"].verdict == Verdict.REGRESSED, "a wrong head is red all the same"
+
+
+def test_head_that_fails_the_gate_is_red_even_where_it_is_not_compared() -> None:
+    failed = {"status": "failed", "reason": "off by 3"}
+    here, there = ({"machine": {"processor": name}} for name in "AB")
+    findings = [
+        judged_row([parity_record()], [parity_record(hidden=9, **failed)]),
+        judged_row([parity_record()], [parity_record(seed=5, **failed)]),
+        judged_row([parity_record()], [parity_record(), parity_record(seed=5, **failed)]),
+        judged_row(
+            [parity_record()], [parity_record(**failed)], live=False, info=here, base_info=there
+        ),
+    ]
+    assert {f["parity gate"].verdict for f in findings} == {Verdict.FAILED}
 
 
 def test_equal_settings_match_whatever_other_rows_a_side_has() -> None:

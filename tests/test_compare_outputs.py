@@ -27,36 +27,41 @@ REGRESSED = Finding("c", "x", Verdict.REGRESSED, "why & <how>")
 UNSURE = Finding("c", "speed of step", Verdict.INCONCLUSIVE, "noise", 0.01, 0.011, "s", 1.1)
 NOT_COMPARABLE = Finding("d", "cell", Verdict.NOT_COMPARABLE)
 MISSING = Finding("d", "cell", Verdict.MISSING)
+FAILED = Finding("d", "parity", Verdict.FAILED)
 NO_RECORDS = BothSides(SideRecords([]), SideRecords([]))
 
 
 @pytest.mark.parametrize(
-    ("findings", "code"),
+    ("findings", "code", "worst"),
     [
-        ([], 3),
-        ([PASS], 0),
-        ([PASS, Finding("c", "x", Verdict.IMPROVED)], 0),
-        ([PASS, UNSURE], 3),
-        ([PASS, NOT_COMPARABLE], 3),
-        ([PASS, MISSING], 1),
-        ([PASS, UNSURE, REGRESSED], 1),
+        ([], 3, "nothing measured"),
+        ([PASS], 0, "pass"),
+        ([PASS, Finding("c", "x", Verdict.IMPROVED)], 0, "pass"),
+        ([PASS, UNSURE], 3, "inconclusive"),
+        ([UNSURE, NOT_COMPARABLE], 3, "not comparable"),
+        ([NOT_COMPARABLE, MISSING], 1, "missing"),
+        ([MISSING, FAILED], 1, "failed"),
+        ([FAILED, UNSURE, REGRESSED], 1, "regressed"),
     ],
 )
-def test_only_pass_and_improved_are_green(findings: list[Finding], code: int) -> None:
+def test_worst_verdict_is_that_of_the_comparison_and_only_pass_and_improved_are_green(
+    findings: list[Finding], code: int, worst: str
+) -> None:
     assert exit_code(findings) == code
-    assert conclusion(findings).startswith({0: "pass", 1: "regressed", 3: ("inc", "not")}[code])
+    assert conclusion(findings).startswith(worst)
 
 
 def test_every_format_names_what_is_not_green() -> None:
-    findings = [PASS, UNSURE, NOT_COMPARABLE, MISSING, REGRESSED]
+    findings = [PASS, UNSURE, NOT_COMPARABLE, MISSING, REGRESSED, FAILED]
     suite = Xml.fromstring(junit(findings))
     elements = [[child.tag for child in case] for case in suite]
-    assert elements == [[], ["skipped"], ["error"], ["failure"], ["failure"]]
+    assert elements == [[], ["skipped"], ["error"], ["failure"], ["failure"], ["failure"]]
     counts = [suite.get(name) for name in ("tests", "skipped", "errors", "failures")]
-    assert counts == ["5", "1", "1", "2"]
+    assert counts == ["6", "1", "1", "3"]
     assert "why & <how>" in str(suite[4][0].get("message"))
     text = markdown(findings, ["base: a", "head: b"])
     assert text.startswith("## ❌ regressed: ")
+    assert "1 failed" in text
     for word in ("inconclusive", "not comparable", "missing", "why &amp; &lt;how>", "10.0 ms"):
         assert word in text
     (entry,) = smaller_is_better(findings)
@@ -67,7 +72,8 @@ def test_verdict_json_keeps_the_names_of_its_fields(tmp_path: Path) -> None:
     """Other programs read them."""
     write_files(tmp_path, ComparisonResult([UNSURE], ["base: a"], RULE, NO_RECORDS))
     verdict = json.loads((tmp_path / "verdict.json").read_text())
-    assert list(verdict) == ["conclusion", "exit_code", "sides", "rule", "findings"]
+    assert list(verdict) == ["conclusion", "verdict", "exit_code", "sides", "rule", "findings"]
+    assert verdict["verdict"] == "inconclusive"
     assert list(verdict["rule"]) == [
         *("tolerated", "least", "excluded", "level", "pairs", "rounds"),
     ]

@@ -67,7 +67,7 @@ def test_base_that_does_not_import_is_an_error(repository: Path, tmp_path: Path)
     done = compare(tmp_path, "--base", "HEAD", "--backends", mine)
     assert done.returncode == 2
     assert "the base (HEAD (" in done.stderr
-    assert "does not import: SyntaxError" in done.stderr
+    assert "SyntaxError" in done.stderr
     assert not (tmp_path / "c").exists()
 
 
@@ -77,6 +77,32 @@ def test_row_that_the_head_no_longer_expresses_is_missing(tmp_path: Path) -> Non
     done = compare(tmp_path, *sides, *BEFORE_THE_CLOCK)
     assert done.returncode == 1, done.stdout + done.stderr
     assert verdicts(tmp_path) == {"cell": "missing"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "check", "verdict", "reason"),
+    [
+        ({"MISBEHAVE_CELLS": "rnn"}, 3, "cell", "not comparable", "on neither side: "),
+        ({"MISBEHAVE": "wrong lstm parity *"}, 1, "parity", "failed", "both failed: "),
+    ],
+)
+def test_what_is_not_measured_or_fails_on_both_sides_is_never_green(
+    variables: dict[str, str], code: int, check: str, verdict: str, reason: str, tmp_path: Path
+) -> None:
+    chosen = ("--backends", MISBEHAVING, "--cells", "rnn", "lstm", "--probes", "parity")
+    done = compare(tmp_path, "--aa", *chosen, environment=variables)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert verdicts(tmp_path)[check] == verdict
+    assert reason in (tmp_path / "c" / "junit.xml").read_text()
+
+
+def test_task_that_does_not_load_is_an_error(tmp_path: Path) -> None:
+    task = tmp_path / "task.py"
+    task.write_text("import no_such_module")
+    done = compare(tmp_path, "--aa", "--backends", "numpy", "--tasks", "adding:short", task)
+    assert done.returncode == 2
+    assert "cannot be measured: " in done.stderr
+    assert "No module named 'no_such_module'" in done.stderr
 
 
 def test_interpreter_without_the_framework_is_an_error(tmp_path: Path) -> None:
@@ -103,6 +129,7 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
         (("one", "two"), "no run 'one'"),
         (("one", "two", "--aa"), "--aa is for live comparisons"),
         (("one", "two", "--base-python", "x"), "--base-python is for live comparisons"),
+        (("one", "two", "--build", "make"), "--build is for live comparisons"),
         (("--base", "no-such-revision"), "no revision 'no-such-revision'"),
         (("--base-python", "/no/such/python"), "no such program: /no/such/python"),
         (("--head-python", "/bin/true"), "is not a Python interpreter"),
@@ -111,7 +138,7 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
         (("--aa", "--pairs", "0"), "pairs must be a whole number from 1 up, not 0"),
         (("--aa", "--rounds", "0"), "rounds must be a whole number from 1 up, not 0"),
         (("--aa", "--least", "0.01"), "--least must be a share of at least 0.02, not 0.01"),
-        (("--aa", "--least", "0.1"), "--excluded must be a share above 0.1, not 0.1"),
+        (("--aa", "--least", "0.1"), "--excluded must be a share above 0.1, not 0.07"),
         (("--aa", "--excluded", "0.01"), "--excluded must be"),
         (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
         (("--aa", "--probes", "memory"), "probe 'memory' is not compared"),

@@ -40,7 +40,7 @@ def test_change_of_speed_is_found_and_measured(factor: float, verdict: Verdict) 
 def test_sample_that_is_not_a_time_is_never_green(time: float) -> None:
     head = [parity_record(), *speed_records(noisy_times(1))]
     head[3] = replace(head[3], samples={"step": [0.01, time, 0.01]})
-    assert judged_row(BASE, head)["speed of step"].verdict == Verdict.INCONCLUSIVE
+    assert judged_row(BASE, head)["speed of step"].verdict == Verdict.NOT_COMPARABLE
 
 
 # ---- the control -----------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_nothing_is_concluded_where_the_control_failed_beside_a_launch() -> None
         for r in base
     ]
     finding = judged_row(base, head)["speed of step"]
-    assert finding.verdict == Verdict.INCONCLUSIVE
+    assert finding.verdict == Verdict.NOT_COMPARABLE
     assert finding.reason == "the control was not timed beside 1 launches"
 
 

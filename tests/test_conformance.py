@@ -40,7 +40,7 @@ READOUTS_AND_LOSSES = [
 ]
 EVERYTHING = tuple(QUESTIONS)
 COMMON_DTYPES = ("float32", "float64")
-FEWEST = ("predictions", "ragged gradients")
+FEWEST = ("predictions", "NaN", "ragged gradients", "no targets")
 AFTER = ("advance after training",)
 DECODER_EXTRAS = ("training", "hidden gradients", "ragged from states", "pieces")
 

@@ -137,3 +137,13 @@ def test_threads_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert onnxruntime_backend.settings("cpu")["intra_threads"] == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert 1 <= runtime.threads() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "passed"), [("rnn", True), ("lstm", False), ("gru", False), ("feedforward", True)]
+)
+def test_limit_on_nan_is_true_of_the_lstm_and_the_gru(cell: str, passed: bool) -> None:
+    session, _ = open_sessions(model(cell))
+    x = np.zeros((4, 6, 3))
+    x[0, -1] = np.nan
+    assert np.isnan(session.predict(x)).any() == passed

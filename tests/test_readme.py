@@ -31,7 +31,7 @@ def test_code_of_the_readme_works_as_plug_in_files(tmp_path: Path) -> None:
 
 
 ELSEWHERE = {
-    *("--extra-index-url", "--no-deps"),  # pip
+    *("--extra-index-url", "--no-deps", "--inplace"),  # pip and setuptools
     *("--thorough", "--dist", "--benchmark-only", "--benchmark-compare-fail"),  # pytest
 }
 """Options of other programs that documents name."""

@@ -52,6 +52,8 @@ def run_stack(
     """Run `weights["layers"]`; see `RunStack`. A lone array is taken as the initial h."""
     if initial_state is not None and not isinstance(initial_state, tuple):
         initial_state = (initial_state,)
+    if lengths is not None:  # whatever stands in padding: NaN times zero would be NaN
+        x = jnp.where(jnp.arange(x.shape[1])[:, None] < lengths[:, None, None], x, 0)
     hidden, final = stack.run(spec, weights["layers"], x, lengths, initial_state, perturbation)
     return hidden, tuple(state.astype(spec.storage) for state in final)
 

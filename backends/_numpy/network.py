@@ -44,8 +44,11 @@ class Network:
         batch, time, size = x.shape
         inputs = self.scratch("x", time, batch, size + 1)
         inputs[:, :, :-1], inputs[:, :, -1] = x.swapaxes(0, 1), 1
+        inputs = inputs.swapaxes(1, 2)
+        if (padding := _padding(lengths, time)) is not None:
+            np.copyto(inputs[:, :-1], 0, where=padding)  # NaN times zero would be NaN
         states = initial_states(self.spec, initial_state, batch, self.dtype)
-        return run_forward(self.encoder, inputs.swapaxes(1, 2), states, _padding(lengths, time))
+        return run_forward(self.encoder, inputs, states, padding)
 
     def decode(self, states: States, y: Array) -> ForwardPass:
         """Run the decoder from the encoder's final states with teacher forcing."""

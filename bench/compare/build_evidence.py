@@ -5,11 +5,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bench.analysis.rows import Row
+from bench.compare.asked import absent_backends, asked_for, unmeasured_rows
 from bench.compare.both_sides import BothSides, in_common
 from bench.compare.conditions import changed_conditions
-from bench.compare.evidence import ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
+from bench.compare.evidence import Asked, ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
 from bench.compare.launch_times import LaunchTimes
-from bench.compare.matching import Absence, SideRecords, match_rows
+from bench.compare.matching import SideRecords, match_rows
 from bench.compare.outcomes import (
     GradientOutcome,
     LaunchOutcome,
@@ -17,7 +18,6 @@ from bench.compare.outcomes import (
     ParityOutcome,
     times_by_phase,
 )
-from bench.options import ALL_BACKENDS
 from bench.plan.case import model_key
 from bench.records.machine import machine_differences
 from bench.records.record import Record
@@ -31,15 +31,14 @@ PRODUCT_KEY = ("backend", "device", "dtype", "threads", "launch")
 def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     """The evidence in the records of both sides."""
     rows, absent_rows = match_rows(sides.base.records, sides.head.records)
-    request = sides.head.info.get("request") or {}
     infos = sides.map(lambda side: side.info)
     times = control_times if live else product_times
     return Evidence(
         live=live,
         rows=[_matched_row(label, row, infos) for label, row in rows],
-        absences=absent_rows + _absent_backends(sides),
+        absences=absent_rows + unmeasured_rows(sides) + absent_backends(sides),
         other_machine="" if live else _other_machine(infos),
-        speed_requested=live and "speed" in (request.get("probes") or ()),
+        asked=asked_for(infos.head) if live else Asked(),
         control=in_common(sides.map(lambda side: times(side.records))),
     )
 
@@ -65,6 +64,9 @@ def _matched_row(
             lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
         speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
+        foreign_files=infos.map(
+            lambda info: (info.get("foreign_files") or {}).get(rows.base.backend, "")
+        ),
     )
 
 
@@ -120,31 +122,7 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
     return sorted({record.case[name] for record in records if name in record.case})
 
 
-# ---- what cannot be compared -----------------------------------------------------------------
-
-
-def _absent_backends(sides: BothSides[SideRecords]) -> list[Absence]:
-    """The backends that could not run: on the head alone, or on both sides although their device
-    was named. A backend that is missing everywhere and was not named does not belong to the
-    comparison. With all backends, neither does one that cannot run on a device where others ran."""
-    base, head = sides.map(lambda side: list(side.info.get("missing") or ()))
-    request = sides.head.info.get("request") or {}
-    devices, every_backend = request.get("devices"), ALL_BACKENDS in (request.get("backends") or ())
-    records = sides.head.records if every_backend else ()
-    used_devices = {record.case["device"] for record in records if record.status == "ok"}
-    named = bool(devices) and devices != ["auto"]
-    lost = [Absence(name=gap, missing_from="head") for gap in head if gap not in base]
-    never_ran = [
-        Absence(name=gap, missing_from="both")
-        for gap in head
-        if gap in base and named and _device(gap) not in used_devices
-    ]
-    return lost + never_ran
-
-
-def _device(gap: str) -> str:
-    """The device in `torch on cuda:1: why not`."""
-    return gap.split(" on ", 1)[-1].split(": ")[0]
+# ---- the machine -----------------------------------------------------------------------------
 
 
 def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:

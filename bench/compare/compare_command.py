@@ -1,8 +1,11 @@
 """The command `compare`: measure or read two sides, judge them, and write the verdict."""
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 
@@ -34,7 +37,7 @@ from bench.spec import Unavailable
 
 MARGIN = 0.02
 """A median is flagged from this far above the change that is tolerated."""
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 def compare_command(
@@ -62,14 +65,14 @@ def compare_command(
             "compare needs two sides: name two stored runs (compare BASE HEAD), a commit (--base "
             "REV) or an interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
-    request = with_comparison_defaults(request, default_tasks)
-    return _live(request, options, worker_options, backends, tasks, entry, root)
+    asked, request = request, with_comparison_defaults(request, default_tasks)
+    return _live(asked, request, options, worker_options, backends, tasks, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     if len(runs) != 2:
         raise Unavailable(f"compare takes two stored runs (compare BASE HEAD), not {len(runs)}")
-    live_options = ("base", "head", "base_python", "head_python", "aa")
+    live_options = ("base", "head", "base_python", "head_python", "aa", "build")
     if wrong := [name for name in live_options if getattr(options, name)]:
         flag = wrong[0].replace("_", "-")
         raise Unavailable(
@@ -90,6 +93,7 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
 
 
 def _live(
+    asked: Request,
     request: Request,
     options: CompareOptions,
     worker_options: WorkerOptions,
@@ -103,6 +107,7 @@ def _live(
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
+        asked=asked,
         request=request,
         rule=rule,
         budget_s=budget_s,
@@ -111,9 +116,10 @@ def _live(
         backends=backends,
         entry=entry,
     )
-    with StatusLine() as status:
+    names = request.get("backends") or ()
+    with StatusLine() as status, _orderly_end():
         _announce(settings, options, status, tasks)
-        with open_sides(options, request.get("backends") or (), entry) as sides:
+        with open_sides(options, names, entry, backends) as sides:
             result = compare_live(sides, settings, status)
     return INTERRUPTED if result is None else _conclude(path, result)
 
@@ -143,6 +149,19 @@ def _announce(
 
 def _side_words(revision: str | None, python: str | None) -> str:
     return (revision or "the checkout") + (f" under {python}" if python else "")
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """At SIGTERM the command ends as at an interrupt: worktrees, environments and workers go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _conclude(path: Path, result: ComparisonResult) -> int:

@@ -9,8 +9,10 @@ from bench.compare.decision import Rule, Verdict
 from bench.compare.finding import Finding
 from bench.compare.matching import SideRecords
 
-RED = (Verdict.REGRESSED, Verdict.MISSING)
-OVERALL = {0: Verdict.PASS, 1: Verdict.REGRESSED, 3: Verdict.INCONCLUSIVE}
+RED = (Verdict.REGRESSED, Verdict.FAILED, Verdict.MISSING)
+"""The verdicts for which a comparison ends with 1, the worst first."""
+OPEN = (Verdict.NOT_COMPARABLE, Verdict.INCONCLUSIVE)
+"""The verdicts for which it ends with 3. Noise alone makes it inconclusive."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,21 @@ class ComparisonResult:
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """1 where something regressed or is missing; 3 where something is not concluded or nothing was
-    measured; else 0."""
-    if any(finding.verdict in RED for finding in findings):
+    """1 where something regressed, failed or is missing; 3 where something is not concluded or
+    nothing was measured; else 0."""
+    verdict = overall_verdict(findings)
+    if verdict in RED:
         return 1
-    return 0 if findings and all(finding.verdict.green for finding in findings) else 3
+    return 3 if verdict in OPEN else 0
 
 
 def overall_verdict(findings: Sequence[Finding]) -> Verdict:
-    """Pass, regressed or inconclusive."""
-    return OVERALL[exit_code(findings)]
+    """The worst verdict of all: pass where all are green, not comparable where nothing was
+    measured."""
+    if not findings:
+        return Verdict.NOT_COMPARABLE
+    verdicts = {finding.verdict for finding in findings}
+    return next((verdict for verdict in (*RED, *OPEN) if verdict in verdicts), Verdict.PASS)
 
 
 def conclusion(findings: Sequence[Finding]) -> str:

@@ -30,11 +30,17 @@ def is_sound(row: MatchedRow) -> bool:
 
 
 def correctness_findings(row: MatchedRow) -> Iterator[Finding]:
-    """Conditions and settings first, then the parity gate, then the first loss and gradient."""
+    """Conditions, files and settings first, then the parity gate, then the first loss and
+    gradient."""
     if reason := row.changed_conditions:
         yield Finding(row.label, "conditions", Verdict.NOT_COMPARABLE, reason)
+    for side, reason in zip(("base", "head"), row.foreign_files, strict=True):
+        if reason:
+            reason = f"the {side} {reason}"
+            yield Finding(row.label, f"files of the {side}", Verdict.NOT_COMPARABLE, reason)
     if changes := _fixed_changes(row):
         yield Finding(row.label, "settings", Verdict.NOT_COMPARABLE, changes)
+        yield from gate_findings(row)
         return
     base, head = row.parity
     if not base or not head:
@@ -47,8 +53,20 @@ def correctness_findings(row: MatchedRow) -> Iterator[Finding]:
         seeds = f"{', '.join(map(str, base))} → {', '.join(map(str, head))}"
         reason = f"parity was checked with different seeds: {seeds}"
         yield Finding(row.label, "parity", Verdict.NOT_COMPARABLE, reason)
+        yield from gate_findings(row)
         return
     yield from _parity_findings(row, BothSides(base[seed], head[seed]))
+    yield from gate_findings(row, besides=seed)
+
+
+def gate_findings(row: MatchedRow, *, besides: int | None = None) -> Iterator[Finding]:
+    """A gate that the head failed, with another seed than `besides`, counts even where it is not
+    compared with the base."""
+    for seed, outcome in row.parity.head.items():
+        if outcome.status == "failed" and seed != besides:
+            reason = f"the head failed: {outcome.reason}"
+            yield Finding(row.label, "parity gate", Verdict.FAILED, reason)
+            return
 
 
 def _fixed_changes(row: MatchedRow) -> str:

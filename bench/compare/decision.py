@@ -45,6 +45,7 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
     NOT_COMPARABLE = "not comparable"
     MISSING = "missing"
+    FAILED = "failed"
 
     @property
     def green(self) -> bool:

@@ -44,6 +44,15 @@ class SpeedEvidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What must have been measured in every row of a live comparison. A stored run has what it
+    has, and so has a backend that stands in for all."""
+
+    probes: Set[str] = frozenset()
+    phases: Set[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class MatchedRow:
     """One model in one backend, as both sides have it."""
 
@@ -61,6 +70,8 @@ class MatchedRow:
     learning: BothSides[BySeed[LearningOutcome]]
     gradients: BothSides[BySeed[GradientOutcome]]
     speed: SpeedEvidence
+    foreign_files: BothSides[str]
+    """Which code each side's workers loaded that is not that side's own; empty where none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +87,6 @@ class Evidence:
     absences: Sequence[Absence]
     other_machine: str
     """Why the machines of two stored runs cannot be compared; empty where they can."""
-    speed_requested: bool
-    """Whether a live comparison was to time its rows; a stored run has what it has."""
+    asked: Asked
     control: Mapping[ControlKey, BothSides[LaunchTimes]]
     """The times of the control, where both sides timed it."""

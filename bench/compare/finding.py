@@ -34,28 +34,41 @@ class Finding:
 
 
 def outcome_finding(row: str, check: str, outcomes: BothSides[CaseOutcome]) -> Finding:
-    """The verdict on a case that failed, or that cannot be run, on one side or on both."""
-    base, head = outcomes
-    if base.status == head.status:
-        if base.status == "failed":
-            return Finding(row, check, Verdict.NOT_COMPARABLE, f"both failed: {head.reason}")
-        return Finding(row, check, Verdict.PASS)
-    if head.status == "skipped":
-        return Finding(row, check, Verdict.MISSING, f"not in the head: {head.reason}")
-    if base.status == "skipped":
-        return Finding(row, check, Verdict.NOT_COMPARABLE, f"not in the base: {base.reason}")
-    if head.status == "ok":
-        verdict = Verdict.IMPROVED if check == "parity" else Verdict.NOT_COMPARABLE
-        return Finding(row, check, verdict, f"the base failed: {base.reason}")
-    return Finding(row, check, Verdict.REGRESSED, f"the head failed: {head.reason}")
+    """The verdict on a case, from how it ended on both sides. A head that fails is never a
+    warning, whatever the base does."""
+    verdict, reason = _status_verdict(*outcomes)
+    if check == "parity" and (outcomes.base.status, outcomes.head.status) == ("failed", "ok"):
+        verdict = Verdict.IMPROVED
+    return Finding(row, check, verdict, reason)
+
+
+def _status_verdict(base: CaseOutcome, head: CaseOutcome) -> tuple[Verdict, str]:
+    match base.status, head.status:
+        case "ok", "ok":
+            return Verdict.PASS, ""
+        case "failed", "failed":
+            return Verdict.FAILED, f"both failed: {head.reason}"
+        case "ok", "failed":
+            return Verdict.REGRESSED, f"the head failed: {head.reason}"
+        case _, "failed":
+            return Verdict.FAILED, f"the head failed: {head.reason}; not in the base: {base.reason}"
+        case "skipped", "skipped":
+            return Verdict.NOT_COMPARABLE, f"not measured on either side: {head.reason}"
+        case _, "skipped":
+            return Verdict.MISSING, f"not in the head: {head.reason}"
+        case "skipped", _:
+            return Verdict.NOT_COMPARABLE, f"not in the base: {base.reason}"
+    return Verdict.NOT_COMPARABLE, f"the base failed: {base.reason}"
 
 
 def decision_finding(decision: Decision, row: str, check: str, pairs: int) -> Finding:
-    """The finding of a statistical decision. An interval that the pairs cannot give is left out."""
+    """The finding of a statistical decision. An interval that the pairs cannot give is left out.
+    Pairs without a ratio are no noise, which would make it inconclusive."""
+    without_ratio = decision.cause == Cause.NO_RATIO
     finding = Finding(
         row,
         check,
-        decision.verdict,
+        Verdict.NOT_COMPARABLE if without_ratio else decision.verdict,
         decision.reason,
         p=decision.p,
         pairs=pairs,

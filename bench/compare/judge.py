@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bench.compare.correctness import correctness_findings, is_sound
+from bench.compare.correctness import correctness_findings, gate_findings, is_sound
 from bench.compare.decision import Rule, Verdict
 from bench.compare.evidence import Evidence, MatchedRow
 from bench.compare.finding import Finding
@@ -24,13 +24,14 @@ def judge(evidence: Evidence, rule: Rule) -> list[Finding]:
     if reason := evidence.other_machine:
         return [
             *(Finding(r.label, "machine", Verdict.NOT_COMPARABLE, reason) for r in evidence.rows),
+            *(finding for row in evidence.rows for finding in gate_findings(row)),
             *absences,
         ]
     sound = sound_rows(evidence)
     findings = [
         *absences,
         *(finding for row in evidence.rows for finding in correctness_findings(row)),
-        *learning_findings(sound),
+        *learning_findings(sound, evidence.asked),
         *speed_findings(sound, evidence, rule),
     ]
     order = {row.label: index for index, row in enumerate(evidence.rows)}
@@ -57,5 +58,10 @@ def undecided_rows(
 
 
 def _absence_finding(absence: Absence) -> Finding:
+    if absence.failure:
+        reason = f"not in the base, and the head failed: {absence.failure}"
+        return Finding(absence.name, "cell", Verdict.FAILED, reason)
     verdict, reason = ABSENCES[absence.missing_from]
+    if absence.reason:
+        reason = f"{reason}: {absence.reason}"
     return Finding(absence.name, "cell", verdict, reason)

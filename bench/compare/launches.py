@@ -2,13 +2,17 @@
 beforehand."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from bench.plan.selection import BackendRegistry
 from bench.plan.units import Unit
 from bench.records import machine
-from bench.run.process import WorkerProcess
-from bench.run.runner import Runner, UnitWorkers
+from bench.run.environment import worker_environment
+from bench.run.process import WorkerCommand, WorkerProcess, worker_arguments
+from bench.run.runner import Runner, StartCommand, UnitWorkers
 from bench.run.turns import alternate
 
 Work = Sequence[tuple[Runner, Unit]]
@@ -29,6 +33,19 @@ async def run_launches(work: Work, controls: Work) -> None:
     finally:
         for worker in filter(None, workers):
             await worker.kill()
+
+
+def control_command(backends: BackendRegistry, entry: Path) -> StartCommand:
+    """How to start a worker that times the control: always this checkout's reference."""
+
+    def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
+        name = backends.REFERENCE
+        return WorkerCommand(
+            [sys.executable, str(entry), *worker_arguments(name, processors)],
+            worker_environment(backends, name, len(processors)),
+        )
+
+    return start
 
 
 def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:
@@ -60,6 +77,8 @@ async def _run_in_turns(
         for cases in zip(*(side.unit.cases for side in sides), strict=True):
             pairs = zip(sides, cases, strict=True)
             await alternate(side.run(case, in_turns=True) for side, case in pairs)
+        for side in sides:
+            await side.end()
     finally:
         for side in sides:
             await side.kill()

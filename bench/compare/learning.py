@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.compare.both_sides import BothSides, in_common
 from bench.compare.decision import Rule, Verdict, decide, log_ratios
-from bench.compare.evidence import BySeed, MatchedRow
+from bench.compare.evidence import Asked, BySeed, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
 from bench.compare.outcomes import AnyOutcome, GradientOutcome, LearningOutcome
 from bench.compare.paired_tests import sign_flip
@@ -27,15 +27,15 @@ DifferencesByRow = Mapping[str, Sequence[float]]
 """Log-ratios of head over base, one for each seed."""
 
 
-def learning_findings(rows: Sequence[MatchedRow]) -> list[Finding]:
+def learning_findings(rows: Sequence[MatchedRow], asked: Asked) -> list[Finding]:
     """Findings on single seeds, row by row; then on losses, scores and gradient norms."""
     learning = {row.label: _measured_seeds(row.learning) for row in rows}
     gradients = {row.label: _measured_seeds(row.gradients) for row in rows}
     findings: list[Finding] = []
     for row in rows:
-        findings += _lost_seeds(row.label, "learning", row.learning)
+        findings += _lost_seeds(row.label, "learning", row.learning, asked)
         findings += count_findings(row.label, learning[row.label], LEARNING.level / len(rows))
-        findings += _lost_seeds(row.label, "gradients", row.gradients)
+        findings += _lost_seeds(row.label, "gradients", row.gradients, asked)
         findings += _nonfinite_findings(row.label, gradients[row.label])
     return findings + _curve_findings(learning, gradients)
 
@@ -75,14 +75,29 @@ def _measured_seeds(outcomes: BothSides[BySeed[AnyOutcome]]) -> list[BothSides[A
     ]
 
 
-def _lost_seeds(row: str, probe: str, outcomes: BothSides[BySeed[AnyOutcome]]) -> Iterator[Finding]:
-    """The seeds that failed or were skipped on a side, and those that the head lacks."""
-    for seed, (base, head) in in_common(outcomes).items():
-        if base.status != head.status or base.status == "failed":
-            yield outcome_finding(row, f"{probe}, seed {seed}", BothSides(base, head))
+def _lost_seeds(
+    row: str, probe: str, outcomes: BothSides[BySeed[AnyOutcome]], asked: Asked
+) -> Iterator[Finding]:
+    """The seeds that failed or were skipped on a side, those that the head lacks, and a probe that
+    was asked for and measured on no seed."""
+    seeds = in_common(outcomes)
+    ends = {seed: {outcome.status for outcome in pair} for seed, pair in seeds.items()}
+    for seed, pair in seeds.items():
+        if ends[seed] not in ({"ok"}, {"skipped"}):
+            yield outcome_finding(row, f"{probe}, seed {seed}", pair)
+    if probe in asked.probes and all(end == {"skipped"} for end in ends.values()):
+        yield _unmeasured(row, probe, outcomes)
     if lost := sorted(outcomes.base.keys() - outcomes.head.keys()):
         reason = f"not in the head: seed {', '.join(map(str, lost))}"
         yield Finding(row, probe, Verdict.MISSING, reason)
+
+
+def _unmeasured(row: str, probe: str, outcomes: BothSides[BySeed[AnyOutcome]]) -> Finding:
+    """The finding on a probe that no seed has on both sides, or that is skipped on all of them."""
+    if seeds := in_common(outcomes):
+        return outcome_finding(row, probe, next(iter(seeds.values())))
+    where = "on either side" if not outcomes.head else "in the base"
+    return Finding(row, probe, Verdict.NOT_COMPARABLE, f"not measured {where}")
 
 
 def _nonfinite_findings(row: str, seeds: Sequence[BothSides[GradientOutcome]]) -> Iterator[Finding]:

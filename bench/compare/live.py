@@ -22,6 +22,7 @@ from bench.compare.matching import SideRecords
 from bench.compare.sides import Side, SidePlan
 from bench.plan.case import Case, ProcessKey
 from bench.plan.probes import TIMED_PROBES
+from bench.plan.request import Request
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
@@ -50,13 +51,20 @@ class MeasuredSide:
         command: StartCommand,
         control: StartCommand,
         limits: Limits,
+        asked: Request,
         progress: Progress,
     ) -> "MeasuredSide":
         """A side with a new run folder below `root`. `command` and `control` start its workers and
-        the workers of the control."""
-        info = {**plan.info, "side": side.label, "missing": list(plan.missing)}
+        the workers of the control; `asked` is what the user asked for."""
+        info = {
+            **plan.info,
+            "side": side.label,
+            "missing": list(plan.missing),
+            "asked": dict(asked.values),
+        }
         folder = RunFolder.create(root, side.name, info)
         runner = Runner(folder, command, limits, progress, dict(info))
+        runner = replace(runner, asks_origin=side.guarded is not None and plan.tells_origin)
         control_runner = Runner(folder, control, limits, progress, runner.info)
         return cls(plan.cases, runner, control_runner)
 

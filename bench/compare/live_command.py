@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from bench.compare.both_sides import BothSides
-from bench.compare.compilation_cache import with_compilation_cache
 from bench.compare.conclusion import ComparisonResult
 from bench.compare.decision import Rule
 from bench.compare.judge import judge
+from bench.compare.launches import control_command
 from bench.compare.live import LiveComparison, MeasuredSide
 from bench.compare.sides import Side, SidePlan, plan_side
 from bench.plan.case import Case
@@ -28,7 +28,10 @@ class LiveSettings:
     """How a live comparison is made: into which folder, by which rule, and what it may take."""
 
     path: Path
+    asked: Request
+    """What the user asked for."""
     request: Request
+    """The same with the defaults of a comparison."""
     rule: Rule
     budget_s: float
     limits: Limits
@@ -43,7 +46,7 @@ def compare_live(
 ) -> ComparisonResult | None:
     """Plan, measure and judge both sides; None where the user interrupted it."""
     status.show("asking both sides what they run")
-    plans = sides.map(lambda side: plan_side(side, settings.request))
+    plans = sides.map(lambda side: plan_side(side, settings.request, settings.backends))
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
@@ -76,17 +79,16 @@ def _create_sides(
 ) -> BothSides[MeasuredSide]:
     """Both sides with new run folders. The control is the reference of this checkout on both, so
     that neither side can change it."""
-    control = Side("control", "", sys.executable, settings.entry)
 
     def create(side: Side, plan: SidePlan) -> MeasuredSide:
-        command = side.start_command(settings.backends)
         return MeasuredSide.create(
             settings.path,
             side,
             plan,
-            command=with_compilation_cache(command, settings.backends, compiled / side.name),
-            control=control.start_command(settings.backends, settings.backends.REFERENCE),
+            command=side.start_command(plan, compiled / side.name),
+            control=control_command(settings.backends, settings.entry),
             limits=settings.limits,
+            asked=settings.asked,
             progress=status,
         )
 
@@ -96,5 +98,10 @@ def _create_sides(
 def _about(sides: BothSides[Side], plans: BothSides[SidePlan]) -> list[str]:
     """Lines that describe the sides and name the backends that could run on neither."""
     lines = [f"{side.name}: {side.label}" for side in sides]
+    lines += [
+        f"{side.name}: its code is too old to tell which files it loads"
+        for side, plan in zip(sides, plans, strict=True)
+        if side.guarded and not plan.tells_origin
+    ]
     on_neither = [gap for gap in plans.base.missing if gap in plans.head.missing]
     return lines + [f"on neither side: {gap}" for gap in on_neither]

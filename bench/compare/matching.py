@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.analysis.rows import Row, row_label, rows_from_records
 from bench.compare.both_sides import BothSides
+from bench.plan.probes import GATE
 from bench.records.record import Record
 from bench.spec import Training
 
@@ -28,6 +29,9 @@ class Absence:
 
     name: str
     missing_from: str
+    reason: str = ""
+    failure: str = ""
+    """Why the parity gate rejects the head's row, where the base has none."""
 
 
 def match_rows(base: Iterable[Record], head: Iterable[Record]) -> tuple[MatchedRows, list[Absence]]:
@@ -37,20 +41,28 @@ def match_rows(base: Iterable[Record], head: Iterable[Record]) -> tuple[MatchedR
     tell its sizes apart. The other rows are matched once more, labelled by the options that tell
     the sizes of their own side apart: such a pair differs in a setting, which a check reports.
     """
-    rows = measured_rows([*assign_run(base, "base"), *assign_run(head, "head")])
+    records = [*assign_run(base, "base"), *assign_run(head, "head")]
+    rows, skipped = measured_rows(records), skipped_rows(records)
     matched = _same_label(rows)
-    labels = {_identity(row): row_label(row.keys) for row in rows}
     matched_labels = {label for label, _ in matched}
     others = [row for row in rows if row_label(row.keys) not in matched_labels]
     relabelled = [*_relabelled(others, "base"), *_relabelled(others, "head")]
     matched_by_size = _same_label(relabelled)
     matched_labels = {label for label, _ in matched_by_size}
-    absences = [
-        Absence(name=labels[_identity(row)], missing_from="head" if row.run == "base" else "base")
-        for row in relabelled
-        if row_label(row.keys) not in matched_labels
-    ]
+    alone = {_identity(row) for row in relabelled if row_label(row.keys) not in matched_labels}
+    reasons = {(row.run, row_label(row.keys)): skip_reason(row) for row in skipped}
+    absences = [_absence(row, reasons) for row in others if _identity(row) in alone]
     return matched + matched_by_size, sorted(absences, key=lambda absence: absence.name)
+
+
+def _absence(row: Row, reasons: Mapping[tuple[str, str], str]) -> Absence:
+    """What is said of a row that one side alone has."""
+    label = row_label(row.keys)
+    if row.run == "base":
+        return Absence(name=label, missing_from="head", reason=reasons.get(("head", label), ""))
+    failed = (r.reason or "" for r in row.records if r.probe == GATE and r.status == "failed")
+    reason = reasons.get(("base", label), "")
+    return Absence(name=label, missing_from="base", reason=reason, failure=next(failed, ""))
 
 
 def measured_rows(records: Iterable[Record]) -> list[Row]:
@@ -58,6 +70,24 @@ def measured_rows(records: Iterable[Record]) -> list[Row]:
     because the backend cannot express the model."""
     rows = rows_from_records([record for record in records if record.probe != "control"])
     return [row for row in rows if any(r.status != "skipped" for r in row.records)]
+
+
+def skipped_rows(records: Iterable[Record]) -> list[Row]:
+    """The rows of which nothing was measured, because the backend cannot express the model."""
+    rows = rows_from_records([record for record in records if record.probe != "control"])
+    return [row for row in rows if all(r.status == "skipped" for r in row.records)]
+
+
+def rows_on_neither_side(base: Iterable[Record], head: Iterable[Record]) -> list[Row]:
+    """The rows of the head that were planned on both sides and measured on neither."""
+    sides = BothSides(base, head).map(lambda records: skipped_rows(assign_run(records, "")))
+    labels = {row_label(row.keys) for row in sides.base}
+    return [row for row in sides.head if row_label(row.keys) in labels]
+
+
+def skip_reason(row: Row) -> str:
+    """Why nothing of a skipped row was measured."""
+    return row.records[0].reason or ""
 
 
 def assign_run(records: Iterable[Record], run: str) -> list[Record]:

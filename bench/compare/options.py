@@ -26,6 +26,12 @@ class CompareOptions:
     head_python: str | None = option(
         Kind.WORD, "Python interpreter of the head", metavar="PATH", group=SIDES
     )
+    build: str | None = option(
+        Kind.WORD,
+        "shell command that builds each side's code, in an environment of its own",
+        metavar="COMMAND",
+        group=SIDES,
+    )
     aa: bool = option(
         Kind.FLAG,
         "compare the head with itself: any red verdict is a false alarm",

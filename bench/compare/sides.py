@@ -13,7 +13,8 @@ from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import Registry
 from bench.plan.units import Unit
-from bench.run.environment import worker_environment
+from bench.run.environment import Declared, pinned_environment
+from bench.run.origin import Guarded
 from bench.run.process import WorkerCommand, worker_arguments
 from bench.run.runner import StartCommand
 from bench.spec import Unavailable
@@ -32,19 +33,33 @@ class Side:
     python: str
     entry: Path
     moved: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The environment variables of its processes that differ from this process's."""
+    guarded: Guarded | None = None
+    """What the comparison guards; None where the sides do not differ in their code."""
 
     def command(self, *words: str) -> list[str]:
         """The program that runs `run_bench.py` on this side with these arguments."""
         return [self.python, str(self.entry), *words]
 
-    def start_command(self, backends: Registry, backend: str | None = None) -> StartCommand:
-        """How to start the worker of a unit on this side; with `backend`, always that one's."""
+    def start_command(self, plan: "SidePlan", cache: Path) -> StartCommand:
+        """How to start the worker of a unit on this side. Its workers share what they compile in
+        the folder `cache`, unless variables of the user's own say where."""
 
         def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
-            name = backend or unit.backend
+            declared, threads = plan.declared[unit.backend], len(processors)
+            shared = declared.cache_variables(str(cache))
+            if shared.keys() & os.environ.keys():
+                shared = {}
+            guarded = self.guarded if plan.tells_origin else None
+            name = self.moved.get(unit.backend, unit.backend)
             return WorkerCommand(
-                self.command(*worker_arguments(self.moved.get(name, name), processors)),
-                worker_environment(backends, name, len(processors)),
+                self.command(*worker_arguments(name, processors, guarded)),
+                {
+                    **pinned_environment(declared.environment[str(threads)], threads),
+                    **shared,
+                    **self.variables,
+                },
             )
 
         return start
@@ -57,9 +72,13 @@ class SidePlan:
     cases: Sequence[Case]
     missing: Sequence[str]
     info: Mapping[str, Any]
+    declared: Mapping[str, Declared]
+    """The variables that each adapter declares, by the name that the user gave."""
+    tells_origin: bool
+    """Whether the side's workers can tell which files they loaded; older code cannot."""
 
 
-def plan_side(side: Side, request: Request) -> SidePlan:
+def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
     """Ask the side's own code for its plan, because sizes, settings and limits belong to what is
     compared. `Unavailable` where the side cannot be measured."""
     answer = _ask_for_plan(side, request)
@@ -70,9 +89,26 @@ def plan_side(side: Side, request: Request) -> SidePlan:
             Case.from_flat({**case, "backend": named.get(case["backend"], case["backend"])})
             for case in plan["cases"]
         ]
-        return SidePlan(cases, plan["missing"], plan["info"])
+        declared = {
+            named.get(name, name): Declared(**variables)
+            for name, variables in plan.get("declared", {}).items()
+        }
+        return SidePlan(
+            cases,
+            plan["missing"],
+            plan["info"],
+            declared or _declared_here(cases, backends),
+            tells_origin="declared" in plan,
+        )
     except (ValueError, KeyError, TypeError):
         raise _not_measurable(side, f"its plan is {answer!r:.100}") from None
+
+
+def _declared_here(cases: Sequence[Case], backends: Registry) -> dict[str, Declared]:
+    """What this checkout's adapters declare, for a side whose code is too old to say it."""
+    threads = max((case.threads for case in cases), default=1)
+    names = {case.backend for case in cases}
+    return {name: Declared.by(backends.load(name), threads) for name in names}
 
 
 def _ask_for_plan(side: Side, request: Request) -> str:
@@ -86,6 +122,7 @@ def _ask_for_plan(side: Side, request: Request) -> str:
             capture_output=True,
             text=True,
             timeout=PLAN_LIMIT_S,
+            env={**os.environ, **side.variables},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_measurable(side, str(error)) from None
@@ -93,6 +130,8 @@ def _ask_for_plan(side: Side, request: Request) -> str:
         reason = last_line(done.stderr)
         if "unrecognized arguments: plan" in reason:
             reason = "its run_bench.py is too old: it has no command `plan`"
+        elif "does not import" in reason and side.guarded and len(side.guarded.own) == 1:
+            reason += '. If its code must be built first, say how by --build "COMMAND"'
         raise _not_measurable(side, reason)
     return done.stdout
 

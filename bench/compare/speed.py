@@ -6,7 +6,7 @@ from statistics import median
 
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide
-from bench.compare.evidence import Evidence, LaunchKey, MatchedRow
+from bench.compare.evidence import Asked, Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
 from bench.compare.launch_times import LaunchTimes, pair_log_ratio
 from bench.compare.outcomes import COMPARED_PHASES
@@ -18,7 +18,7 @@ RowPhase = tuple[str, str]
 
 def speed_findings(rows: Sequence[MatchedRow], evidence: Evidence, rule: Rule) -> list[Finding]:
     """Why a row was not timed, or not alike; then the decision on each phase of each row."""
-    findings = [f for row in rows for f in _untimed_findings(row, evidence.speed_requested)]
+    findings = [f for row in rows for f in _untimed_findings(row, evidence.asked)]
     by_label = {row.label: row for row in rows}
     for (label, phase), decision in speed_decisions(rows, evidence, rule).items():
         pairs = list(by_label[label].speed.times(phase).values())
@@ -36,14 +36,14 @@ def _machine_words(decision: Decision) -> str:
     return noisy + decision.reason + stopped
 
 
-def _untimed_findings(row: MatchedRow, requested: bool) -> Iterator[Finding]:
-    """Launches that failed or never were, settings that differ, and phases that the head lacks."""
+def _untimed_findings(row: MatchedRow, asked: Asked) -> Iterator[Finding]:
+    """Launches that failed or never were, settings that differ, and phases that a side lacks."""
     speed = row.speed
-    if requested and not speed.launches:
+    if "speed" in asked.probes and not speed.launches:
         reason = "was not timed on both sides"
         yield Finding(row.label, "speed", Verdict.NOT_COMPARABLE, reason)
     for (number, _), outcomes in speed.launches.items():
-        if outcomes.base.status != outcomes.head.status or outcomes.base.status == "failed":
+        if {outcome.status for outcome in outcomes} not in ({"ok"}, {"skipped"}):
             yield outcome_finding(row.label, f"speed, launch {number}", outcomes)
     for name, (base, head) in speed.settings.items():
         if base and head and base != head:
@@ -51,6 +51,18 @@ def _untimed_findings(row: MatchedRow, requested: bool) -> Iterator[Finding]:
             yield Finding(row.label, "speed", Verdict.NOT_COMPARABLE, reason)
     for phase in sorted(speed.phases.base - speed.phases.head):
         yield Finding(row.label, f"speed of {phase}", Verdict.MISSING, "not in the head")
+    for phase in sorted(asked.phases - speed.phases.base):
+        yield Finding(row.label, f"speed of {phase}", Verdict.NOT_COMPARABLE, _why_not(row, phase))
+
+
+def _why_not(row: MatchedRow, phase: str) -> str:
+    """Why the base has no time of a phase that was asked for."""
+    if phase in row.speed.phases.head:
+        return "not in the base"
+    outcomes = (outcome for pair in row.speed.launches.values() for outcome in pair)
+    reasons = (outcome.reason for outcome in outcomes if outcome.reason)
+    timed = ", ".join(sorted(row.speed.phases.head)) or "nothing"
+    return f"not timed on either side: {next(reasons, f'the backend times {timed}')}"
 
 
 def speed_decisions(
@@ -69,7 +81,7 @@ def speed_decisions(
         return {
             key: replace(
                 decision,
-                verdict=Verdict.INCONCLUSIVE,
+                verdict=Verdict.NOT_COMPARABLE,
                 reason=reason,
                 cause=Cause.CONTROL,
                 open=False,

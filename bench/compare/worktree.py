@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
     """Check a revision out into a temporary folder; yield the folder and the full name of the
     commit. `Unavailable` where the repository has no such revision."""
     commit = _commit(repository, revision)
-    folder = Path(tempfile.mkdtemp(prefix="recurrent-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="recurrent-bench-")).resolve()
     try:
         _git(repository, "worktree", "add", "--detach", "--force", str(folder / "tree"), commit)
         yield folder / "tree", commit
@@ -58,14 +58,17 @@ def _hint(repository: Path) -> str:
     return hint
 
 
-def moved_files(backends: Sequence[str], repository: Path, tree: Path) -> dict[str, str]:
-    """The files in a worktree of the backends that the user named as files in its repository."""
-    moved, root = {}, repository.resolve()
-    for name in backends:
-        path = Path(name).resolve()
-        if name.endswith(".py") and path.is_relative_to(root):
-            moved[name] = str(tree / path.relative_to(root))
-    return moved
+def checkouts(repository: Path) -> list[Path]:
+    """Every checkout of a repository: its main folder and its worktrees, resolved."""
+    lines = _git(repository, "worktree", "list", "--porcelain").splitlines()
+    folders = (line.removeprefix("worktree ") for line in lines if line.startswith("worktree "))
+    return [Path(folder).resolve() for folder in folders]
+
+
+def tracked_files(folder: Path, *patterns: str) -> list[Path]:
+    """The files of a checkout that git tracks, by patterns of git's."""
+    names = _git(folder, "ls-files", "-z", "--", *patterns).split("\0")
+    return [folder / name for name in names if name]
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -2,9 +2,10 @@
 
 The probe compares the case's own model, batch and weights, and models of the same kind at odd
 sizes, with the NumPy reference in float64: outputs, hidden states, loss, every parameter gradient,
-dL/dx, dL/dh_t, and the losses and weights of five steps. For a backend that does not train it
-compares outputs and hidden states only. Where a backend runs single steps, those of a running
-sequence are compared with the same sequence as a whole.
+dL/dx, dL/dh_t, and the losses and weights of five steps. At odd sizes it also tries a NaN in x and
+a batch without targets. For a backend that does not train it compares outputs and hidden states
+only. Where a backend runs single steps, those of a running sequence are compared with the same
+sequence as a whole.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ import numpy as np
 
 from bench.gate.allowance import allow, decided_by_summation
 from bench.gate.difference import Difference, relative_error
+from bench.gate.edges import at_edges
 from bench.gate.judge import failure, judge, worst_first
 from bench.gate.observe import Observation, Scope, advance_error, observe
 from bench.gate.reference import ModelOnBatch, run_reference
@@ -86,15 +88,22 @@ def _first_gradients(arrays: Mapping[str, Array], weights: Params) -> dict[str, 
 
 
 def compare(
-    context: ProbeContext, model: ModelSpec, training: Training, weights: Params, x: Array, y: Array
+    context: ProbeContext,
+    model: ModelSpec,
+    training: Training,
+    weights: Params,
+    x: Array,
+    y: Array,
+    edges: bool = False,
 ) -> ModelDifferences:
-    """Every array of one model on one batch against the reference in float64.
+    """Every array of one model on one batch against the reference in float64, and with `edges`
+    what the backend does at the edges of its contract.
 
     Where sums in order decide an allowance, float32 says little: the model is then compared in
     float64, too, if the backend has it.
     """
     subject = ModelOnBatch(model, training, weights, x, y)
-    comparison, by_summation = _compare_in_dtype(context, subject)
+    comparison, by_summation = _compare_in_dtype(context, subject, edges)
     if not by_summation or "float64" not in context.supports.dtypes:
         return comparison
     wide, _ = _compare_in_dtype(context, subject.in_dtype("float64"))
@@ -103,7 +112,7 @@ def compare(
 
 
 def _compare_in_dtype(
-    context: ProbeContext, subject: ModelOnBatch
+    context: ProbeContext, subject: ModelOnBatch, edges: bool = False
 ) -> tuple[ModelDifferences, bool]:
     """The comparison in the model's dtype, and whether sums in order decide an allowance."""
     scope = Scope.from_supports(context.supports)
@@ -116,6 +125,8 @@ def _compare_in_dtype(
     if not context.supports.advance_limit(subject.model) and hasattr(session, "advance"):
         tolerance = TWO_RUNS * allowances["output"].relative
         differences.append(Difference(ADVANCE, advance_error(session, subject.x), tolerance))
+    if edges:
+        differences += at_edges(session, subject.model, context.supports, subject.x, subject.y)
     return ModelDifferences(differences, backend), decided_by_summation(allowances)
 
 
@@ -165,7 +176,8 @@ def _at_size(
     def differences() -> list[Difference]:
         rng = np.random.default_rng(0)
         x, y = _random_batch(model, batch, time, rng)
-        comparison = compare(context, model, AT_ODD_SIZES, initial_weights(model, rng), x, y)
+        weights = initial_weights(model, rng)
+        comparison = compare(context, model, AT_ODD_SIZES, weights, x, y, edges=True)
         return [
             dataclasses.replace(d, array=f"{d.array} at batch {batch}, T {time}, hidden {hidden}")
             for d in comparison.differences

@@ -5,7 +5,7 @@ one entry in its dataclass and the line of code that uses its value.
 """
 
 from bench.options.arguments import add_options, explicit
-from bench.options.checks import AnyOptions, check_words, checked, is_of_kind
+from bench.options.checks import AnyOptions, check_words, checked, is_of_kind, same_word
 from bench.options.settings import (
     ALL_BACKENDS,
     EXECUTION,
@@ -37,4 +37,5 @@ __all__ = [
     "option",
     "option_table",
     "processor_count",
+    "same_word",
 ]

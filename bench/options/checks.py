@@ -28,8 +28,8 @@ def _checked(name: str, entry: Option, value: Any) -> Any:
     elif entry.value_kind is Kind.NUMBER:
         _check_number(label, entry, value)
     elif entry.choices:
-        check_words(entry.noun or name, values, entry.choices)
-    return values if entry.value_kind.is_list else value
+        values = check_words(entry.noun or name, values, entry.choices)
+    return values if entry.value_kind.is_list else values[0]
 
 
 def _check_whole(label: str, entry: Option, values: Sequence[int]) -> None:
@@ -54,17 +54,26 @@ def _check_number(label: str, entry: Option, value: float) -> None:
 
 
 def check_words(noun: str, values: Sequence[str], choices: Collection[str]) -> list[str]:
-    """The values without repeats. `noun` is what an error message calls one value.
+    """The values as the choices spell them, without repeats; capital letters do not count.
 
+    `noun` is what an error message calls one value.
     Raises `Unavailable`, which names a wrong value, the choices with a similar spelling, and all
     choices.
     """
-    for value in values:
+    words = [same_word(value, choices) for value in values]
+    for value in words:
         if value not in choices:
             similar = get_close_matches(value, choices, cutoff=0.5)
             hint = f"; did you mean {' or '.join(similar)}?" if similar else "."
             raise Unavailable(f"unknown {noun} {value!r}{hint} Known: {', '.join(choices)}")
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys(words))
+
+
+def same_word(word: str, choices: Collection[str]) -> str:
+    """The choice that a word is but for capital letters; the word itself where there is none."""
+    if word in choices:
+        return word
+    return next((choice for choice in choices if choice.lower() == word.lower()), word)
 
 
 def is_of_kind(options: type[Options], name: str, value: Any) -> bool:

@@ -7,7 +7,7 @@ from importlib import util
 from typing import Any
 
 from bench.records import machine
-from bench.spec import Unavailable
+from bench.spec import Unavailable, folders_of, place_of
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 """How devices are written."""
@@ -31,9 +31,25 @@ def why_unavailable(backend: Any, device: str) -> str | None:
     missing = [n for n, version in versions.items() if not version and not _is_module(n)]
     if missing:
         return f"not installed: {', '.join(missing)}"
-    declared = getattr(backend, "unavailable", None)
-    reasons = [declared(device) if declared else None, machine.why_no_cuda(device)]
+    reasons = [_declared_reason(backend, device), machine.why_no_cuda(device)]
     return "; ".join(reason for reason in reasons if reason) or None
+
+
+def _declared_reason(backend: Any, device: str) -> str | None:
+    """Why the adapter itself says that it cannot run, or how it failed to say so."""
+    reason, error = _declared(backend, "unavailable", device)
+    _, other_error = _declared(backend, "environment", 1)
+    return error or reason or other_error
+
+
+def _declared(backend: Any, name: str, argument: Any) -> tuple[Any, str | None]:
+    """What an optional function of the adapter returns, and how it failed."""
+    function = getattr(backend, name, lambda _: None)
+    try:
+        return function(argument), None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the reason
+        place = place_of(error, folders_of(backend))
+        return None, f"its {name}() raised {type(error).__name__}: {error}{place}"
 
 
 def usable_devices(
@@ -56,6 +72,7 @@ def usable_devices(
 
 
 def _named_devices(words: Sequence[str]) -> list[str]:
+    words = [word.lower() for word in words]
     for word in words:
         if word != "auto" and not DEVICE.fullmatch(word):
             raise Unavailable(f"unknown device {word!r}. Known: cpu, cuda, cuda:1, …, auto")

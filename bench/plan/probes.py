@@ -26,6 +26,8 @@ PROBE_NEEDS: Mapping[str, Sequence[str]] = {
 """What a backend must support for a probe, beyond the model itself: fields of `Supports`."""
 IMPORT_PROBE = "import"
 """In place of a probe: the worker only imports its framework, ahead of its first case."""
+ORIGIN_PROBE = "origin"
+"""In place of a probe: the worker tells which of its files are not its side's own."""
 UNPROVEN = "not proven equal: "
 """The start of the reason of a case that is skipped because its model failed the gate."""
 

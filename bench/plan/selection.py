@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bench.options import ALL_BACKENDS, Settings
+from bench.options import ALL_BACKENDS, Settings, same_word
 from bench.plan.availability import Gap, usable_devices
 from bench.plan.cases import Selection
 from bench.plan.request import Request
 from bench.plan.task_words import task_from_words, user_series
+from bench.plan.trial_import import check_import
 from bench.spec import Task, Unavailable
 
 
@@ -34,9 +35,11 @@ def select(request: Request, backends: Registry, tasks: Registry) -> tuple[Selec
     backend can run.
     """
     settings = request.settings()
-    named = settings.backends or getattr(backends, "DEFAULT", backends.names())
+    known = [*backends.names(), ALL_BACKENDS]
+    chosen = [same_word(name, known) for name in settings.backends]
+    named = chosen or getattr(backends, "DEFAULT", backends.names())
     names = backends.names() if ALL_BACKENDS in named else named
-    loaded = {name: backends.load(name) for name in names}
+    loaded = {name: _load(backends, name) for name in names}
     sized_tasks = _sized_tasks(settings, tasks)
     devices, gaps = usable_devices(loaded, settings.devices)
     missing = [gap for gap in gaps if gap.backend not in devices]
@@ -54,9 +57,20 @@ def _sized_tasks(settings: Settings, tasks: Registry) -> list[tuple[str, Task]]:
     series = user_series(settings)
     default = getattr(tasks, "FOR_DATA" if series else "DEFAULT", ())
     return [
-        task_from_words(text, tasks.load(text.split(":")[0]), settings.profile, series)
-        for text in settings.tasks or default
+        task_from_words(text, _load(tasks, text.split(":")[0]), settings.profile, series)
+        for text in (_as_listed(t, tasks) for t in settings.tasks or default)
     ]
+
+
+def _load(registry: Registry, name: str) -> Any:
+    check_import(name)
+    return registry.load(name)
+
+
+def _as_listed(text: str, tasks: Registry) -> str:
+    """A task's words with its name as the registry spells it; capital letters do not count."""
+    name, colon, words = text.partition(":")
+    return same_word(name, tasks.names()) + colon + words
 
 
 def _check_lengths(settings: Settings, sized_tasks: Sequence[tuple[str, Task]]) -> None:

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from bench.options import Settings, check_words, flag_of
+from bench.options import Settings, check_words, flag_of, same_word
 from bench.plan.probes import PROFILES
 from bench.spec import Task, Unavailable
 
@@ -70,10 +70,11 @@ def task_from_words(
     """
     name, *words = text.split(":")
     sizes = module.PROFILES
+    words[:1] = [same_word(word, sizes) for word in words[:1]]
     size = words[0] if words and words[0] in sizes else None
     options = _option_texts(name, size, words[1:] if size else words, sizes)
     if series:
-        _check_series(name, text, sizes[size or profile], size, options.keys() & series.keys())
+        _check_series(name, text, sizes.get(size or profile), size, options.keys() & series.keys())
     task = task_at_size(name, module, size or profile, {**options, **series})
     if reason := getattr(task, "unavailable", lambda: None)():
         raise Unavailable(f"task {name}: {reason}")
@@ -81,7 +82,7 @@ def task_from_words(
 
 
 def _check_series(
-    name: str, text: str, task: Task, size: str | None, clashes: Collection[str]
+    name: str, text: str, task: Task | None, size: str | None, clashes: Collection[str]
 ) -> None:
     """Raise `Unavailable` if `--data` cannot go with this task, or if the text names a series."""
     if not hasattr(task, "column"):
@@ -124,16 +125,19 @@ def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) ->
     Raises `Unavailable` for an option that the task lacks or that changes nothing, and for a wrong
     value.
     """
+    if size not in module.PROFILES:
+        sizes = ", ".join(module.PROFILES)
+        raise Unavailable(f"task {name} has no size {size!r}, only {sizes}: name one of them")
     task = module.PROFILES[size]
     changes: dict[str, Any] = {}
     for option, text in texts.items():
-        check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
+        [option] = check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
         changes[option] = _parsed(name, option, text, getattr(task, option))
     try:
         changed: Task = replace(task, **changes)
     except (ValueError, TypeError) as error:
         raise Unavailable(f"task {name}: {error}") from error
-    if idle := [option for option in texts if option in getattr(changed, "unread", ())]:
+    if idle := [option for option in changes if option in getattr(changed, "unread", ())]:
         raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
     return changed
 

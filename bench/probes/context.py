@@ -9,7 +9,17 @@ import numpy as np
 
 from bench.plan.case import Case
 from bench.probes.turns import Turns
-from bench.spec import Array, Backend, ModelSpec, Params, Session, Supports, Task, Training
+from bench.spec import (
+    Array,
+    Backend,
+    CheckedSession,
+    ModelSpec,
+    Params,
+    Session,
+    Supports,
+    Task,
+    Training,
+)
 from bench.weights import initial_weights
 
 T = TypeVar("T")
@@ -101,8 +111,8 @@ class ProbeContext:
 
     def open(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """A session whose calls the stopwatch times."""
-        native = self.watch.timed(self.open_native)(model, params, training)
-        return StopwatchSession(native, self.watch)
+        session = self.watch.timed(self._open)(model, params, training)
+        return StopwatchSession(session, self.watch)
 
     def reopen(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """Like `open`, for calls that no probe times: restarts an earlier session of the same
@@ -110,21 +120,20 @@ class ProbeContext:
         sessions: dict[Any, Any] = self.cache.setdefault("sessions", {})
         key = model, training
         if key in sessions:
-            native = sessions[key]
-            self.watch.timed(native.restart)(params)
-            self._remember(model, native)
+            session = sessions[key]
+            self.watch.timed(session.restart)(params)
+            self._remember(model, session)
         else:
-            native = self.watch.timed(self.open_native)(model, params, training)
-            if hasattr(native, "restart"):
+            session = self.watch.timed(self._open)(model, params, training)
+            if hasattr(session, "restart"):
                 _make_room(sessions)
-                sessions[key] = native
-        return StopwatchSession(native, self.watch)
+                sessions[key] = session
+        return StopwatchSession(session, self.watch)
 
     def open_native(self, model: ModelSpec, params: Params, training: Training) -> Session:
-        """The adapter's own session, without a stopwatch around its calls."""
-        session = self.backend.open_session(model, params, self.case.device, training)
-        self._remember(model, session)
-        return session
+        """The adapter's own session: no stopwatch and no check around its calls."""
+        session = self._open(model, params, training)
+        return session.unchecked if isinstance(session, CheckedSession) else session
 
     def open_reference(
         self, model: ModelSpec, params: Params, training: Training = Training()
@@ -156,6 +165,11 @@ class ProbeContext:
         if purpose == "evaluation":
             return np.random.default_rng(EVALUATION_SEED)
         return np.random.default_rng([self.case.seed, STREAMS[purpose]])
+
+    def _open(self, model: ModelSpec, params: Params, training: Training) -> Session:
+        session = self.backend.open_session(model, params, self.case.device, training)
+        self._remember(model, session)
+        return session
 
     def _remember(self, model: ModelSpec, session: Session) -> None:
         if model == self.case.model:

@@ -31,6 +31,8 @@ class Record:
     wall_s: float
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    traceback: str | None = None
+    """Where the error of a failed case was raised; None in older records."""
     schema: int = SCHEMA
 
     @property

@@ -34,6 +34,7 @@ FIELDS: Mapping[str, Kind] = {
     "wall_s": DURATION,
     "metrics": OBJECT,
     "samples": OBJECT,
+    "traceback": TEXT.or_null(),
 }
 CASE_FIELDS: Mapping[str, Kind] = {
     **dict.fromkeys(("backend", "device", "dtype", "cell", "task", "probe"), TEXT),

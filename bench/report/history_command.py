@@ -15,7 +15,7 @@ from bench.spec import Unavailable
 def history_command(metric: str, root: Path, output: Path | None, words: Sequence[str]) -> int:
     """Print a metric's levels and changes and plot them, for the series whose label holds one of
     the words (without words, for all). The exit code is 3 where there is no such series."""
-    check_words("metric", [metric], list(METRICS))
+    [metric] = check_words("metric", [metric], list(METRICS))
     folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")

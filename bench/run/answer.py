@@ -21,6 +21,7 @@ ANSWER_FIELDS: Mapping[str, Kind] = {
     "environment": OBJECT,
     "started": MOMENT,
     "wall_s": DURATION,
+    "traceback": TEXT.or_null(),
 }
 """The fields of an answer: those of the record that the worker knows."""
 
@@ -33,6 +34,7 @@ def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
         "metrics": {},
         "samples": {},
         "environment": {},
+        "traceback": None,
         "started": time(),
         "wall_s": 0.0,
     }
@@ -44,6 +46,8 @@ def parse_answer(line: bytes) -> dict[str, Any]:
         answer = json.loads(line)
     except (ValueError, RecursionError):
         answer = None
+    if isinstance(answer, dict):
+        answer = {"traceback": None, **answer}  # an older worker of a comparison sends none
     if not isinstance(answer, dict) or answer.keys() != ANSWER_FIELDS.keys():
         raise ValueError(f"no result, but {line!r:.200}")
     try:

@@ -18,6 +18,7 @@ from bench.plan.case import Case
 from bench.records.folder import storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
 from bench.run.death import exit_reason, last_line, out_of_memory_kills
+from bench.run.origin import Guarded
 from bench.run.turns import IN_TURNS, PAUSED, RESUME
 
 LINE_LIMIT = 1 << 28
@@ -52,9 +53,13 @@ class WorkerCommand:
     environment: Mapping[str, str]
 
 
-def worker_arguments(backend: str, processors: Sequence[int]) -> list[str]:
+def worker_arguments(
+    backend: str, processors: Sequence[int], guarded: Guarded | None = None
+) -> list[str]:
     """The arguments of `run_bench.py` that start a worker of this process."""
     options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
+    if guarded:
+        options += ["--guarded", guarded.to_json()]
     return ["worker", "--backend", backend, *options]
 
 

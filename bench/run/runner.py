@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.plan.case import Case, model_key
-from bench.plan.probes import GATE, IMPORT_PROBE, UNPROVEN
+from bench.plan.probes import GATE, IMPORT_PROBE, ORIGIN_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
@@ -56,6 +56,8 @@ class Runner:
     """The contents of `run.json`."""
     gate_failures: dict[str, str] = field(default_factory=dict)
     """Why a model must not be measured, by its key; empty for a model that is proven equal."""
+    asks_origin: bool = False
+    """Whether workers are asked which of their files are not their side's own."""
 
     def note_parity(self, record: Record) -> None:
         """Remember the verdict of a parity record on its model."""
@@ -99,6 +101,14 @@ class Runner:
         finally:
             await workers.kill()
 
+    async def note_origin(self, unit: Unit, worker: WorkerProcess) -> None:
+        """Note in `run.json` which files of the worker are not its side's own. It is asked last,
+        because imports can be late."""
+        answer = await worker.ask(replace(unit.cases[-1], probe=ORIGIN_PROBE))
+        if answer["status"] != "ok":
+            self.info.setdefault("foreign_files", {}).setdefault(unit.backend, answer["reason"])
+            self.folder.write_info(self.info)
+
     async def start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
         """Start a worker for a unit on these processors."""
         name = f"{Path(unit.backend).stem}-{unit.device.replace(':', '-')}"
@@ -127,6 +137,7 @@ class Runner:
             wall_s=answer["wall_s"],
             metrics=without_nonfinite(answer["metrics"]),
             samples=without_nonfinite(answer["samples"]),
+            traceback=answer["traceback"],
         )
         try:
             check_fields(record)
@@ -166,6 +177,12 @@ class UnitWorkers:
             async for _ in self.run(case):
                 pass
         self.runner.progress.unit_finished(self.slot, self.unit)
+        await self.end()
+
+    async def end(self) -> None:
+        """Ask the worker, where that was asked for, which of its files are not its side's own."""
+        if self.runner.asks_origin and self.worker and self.worker.alive:
+            await self.runner.note_origin(self.unit, self.worker)
 
     async def run(self, case: Case, in_turns: bool = False) -> AsyncGenerator[None, None]:
         """Run a case and write its record. In turns, yield where the worker pauses."""

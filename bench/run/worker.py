@@ -18,14 +18,16 @@ from typing import IO, Any
 
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
-from bench.plan.probes import IMPORT_PROBE
+from bench.plan.probes import IMPORT_PROBE, ORIGIN_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.probes.turns import Turns
 from bench.records import machine
 from bench.records.code import CodeDigests
+from bench.run.failure import describe_failure
+from bench.run.origin import Guarded, why_foreign
 from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
 from bench.run.worker_conditions import WorkerConditions
-from bench.spec import Backend, ModelSpec, Session, Unsupported
+from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
 
 Load = Callable[[str], Any]
 """Loads a backend or a task by its name."""
@@ -39,18 +41,20 @@ def serve(
     processors: Sequence[int],
     parent: int,
     variable_patterns: Sequence[str] = (),
+    guarded: Guarded | None = None,
 ) -> None:
     """Answer cases until the parent closes the pipe.
 
     `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
     process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
-    variables that are recorded, see `bench.records.speed_variables`.
+    variables that are recorded, see `bench.records.speed_variables`; `guarded` is what a comparison
+    guards.
     """
     channel = Channel()
     die_with(parent)
     pin_to(processors)
     threads, conditions = len(processors), WorkerConditions(variable_patterns)
-    worker = Worker(load_backend, load_task, backend, reference, threads, conditions)
+    worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
     own_id = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         settings = json.loads(line)
@@ -71,6 +75,7 @@ class Worker:
     reference: str
     threads: int
     conditions: WorkerConditions = field(default_factory=WorkerConditions)
+    guarded: Guarded | None = None
     cache: dict[str, Any] = field(default_factory=dict)
     last_training: tuple[str, Any] = ("", None)
     """The last training run, with the key of its model and seed."""
@@ -98,12 +103,13 @@ class Worker:
         start, started = time.perf_counter(), time.time()
         watch, outcome, environment = Stopwatch(), Outcome({}), {}
         opened: dict[ModelSpec, Session] = {}
+        raised_at: str | None = None
         try:
             outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
-            status, reason = _status_of(error)
+            status, reason, raised_at = describe_failure(error, self._folders(case))
             with suppress(Exception):  # a broken backend may fail here again
                 environment = self._environment(case, opened)
         return {
@@ -112,6 +118,7 @@ class Worker:
             "metrics": {**outcome.metrics, "work_s": watch.seconds},
             "samples": outcome.samples,
             "environment": environment,
+            "traceback": raised_at,
             "started": started,
             "wall_s": time.perf_counter() - start,
         }
@@ -127,6 +134,8 @@ class Worker:
             from bench.probes.control import control
 
             return control(turns)
+        if case.probe == ORIGIN_PROBE:
+            return Outcome({}, failure=why_foreign(self.guarded) if self.guarded else None)
         context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()
@@ -168,6 +177,12 @@ class Worker:
             self.last_training = (key, train(context))
         return self.last_training[1]
 
+    def _folders(self, case: Case) -> list[Path]:
+        """The folders of the adapter and of the task, as far as they import."""
+        with suppress(Exception):
+            return folders_of(self.backend, self.load_task(case.task.name))
+        return []
+
     def _environment(self, case: Case, opened: Mapping[ModelSpec, Session]) -> dict[str, Any]:
         """The machine, versions, switches and executed path, for the model of this case."""
         key, settings = case.model_key, getattr(self.backend, "settings", None)
@@ -187,18 +202,6 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
-
-
-def _status_of(error: Exception) -> tuple[str, str]:
-    """The status and reason of a case that raised this error."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    text = text.encode(errors="backslashreplace").decode()  # a file's name need not be UTF-8
-    if isinstance(error, Unsupported):
-        return "skipped", str(error)
-    signs = ("out of memory", "not enough memory", "resource_exhausted", "resourceexhausted")
-    if isinstance(error, MemoryError) or any(sign in text.lower() for sign in signs):
-        return "failed", f"out of memory: {text[:400]}"
-    return "failed", text[:600]
 
 
 def pin_to(processors: Sequence[int]) -> None:

@@ -4,7 +4,9 @@ Adapters (`backends/`) and tasks (`tasks/`) import this package of `bench` and n
 """
 
 from bench.spec.added_settings import added_setting
+from bench.spec.batch import ArrayFacts, check_batch, facts_of
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
+from bench.spec.checked import CheckedSession
 from bench.spec.model import (
     DTYPES,
     LOSSES,
@@ -16,6 +18,7 @@ from bench.spec.model import (
     Training,
     check_choice,
 )
+from bench.spec.plugins import folders_of, import_checked, import_file, place_of
 from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
 from bench.spec.supports import (
     NOT_WRITTEN,
@@ -39,8 +42,10 @@ __all__ = [
     "READOUTS",
     "WHOSE",
     "Array",
+    "ArrayFacts",
     "Backend",
     "Cell",
+    "CheckedSession",
     "Limit",
     "ModelSpec",
     "Params",
@@ -53,6 +58,12 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "added_setting",
+    "check_batch",
     "check_choice",
     "check_one_direction",
+    "facts_of",
+    "folders_of",
+    "import_checked",
+    "import_file",
+    "place_of",
 ]

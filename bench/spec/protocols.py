@@ -15,7 +15,13 @@ class Session(Protocol):
     `x` is `(batch, time, inputs)`; `lengths` `(batch,)` integers from 1 to time, the state held
     beyond the end; `initial_state` h0 `(layers × directions, batch, hidden)`, for the lstm the
     pair (h0, c0), in the order layer 0 forward, layer 0 backward, layer 1 forward, ….
-    Arrays may be NumPy arrays or results of `put`.
+    Arrays may be NumPy arrays or results of `put`. `CheckedSession` stands in front of it: an
+    adapter gets no empty batch, no wrong shape, dtype, length or label, and no array that somebody
+    else may change.
+
+    What stands in padding, NaN too, changes nothing, and a batch without a target has the loss 0
+    and gradients that are 0. A NaN in a real step reaches every output that depends on it, unless
+    `Supports.nan_propagation` declares that it does not.
     """
 
     def put(self, array: Array) -> Any:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from bench.spec.cells import GRU_VARIANTS
-from bench.spec.model import ModelSpec, check_choice
+from bench.spec.cells import CELLS, GRU_VARIANTS
+from bench.spec.model import DTYPES, ModelSpec, check_choice
 
 WHOSE = ("ours", "theirs", "impossible")
 BASIC_CELLS = ("rnn", "lstm", "gru", "feedforward")
@@ -50,7 +50,8 @@ class Supports:
     """What an adapter can express.
 
     `cells`, `dtypes` and `gru` list what the adapter has; `limits` says why it lacks a cell, dtype
-    or gru variant, by name. Every other field is True, or the `Limit` that says why not.
+    or gru variant, by name. Every other field is True, or the `Limit` that says why not. Raises
+    ValueError for a cell, dtype or gru variant that does not exist.
     """
 
     cells: Collection[str] = BASIC_CELLS
@@ -62,9 +63,22 @@ class Supports:
     initial_state: bool | Limit = True
     training: bool | Limit = True
     hidden_gradients: bool | Limit = True
+    nan_propagation: bool | Limit = True
+    """Whether a NaN in a real step reaches every output that depends on it."""
     decoder: bool | Limit = NOT_WRITTEN
     generation: bool | Limit = NOT_WRITTEN
     limits: Mapping[str, Limit] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {"cell": CELLS, "dtype": DTYPES, "gru variant": GRU_VARIANTS}
+        lists = {"cell": self.cells, "dtype": self.dtypes, "gru variant": self.gru}
+        for noun, values in lists.items():
+            for value in values:
+                check_choice(f"a supported {noun}", value, known[noun])
+        for value in self.limits:
+            check_choice(
+                "what a limit is on", value, [name for names in known.values() for name in names]
+            )
 
     def limit(self, spec: ModelSpec) -> str | None:
         """Why the adapter cannot express this model, and whose limit that is; None where it can."""

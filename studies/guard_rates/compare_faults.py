@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.compare.decision import Verdict
+from bench.compare.conclusion import RED
 from studies.guard_rates.collect import PLUGIN, ROOT
 from studies.json_lines import JsonLines
 
@@ -102,10 +102,10 @@ def _run_bench(*words: str) -> None:
 
 
 def red_checks(comparison: Path) -> dict[str, list[str]]:
-    """The checks that regressed or are missing, by model."""
+    """The red checks, by model."""
     red: dict[str, list[str]] = {}
     for finding in json.loads((comparison / "verdict.json").read_text())["findings"]:
         checks = red.setdefault(finding["cell"], [])
-        if finding["verdict"] in (Verdict.REGRESSED, Verdict.MISSING):
+        if finding["verdict"] in RED:
             checks.append(finding["check"])
     return red

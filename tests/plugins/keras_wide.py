@@ -5,11 +5,10 @@ Their formulas can then be held to 1e-9. `KERAS_BACKEND`, `jax` or `torch`, choo
 
 import os
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
-import backends
-
-adapter = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
+adapter: Any = import_module(f"backends.keras_{os.environ['KERAS_BACKEND']}_backend")
 REQUIRES, devices, unavailable = adapter.REQUIRES, adapter.devices, adapter.unavailable
 SUPPORTS = replace(adapter.SUPPORTS, dtypes=("bfloat16", "float32", "float64"), limits={})
 

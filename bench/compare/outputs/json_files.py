@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.compare.conclusion import ComparisonResult, conclusion, exit_code
+from bench.compare.conclusion import ComparisonResult, conclusion, exit_code, overall_verdict
 from bench.compare.finding import Finding
 from bench.compare.outputs.table import describe
 from bench.records.record import without_nonfinite
@@ -19,10 +19,11 @@ def json_text(value: Any) -> str:
 
 
 def verdict_json(result: ComparisonResult) -> str:
-    """`verdict.json`: conclusion, sides, rule and all findings."""
+    """`verdict.json`: conclusion, overall verdict, sides, rule and all findings."""
     return json_text(
         {
             "conclusion": conclusion(result.findings),
+            "verdict": overall_verdict(result.findings),
             "exit_code": exit_code(result.findings),
             "sides": list(result.about),
             "rule": asdict(result.rule),

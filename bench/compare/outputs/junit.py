@@ -14,6 +14,7 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f]")
 ELEMENTS: Mapping[Verdict, str] = {
     Verdict.REGRESSED: "failure",
     Verdict.MISSING: "failure",
+    Verdict.FAILED: "failure",
     Verdict.NOT_COMPARABLE: "error",
     Verdict.INCONCLUSIVE: "skipped",
 }

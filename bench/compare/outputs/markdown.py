@@ -14,6 +14,9 @@ from bench.report.markup import escape_markdown, markdown_list, markdown_table
 BADGES: Mapping[Verdict, str] = {
     Verdict.PASS: "✅",
     Verdict.REGRESSED: "❌",
+    Verdict.FAILED: "❌",
+    Verdict.MISSING: "❌",
+    Verdict.NOT_COMPARABLE: "⛔",
     Verdict.INCONCLUSIVE: "❔",
 }
 

@@ -1,0 +1,118 @@
+"""An environment of a side's own, in which a command of the user builds the side's code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.spec import Unavailable
+
+OUTPUT_LINES = 20
+"""The last lines of a failed command that its error repeats."""
+LIMIT_S = 300
+"""Seconds that making an environment may take. The user's command has no limit."""
+PIP = """#!/bin/sh
+exec "{python}" -m pip "$@"
+"""
+"""Runs the pip of the environment that this one falls back on: a pip of its own takes seconds."""
+QUESTION = """import json, site
+from importlib.util import find_spec
+user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+print(json.dumps([site.getsitepackages() + user, find_spec("pip") is not None]))"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, and the variables that its processes need."""
+
+    folder: Path
+    python: str
+    variables: Mapping[str, str]
+
+
+@contextmanager
+def built_environment(
+    side: str, command: str, tree: Path, python: str, folders: Sequence[str]
+) -> Iterator[Environment]:
+    """Make an environment, run a shell command in it that builds the tree, and remove it at the
+    end.
+
+    A module is imported from the environment, else from `folders`, else from the environment of
+    `python`. `Unavailable` with the end of the output where the command fails.
+    """
+    with TemporaryDirectory(prefix="recurrent-bench-", ignore_cleanup_errors=True) as temporary:
+        environment = _make(Path(temporary).resolve() / "environment", python, folders)
+        print(f"building the {side}: {command}", file=sys.stderr, flush=True)
+        _build(side, command, tree, {**os.environ, **environment.variables})
+        yield environment
+
+
+def _make(folder: Path, python: str, folders: Sequence[str]) -> Environment:
+    program = str(folder / "bin" / "python")
+    fallback, has_pip = json.loads(_output(python, "-c", QUESTION))
+    _output(python, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder))
+    if has_pip:
+        for name in ("pip", "pip3"):
+            (folder / "bin" / name).write_text(PIP.format(python=program))
+            (folder / "bin" / name).chmod(0o755)
+    packages, _ = json.loads(_output(program, "-c", QUESTION))
+    lines = [*folders, *(f"import site; site.addsitedir({name!r})" for name in fallback)]
+    Path(packages[0], "recurrent_bench_side.pth").write_text("\n".join(lines) + "\n")
+    programs = [str(folder / "bin"), os.path.dirname(python), os.environ.get("PATH", os.defpath)]
+    variables = {"PATH": os.pathsep.join(programs), "VIRTUAL_ENV": str(folder)}
+    return Environment(folder, program, variables)
+
+
+def _output(*command: str) -> str:
+    """What a program prints; `Unavailable` where it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=LIMIT_S, env=_plain()
+        )
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip() or error.stdout.strip())[-400:]
+        raise Unavailable(f"--build: no environment of its own: {reason}") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"--build: no environment of its own: {error}") from None
+    return done.stdout
+
+
+def _plain() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) -> None:
+    """Run the command in its own process group, of which nothing is left at the end. What it
+    prints goes to standard error."""
+    process = subprocess.Popen(
+        command,
+        shell=True,
+        cwd=tree,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    end: deque[str] = deque(maxlen=OUTPUT_LINES)
+    try:
+        for line in process.stdout or ():
+            print(f"{side}: {line.rstrip()}", file=sys.stderr, flush=True)
+            end.append(line.rstrip())
+        code = process.wait()
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if code:
+        output = "\n  ".join(end)
+        raise Unavailable(f"--build failed for the {side} with exit code {code}:\n  {output}")

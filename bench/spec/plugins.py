@@ -1,0 +1,70 @@
+"""Files that other people wrote: how they are imported, and where in them an error is."""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from bench.spec.supports import Unavailable
+
+T = TypeVar("T")
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module in a file. Raises `Unavailable` where there is none."""
+    if not path.is_file():
+        raise Unavailable(f"there is no file {path}")
+    spec = spec_from_file_location(str(path), path)
+    if spec is None or spec.loader is None:
+        raise Unavailable(f"{path} is not a Python file")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # a dataclass looks up its module while it is defined
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+    return module
+
+
+def import_checked(label: str, load: Callable[[], T]) -> T:
+    """What `load` imports. Raises `Unavailable` with the file and the line of whatever the import
+    raises, `SystemExit` and `KeyboardInterrupt` too."""
+    try:
+        return load()
+    except Unavailable:
+        raise
+    except BaseException as error:
+        raise Unavailable(f"{label} does not import: {_with_location(error)}") from error
+
+
+def _with_location(error: BaseException) -> str:
+    """`file:line: Error: message`, with the outermost line of the traceback that is not of the
+    import system."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    places = (
+        f"{frame.filename}:{frame.lineno}: "
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__ and "importlib" not in frame.filename
+    )
+    return f"{next(places, '')}{type(error).__name__}: {error}"
+
+
+def place_of(error: BaseException, folders: Sequence[Path]) -> str:
+    """` (file:line)` of the innermost line of a traceback that is in one of these folders; empty
+    where there is none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if folder := next((f for f in folders if path.is_relative_to(f)), None):
+            return f" ({path.relative_to(folder.parent)}:{frame.lineno})"
+    return ""
+
+
+def folders_of(*modules: Any) -> list[Path]:
+    """The folders of the files of these modules, those that have one."""
+    files = (getattr(module, "__file__", None) for module in modules)
+    return [Path(file).resolve().parent for file in files if file]
