@@ -95,6 +95,7 @@ def compare(arguments: Sequence[str]) -> int:
         _values(parsed, WorkerOptions),
         default_tasks=tasks.FOR_DATA if request.get("data") else tasks.COMPARED,
         backends=backends,
+        tasks=tasks,
         entry=ENTRY,
         root=parsed.results_dir,
     )

@@ -28,6 +28,7 @@ from bench.plan.cases import Selection, plan_cases
 from bench.plan.probes import GATE
 from bench.probes.context import ProbeContext, Stopwatch
 from bench.records.machine import describe_machine, versions
+from bench.run.status import StatusLine
 from studies import faults
 from studies.json_lines import JsonLines
 
@@ -92,9 +93,12 @@ def main(arguments: Sequence[str]) -> int:
     # The workers inherit these variables: a thread each.
     os.environ.update({f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")})
     planned = list(plan_models(options.backends, options.seeds, options.large_seeds))
-    with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        for model, result in zip(planned, pool.map(run_gate, planned), strict=True):
+    with StatusLine() as status, ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+        status.show(f"0 of {len(planned)} models")
+        results = zip(planned, pool.map(run_gate, planned), strict=True)
+        for number, (model, result) in enumerate(results, 1):
             lines.append({**model, **result})
+            status.note(f"{number} of {len(planned)} models")
     lines.pack()
     models = lines.read()
     text = f"{started}, {origin()}\n\n{rates_table(models)}\n"

@@ -2,67 +2,28 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate  # type: ignore[import-untyped]
-
+import tasks
 from bench.options import WorkerOptions, check_words
 from bench.plan.availability import DEVICE
 from bench.plan.case import Case
-from bench.plan.estimate import estimate_total
 from bench.plan.selection import Registry
-from bench.plan.units import Unit
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
-from bench.run.display import format_duration
 from bench.run.limits import job_count, worker_limits
-from bench.run.measure import Workers, case_costs, remaining_cases, run_units
+from bench.run.measure import Workers, run_work
 from bench.run.run_info import check_same_environment, describe_environment
 from bench.spec import Unavailable
 from studies.catalogue import STUDIES, folder_name
 from studies.experiment import Experiment, Study
-from studies.planning import StudyPlan, plan_study, study_units
+from studies.planning import StudyPlan, plan_study
 from studies.study_report import write_report
+from studies.study_run import StudyRun, remaining_work, show_remaining
 from studies.tables.markdown import failed_cases
 
 TIME_LIMIT_S = 7200.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyRun:
-    """A study on one device, and the part of it that was chosen."""
-
-    study: Study
-    plan: StudyPlan
-    experiments: Sequence[Experiment]
-    cases: Sequence[Case]
-    path: Path
-    """The folder of the records."""
-    jobs: int
-    again: bool
-
-    def existing_folder(self) -> RunFolder | None:
-        """The folder of the records where there are any."""
-        if RunFolder(self.path).has_records():
-            return RunFolder.existing(self.path.parent, self.path.name)
-        return None
-
-
-@dataclass(frozen=True)
-class RemainingWork:
-    """The cases that are not recorded yet, with the seconds that each will take, and the units of
-    work that run them."""
-
-    cases: Sequence[Case]
-    costs: Sequence[float]
-    units: Sequence[Unit]
-
-    @property
-    def seconds_by_key(self) -> dict[str, float]:
-        """The expected seconds of each case, by its key."""
-        pairs = zip(self.cases, self.costs, strict=True)
-        return {case.key: seconds for case, seconds in pairs}
 
 
 def study_command(
@@ -89,6 +50,7 @@ def study_command(
         return 0
     [name] = check_words("study", [name], list(STUDIES))
     study, device = STUDIES[name], _checked_device(device.lower())
+    print(f"study {name}: planning its cases", file=sys.stderr, flush=True)
     plan = plan_study(study, backends, device)
     experiments = _chosen_experiments(name, study, words)
     if root.exists() and not root.is_dir():
@@ -99,11 +61,13 @@ def study_command(
         experiments=experiments,
         cases=_chosen_cases(study, plan, experiments, only, device),
         path=root / folder_name(name, device),
+        entry=entry,
+        code=CodeDigests(backends.load, tasks.load, entry.parent),
         jobs=job_count(worker_options),
         again=again,
     )
     if dry_run:
-        _show_remaining(run)
+        show_remaining(run)
         return 0
     workers = Workers(
         entry=entry,
@@ -126,9 +90,10 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        work = _remaining_work(run, folder)
-        seconds = run_units(folder, work.cases, work.costs, work.units, workers)
+        work = remaining_work(run, folder)
+        seconds = run_work(folder, work, workers)
         folder.pack()
+    print(f"writing the tables of {run.path}", file=sys.stderr, flush=True)
     write_report(folder, run.study, run.plan)
     if seconds is None:
         print("stopped; run the same command to continue", file=sys.stderr)
@@ -176,28 +141,3 @@ def _chosen_cases(
             f"{' and '.join(names)}: cannot run on {device} here, or these rows do not use it"
         )
     return cases
-
-
-def _remaining_work(run: StudyRun, folder: RunFolder | None) -> RemainingWork:
-    """The work that is left; prints how long it takes."""
-    cases = remaining_cases(folder, run.cases) if folder else list(run.cases)
-    if folder and run.again:
-        successful = {record.key for record in folder.records() if record.status == "ok"}
-        cases = [case for case in run.cases if case.key not in successful]
-    costs = case_costs(cases, run.plan.selections, run.path.parent)
-    work = RemainingWork(cases, costs, study_units(cases))
-    duration = format_duration(estimate_total(work.units, work.seconds_by_key, run.jobs))
-    print(f"{len(cases)} of {len(run.cases)} cases left, about {duration}", file=sys.stderr)
-    return work
-
-
-def _show_remaining(run: StudyRun) -> None:
-    """Print how many cases of each experiment are left, and how long they take on one processor."""
-    seconds = _remaining_work(run, run.existing_folder()).seconds_by_key
-    rows = []
-    for experiment in run.experiments:
-        needed = run.plan.cases_of(experiment, run.cases)
-        left = [seconds[case.key] for case in needed if case.key in seconds]
-        rows.append([experiment.name, f"{len(left)} of {len(needed)}", format_duration(sum(left))])
-    columns = ["row", "cases left", "on one processor"]
-    print(tabulate(rows, columns, disable_numparse=True))

@@ -68,7 +68,7 @@ def example_record(**changes: Any) -> Record:
     """A valid record, with these fields changed."""
     record = Record(
         run="r",
-        case={"probe": "speed", "cell": "lstm"},
+        case=changed_case(probe="speed", launch=0).flat(),
         status="ok",
         reason=None,
         probe="speed",

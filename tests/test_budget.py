@@ -13,8 +13,8 @@ from running import records, tiny_run_inside
 import run_bench
 from bench.records.record import Record
 from bench.run import measure
+from bench.run.answer import answer_without_numbers
 from bench.run.budget import interval_widths, next_launch
-from bench.run.process import answer_without_numbers
 
 
 def launches(cell: str, seconds: Sequence[float], backend: str = "numpy") -> list[Record]:

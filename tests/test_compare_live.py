@@ -1,5 +1,6 @@
 """Comparisons that run for real: a side against itself, real extra work, and real faults."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -21,6 +22,7 @@ def test_side_against_itself_is_green(tmp_path: Path) -> None:
     chosen = ("--backends", "numpy", "--tasks", "adding:short:steps=30")
     done = compare(tmp_path, "--aa", *chosen, *rule, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert_progress(done.stderr.splitlines())
     assert set(verdicts(tmp_path).values()) == {"pass"}
     assert {"speed of step", "loss over training", "parity"} <= verdicts(tmp_path).keys()
     assert summary.read_text() == (tmp_path / "c" / "verdict.md").read_text()
@@ -29,6 +31,19 @@ def test_side_against_itself_is_green(tmp_path: Path) -> None:
     stored = bench_inside("compare", *sides, *rule, "--results-dir", tmp_path / "stored")
     assert stored.returncode == 0, stored.stdout
     assert "the weaker comparison" in stored.stdout
+
+
+def assert_progress(lines: list[str]) -> None:
+    """What is compared and how long it takes comes first, then a line for each stage."""
+    checkout = "the checkout"
+    assert lines[0] == f"comparison c: base {checkout}, against itself, head {checkout}"
+    assert lines[1].startswith("numpy on cpu; adding; lstm; float32; ")
+    assert re.fullmatch(r"at most 1 rounds of \d+ pairs of fresh processes", lines[2])
+    assert re.fullmatch(r"expected time: [\w ]+", lines[3])
+    stages = [line.partition(" (")[0].partition("; ")[0] for line in lines[4:]]
+    order = ["opening both sides", "asking both sides what they run", "parity and learning"]
+    assert [s for s in dict.fromkeys(stages) if not s.startswith("round")] == order
+    assert stages[-1] == "round 1 of at most 1, pair 5 of 5"
 
 
 def test_update_that_takes_many_times_as_long_is_red(

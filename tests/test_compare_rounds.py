@@ -112,3 +112,16 @@ def test_undecided_row_is_measured_for_as_many_rounds_as_the_rule_has(tmp_path: 
     log, verdicts = measure(tmp_path, {"rnn": 1.0}, Rule(pairs=2, rounds=2, level=0.01))
     assert verdicts == {"numpy rnn adding": Verdict.INCONCLUSIVE}
     assert len(log) == 2 * 2 * 2
+
+
+def test_comparison_without_a_timed_probe_has_no_rounds(tmp_path: Path) -> None:
+    def side(name: str) -> MeasuredSide:
+        folder = RunFolder.create(tmp_path, name, {"request": {"probes": ["parity"]}})
+        runner = MadeUpRunner(folder, name, lambda cell, launch: LAUNCH_S, [])
+        parity = [case for case in cases("rnn") if case.probe == "parity"]
+        return MeasuredSide(parity, runner, runner)  # type: ignore[arg-type]
+
+    stages: list[str] = []
+    comparison = LiveComparison(BothSides(side("base"), side("head")), Rule(), inf)
+    asyncio.run(comparison.measure(1, stages.append))
+    assert stages == ["parity and learning"]

@@ -1,26 +1,27 @@
 """The expected time of a run follows earlier records, and otherwise a rough model."""
 
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from planning import CASE, SIZE, changed_case, example_record, selection
 
+import tasks
 from bench.plan.case import Case
 from bench.plan.cases import plan_cases
 from bench.plan.estimate import (
     START_S,
-    PastCost,
-    PastCosts,
-    cost_group,
     estimate_seconds,
     estimate_total,
-    past_costs,
 )
+from bench.plan.past_costs import PastCost, PastCosts, cost_group, past_costs, run_costs
 from bench.plan.units import Unit, plan_units
 from bench.records.folder import RunFolder
-from tasks.adding import Adding
+
+PUBLISHED = [ROOT / "results" / n for n in ("adding-cpu", "growth-cpu", "implementations-cpu")]
 
 
 def recorded(root: Path, run: str, case: Case, *wall_s: float, **changes: Any) -> RunFolder:
@@ -38,7 +39,7 @@ def costs(*pairs: tuple[Case, float]) -> PastCosts:
 
 
 def estimate(case: Case, past: PastCosts) -> float:
-    return estimate_seconds([case], {"adding": Adding}, past)[0]
+    return estimate_seconds([case], tasks, [past])[0]
 
 
 def test_case_is_expected_to_take_the_median_of_earlier_cases_like_it(tmp_path: Path) -> None:
@@ -63,29 +64,79 @@ def test_more_work_is_expected_to_take_longer_without_earlier_records() -> None:
     assert rough("learning", steps=10_000) > 2 * rough("learning")
     assert rough("learning", length=500) > 2 * rough("learning")
     assert rough("learning", batch=500, hidden=500) > 100 * rough("learning")
-    assert rough("speed", length=500) > rough("speed")
-    assert estimate(changed_case(probe="speed", phase_s=2.0), {}) > 12
+    assert rough("memory", length=5000) > rough("memory")
+    assert estimate(changed_case(probe="speed", phase_s=2.0), {}) > 6
 
 
-def test_rough_model_is_scaled_by_its_error_for_other_work_of_the_backend() -> None:
+def test_rough_model_is_corrected_by_other_work_of_the_same_kind() -> None:
     rough = estimate(CASE, {})
 
-    def estimate_after(case: Case, factor: float) -> float:
-        """The estimate after a case that took `factor` times as long as its rough estimate."""
-        return estimate(CASE, costs((case, factor * estimate(case, {}))))
+    def estimate_after(factor: float, **other: Any) -> float:
+        """The estimate after cases that took `factor` times as long as their rough estimates."""
+        cases = [changed_case(length=length, **other) for length in (50, 500, 5000)]
+        return estimate(CASE, costs(*((case, factor * estimate(case, {})) for case in cases)))
 
-    assert estimate_after(changed_case(length=50), 3.0) == pytest.approx(3 * rough)
+    assert estimate_after(3.0) == pytest.approx(3 * rough, rel=0.2)
+    assert estimate_after(0.1) == pytest.approx(0.1 * rough, rel=2)
     for unlike in ({"backend": "other"}, {"device": "cuda"}, {"probe": "gradients"}):
-        assert estimate_after(changed_case(length=50, **unlike), 3.0) == rough
+        assert estimate_after(3.0, **unlike) == rough
 
 
-@pytest.mark.parametrize(
-    "changes", [{"task": "removed"}, {"phase_s": 1, "phases": 3}, {"phase_s": "long"}]
-)
-def test_record_of_a_removed_task_or_another_version_is_ignored(changes: dict[str, Any]) -> None:
+def test_preparation_and_work_are_told_apart() -> None:
+    """Small cases that only prepare say nothing about the work of a large one."""
+    small, large = changed_case(length=2), changed_case(length=50_000)
+    slow_start = costs((small, 10 * estimate(small, {})))
+    assert estimate(small, slow_start) == 10 * estimate(small, {})
+    assert estimate(large, slow_start) < 2 * estimate(large, {})
+
+
+def test_time_that_the_settings_prescribe_is_the_same_in_every_backend() -> None:
+    short, long = (changed_case(probe="speed", phase_s=s, launch=0) for s in (0.1, 10.1))
+    after = {length: costs((short, length)) for length in (1.0, 10.0)}
+    for past in ({}, *after.values()):
+        assert estimate(long, past) > estimate(short, past)
+    assert all(estimate(long, past) - estimate(long, {}) < 10 for past in after.values())
+
+
+def test_later_costs_correct_earlier_ones() -> None:
+    """Runs on this machine say more about it than published runs."""
+    large = changed_case(length=500)
+    published, own = costs((large, 100.0)), costs((large, 1.0))
+    assert estimate_seconds([large], tasks, [published, own]) == [1.0]
+    (corrected,) = estimate_seconds([CASE], tasks, [published, own])
+    assert corrected < estimate(CASE, published)
+
+
+def test_task_that_needs_data_or_is_a_file_is_not_opened_for_an_estimate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    load, before = tasks.load, {*sys.modules}
+    monkeypatch.setattr(tasks, "load", lambda name: (opened.append(name), load(name))[1])
+    names = ("./mine.py", "removed", "classification", "memory")
+    past = costs(*((changed_case(task=name), 5.0) for name in names))
+    assert estimate(CASE, past) == estimate(CASE, {})
+    assert set(opened) == {"adding", "classification", "memory"}
+    assert not {m for m in {*sys.modules} - before if m.startswith(("mnist1d", "sktime"))}
+
+
+@pytest.mark.parametrize("changes", [{"phase_s": 1, "phases": 3}, {"phase_s": "long"}, {"task": 3}])
+def test_record_of_another_version_is_ignored(changes: dict[str, Any]) -> None:
     settings = {**changed_case(probe="learning", length=50).flat(), **changes}
     past = {cost_group(settings): PastCost(settings, [1000.0])}
     assert estimate(CASE, past) == estimate(CASE, {})
+
+
+@pytest.mark.parametrize("run", ["adding-cpu", "growth-cpu", "implementations-cpu"])
+def test_published_run_is_estimated_from_the_others_within_a_factor_of_two(run: str) -> None:
+    """All three were measured on one machine."""
+    runs = {path.name: run_costs(path) for path in PUBLISHED}
+    measured = runs.pop(run)
+    cases = [Case.from_flat(cost.settings) for cost in measured.values()]
+    expected = estimate_seconds(cases, tasks, list(runs.values()))
+    counted = [len(cost.times) * s for cost, s in zip(measured.values(), expected, strict=True)]
+    total = sum(sum(cost.times) for cost in measured.values())
+    assert 0.5 < sum(counted) / total < 2
 
 
 def test_untimed_units_share_the_workers_and_timed_units_do_not() -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from planning import example_record
+from planning import changed_case, example_record
 
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def cell_record(cell: str, status: str = "ok") -> Record:
-    return example_record(case={"probe": "speed", "cell": cell}, status=status)
+    return example_record(case=changed_case(probe="speed", cell=cell).flat(), status=status)
 
 
 def cells(folder: RunFolder) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,8 @@ from runners import parity_case, runner, unit
 from running import ENTRY, MISBEHAVING, PLUGIN, inheriting, records, tiny_run
 
 from bench.records import machine
-from bench.run.process import answer_without_numbers
+from bench.run import process
+from bench.run.answer import answer_without_numbers, parse_answer
 
 DEATHS = {
     "fail": "RuntimeError: something is broken",
@@ -25,6 +27,7 @@ DEATHS = {
     "vanish": "worker died: exit code 7",
     "answer_nonsense": "the worker sent no result, but b'nonsense",
     "run_out": "out of memory: RuntimeError: CUDA out of memory",
+    "fail_in_bytes": "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/caf\\u",
 }
 """The reason of the failed record, by misdeed."""
 
@@ -35,6 +38,7 @@ def misbehaved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, dict[Any,
     seed."""
     root, mark = tmp_path_factory.mktemp("runs"), {"BENCH_TEST": uuid4().hex}
     rules = "; ".join(f"{misdeed} rnn learning {seed}" for seed, misdeed in enumerate(DEATHS))
+    rules += "; fork rnn parity 0"
     done = tiny_run(
         root,
         *(*PLUGIN, "--cells", "rnn", "--probes", "learning,gradients"),
@@ -55,7 +59,7 @@ def test_death_or_error_of_a_worker_fails_its_case_with_the_reason(
     assert record["status"] == "failed"
     assert record["reason"].startswith(DEATHS[misdeed])
     assert f"learning seed {seed}: {record['reason']}\n" in done.stderr
-    worker_survived = misdeed in ("fail", "run_out")
+    worker_survived = misdeed in ("fail", "run_out", "fail_in_bytes")
     assert (record["environment"] is not None) == worker_survived
 
 
@@ -65,7 +69,8 @@ def test_failure_of_a_worker_costs_no_other_case(misbehaved: tuple[Any, dict[Any
     others = [r for (probe, _), r in by_probe_and_seed.items() if probe != "learning"]
     assert {record["status"] for record in others} == {"ok"}
     assert done.returncode == 1
-    assert done.stderr.count("\n") == len(DEATHS)
+    failures = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failures) == len(DEATHS)
 
 
 def test_hanging_worker_is_killed_with_its_children_at_the_time_limit(tmp_path: Path) -> None:
@@ -109,6 +114,83 @@ def test_wrong_answer_and_death_have_different_reasons(
     (record,) = run.folder.records()
     assert record.reason
     assert record.reason.startswith(reason)
+
+
+INVALID = {
+    "started": ("yesterday", "the worker sent no valid result: started is 'yesterday'"),
+    "wall_s": (-1, "the worker sent no valid result: wall_s is -1"),
+    "status": (["ok"], "the worker sent no valid result: status is ['ok']"),
+    "metrics": ({"score": 10**400}, "no valid result: metrics.score is a whole number of more"),
+    "samples": (None, "the worker sent no valid result: samples is None"),
+    "environment": ({"machine": [1]}, "the worker sent no valid result: environment.machine is"),
+    "reason": ("\ud800", "the worker sent no valid result: 'reason' is '\\\\ud800'"),
+}
+"""A wrong value of each field of an answer, and the reason of the failed record."""
+
+
+@pytest.mark.parametrize("field", INVALID)
+def test_invalid_answer_costs_its_case_alone(field: str, tmp_path: Path) -> None:
+    value, reason = INVALID[field]
+    valid = {**answer_without_numbers("ok", ""), "reason": None}
+    lines = [json.dumps({**valid, field: value}), json.dumps(valid)]
+    code = f"""
+import json, sys, time
+for line in sys.stdin:
+    print({lines!r}[json.loads(line)["seed"]], flush=True)
+    time.sleep(0 if json.loads(line)["seed"] else 60)
+"""
+    run, first = runner(tmp_path, [sys.executable, "-c", code]), parity_case()
+    asyncio.run(run.run_all([unit(first, replace(first, seed=1))], 1))
+    failed, ok = run.folder.records()
+    assert failed.reason and failed.reason.startswith(reason.replace("\\\\", "\\"))
+    assert (failed.status, ok.status) == ("failed", "ok")
+    assert run.folder.info() is not None
+
+
+def test_environment_of_many_levels_is_refused() -> None:
+    environment: dict[str, Any] = {}
+    for _ in range(300):
+        environment = {"a": environment}
+    answer = {**answer_without_numbers("ok", ""), "reason": None, "environment": environment}
+    with pytest.raises(ValueError, match="more levels of objects; accepted: 20"):
+        parse_answer(json.dumps(answer).encode())
+    with pytest.raises(ValueError, match=r"no result, but b'\[\[\["):
+        parse_answer(b"[" * 200_000)
+
+
+def test_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LINE_LIMIT", 1 << 20)
+    code = "input(); print('g' * (3 << 20)); input()"
+    run = runner(tmp_path, [sys.executable, "-c", code])
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert record.reason == "the worker sent a line of more than 1 MiB"
+
+
+FORKED = """
+import os, time
+input()
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(120)
+os._exit(7)
+"""
+
+
+def test_dead_worker_is_noticed_although_its_child_holds_the_pipe(tmp_path: Path) -> None:
+    mark = {"BENCH_TEST": uuid4().hex}
+    run = runner(tmp_path, [sys.executable, "-c", FORKED], mark)
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert record.reason == "worker died: exit code 7"
+    assert not inheriting(mark), "the child has a session of its own, and is killed as well"
+
+
+def test_text_that_could_change_the_terminal_is_escaped(tmp_path: Path) -> None:
+    run = runner(tmp_path, [sys.executable, "-c", r"import sys; sys.exit('\x1b[2Jred\u202e')"])
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert record.reason == r"worker died: exit code 1; last words: \x1b[2Jred\u202e"
 
 
 def answering(*, imports: bool) -> str:

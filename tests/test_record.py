@@ -9,20 +9,22 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning import example_record
+from planning import changed_case, example_record
 
-from bench.records.record import SCHEMA, STATUSES, Record, parse_record
+from bench.records.kinds import STATUSES
+from bench.records.record import SCHEMA, Record, parse_record
 
 numbers = st.floats() | st.integers(-(2**60), 2**60)
 words = st.text(max_size=8)
 settings = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words
+LEARNING = changed_case(probe="learning").flat()
 records = st.builds(
     Record,
     run=words,
-    case=st.dictionaries(words, settings).map(lambda case: {**case, "probe": "speed"}),
+    case=st.dictionaries(words, settings).map(lambda case: {**case, **LEARNING}),
     status=st.sampled_from(STATUSES),
     reason=st.none() | words,
-    probe=st.just("speed"),
+    probe=st.just("learning"),
     environment=st.none() | words,
     started=words,
     wall_s=st.floats(0, 1e6),
@@ -75,20 +77,20 @@ def having(**changes: Any) -> Callable[[dict[str, Any]], Any]:
         (without("status"), "status"),
         (without("wall_s"), "wall_s"),
         (having(colour="red"), "colour"),
-        (having(status="fine"), "status 'fine'; known: ok, failed, skipped"),
+        (having(status="fine"), "status is 'fine'; accepted: ok, failed, skipped"),
         (having(case=[]), r"case is \[\]"),
-        (having(probe="memory"), "probe 'memory' in a case of 'speed'"),
+        (having(probe="memory"), "probe is 'memory' in a case of 'speed'"),
         (having(run=1), "run is 1"),
         (having(reason=0), "reason is 0"),
         (having(started=None), "started is None"),
         (having(wall_s="1"), "wall_s is '1'"),
         (having(metrics=None), "metrics is None"),
-        (having(metrics={"a": "1"}), "a metric is '1'"),
-        (having(metrics={"a": True}), "a metric is True"),
+        (having(metrics={"a": "1"}), "metrics.a is '1'"),
+        (having(metrics={"a": True}), "metrics.a is True; accepted: a finite number or null"),
         (having(samples=[]), r"samples is \[\]"),
-        (having(samples={"a": 1}), "samples are 1"),
-        (having(samples={"a": ["1"]}), r"samples are \['1'\]"),
-        (having(samples={"a": [[1]]}), r"samples are \[\[1\]\]"),
+        (having(samples={"a": 1}), "samples.a is 1"),
+        (having(samples={"a": ["1"]}), r"samples.a\[0\] is '1'"),
+        (having(samples={"a": [[1]]}), r"samples.a\[0\] is \[1\]"),
         (lambda data: [data], "not a JSON object"),
     ],
 )

@@ -105,11 +105,9 @@ def test_unknown_format_is_refused_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_two_runs_of_one_name_are_refused_but_one_run_may_be_named_twice(tmp_path: Path) -> None:
-    first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
+def test_run_that_is_named_twice_is_shown_once(tmp_path: Path) -> None:
+    first = run_folder(tmp_path / "a")
     assert write_report([first, first], three_backends() * 2, ["csv"], tmp_path)
-    with pytest.raises(RecordsError, match="same name"):
-        write_report([first, second], three_backends(), ["csv"], tmp_path)
 
 
 def test_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:

@@ -54,10 +54,10 @@ def test_damaged_line_in_the_middle_stops_every_command_and_is_left_alone(
         (b"{}", "lacks the request"),
         (b'{"request": []}', "request is []"),
         (b'{"request": {"seeds": [1]}, "environments": 1}', "environments is 1"),
-        (b'{"request": {"seeds": [1]}, "environments": {"e": 1}}', "environment e is 1"),
+        (b'{"request": {"seeds": [1]}, "environments": {"e": 1}}', "environments.e is 1"),
         (
             b'{"request": {"seeds": [1]}, "environments": {"e": {"variables": [1]}}}',
-            "variables of environment e is [1]",
+            "environments.e.variables is [1]",
         ),
         (b'{"request": {"seeds": [1]}, "variables": [1]}', "variables is [1]"),
         (b'{"request": {"seeds": [1]}, "versions": [1]}', "versions is [1]"),
@@ -102,7 +102,7 @@ def test_run_is_resumed_only_under_the_versions_it_was_started_with(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"machine": {"cores": -1}}, "other machine facts: cores -1 → "),
+        ({"machine": {"cores": 999}}, "other machine facts: cores 999 → "),
         ({"machine": {"processor_quota": 0.25}}, "processor_quota 0.25 → "),
         ({"variables": {"OMP_WAIT_POLICY": "odd"}}, "OMP_WAIT_POLICY odd is now unset"),
     ],

@@ -89,9 +89,16 @@ def test_resumed_run_can_be_extended(finished_run: Path, tmp_path: Path) -> None
     assert [r["case"]["seed"] for r in records(tmp_path)] == [0, 0, 0, 1, 1]
 
 
-def test_successful_run_prints_nothing_but_its_results(tmp_path: Path) -> None:
+def test_plan_and_estimate_come_first_and_a_line_when_a_unit_ends(tmp_path: Path) -> None:
     done = tiny_run(tmp_path, "--cells", "gru")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    first, second, third, *lines = done.stderr.splitlines()
+    assert first.startswith("run r: numpy on cpu; adding; gru; float32; ")
+    assert re.fullmatch(r"5 cases in 3 worker processes, about \d+ s", second)
+    assert third == "(0 cases estimated from earlier runs here, the others roughly)"
+    progress = [line for line in lines if "; done: " in line]
+    assert [line.partition(" of 5 cases, 0 failed, about ")[0] for line in progress] == list("345")
+    assert progress[0].endswith("done: numpy on cpu, 3 cases of parity, learning, gradients")
     assert "run r: 5 cases in" in done.stdout
     assert {r["status"] for r in records(tmp_path)} == {"ok"}
     environments = RunFolder.existing(tmp_path, "r").info()["environments"]

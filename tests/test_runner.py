@@ -14,7 +14,7 @@ from running import MISBEHAVING, PLUGIN, bench_inside, keep_lines, records, tiny
 
 from bench.plan.case import Case
 from bench.plan.units import Unit
-from bench.run.process import answer_without_numbers
+from bench.run.answer import answer_without_numbers
 from bench.run.runner import Runner
 
 

@@ -67,7 +67,10 @@ def test_study_runs_in_parts_and_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_small(tmp_path, dry_run=True) == 0
-    assert "5 of 5 cases left" in capsys.readouterr().err
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert first == "study small: planning its cases"
+    assert second == f"study small: numpy; records in {tmp_path / 'small'}"
+    assert third.startswith("5 of 5 cases left, about ")
     assert not list(tmp_path.iterdir())
     assert run_small(tmp_path, "first") == 0
     assert run_small(tmp_path, dry_run=True) == 0

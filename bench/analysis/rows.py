@@ -10,7 +10,7 @@ from typing import Any
 from bench.analysis.conditions import backend_labels
 from bench.analysis.task_sizes import size_key, task_labels, task_size
 from bench.plan.probes import PROBES
-from bench.records.record import Record
+from bench.records.record import Record, latest_records
 from bench.spec import CELLS
 
 TABLE_KEYS = ("run", "task", "device", "dtype")
@@ -84,7 +84,7 @@ def rows_from_records(
     With `infos`, the content of `run.json` by run, records under different conditions make
     different rows.
     """
-    latest = list({(record.run, record.key): record for record in records}.values())
+    latest = latest_records(records)
     labels, backends = task_labels(latest), backend_labels(latest, infos or {})
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in latest:

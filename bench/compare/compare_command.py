@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
 
@@ -15,19 +15,24 @@ from bench.compare.choose_sides import open_sides
 from bench.compare.conclusion import ComparisonResult, exit_code
 from bench.compare.decision import Rule
 from bench.compare.defaults import with_comparison_defaults
+from bench.compare.expected_time import comparison_seconds
 from bench.compare.judge import judge
-from bench.compare.live_command import LiveSettings, compare_live
+from bench.compare.live_command import LiveSettings, compare_live, timed_phase_count
 from bench.compare.matching import SideRecords
 from bench.compare.options import CompareOptions
 from bench.compare.outputs.files import write_files
 from bench.compare.outputs.markdown import append_step_summary
 from bench.compare.outputs.terminal import print_findings
 from bench.options import WorkerOptions
+from bench.plan.cases import plan_cases
 from bench.plan.probes import PROFILES
 from bench.plan.request import Request
-from bench.plan.selection import BackendRegistry
+from bench.plan.selection import BackendRegistry, Registry, select
 from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.run.display import format_duration
+from bench.run.header import selection_line
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
+from bench.run.status import StatusLine
 from bench.spec import Unavailable
 
 MARGIN = 0.02
@@ -43,6 +48,7 @@ def compare_command(
     *,
     default_tasks: Sequence[str],
     backends: BackendRegistry,
+    tasks: Registry,
     entry: Path,
     root: Path,
 ) -> int:
@@ -59,7 +65,8 @@ def compare_command(
             "compare needs two sides: name two stored runs (compare BASE HEAD), a commit (--base "
             "REV) or an interpreter (--base-python PATH), or compare a side with itself (--aa)"
         )
-    return _live(request, options, worker_options, default_tasks, backends, entry, root)
+    asked, request = request, with_comparison_defaults(request, default_tasks)
+    return _live(asked, request, options, worker_options, backends, tasks, entry, root)
 
 
 def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
@@ -77,24 +84,26 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     path = _new_folder(options, root)
     with storage_errors(f"cannot write to {path}"):
         path.mkdir(parents=True)
-    about = [f"base: run {folders.base.id}", f"head: run {folders.head.id}"]
+    same_name = folders.base.id == folders.head.id
+    labels = folders.map(lambda folder: folder.path if same_name else folder.id)
+    about = [f"base: run {labels.base}", f"head: run {labels.head}"]
     about += ["stored runs: the weaker comparison"]
     findings = judge(build_evidence(sides, live=False), rule)
     return _conclude(path, ComparisonResult(findings, about, rule, sides))
 
 
 def _live(
+    asked: Request,
     request: Request,
     options: CompareOptions,
     worker_options: WorkerOptions,
-    default_tasks: Sequence[str],
     backends: BackendRegistry,
+    tasks: Registry,
     entry: Path,
     root: Path,
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
     path = _new_folder(options, root)
-    asked, request = request, with_comparison_defaults(request, default_tasks)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
@@ -108,9 +117,38 @@ def _live(
         entry=entry,
     )
     names = request.get("backends") or ()
-    with _orderly_end(), open_sides(options, names, entry, backends) as sides:
-        result = compare_live(sides, settings)
-        return INTERRUPTED if result is None else _conclude(path, result)
+    with StatusLine() as status, _orderly_end():
+        _announce(settings, options, status, tasks)
+        with open_sides(options, names, entry, backends) as sides:
+            result = compare_live(sides, settings, status)
+    return INTERRUPTED if result is None else _conclude(path, result)
+
+
+def _announce(
+    settings: LiveSettings, options: CompareOptions, status: StatusLine, tasks: Registry
+) -> None:
+    """Print what is compared and how long it takes, as far as this checkout knows it before the
+    sides have said what they run."""
+    base = _side_words(options.base, options.base_python)
+    head = _side_words(options.head, options.head_python)
+    base = f"{head}, against itself" if options.aa else base
+    status.print(f"comparison {settings.path.name}: base {base}, head {head}")
+    with suppress(Unavailable):  # a backend that only an interpreter of a side has
+        selection, _ = select(settings.request, settings.backends, tasks)
+        root, jobs = settings.path.parent, settings.jobs
+        cases = plan_cases(selection)
+        rows = timed_phase_count(cases)
+        rule = settings.rule.for_rows(rows)
+        status.print(selection_line(selection))
+        if rows:
+            status.print(f"at most {rule.rounds} rounds of {rule.pairs} pairs of fresh processes")
+        seconds = comparison_seconds(cases, rule, jobs, tasks, settings.entry, root)
+        status.expect(" to ".join(dict.fromkeys(map(format_duration, seconds))))
+    status.show("opening both sides")
+
+
+def _side_words(revision: str | None, python: str | None) -> str:
+    return (revision or "the checkout") + (f" under {python}" if python else "")
 
 
 @contextmanager

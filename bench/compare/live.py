@@ -26,9 +26,11 @@ from bench.plan.request import Request
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.display import SilentProgress
 from bench.run.process import Limits
-from bench.run.runner import Runner, StartCommand
+from bench.run.runner import Progress, Runner, StartCommand
+
+SHOWN_ROWS = 3
+"""Rows that the status line names."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class MeasuredSide:
         control: StartCommand,
         limits: Limits,
         asked: Request,
+        progress: Progress,
     ) -> "MeasuredSide":
         """A side with a new run folder below `root`. `command` and `control` start its workers and
         the workers of the control; `asked` is what the user asked for."""
@@ -60,9 +63,9 @@ class MeasuredSide:
             "asked": dict(asked.values),
         }
         folder = RunFolder.create(root, side.name, info)
-        runner = Runner(folder, command, limits, SilentProgress(), dict(info))
+        runner = Runner(folder, command, limits, progress, dict(info))
         runner = replace(runner, asks_origin=side.guarded is not None and plan.tells_origin)
-        control_runner = Runner(folder, control, limits, SilentProgress(), runner.info)
+        control_runner = Runner(folder, control, limits, progress, runner.info)
         return cls(plan.cases, runner, control_runner)
 
     def timed_cases(self, model_keys: Set[str], launch: int) -> dict[ProcessKey, list[Case]]:
@@ -104,6 +107,8 @@ class LiveComparison:
         timed. Each round times the rows that the rounds before it left undecided."""
         show_status("parity and learning")
         await self._measure_untimed(jobs)
+        if not any(case.probe in TIMED_PROBES for side in self.sides for case in side.cases):
+            return
         rows = sound_rows(self.evidence())
         for number in range(self.rule.rounds):
             if not rows:
@@ -137,7 +142,7 @@ class LiveComparison:
         for pair in range(pairs):
             show_status(
                 f"round {number + 1} of at most {self.rule.rounds}, "
-                f"pair {pair + 1} of {pairs}, {len(rows)} rows"
+                f"pair {pair + 1} of {pairs}; open: {_few_labels(rows)}"
             )
             await self._measure_pair(number * pairs + pair, rows)
 
@@ -159,3 +164,10 @@ class LiveComparison:
                 work.append((side.runner, unit))
                 controls.append((side.control, control_unit(side.control, unit)))
             await run_launches(work, controls)
+
+
+def _few_labels(rows: Sequence[MatchedRow]) -> str:
+    """The labels of the first rows, and how many more there are."""
+    labels = [row.label for row in rows]
+    more = [f"{len(labels) - SHOWN_ROWS} more"] if len(labels) > SHOWN_ROWS else []
+    return ", ".join([*labels[:SHOWN_ROWS], *more])

@@ -1,6 +1,7 @@
 """A live comparison from its plan to its verdict."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +14,13 @@ from bench.compare.judge import judge
 from bench.compare.launches import control_command
 from bench.compare.live import LiveComparison, MeasuredSide
 from bench.compare.sides import Side, SidePlan, plan_side
+from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
-from bench.run.display import status_line
 from bench.run.limits import quota_warning
 from bench.run.process import Limits
 from bench.run.runner import run_to_completion
+from bench.run.status import StatusLine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +41,23 @@ class LiveSettings:
     """The program that starts the workers of the control: this checkout's."""
 
 
-def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonResult | None:
+def compare_live(
+    sides: BothSides[Side], settings: LiveSettings, status: StatusLine
+) -> ComparisonResult | None:
     """Plan, measure and judge both sides; None where the user interrupted it."""
+    status.show("asking both sides what they run")
     plans = sides.map(lambda side: plan_side(side, settings.request, settings.backends))
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
             print(f"{side.name}: not run: {gap}", file=sys.stderr)
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
-    rule = settings.rule.for_rows(_timed_phase_count(plans.base))
+    rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
     try:
-        with (
-            TemporaryDirectory(prefix="recurrent-bench-") as compiled,
-            status_line() as show_status,
-        ):
-            measured = _create_sides(sides, plans, settings, Path(compiled))
+        with TemporaryDirectory(prefix="recurrent-bench-") as compiled:
+            measured = _create_sides(sides, plans, settings, Path(compiled), status)
             comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
-            run_to_completion(comparison.measure(settings.jobs, show_status))
+            run_to_completion(comparison.measure(settings.jobs, status.show))
     except KeyboardInterrupt:
         print(f"stopped; what was measured is in {settings.path}", file=sys.stderr)
         return None
@@ -63,13 +65,17 @@ def compare_live(sides: BothSides[Side], settings: LiveSettings) -> ComparisonRe
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 
 
-def _timed_phase_count(plan: SidePlan) -> int:
+def timed_phase_count(cases: Sequence[Case]) -> int:
     """How many decisions on speed there will be: one for each phase of each timed case."""
-    return sum(len(case.speed.phases) for case in plan.cases if case.speed)
+    return sum(len(case.speed.phases) for case in cases if case.speed)
 
 
 def _create_sides(
-    sides: BothSides[Side], plans: BothSides[SidePlan], settings: LiveSettings, compiled: Path
+    sides: BothSides[Side],
+    plans: BothSides[SidePlan],
+    settings: LiveSettings,
+    compiled: Path,
+    status: StatusLine,
 ) -> BothSides[MeasuredSide]:
     """Both sides with new run folders. The control is the reference of this checkout on both, so
     that neither side can change it."""
@@ -83,6 +89,7 @@ def _create_sides(
             control=control_command(settings.backends, settings.entry),
             limits=settings.limits,
             asked=settings.asked,
+            progress=status,
         )
 
     return BothSides(create(sides.base, plans.base), create(sides.head, plans.head))

@@ -113,6 +113,11 @@ class Case:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the settings of a case: {error!r}") from error
 
+    @property
+    def cell(self) -> str:
+        """The cell of the model."""
+        return self.model.cell
+
     @cached_property
     def key(self) -> str:
         """The same text for the same case, whatever the order of its settings."""

@@ -1,111 +1,130 @@
 """Estimates how long cases take: from earlier records, otherwise from a rough model."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from statistics import median
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
 
-from bench.plan.case import Case, case_key
-from bench.plan.probes import ADVANCE
+import numpy as np
+
+from bench.plan.case import Case
+from bench.plan.past_costs import PastCost, PastCosts, cost_group
+from bench.plan.rough_cost import RoughCost, rough_cost
+from bench.plan.selection import Registry
 from bench.plan.units import Unit
-from bench.records.folder import RecordsError, RunFolder
 from bench.spec import Task, Unavailable
 
-START_S = 4.0
-"""Seconds to start a worker and import a framework."""
-STEP_S = 2e-5
-"""The rough model's seconds for the calls of one time step of one layer, forward and backward."""
-FLOPS = 3.5e10
-"""The rough model's floating-point operations a second."""
-COMPILE_S = 2.0
-LATENCY_S = 3.0
-"""The rough model's seconds for the single steps of the phase `advance`, most of them pauses."""
-UPDATES: Mapping[str, float] = {"gradients": 3, "lengths": 50, "parity": 20, "memory": 10}
-"""The number of updates that take as long as a case of the probe; 100 for the speed probe. A
-learning case takes as long as the updates of its task and its evaluations."""
+START_S = 1.0
+"""Seconds to start a worker; its first case imports the framework."""
+PRIOR_WEIGHT = 0.3
+"""How strongly factors are drawn to those that they start from; an earlier case weighs 1."""
+FIT_STEPS, MOST_CHANGE = 15, 6.0
+LEAST_S = 0.01
+"""Measured seconds below this count as this."""
+
+CaseKind = tuple[str, str, str]
+"""Backend, device and probe."""
 
 
 @dataclass(frozen=True)
-class PastCost:
-    """The wall-clock times of earlier cases that differ only in seed or launch."""
+class Factors:
+    """What the two parts of a rough cost are multiplied by, for one kind of case."""
 
-    settings: Mapping[str, Any]
-    """The flat case of one of them."""
-    seconds: list[float] = field(default_factory=list)
+    setup: float = 1.0
+    work: float = 1.0
 
+    def seconds(self, rough: RoughCost) -> float:
+        """The corrected estimate."""
+        return self.setup * rough.setup_s + self.work * rough.work_s + rough.prescribed_s
 
-PastCosts = Mapping[str, PastCost]
-"""The costs of earlier cases, by `cost_group`."""
-
-
-def past_costs(root: Path) -> PastCosts:
-    """The costs of all measured cases below a results folder, except those of damaged runs."""
-    past: dict[str, PastCost] = {}
-    for folder in RunFolder.all(root):
-        try:
-            records = folder.records()
-        except RecordsError:
-            continue
-        for record in records:
-            if record.status == "ok":
-                cost = past.setdefault(cost_group(record.case), PastCost(record.case))
-                cost.seconds.append(record.wall_s)
-    return past
-
-
-def cost_group(settings: Mapping[str, Any]) -> str:
-    """The identity of all cases that take about as long as this flat case."""
-    return case_key({k: v for k, v in settings.items() if k not in ("seed", "launch")})
+    def refined(self, measured: Sequence[tuple[RoughCost, float]]) -> "Factors":
+        """The factors with the least error for these rough costs, each with the seconds that were
+        measured: least squares of logarithms, drawn to the present factors where few were."""
+        rough = np.array([(r.setup_s * self.setup, r.work_s * self.work) for r, _ in measured])
+        rest_s = np.array([max(s - r.prescribed_s, LEAST_S) for r, s in measured])
+        change = np.zeros(2)
+        for _ in range(FIT_STEPS):  # Gauss-Newton
+            parts = rough * np.exp(change)
+            predicted = parts.sum(axis=1)
+            slopes = np.vstack([parts / predicted[:, None], PRIOR_WEIGHT * np.eye(2)])
+            errors = np.concatenate([np.log(rest_s / predicted), -PRIOR_WEIGHT * change])
+            step = np.linalg.lstsq(slopes, errors, rcond=None)[0]
+            change = np.clip(change + np.clip(step, -1, 1), -MOST_CHANGE, MOST_CHANGE)
+        setup, work = np.exp(change)
+        return Factors(self.setup * float(setup), self.work * float(work))
 
 
 def estimate_seconds(
-    cases: Sequence[Case], task_types: Mapping[str, type[Task]], past: PastCosts
+    cases: Sequence[Case], tasks: Registry, past: Sequence[PastCosts]
 ) -> list[float]:
     """The seconds that each case is expected to take: the median of earlier cases like it.
 
-    Without such cases, it is the rough model's time, corrected by the factor by which the model was
-    wrong for other cases of the same backend, device and probe. `task_types` holds the dataclass
-    of each task, by its name.
+    Without such cases, it is the rough model's time, corrected by what it was wrong by for other
+    cases of the same backend, device and probe. `past` holds earlier costs, those that say most
+    about this machine last.
     """
-    factors = _model_errors(task_types, past)
+    types = _task_types(cases, past, tasks)
+    factors: dict[CaseKind, Factors] = {}
+    for costs in past:
+        for kind, measured in _measured(costs.values(), types).items():
+            factors[kind] = factors.get(kind, Factors()).refined(measured)
 
     def expected(case: Case) -> float:
-        if earlier := past.get(cost_group(case.flat())):
-            return median(earlier.seconds)
-        factor = median(factors.get((case.backend, case.device, case.probe), [1.0]))
-        return factor * _rough_seconds(case, case.sized(task_types[case.task.name]))
+        group = cost_group(case.flat())
+        if earlier := [costs[group].seconds for costs in past if group in costs]:
+            return earlier[-1]
+        rough = rough_cost(case, case.sized(types[case.task.name]))
+        return factors.get(_kind(case), Factors()).seconds(rough)
 
     return [expected(case) for case in cases]
 
 
-def _model_errors(
-    task_types: Mapping[str, type[Task]], past: PastCosts
-) -> dict[tuple[str, str, str], list[float]]:
-    """The ratios of measured time to the rough model's, by backend, device and probe."""
-    errors: dict[tuple[str, str, str], list[float]] = {}
-    for cost in past.values():
+def _task_types(
+    cases: Sequence[Case], past: Sequence[PastCosts], tasks: Registry
+) -> dict[str, type[Task]]:
+    """The dataclass of each task of the cases, and of those tasks of earlier cases whose size is
+    known without running a user's file or reading data."""
+    chosen = {case.task.name for case in cases}
+    earlier = {str(cost.settings.get("task")) for costs in past for cost in costs.values()}
+    types: dict[str, type[Task]] = {}
+    for name in chosen | (earlier & set(tasks.names())):
+        with suppress(Unavailable):
+            file = tasks.load(name)
+            if name in chosen or not file.REQUIRES:
+                types[name] = type(next(iter(file.PROFILES.values())))
+    return types
+
+
+def _measured(
+    costs: Iterable[PastCost], types: Mapping[str, type[Task]]
+) -> dict[CaseKind, list[tuple[RoughCost, float]]]:
+    """The rough cost and the seconds of the earlier cases of these tasks, by kind."""
+    measured: dict[CaseKind, list[tuple[RoughCost, float]]] = {}
+    for cost in costs:
         try:
             case = Case.from_flat(cost.settings)
-            rough = _rough_seconds(case, case.sized(task_types[case.task.name]))
+            rough = rough_cost(case, case.sized(types[case.task.name]))
         except (Unavailable, ValueError, KeyError, TypeError):
             continue  # a task whose data are gone, or a case of an older version
-        key = (case.backend, case.device, case.probe)
-        errors.setdefault(key, []).append(median(cost.seconds) / rough)
-    return errors
+        measured.setdefault(_kind(case), []).append((rough, cost.seconds))
+    return measured
 
 
-def _rough_seconds(case: Case, task: Task) -> float:
-    """The rough model: the calls and arithmetic of all time steps, compilation, and for the speed
-    probe the warm-up and timing of three phases."""
-    model = case.model
-    updates = task.steps * 1.3 if case.probe == "learning" else UPDATES.get(case.probe, 100)
-    products = model.gates * model.hidden * (model.inputs + model.hidden)
-    step = STEP_S + 6 * task.batch * products / FLOPS
-    timed = 3 * 2 * case.speed.phase_s if case.speed else 0.0
-    if case.speed and ADVANCE in case.speed.phases:
-        timed += LATENCY_S
-    return COMPILE_S + updates * task.time * model.layers * model.directions * step + timed
+def _kind(case: Case) -> CaseKind:
+    return case.backend, case.device, case.probe
+
+
+@dataclass(frozen=True)
+class Work:
+    """Cases that are to be measured, with the seconds that each is expected to take by its key,
+    and the units that run them."""
+
+    cases: Sequence[Case]
+    seconds: Mapping[str, float]
+    units: Sequence[Unit]
+
+    def total_seconds(self, jobs: int) -> float:
+        """The expected wall-clock time, with this many workers side by side."""
+        return estimate_total(self.units, self.seconds, jobs)
 
 
 def estimate_total(units: Iterable[Unit], cost: Mapping[str, float], jobs: int) -> float:

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.records.info_check import check_info
+from bench.records.launches import without_old_launches
 from bench.records.lines import (
     append_line,
     parse_lines,
@@ -20,24 +23,6 @@ from bench.records.storage import RecordsError, locked, storage_errors
 
 __all__ = ["RecordsError", "RunFolder", "storage_errors"]
 
-INFO_TYPES: Mapping[str, Any] = {
-    "request": dict,
-    "environments": dict,
-    "sessions_s": list,
-    "versions": dict | None,
-    "machine": dict | None,
-    "variables": dict | None,
-}
-"""The types of the fields of `run.json` that are read back."""
-ENVIRONMENT_TYPES: Mapping[str, Any] = {
-    "machine": dict | None,
-    "variables": dict | None,
-    "instruction_sets": dict | None,
-    "threads": int | None,
-    "physical_cores": int | None,
-}
-"""Those of an environment."""
-
 
 class RunFolder:
     """The files of one run.
@@ -47,8 +32,9 @@ class RunFolder:
     once.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.id = path, path.name
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """`name` replaces the folder's own name as the identity of the run."""
+        self.path, self.id = path, name or path.name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
 
@@ -90,6 +76,20 @@ class RunFolder:
         files = [*root.glob("[!.]*/records.jsonl"), *root.glob("[!.]*/records.jsonl.xz")]
         return [cls(path) for path in sorted({file.parent for file in files})]
 
+    @classmethod
+    def told_apart(cls, folders: Iterable["RunFolder"]) -> list["RunFolder"]:
+        """Each folder once, with identities that differ: folders of one name are called by as much
+        of the end of their paths as it takes, such as `monday/run` and `tuesday/run`."""
+        paths = {folder.path.resolve(): folder.path for folder in folders}
+
+        def names(length: int) -> list[str]:
+            return ["/".join(path.parts[-length:]) for path in paths]
+
+        length = 1
+        while len(set(names(length))) < len(paths):
+            length += 1
+        return [cls(path, name) for path, name in zip(paths.values(), names(length), strict=True)]
+
     def has_records(self) -> bool:
         """Whether the folder has a file of records, even an empty one."""
         return self.records_file.is_file() or self.packed_file.is_file()
@@ -100,24 +100,14 @@ class RunFolder:
         """The contents of `run.json`: the request, the machine, the environments."""
         try:
             data = json.loads(self.info_file.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordsError(f"{self.info_file} cannot be read: {error}") from error
         if not isinstance(data, dict):
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
-        for name, types in INFO_TYPES.items():
-            if name in data and not isinstance(data[name], types):
-                raise RecordsError(f"{self.info_file} is damaged: {name} is {data[name]!r:.60}")
-        for name, environment in data.get("environments", {}).items():
-            if not isinstance(environment, dict):
-                raise RecordsError(
-                    f"{self.info_file} is damaged: environment {name} is {environment!r:.60}"
-                )
-            for field, types in ENVIRONMENT_TYPES.items():
-                if not isinstance(environment.get(field), types):
-                    raise RecordsError(
-                        f"{self.info_file} is damaged: {field} of environment {name} is "
-                        f"{environment[field]!r:.60}"
-                    )
+        try:
+            check_info(data)
+        except ValueError as error:
+            raise RecordsError(f"{self.info_file} is damaged: {error}") from None
         return data
 
     def request(self) -> dict[str, Any]:
@@ -136,7 +126,11 @@ class RunFolder:
     # ---- records -----------------------------------------------------------------------------
 
     def records(self) -> list[Record]:
-        """All records; `RecordsError` names a line that is not a whole record."""
+        """All records that count; `RecordsError` names a line that is not a whole record.
+
+        A record belongs to the run that it is read from, whatever the folder was called before. A
+        launch counts where the last launch of its model is of the same code.
+        """
         packed = read_packed(self.packed_file)
         lines, torn = self._lines()
         records = parse_lines(packed, self.packed_file)
@@ -147,7 +141,8 @@ class RunFolder:
                 f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
                 "runs that case again."
             )
-        return records
+        own = [replace(record, run=self.id) for record in records]
+        return without_old_launches(own, lambda: self.info().get("environments", {}))
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""

@@ -2,27 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from bench.records.record_check import check_fields
 
 SCHEMA = 1
 FORECAST_PREFIX = "forecast."
 """The beginning of the names of samples that hold forecasts and what came."""
-STATUSES = ("ok", "failed", "skipped")
-FIELD_TYPES: Mapping[str, Any] = {
-    "run": str,
-    "case": dict,
-    "status": str,
-    "reason": str | None,
-    "probe": str,
-    "environment": str | None,
-    "started": str,
-    "wall_s": int | float,
-    "metrics": dict,
-    "samples": dict,
-    "traceback": str | None,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +45,11 @@ class Record:
         return json.dumps(without_nonfinite(asdict(self)), allow_nan=False)
 
 
+def latest_records(records: Iterable[Record]) -> list[Record]:
+    """The last record of each case of each run, in the order in which the cases came first."""
+    return list({(record.run, record.key): record for record in records}.values())
+
+
 def parse_record(line: str) -> Record:
     """The record in a line; raises ValueError, which says what is wrong with the line."""
     data = json.loads(line)
@@ -68,32 +61,12 @@ def parse_record(line: str) -> Record:
         record = Record(**data)
     except TypeError as error:
         raise ValueError(str(error).replace("Record.__init__()", "a record")) from None
-    check_record(record)
+    check_fields(record)
     samples = {
         name: [math.nan if value is None else value for value in values]
         for name, values in record.samples.items()
     }
     return Record(**{**data, "samples": samples})
-
-
-def check_record(record: Record) -> None:
-    """Raise ValueError if a field of the record has a wrong value or type."""
-    for name, types in FIELD_TYPES.items():
-        if not isinstance(value := getattr(record, name), types):
-            raise ValueError(f"{name} is {value!r:.60}")
-    if record.status not in STATUSES:
-        raise ValueError(f"status {record.status!r}; known: {', '.join(STATUSES)}")
-    if record.case.get("probe") != record.probe:
-        raise ValueError(f"probe {record.probe!r} in a case of {record.case.get('probe')!r}")
-    if wrong := [value for value in record.metrics.values() if not _is_number(value)]:
-        raise ValueError(f"a metric is {wrong[0]!r:.60}")
-    for samples in record.samples.values():
-        if not isinstance(samples, list) or not all(map(_is_number, samples)):
-            raise ValueError(f"samples are {samples!r:.60}")
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def without_nonfinite(value: Any) -> Any:

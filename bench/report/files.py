@@ -24,11 +24,11 @@ def write_report(
     phases: Sequence[str] = (),
 ) -> list[Path]:
     """Write the files into the folder `output` and return their paths. Without `phases`, all timed
-    phases are shown. Raises `Unavailable` for an unknown format or a phase that was not timed, and
-    `RecordsError` where two runs have the same name or the folder cannot be written to."""
+    phases are shown. No two folders have the same name, see `RunFolder.told_apart`. Raises
+    `Unavailable` for an unknown format or a phase that was not timed, and `RecordsError` where the
+    folder cannot be written to."""
     if unknown := [name for name in formats if name not in FORMATS]:
         raise Unavailable(f"unknown format {unknown[0]!r}. Known: {', '.join(FORMATS)}")
-    _check_names(folders)
     infos = {folder.id: folder.info() for folder in folders}
     tables = build_tables(records, infos, phases or PHASES)
     if missing := [phase for phase in phases if phase not in tables.phases]:
@@ -44,17 +44,6 @@ def write_report(
         raise RecordsError(f"cannot write to {output}: {error.strerror or error}") from error
     images = [path for paths in figures.values() for path in paths]
     return [*(output / name for name in texts), *images]
-
-
-def _check_names(folders: Sequence[RunFolder]) -> None:
-    paths: dict[str, Path] = {}
-    for folder in folders:
-        path = folder.path.resolve()
-        if paths.setdefault(folder.id, path) != path:
-            raise RecordsError(
-                f"two runs have the same name {folder.id!r}: {paths[folder.id]} and {path}. "
-                "Rename one of the folders"
-            )
 
 
 def _draw(tables: Tables, output: Path) -> Figures:

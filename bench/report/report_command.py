@@ -17,7 +17,7 @@ def report_command(
     Without `phases`, all timed phases have tables. All records are read before anything is
     written, so that a damaged record leaves nothing behind. The exit code is 0, or 3 where nothing
     was measured."""
-    folders = [RunFolder.existing(root, run) for run in runs]
+    folders = RunFolder.told_apart([RunFolder.existing(root, run) for run in runs])
     records = [record for folder in folders for record in folder.records()]
     from bench.report.files import write_report
 

@@ -1,17 +1,18 @@
-"""Shows on the terminal what a run is doing, and how much time is left."""
+"""Shows what a run is doing, and how much time is left."""
 
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from bench.plan.case import Case
+from bench.plan.units import Unit
 from bench.records.record import Record
+from bench.run.heartbeat import Clock, Heartbeat
+from bench.run.pace import Pace
 
 
 class SilentProgress(AbstractContextManager["SilentProgress"]):
-    """Prints one line for each failure and nothing else: for output that is not a terminal."""
+    """Prints one line for each failure and nothing else."""
 
     def case_started(self, slot: int, case: Case) -> None:
         """Print nothing."""
@@ -19,10 +20,53 @@ class SilentProgress(AbstractContextManager["SilentProgress"]):
     def case_finished(self, slot: int, case: Case, record: Record) -> None:
         """Print a line if the case failed."""
         if record.status == "failed":
-            print(_failure(case, record), file=sys.stderr, flush=True)
+            print(failure_line(case, record), file=sys.stderr, flush=True)
+
+    def unit_finished(self, slot: int, unit: Unit) -> None:
+        """Print nothing."""
 
     def __exit__(self, *_: object) -> None:
         """Release nothing: nothing was acquired."""
+
+
+class PlainProgress(AbstractContextManager["PlainProgress"]):
+    """For output that is not a terminal: prints a line for each failure, a line when a unit ends,
+    and a line after each silence."""
+
+    def __init__(self, pace: Pace, clock: Clock) -> None:
+        self.pace = pace
+        self.current: dict[int, str] = {}
+        """The current case, by the slot of its worker."""
+        self.heartbeat = Heartbeat(self._state, clock)
+
+    def __enter__(self) -> "PlainProgress":
+        self.heartbeat.__enter__()
+        return self
+
+    def case_started(self, slot: int, case: Case) -> None:
+        """Remember the case for the next line."""
+        self.current[slot] = str(case)
+
+    def case_finished(self, slot: int, case: Case, record: Record) -> None:
+        """Count the case as done, and print a line if it failed."""
+        self.current.pop(slot, None)
+        self.pace.case_finished(case, record)
+        if record.status == "failed":
+            self.heartbeat.say(failure_line(case, record))
+
+    def unit_finished(self, slot: int, unit: Unit) -> None:
+        """Print what was measured, and how much is left."""
+        self.heartbeat.say(f"{self._counts()}; done: {_unit_words(unit)}")
+
+    def _state(self) -> str:
+        current = [text for _, text in sorted(self.current.items())]
+        return "; now: ".join([self._counts(), *([", ".join(current)] if current else [])])
+
+    def _counts(self) -> str:
+        return f"{self.pace.counts()}, about {format_duration(self.pace.seconds_left())} left"
+
+    def __exit__(self, *_: object) -> None:
+        self.heartbeat.__exit__()
 
 
 class LiveProgress(AbstractContextManager["LiveProgress"]):
@@ -32,16 +76,11 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
     processor time from the case that is being timed.
     """
 
-    def __init__(self, cases: Sequence[Case], seconds: Sequence[float]) -> None:
-        """`seconds` is the expected time of each case."""
+    def __init__(self, pace: Pace) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self.expected = {case.key: s for case, s in zip(cases, seconds, strict=True)}
-        self.expected_total = sum(seconds)
-        self.expected_done = 0.0
-        self.finished_cases = 0
-        self.start = self.last_finish = time.monotonic()
+        self.pace = pace
         self.current: dict[int, str] = {}
         """The line of the current case, by the slot of its worker."""
         self.live = Live(
@@ -63,23 +102,14 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
     def case_finished(self, slot: int, case: Case, record: Record) -> None:
         """Count the case as done, and print a line above the bar if it failed."""
         self.current.pop(slot, None)
-        self.expected_done += self.expected.get(case.key, 0.0)
-        self.finished_cases += 1
-        self.last_finish = time.monotonic()
+        self.pace.case_finished(case, record)
         if record.status == "failed":
             # The reason may hold square brackets, which rich would read as markup.
-            self.live.console.print(_failure(case, record), markup=False, highlight=False)
+            self.live.console.print(failure_line(case, record), markup=False, highlight=False)
         self.live.refresh()
 
-    def time_left(self) -> str:
-        """The expected time of the remaining cases, at the pace of the finished ones; empty before
-        the first case has finished."""
-        if not self.expected_done:
-            return ""
-        pace = (self.last_finish - self.start) / self.expected_done
-        since = time.monotonic() - self.last_finish
-        seconds = max(pace * (self.expected_total - self.expected_done) - since, 0.0)
-        return f"{format_duration(seconds)} left"
+    def unit_finished(self, slot: int, unit: Unit) -> None:
+        """Show nothing more: the bar has moved already."""
 
     def _picture(self) -> Any:
         from rich.console import Group
@@ -87,10 +117,11 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         from rich.table import Table
         from rich.text import Text
 
-        count = len(self.expected)
-        bar = ProgressBar(total=max(count, 1), completed=self.finished_cases, width=30)
+        total = max(len(self.pace.expected), 1)
+        bar = ProgressBar(total=total, completed=self.pace.finished, width=30)
         head = Table.grid(padding=(0, 1))
-        head.add_row(f"{self.finished_cases} of {count} cases", bar, self.time_left())
+        left = f"about {format_duration(self.pace.seconds_left())} left"
+        head.add_row(self.pace.counts(), bar, left)
         lines = [line for _, line in sorted(self.current.items())]
         return Group(head, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
@@ -98,32 +129,23 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         self.live.stop()
 
 
-def _failure(case: Case, record: Record) -> str:
+def run_display(pace: Pace, clock: Clock) -> LiveProgress | PlainProgress:
+    """The display of a run: drawn where standard error is a terminal, lines elsewhere."""
+    return LiveProgress(pace) if sys.stderr.isatty() else PlainProgress(pace, clock)
+
+
+def _unit_words(unit: Unit) -> str:
+    """What a unit measured: `torch on cpu, 9 cases of parity, learning`, or its only case."""
+    if len(unit.cases) == 1:
+        return str(unit.cases[0])
+    launch = f", launch {unit.cases[0].launch}" if unit.timed else ""
+    probes = ", ".join(dict.fromkeys(case.probe for case in unit.cases))
+    return f"{unit.backend} on {unit.device}{launch}, {len(unit.cases)} cases of {probes}"
+
+
+def failure_line(case: Case, record: Record) -> str:
+    """The line about a failed case."""
     return f"failed: {case}: {record.reason}"
-
-
-@contextmanager
-def status_line() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows its text as a status line, with the time since the start.
-
-    The line is drawn only when its text changes. Where standard error is not a terminal, the
-    function shows nothing.
-    """
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        start = time.monotonic()
-
-        def show(text: str) -> None:
-            elapsed = format_duration(time.monotonic() - start)
-            live.update(Text(f"{text} ({elapsed} so far)"), refresh=True)
-
-        yield show
 
 
 def format_duration(seconds: float) -> str:

@@ -21,10 +21,15 @@ def describe_failure(error: Exception, folders: Sequence[Path]) -> tuple[str, st
     """
     if isinstance(error, Unsupported):
         return "skipped", str(error), None
-    lines = "".join(traceback.format_exception(error))
+    lines = _encodable("".join(traceback.format_exception(error)))
     print(lines, file=sys.stderr, flush=True)
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = _encodable(" ".join(f"{type(error).__name__}: {error}".split()))
     reason = text[:600]
     if isinstance(error, MemoryError) or any(sign in text.lower() for sign in OUT_OF_MEMORY):
         reason = f"out of memory: {text[:400]}"
     return "failed", reason + place_of(error, folders), lines[-LENGTH:]
+
+
+def _encodable(text: str) -> str:
+    """The text with escapes for what UTF-8 cannot write: a file's name may hold any bytes."""
+    return text.encode(errors="backslashreplace").decode()

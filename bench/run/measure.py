@@ -9,15 +9,17 @@ from time import perf_counter
 import numpy as np
 
 from bench.plan.case import Case
-from bench.plan.cases import Selection
-from bench.plan.estimate import START_S, estimate_seconds, past_costs
+from bench.plan.estimate import START_S, Work, estimate_seconds
+from bench.plan.past_costs import PastCosts, past_costs
 from bench.plan.selection import Registry
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.budget import next_launch
-from bench.run.display import LiveProgress, SilentProgress
+from bench.run.display import run_display
 from bench.run.environment import worker_environment
+from bench.run.heartbeat import SystemClock
+from bench.run.pace import Pace
 from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner, run_to_completion
 
@@ -40,38 +42,36 @@ class Workers:
         )
 
 
-def remaining_cases(folder: RunFolder, cases: Sequence[Case]) -> list[Case]:
-    """The cases that the folder has no record of."""
-    recorded = {record.key for record in folder.records()}
-    return [case for case in cases if case.key not in recorded]
+def earlier_costs(entry: Path, root: Path) -> list[PastCosts]:
+    """The costs in the published runs of the checkout of `entry`, and in the runs below `root`."""
+    return [past_costs(entry.parent / "results"), past_costs(root)]
 
 
-def case_costs(cases: Sequence[Case], selections: Sequence[Selection], root: Path) -> list[float]:
-    """The seconds that each case is expected to take, from the earlier runs below `root`."""
-    task_types = {name: type(task) for chosen in selections for name, task in chosen.tasks}
-    return estimate_seconds(cases, task_types, past_costs(root))
+def planned_work(
+    cases: Sequence[Case], units: Sequence[Unit], tasks: Registry, past: Sequence[PastCosts]
+) -> Work:
+    """The work of these units, which hold the cases, with its expected times."""
+    costs = estimate_seconds(cases, tasks, past)
+    return Work(cases, {c.key: s for c, s in zip(cases, costs, strict=True)}, units)
 
 
-def run_units(
-    folder: RunFolder,
-    cases: Sequence[Case],
-    costs: Sequence[float],
-    units: Sequence[Unit],
-    workers: Workers,
-    budget_s: float = 0.0,
+def run_work(
+    folder: RunFolder, work: Work, workers: Workers, budget_s: float = 0.0
 ) -> float | None:
-    """Run these units, which hold the cases, and append the records to a locked folder.
+    """Measure, and append the records to a locked folder.
 
-    `costs` is the expected time of each case. Return the elapsed seconds, or None if the user
-    interrupted the run.
+    Return the elapsed seconds, or None if the user interrupted the run.
     """
-    start = perf_counter()
-    with LiveProgress(cases, costs) if sys.stderr.isatty() else SilentProgress() as progress:
+    start, clock = perf_counter(), SystemClock()
+    pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
+    with run_display(pace, clock) as progress:
         runner = Runner(folder, workers.command, workers.limits, progress, folder.info())
+        proven_again = {case.key for case in work.cases}
         for record in folder.records():
-            runner.note_parity(record)
+            if record.key not in proven_again:
+                runner.note_parity(record)
         try:
-            run_to_completion(runner.run_all(units, workers.jobs))
+            run_to_completion(runner.run_all(work.units, workers.jobs))
             run_to_completion(_spend_budget(runner, start + budget_s))
         except KeyboardInterrupt:
             return None

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
 from typing import Any
+from uuid import uuid4
 
 import psutil
 
 from bench.plan.case import Case
 from bench.records.folder import storage_errors
+from bench.run.answer import answer_without_numbers, parse_answer
+from bench.run.death import exit_reason, last_line, out_of_memory_kills
 from bench.run.origin import Guarded
 from bench.run.turns import IN_TURNS, PAUSED, RESUME
 
@@ -22,6 +25,10 @@ LINE_LIMIT = 1 << 28
 """The largest size of one answer, in bytes."""
 WATCH_S = 0.2
 """Seconds between two checks of a worker's memory."""
+FLUSH_S = 0.5
+"""Seconds in which what a dead worker has sent arrives."""
+MARK = "RECURRENT_BENCH_WORKER"
+"""The environment variable by which the processes of a worker are found."""
 GRACE_S = 10.0
 """Seconds that a worker may take to exit after it closed its output."""
 
@@ -63,6 +70,8 @@ class WorkerProcess:
     process: asyncio.subprocess.Process
     log: Path
     limits: Limits
+    mark: str
+    """The value of the variable `MARK` in the worker and in all processes that it starts."""
     takes_turns: bool = False
     """Whether it can pause within a case."""
     killed_at_bytes: float | None = None
@@ -73,6 +82,7 @@ class WorkerProcess:
         cls, command: WorkerCommand, logs: Path, name: str, limits: Limits
     ) -> "WorkerProcess":
         """Start a worker in its own process group; its log in `logs` is named after `name`."""
+        mark = uuid4().hex
         with storage_errors(f"cannot write to {logs}"):
             logs.mkdir(exist_ok=True)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
@@ -83,11 +93,11 @@ class WorkerProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env=dict(command.environment),
+                env={**command.environment, MARK: mark},
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )
-        return cls(process, log, limits)
+        return cls(process, log, limits, mark)
 
     @property
     def alive(self) -> bool:
@@ -111,7 +121,7 @@ class WorkerProcess:
         return await self._reply(RESUME)
 
     async def _reply(self, message: bytes) -> Answer | None:
-        start, started, kills = perf_counter(), time(), _out_of_memory_kills()
+        start, started, kills = perf_counter(), time(), out_of_memory_kills()
         watch = asyncio.create_task(self._watch_memory())
         try:
             line = await asyncio.wait_for(self._exchange(message), self.limits.time_s)
@@ -119,9 +129,11 @@ class WorkerProcess:
                 # Stopped, because its threads may otherwise spin and warm the processors.
                 self._signal(signal.SIGSTOP)
                 return None
-            if answer := _decoded(line):
-                return answer
-            reason = await self._why_no_answer(line, kills)
+            if line.endswith(b"\n"):
+                return parse_answer(line)
+            reason = await self._why_no_answer(kills)
+        except ValueError as error:
+            reason = f"the worker sent {error}"
         except TimeoutError:
             reason = f"time-out: not done after {self.limits.time_s:g} s"
         finally:
@@ -138,23 +150,46 @@ class WorkerProcess:
                     os.sched_setaffinity(int(thread), processors)
 
     async def kill(self) -> None:
-        """Kill the worker and the processes that it started."""
+        """Kill the worker and the processes that it started, whatever their sessions."""
         self._signal(signal.SIGKILL)
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(MARK) == self.mark:
+                    process.kill()
         await self.process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signal the worker and the processes that it started."""
+        """Signal the worker and the processes that it started in its own session."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
     async def _exchange(self, message: bytes) -> bytes:
-        assert self.process.stdin and self.process.stdout
+        """The line that the worker answers with; empty, or without its end, if there is none.
+
+        Raises ValueError for a line that is too long.
+        """
+        assert self.process.stdin
         try:
             self.process.stdin.write(message)
             await self.process.stdin.drain()
-            return await self.process.stdout.readline()
+            return await self._read_line()
         except ConnectionError:
             return b""
+
+    async def _read_line(self) -> bytes:
+        """A line from the worker; what it has sent so far if it dies, although another process may
+        hold its output open."""
+        assert self.process.stdout
+        reading = asyncio.create_task(self.process.stdout.readline())
+        try:
+            while not reading.done() and self.alive:
+                await asyncio.wait([reading], timeout=WATCH_S)
+            await asyncio.wait([reading], timeout=FLUSH_S)
+            return reading.result() if reading.done() else b""
+        except ValueError:
+            raise ValueError(f"a line of more than {LINE_LIMIT >> 20} MiB") from None
+        finally:
+            reading.cancel()
 
     async def _watch_memory(self) -> None:
         """Kill the worker when its memory exceeds the limit."""
@@ -166,68 +201,21 @@ class WorkerProcess:
                     self.process.kill()
                     self.killed_at_bytes = size
 
-    async def _why_no_answer(self, line: bytes, kills: int | None) -> str:
-        """Why there is no answer: the worker sent this other line, or died before it sent one.
+    async def _why_no_answer(self, kills: int | None) -> str:
+        """Why the worker died before it sent an answer.
 
         `kills` is how often the kernel had killed for memory before the case.
         """
-        if line.endswith(b"\n"):
-            return f"the worker sent no result, but {line!r:.200}"
         with suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), GRACE_S)
         code = self.process.returncode
         if self.killed_at_bytes is not None:
             size, limit = self.killed_at_bytes / 2**30, self.limits.memory_bytes / 2**30
             return f"out of memory: {size:.2f} GiB, over the limit of {limit:.2f}"
-        if code == -signal.SIGKILL and kills is not None and _out_of_memory_kills() != kills:
+        if code == -signal.SIGKILL and kills is not None and out_of_memory_kills() != kills:
             return "out of memory: killed by the kernel"
-        return f"worker died: {_exit_reason(code)}{self._last_line()}"
-
-    def _last_line(self) -> str:
-        with suppress(OSError):
-            if lines := self.log.read_text(errors="replace").strip().splitlines():
-                return f"; last words: {lines[-1][:300]}"
-        return ""
+        return f"worker died: {exit_reason(code)}{last_line(self.log)}"
 
 
 def _line(settings: Mapping[str, Any]) -> bytes:
     return json.dumps(settings).encode() + b"\n"
-
-
-def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
-    """An answer without measurements, for a case without an answer from its worker."""
-    return {
-        "status": status,
-        "reason": reason,
-        "metrics": {},
-        "samples": {},
-        "environment": {},
-        "traceback": None,
-        "started": time(),
-        "wall_s": 0.0,
-    }
-
-
-def _decoded(line: bytes) -> Answer | None:
-    with suppress(ValueError):
-        answer = json.loads(line)
-        if isinstance(answer, dict):
-            answer = {"traceback": None, **answer}  # an older worker of a comparison sends none
-        if isinstance(answer, dict) and answer.keys() == answer_without_numbers("", "").keys():
-            return answer
-    return None
-
-
-def _exit_reason(code: int | None) -> str:
-    if code is None:
-        return "it closed its output"
-    with suppress(ValueError):
-        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-    return f"signal {-code}"
-
-
-def _out_of_memory_kills() -> int | None:
-    """How often this machine's kernel has killed for memory; None where it does not count."""
-    with suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/vmstat").read_text().split("oom_kill ")[1].split()[0])
-    return None

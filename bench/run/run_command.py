@@ -5,20 +5,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from bench.options import RunOptions, WorkerOptions
 from bench.plan.case import Case
 from bench.plan.cases import Selection, plan_cases
-from bench.plan.estimate import cost_group, estimate_total, past_costs
+from bench.plan.estimate import Work
 from bench.plan.probes import PROFILES
 from bench.plan.request import Request
 from bench.plan.selection import Registry, select
 from bench.plan.units import plan_units
+from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
-from bench.records.record import Record
+from bench.records.record import Record, latest_records
 from bench.run.display import format_duration
+from bench.run.header import selection_line, work_lines
 from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
-from bench.run.measure import Workers, case_costs, remaining_cases, run_units
+from bench.run.measure import Workers, earlier_costs, planned_work, run_work
+from bench.run.present_code import cases_of_other_code, remaining_cases
 from bench.run.run_info import check_same_environment, check_same_machine, first_info
 from bench.spec import Unavailable
 
@@ -34,6 +38,7 @@ class RunPlan:
     """The name of the run, unless an earlier one is resumed."""
     budget_s: float
     """The seconds that the run may spend; if time is left, more launches are run."""
+    tasks: Registry
 
 
 def run_command(
@@ -96,6 +101,7 @@ def _plan(
         ),
         run_id=run_name(options.run_id),
         budget_s=parse_duration(options.budget) if options.budget else 0.0,
+        tasks=tasks,
     )
     for gap in gaps:
         print(f"not run: {gap}", file=sys.stderr)
@@ -111,14 +117,13 @@ def _measure(folder: RunFolder, plan: RunPlan) -> int:
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        cases = remaining_cases(folder, plan.cases)
-        costs = case_costs(cases, [plan.selection], folder.path.parent)
-        units = plan_units(cases, random.Random(folder.id))
-        seconds = run_units(folder, cases, costs, units, plan.workers, plan.budget_s)
+        print(f"run {folder.id}: {selection_line(plan.selection)}", file=sys.stderr, flush=True)
+        work = _work(plan, folder, folder.path.parent, sys.stderr)
+        seconds = run_work(folder, work, plan.workers, plan.budget_s)
         if seconds is None:
             print(f"stopped; continue with --resume {folder.id}", file=sys.stderr)
             return 130
-        return _report(folder, folder.records(), seconds)
+        return _report(folder, latest_records(folder.records()), seconds)
 
 
 def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
@@ -137,17 +142,35 @@ def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int
 
 def _show_plan(plan: RunPlan, earlier: RunFolder | None, root: Path) -> int:
     """Print the cases that would run, and their expected time."""
-    if earlier:
-        root = earlier.path.parent
-    cases = remaining_cases(earlier, plan.cases) if earlier else plan.cases
-    for case in cases:
-        print(case)
-    past = past_costs(root)
-    measured = sum(cost_group(case.flat()) in past for case in cases)
-    costs = case_costs(cases, [plan.selection], root)
-    units = plan_units(cases, random.Random(0))
-    by_case = {case.key: seconds for case, seconds in zip(cases, costs, strict=True)}
-    expected = format_duration(estimate_total(units, by_case, plan.workers.jobs))
-    print(f"{len(cases)} cases in {len(units)} worker processes, about {expected}")
-    print(f"({measured} cases estimated from earlier runs here, the others roughly)")
+    _work(plan, earlier, earlier.path.parent if earlier else root, sys.stdout, list_cases=True)
     return 0
+
+
+def _work(
+    plan: RunPlan, earlier: RunFolder | None, root: Path, output: TextIO, list_cases: bool = False
+) -> Work:
+    """What is left to measure; prints how much it is and how long it takes, after every case with
+    `list_cases`. `root` holds the earlier runs that tell how long."""
+    cases = _remaining(plan, earlier) if earlier else plan.cases
+    for case in cases if list_cases else ():
+        print(case, file=output)
+    units = plan_units(cases, random.Random(earlier.id if earlier else 0))
+    past = earlier_costs(plan.workers.entry, root)
+    work = planned_work(cases, units, plan.tasks, past)
+    lines = work_lines(work, plan.workers.jobs, plan.budget_s, past[-1])
+    print("\n".join(lines), file=output, flush=True)
+    return work
+
+
+def _remaining(plan: RunPlan, folder: RunFolder) -> list[Case]:
+    """The cases of the plan that are left; says how many run again because code has changed."""
+    backends, checkout = plan.workers.backends, plan.workers.entry.parent
+    code = CodeDigests(backends.load, plan.tasks.load, checkout)
+    cases = remaining_cases(folder, plan.cases, code, prove_all=True)
+    if again := cases_of_other_code(cases, folder):
+        print(
+            f"{len(again)} recorded cases run again: the code of an adapter, a task or the harness "
+            "has changed since",
+            file=sys.stderr,
+        )
+    return cases

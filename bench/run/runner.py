@@ -16,8 +16,10 @@ from bench.plan.probes import GATE, IMPORT_PROBE, ORIGIN_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
-from bench.records.record import Record, check_record
-from bench.run.process import Limits, WorkerCommand, WorkerProcess, answer_without_numbers
+from bench.records.record import Record, without_nonfinite
+from bench.records.record_check import check_fields
+from bench.run.answer import answer_without_numbers, printable
+from bench.run.process import Limits, WorkerCommand, WorkerProcess
 from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
 
@@ -30,6 +32,7 @@ class Progress(Protocol):
 
     def case_started(self, slot: int, case: Case) -> None: ...
     def case_finished(self, slot: int, case: Case, record: Record) -> None: ...
+    def unit_finished(self, slot: int, unit: Unit) -> None: ...
 
 
 def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
@@ -118,30 +121,33 @@ class Runner:
             return ""
         return self.gate_failures.get(case.model_key, UNPROVEN + "no parity record")
 
-    def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> None:
-        """Append the record of a case; an invalid answer becomes a failed record."""
+    def write(self, slot: int, case: Case, answer: Mapping[str, Any]) -> bool:
+        """Append the record of a case; return whether the answer was valid. An invalid answer
+        becomes a failed record."""
+        valid = True
         started = datetime.fromtimestamp(answer["started"], UTC).isoformat(timespec="milliseconds")
         record = Record(
             run=self.folder.id,
             case=case.flat(),
             status=answer["status"],
-            reason=answer["reason"],
+            reason=answer["reason"] and printable(answer["reason"]),
             probe=case.probe,
             environment=self._environment_name(answer["environment"]),
             started=started,
             wall_s=answer["wall_s"],
-            metrics=answer["metrics"],
-            samples=answer["samples"],
+            metrics=without_nonfinite(answer["metrics"]),
+            samples=without_nonfinite(answer["samples"]),
             traceback=answer["traceback"],
         )
         try:
-            check_record(record)
+            check_fields(record)
         except ValueError as error:
-            reason = f"no valid result: {error}"
+            valid, reason = False, f"no valid result: {error}"
             record = replace(record, status="failed", reason=reason, metrics={}, samples={})
         self.folder.append(record)
         self.note_parity(record)
         self.progress.case_finished(slot, case, record)
+        return valid
 
     def _environment_name(self, environment: Mapping[str, Any]) -> str | None:
         """The name of an environment in `run.json`; a new environment is added to the file."""
@@ -170,6 +176,7 @@ class UnitWorkers:
         for case in self.unit.cases:
             async for _ in self.run(case):
                 pass
+        self.runner.progress.unit_finished(self.slot, self.unit)
         await self.end()
 
     async def end(self) -> None:
@@ -191,7 +198,8 @@ class UnitWorkers:
                 answer = await worker.resume()
         except OSError as error:
             answer = answer_without_numbers("failed", f"no worker could be started: {error}")
-        self.runner.write(self.slot, case, answer)
+        if not self.runner.write(self.slot, case, answer) and self.worker:
+            await self.worker.kill()  # what it answers next cannot be trusted either
 
     async def _living_worker(self) -> WorkerProcess:
         if self.worker is None or not self.worker.alive:

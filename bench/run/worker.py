@@ -22,6 +22,7 @@ from bench.plan.probes import IMPORT_PROBE, ORIGIN_PROBE
 from bench.probes.context import Outcome, ProbeContext, Stopwatch
 from bench.probes.turns import Turns
 from bench.records import machine
+from bench.records.code import CodeDigests
 from bench.run.failure import describe_failure
 from bench.run.origin import Guarded, why_foreign
 from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
@@ -54,10 +55,14 @@ def serve(
     pin_to(processors)
     threads, conditions = len(processors), WorkerConditions(variable_patterns)
     worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
+    own_id = os.getpid()
     for line in iter(sys.stdin.readline, ""):
         settings = json.loads(line)
         turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
-        channel.send(json.dumps(worker.answer(Case.from_flat(settings), turns), default=_as_json))
+        answer = worker.answer(Case.from_flat(settings), turns)
+        if os.getpid() != own_id:
+            os._exit(0)  # a process that the adapter has forked: one answer is enough
+        channel.send(json.dumps(answer, default=_as_json))
 
 
 @dataclass
@@ -81,6 +86,11 @@ class Worker:
     def commit(self) -> dict[str, Any]:
         """The commit of this checkout, read once."""
         return machine.commit(Path(__file__).parent)
+
+    @cached_property
+    def code(self) -> CodeDigests:
+        """The digests of the code that decides, read once."""
+        return CodeDigests(lambda name: self.backend, self.load_task, Path(__file__).parents[2])
 
     @cached_property
     def backend(self) -> Backend:
@@ -183,6 +193,7 @@ class Worker:
             "machine": machine.describe_machine(),
             "python": sys.version.split()[0],
             **self.commit,
+            "code": self.code.of(self.name, case.task.name),
             "threads": self.threads,
             **self.conditions.describe(self.backend),
             "versions": machine.versions(("numpy", *getattr(self.backend, "REQUIRES", ()))),

@@ -15,6 +15,7 @@ import backends
 from bench.records import machine
 from bench.records.speed_variables import speed_variables
 from bench.run.environment import PINNED
+from bench.run.status import StatusLine
 from studies.json_lines import JsonLines
 from studies.native.comparisons import Comparison, comparisons, family
 from studies.native.processes import ROOT, CandidateFailed, FamilyProcess
@@ -60,8 +61,9 @@ def measure(settings: NativeSettings, file: Path) -> None:
     models = [(s, c) for s in settings.shapes for c in settings.cells if settings.entries(s, c)]
     lines.clear()
     lines.append(environment(settings))
-    with (file.parent / "workers.log").open("wb") as log:
+    with StatusLine() as status, (file.parent / "workers.log").open("wb") as log:
         for number in range(settings.launches):
+            status.show(f"launch {number + 1} of {settings.launches}, {len(models)} models")
             rng.shuffle(models)
             for record in launch(settings, models, log, rng):
                 lines.append({"launch": number, **record})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.records.record import Record
+from bench.records.record import Record, latest_records
 from studies.experiment import Experiment, Study
 from studies.tables.forecasts import forecast_tables
 from studies.tables.grid import grid_tables
@@ -40,10 +40,8 @@ def markdown(study: Study, records: Mapping[str, Sequence[Record]]) -> str:
 
 
 def failed_cases(records: Sequence[Record]) -> list[Record]:
-    """The last record of each case that failed and was not repeated with success."""
-    last = {record.key: record for record in records}
-    successful = {record.key for record in records if record.status == "ok"}
-    return [r for key, r in last.items() if r.status == "failed" and key not in successful]
+    """The last record of each case that failed when it was measured last."""
+    return [record for record in latest_records(records) if record.status == "failed"]
 
 
 def failures_text(records: Sequence[Record]) -> str:

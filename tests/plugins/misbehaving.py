@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,16 @@ def run_out() -> None:
     raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
+def fork() -> None:
+    """Leave a second process that goes on where this one does."""
+    os.fork()
+
+
+def fail_in_bytes() -> None:
+    """Fail with the name of a file that is not UTF-8."""
+    Path(os.fsdecode(b"/nowhere/caf\xe9")).read_bytes()
+
+
 def wait() -> None:
     time.sleep(float(os.environ["MISBEHAVE_SECONDS"]))
 
@@ -149,5 +160,7 @@ MISDEEDS: dict[str, Callable[[], None]] = {
     "chatter": chatter,
     "answer_nonsense": answer_nonsense,
     "run_out": run_out,
+    "fork": fork,
+    "fail_in_bytes": fail_in_bytes,
     "wait": wait,
 }

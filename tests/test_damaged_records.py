@@ -1,0 +1,150 @@
+"""Records and descriptions with a wrong value are refused with file, line and field."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from report_records import (
+    INFO,
+    gradients_record,
+    learning_record,
+    parity_record,
+    record,
+    speed_record,
+)
+from running import bench_inside
+
+from bench.records.folder import RunFolder
+from bench.records.record import Record
+
+HUGE = 10**400
+Place = tuple[Any, ...]
+
+
+def report(root: Path, records: Sequence[Any], info: Any = INFO) -> Any:
+    """The report of a run of these records, as `run_bench.py report` writes it."""
+    folder = root / "r"
+    folder.mkdir(exist_ok=True)
+    (folder / "records.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (folder / "run.json").write_text(json.dumps(info))
+    return bench_inside("report", folder, "--format", "markdown,csv,latex", "--output", root / "o")
+
+
+def as_written(*records: Record) -> list[Any]:
+    return [json.loads(made_up.to_json()) for made_up in records]
+
+
+def changed(data: Any, place: Place, value: Any) -> Any:
+    """A copy with another value at a place; with `KeyError`, without that field."""
+    data = deepcopy(data)
+    *way, last = place
+    inner = data
+    for key in way:
+        inner = inner[key]
+    if value is KeyError:
+        del inner[last]
+    else:
+        inner[last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("second", "place", "value", "message"),
+    [
+        (speed_record(), ("samples", "step", 3), -1.0, "samples.step[3] is -1.0; accepted: a fin"),
+        (speed_record(), ("samples", "step", 0), 0, "samples.step[0] is 0; accepted: a finite num"),
+        (speed_record(), ("samples", "step", 0), HUGE, "samples.step[0] is a whole number of more"),
+        (speed_record(), ("case", "threads"), KeyError, "case lacks threads"),
+        (speed_record(), ("case", "threads"), 0, "case.threads is 0; accepted: a whole number of"),
+        (parity_record(), ("metrics", "parity_error"), 0.9, "metrics.parity_error is 0.9, above"),
+        (parity_record(), ("metrics", "parity_tolerance"), 0, "metrics.parity_tolerance is 0; acc"),
+        (parity_record(), ("case", "x"), [], "case.x is []; accepted: a text, a finite number"),
+        (parity_record(), ("case", "task"), KeyError, "case lacks task"),
+        (parity_record(), ("case", "seed"), 0.5, "case.seed is 0.5; accepted: a whole number"),
+        (parity_record(), ("case", "backend"), "\ud800", "is '\\ud800'; accepted: text in UTF-8"),
+        (parity_record(), ("status",), ["ok"], "status is ['ok']; accepted: ok, failed, skipped"),
+        (parity_record(), ("wall_s",), HUGE, "wall_s is a whole number of more than 60 digits"),
+        (parity_record(), ("wall_s",), -1, "wall_s is -1; accepted: a finite number of at least 0"),
+        (learning_record(), ("metrics", "score"), HUGE, "metrics.score is a whole number of more"),
+        (learning_record(), ("samples", "mse"), [1.0], "samples.mse has 1 values for 3 values of"),
+        (gradients_record(), ("samples", "gradient_norm", 1), "x", "samples.gradient_norm[1] is"),
+    ],
+)
+def test_wrong_value_is_reported_with_file_line_and_field(
+    second: Record, place: Place, value: Any, message: str, tmp_path: Path
+) -> None:
+    records = as_written(parity_record(), second)
+    if "mse" in place:
+        records[1]["case"]["metric"] = "mse"
+    assert report(tmp_path, records).returncode == 0
+    done = report(tmp_path, [records[0], changed(records[1], place, value)])
+    assert done.returncode == 2
+    assert "records.jsonl, line 2 is damaged: " in done.stderr
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("commit",), 5, "commit is 5; accepted: a text or null"),
+        (("changed",), "no", "changed is 'no'; accepted: true or false or null"),
+        (("machine",), [], "machine is []; accepted: an object or null"),
+        (("machine", "cores"), "two", "machine.cores is 'two'; accepted: a whole number"),
+        (("versions",), [1], "versions is [1]; accepted: an object of texts or null"),
+        (("environments", "x"), [], "environments.x is []; accepted: an object"),
+        (("environments", "e", "machine"), 1, "environments.e.machine is 1; accepted: an object"),
+        (("environments", "e", "threads"), HUGE, "environments.e.threads is a whole number of"),
+        (("sessions_s",), [None], "sessions_s is [None]; accepted: a list of finite numbers"),
+    ],
+)
+def test_wrong_description_is_reported_with_file_and_field(
+    place: Place, value: Any, message: str, tmp_path: Path
+) -> None:
+    records = as_written(parity_record())
+    assert report(tmp_path, records).returncode == 0
+    done = report(tmp_path, records, changed(INFO, place, value))
+    assert done.returncode == 2
+    assert f"run.json is damaged: {message}" in done.stderr
+
+
+def places(data: Any, place: Place = ()) -> Iterator[Place]:
+    """The place of every value in nested objects, and of the first value of each list."""
+    if place:
+        yield place
+    keys: Any = (
+        data if isinstance(data, dict) else range(min(1, len(data) * isinstance(data, list)))
+    )
+    for key in keys:
+        yield from (
+            places(data[key], (*place, key))
+            if isinstance(data[key], dict | list)
+            else [(*place, key)]
+        )
+
+
+def test_any_single_wrong_value_is_refused_or_shown(tmp_path: Path) -> None:
+    """A drawn selection of places and values; nothing ends in a traceback."""
+    records = as_written(
+        parity_record(), learning_record(), gradients_record(), record("memory"), speed_record()
+    )
+    values = (None, [], {}, "x", 5, True, -1, 0, "\ud800", [1], HUGE, KeyError)
+    wrong = [(k, place, v) for k, r in enumerate(records) for place in places(r) for v in values]
+    codes = []
+    for index, place, value in random.Random(0).sample(wrong, 80):
+        damaged = [*records]
+        damaged[index] = changed(records[index], place, value)
+        codes.append(report(tmp_path, damaged).returncode)
+    assert set(codes) == {0, 2}
+
+
+def test_every_published_record_is_accepted() -> None:
+    """Those of the studies are read by the tests of their findings."""
+    published = RunFolder.all(ROOT / "results")
+    assert len(published) >= 3
+    assert all(folder.records() and folder.info() for folder in published)
