@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compare_records import RULE, gradient_records, parity_record, speed_records
+from compare_records import (
+    RULE,
+    gradient_records,
+    parity_record,
+    speed_records,
+    with_control,
+)
 from compare_sides import compare, python_with, verdicts
 from report_records import ENVIRONMENT, INFO, all_probes
 
@@ -118,7 +124,8 @@ def side(environment: Any, *records: Record) -> SideRecords:
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "stored"])
 def test_sides_under_other_conditions_are_not_comparable(live: bool) -> None:
-    records = [parity_record(), *gradient_records([1.0]), *speed_records([0.01] * 20)]
+    timed = [parity_record(), *gradient_records([1.0]), *speed_records([0.01] * 20)]
+    records = with_control(timed)
     other = {**USUAL, "variables": {"XLA_FLAGS": "--b"}}
     sides = BothSides(side(USUAL, *records), side(other, *records))
     findings = judge(build_evidence(sides, live=live), RULE)

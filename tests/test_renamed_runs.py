@@ -20,7 +20,7 @@ def write_run(root: Path, path: str, name: str, score: float) -> None:
 def reported_scores(root: Path, *runs: str) -> dict[str, float]:
     """The score that `report` writes for each of these runs below `root`."""
     paths = [str(root / run) for run in runs]
-    assert report_command(paths, ["csv"], root / "out", root) == 0
+    assert report_command(paths, ["csv"], [], root / "out", root) == 0
     table = pd.read_csv(root / "out" / "learning.csv")
     return dict(zip(table["run"], table["score"], strict=True))
 
