@@ -10,7 +10,13 @@ from studies.guard_rates.collect import model_name, timed_cases
 from studies.guard_rates.compare_faults import FAULT_LINES
 from studies.guard_rates.rules import all_rules
 from studies.guard_rates.streams import read_streams
-from studies.guard_rates.tables import effects_table, faults_table, power_table, report
+from studies.guard_rates.tables import (
+    effects_table,
+    faults_table,
+    power_table,
+    rates_of_guard,
+    report,
+)
 from studies.json_lines import JsonLines
 
 GATE, GUARD = ROOT / "results/gate-cpu", ROOT / "results/guard-cpu"
@@ -70,7 +76,8 @@ def test_tables_of_the_guard_are_those_that_its_records_give(
         assert report(GUARD) == published
     streams = read_streams(GUARD)
     quick = [stream for stream in streams if (stream.state, stream.head_name) == ("quiet", "+5%")]
-    tables = [power_table(quick), effects_table(streams)]
+    found = {(s.state, s.head_name): rates_of_guard(s) for s in quick}
+    tables = [power_table(quick, found), effects_table(streams)]
     computed = [row for table in tables for row in rows(table)]
     computed += rows(faults_table(JsonLines(GUARD / FAULT_LINES).read()))
     assert len(computed) == 1 + 6 * 3 + 13

@@ -10,6 +10,7 @@ from bench.records.machine import describe_machine, versions
 from studies import guard_rates
 from studies.guard_rates.collect import State, collect
 from studies.guard_rates.compare_faults import compare_faults
+from studies.guard_rates.durations import time_comparisons
 from studies.guard_rates.tables import ORIGIN_FILE, pack, report
 
 
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str]) -> None:
         source.write_text(origin() + "\n")
     if options.command == "collect":
         collect(folder, State(options.state), options.trials)
+    elif options.command == "time":
+        time_comparisons(folder, options.backends)
     elif options.command == "faults":
         compare_faults(folder, options.backends)
     else:
@@ -38,11 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         description=guard_rates.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["collect", "faults", "table"])
+    parser.add_argument("command", choices=["collect", "time", "faults", "table"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--state", default=State.QUIET, choices=list(State), type=State)
     parser.add_argument("--trials", type=int, default=60, help="how many, those recorded included")
-    parser.add_argument("--backends", nargs="+", default=["numpy", "torch"], help="for the faults")
+    parser.add_argument(
+        "--backends", nargs="+", default=["numpy", "torch"], help="for times and faults"
+    )
     return parser
 
 

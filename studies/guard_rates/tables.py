@@ -1,6 +1,7 @@
 """The tables of the guard's error rates, from the recorded launches and comparisons."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -13,7 +14,15 @@ from bench.compare.paired_tests import pseudomedian, walsh_interval
 from bench.report.words import DASH
 from studies.guard_rates.collect import SAME, State
 from studies.guard_rates.compare_faults import FAULT_LINES
-from studies.guard_rates.rates import Rate, drawn_outcomes, red_rates, swapped_false_alarms
+from studies.guard_rates.durations import DURATION_LINES
+from studies.guard_rates.goals import goals
+from studies.guard_rates.rates import (
+    Rate,
+    Rates,
+    drawn_outcomes,
+    red_rates,
+    swapped_false_alarms,
+)
 from studies.guard_rates.rules import GUARD, all_rules
 from studies.guard_rates.streams import Stream, guard_ratio, launches_by, read_streams
 from studies.json_lines import JsonLines
@@ -28,12 +37,18 @@ SWAPPED, OTHERS = 20_000, 200
 def report(folder: Path) -> str:
     """The tables of everything that a folder holds."""
     sections = [(folder / ORIGIN_FILE).read_text().strip()]
+    durations = JsonLines(folder / DURATION_LINES).read()
     if streams := read_streams(folder):
+        found = {(s.state, s.head_name): rates_of_guard(s) for s in streams}
+        alarms = {s.state: swapped(s) for s in streams if s.head_name == SAME}
+        rows_found = {key: rates.row for key, rates in found.items()}
         sections += [
+            "## Goals",
+            _table([asdict(goal) for goal in goals(rows_found, alarms, durations)]),
             "## How often this guard finds a slowdown",
-            power_table(streams),
+            power_table(streams, found),
             "## How often it is wrong about unchanged code",
-            false_alarm_table(streams),
+            false_alarm_table(alarms),
             "## What was injected, and how far pairs scatter",
             effects_table(streams),
             "## Other rules on the same launches, by row",
@@ -50,13 +65,23 @@ def pack(folder: Path) -> None:
         JsonLines(folder / state.file).pack()
 
 
-def power_table(streams: Sequence[Stream]) -> str:
+def rates_of_guard(stream: Stream) -> Rates:
+    """How often the guard calls the head of this stream slower."""
+    return red_rates(stream, all_rules()[GUARD](stream), np.random.default_rng(SEED))
+
+
+def swapped(stream: Stream) -> tuple[int, int]:
+    """The red comparisons with swapped sides, and all of them."""
+    rng = np.random.default_rng(SEED)
+    return swapped_false_alarms(stream, Rule(), SWAPPED, rng), SWAPPED
+
+
+def power_table(streams: Sequence[Stream], found: Mapping[tuple[State, str], Rates]) -> str:
     """A row for each head and state: how often a row and a comparison are called slower."""
     rows = []
     for stream in streams:
-        rng = np.random.default_rng(SEED)
-        replay = all_rules()[GUARD](stream)
-        rates = red_rates(stream, replay, rng)
+        rates = found[stream.state, stream.head_name]
+        replay, rng = all_rules()[GUARD](stream), np.random.default_rng(SEED)
         outcomes = drawn_outcomes(stream, replay, OTHERS, rng)
         verdicts = [verdict for outcome in outcomes for verdict in outcome.verdicts]
         rows.append(
@@ -73,21 +98,19 @@ def power_table(streams: Sequence[Stream]) -> str:
     return _table(rows)
 
 
-def false_alarm_table(streams: Sequence[Stream]) -> str:
+def false_alarm_table(alarms: Mapping[State, tuple[int, int]]) -> str:
     """A row for each state: false alarms among comparisons with swapped sides."""
-    rows = []
-    for stream in streams:
-        if stream.head_name == SAME:
-            alarms = swapped_false_alarms(stream, Rule(), SWAPPED, np.random.default_rng(SEED))
-            rows.append(
-                {
-                    "machine": stream.state.value,
-                    "comparisons with swapped sides": SWAPPED,
-                    "red": alarms,
-                    "in a thousand": f"{1000 * alarms / SWAPPED:.2g}",
-                }
-            )
-    return _table(rows)
+    return _table(
+        [
+            {
+                "machine": state.value,
+                "comparisons with swapped sides": count,
+                "red": red,
+                "in a thousand": f"{1000 * red / count:.2g}",
+            }
+            for state, (red, count) in alarms.items()
+        ]
+    )
 
 
 def effects_table(streams: Sequence[Stream]) -> str:
