@@ -114,17 +114,16 @@ def false_alarm_table(alarms: Mapping[State, tuple[int, int]]) -> str:
 
 
 def effects_table(streams: Sequence[Stream]) -> str:
-    """A row for each model and head of the quiet machine: the effect that the pairs measure, its
-    95% interval, and the standard deviation of a pair's log-ratio in turns and without."""
+    """A row for each state, model and head: the effect that the pairs measure, its 95% interval,
+    and the standard deviation of a pair's log-ratio in turns and without."""
     rows = []
     for stream in streams:
-        if stream.state != State.QUIET:
-            continue
         in_turns, whole = stream.ratios(guard_ratio), stream.ratios(launches_by(min_of_launch))
         for model in stream.models:
             low, high = walsh_interval(in_turns[model])
             rows.append(
                 {
+                    "machine": stream.state.value,
                     "model": model,
                     "injected": stream.head_name,
                     "measured": _percent(pseudomedian(in_turns[model])),
