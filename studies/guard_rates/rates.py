@@ -24,7 +24,7 @@ LONGEST = 40
 """Trials that the longest comparison of any rule sees."""
 COMPARISONS = 400
 """Comparisons from which a rate is estimated."""
-RESAMPLES, COMPARISONS_A_RESAMPLE = 200, 10
+RESAMPLES, COMPARISONS_A_RESAMPLE = 100, 10
 LEVEL = 0.95
 
 
