@@ -64,7 +64,7 @@ def compare(
     for first in range(0, rule.rounds * rule.pairs, rule.pairs):
         pairs = list(trials[first : first + rule.pairs])
         for name in (*undecided, CONTROL):
-            rounds[name].append(ratios[name][pairs])
+            rounds[name].append(ratios[name][pairs].tolist())
         decisions = decide({m: rounds[m] for m in models}, rule, rounds[CONTROL])
         undecided = [name for name, decision in decisions.items() if decision.open]
         if not undecided:
