@@ -66,6 +66,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.benchmark_disable = True
 
 
+def skip_unless_thorough(request: pytest.FixtureRequest) -> None:
+    """Skip a test that takes long, unless the thorough suite runs."""
+    if not request.config.getoption("--thorough"):
+        pytest.skip("takes long; run it with --thorough")
+
+
+@pytest.fixture(autouse=True)
+def thorough_tests_are_asked_for(request: pytest.FixtureRequest) -> None:
+    """Skip tests with the mark `thorough` unless the thorough suite runs."""
+    if request.node.get_closest_marker("thorough"):
+        skip_unless_thorough(request)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         metafunc.parametrize("backend", metafunc.config.getoption("--backends"))

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planning import CASE, SIZE, changed_case, selections
 
@@ -30,6 +30,7 @@ def test_case_with_another_setting_is_another_case(name: str) -> None:
 
 
 @given(selections)
+@settings(max_examples=30)
 def test_case_written_as_json_and_read_back_is_the_same(selection: Selection) -> None:
     sizes = dict(selection.tasks)
     for case in plan_cases(selection):

@@ -77,6 +77,7 @@ def parity_reason(root: Path) -> str:
     return next(str(f["reason"]) for f in findings if f["check"] == "parity")
 
 
+@pytest.mark.thorough
 def test_kernel_that_became_slower_is_red(repository: Path, tmp_path: Path) -> None:
     file = adapter(repository, "src/kern_own.py", setup="import numpy as np")
     file.write_text(file.read_text() + SLOW_STEP)

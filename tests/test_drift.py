@@ -133,6 +133,7 @@ def rejected(adapter: object, **settings: object) -> list[str]:
     return [d.array for d in differences(adapter, **settings) if not d.accepted]
 
 
+@pytest.mark.thorough
 def test_an_rnn_that_amplifies_the_rounding_of_its_weights_is_accepted() -> None:
     size: dict[str, object] = {"task": "workload", "batch": 64, "length": 100, "hidden": 512}
     assert rejected("tensorflow-loop", cell="rnn", **size) == []

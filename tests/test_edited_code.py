@@ -94,6 +94,7 @@ def test_record_that_does_not_say_by_which_code_is_proven_again(plugin: Path) ->
     assert outcomes(plugin)[2:] == [("parity", "ok", 0)]
 
 
+@pytest.mark.thorough
 def test_launches_of_other_code_run_again_with_new_ones(plugin: Path) -> None:
     assert run(plugin, "--probes", "speed", "--launches", "2").returncode == 0
     (plugin.parent / "factor.py").write_text("FACTOR = 1  # edited\n")
