@@ -5,7 +5,11 @@ import re
 from conftest import ROOT
 from quotes import Page, table_cells
 
-TABLES = (ROOT / "results" / "guard-cpu" / "table.md").read_text()
+from studies.guard_rates.collect import State
+from studies.guard_rates.streams import read_streams
+
+FOLDER = ROOT / "results" / "guard-cpu"
+TABLES = (FOLDER / "table.md").read_text()
 PAGE = Page(ROOT / "docs" / "guard.md")
 
 
@@ -58,14 +62,21 @@ def test_page_quotes_the_false_alarms() -> None:
     assert PAGE.quotes("Of {} comparisons of unchanged code {} were red", total, sum(map(int, red)))
 
 
-def test_page_quotes_what_turns_give() -> None:
-    row = SCATTER["bimodal", "lstm", "same"]
+def test_page_quotes_other_figures_of_a_pair() -> None:
+    rules = ("on the median of a turn", "on the minimum of a launch")
+    found = [OTHERS[rule]["+5%, bimodal"] for rule in rules]
     assert PAGE.quotes(
-        "have a standard deviation of {}, those of the fastest samples of the same launches one of "
-        "{}.",
-        row["scatter in turns"],
-        row["scatter of minima"],
+        "With the median of a turn, {} of rows that are 5% slower are found on the bimodal "
+        "machine; with the fastest sample of a whole launch {}.",
+        *found,
     )
+
+
+def test_page_says_on_how_many_trials_its_figures_rest() -> None:
+    trials = {stream.state: stream.trials for stream in read_streams(FOLDER)}
+    assert trials[State.BUSY] == trials[State.BIMODAL]
+    words = "They rest on {} trials on the quiet machine and on {} in each other state"
+    assert PAGE.quotes(words, trials[State.QUIET], trials[State.BUSY])
 
 
 def test_page_quotes_the_rules_of_other_tools() -> None:
