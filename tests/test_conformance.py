@@ -45,8 +45,8 @@ AFTER = ("advance after training",)
 DECODER_EXTRAS = ("training", "hidden gradients", "ragged from states", "pieces")
 
 SHARES = {
-    "jax": 2,
-    "tensorflow": 2,
+    "jax": 1,
+    "tensorflow": 1,
     "jax-autodiff": 1,
     "jax-cudnn": 4,
     "flax": 1,
