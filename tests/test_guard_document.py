@@ -56,10 +56,10 @@ def test_page_quotes_how_often_slower_rows_are_found() -> None:
 def test_page_quotes_the_false_alarms() -> None:
     (count,) = {row["comparisons with swapped sides"] for row in ALARMS.values()}
     red = [ALARMS[machine]["red"] for machine in ("quiet", "busy", "bimodal")]
-    words = "Of {} comparisons in each state, {}, {} and {} were red"
+    words = "In {} comparisons in each state, {}, {} and {} were red"
     assert PAGE.quotes(words, f"{int(count):,}", *red)
     total = f"{int(count) * len(ALARMS):,}"
-    assert PAGE.quotes("Of {} comparisons of unchanged code {} were red", total, sum(map(int, red)))
+    assert PAGE.quotes("In {} comparisons of unchanged code, {} were red", total, sum(map(int, red)))
 
 
 def test_page_quotes_other_figures_of_a_pair() -> None:

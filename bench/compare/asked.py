@@ -29,8 +29,8 @@ def asked_for(info: Mapping[str, Any]) -> Asked:
 def unmeasured_rows(sides: BothSides[SideRecords]) -> list[Absence]:
     """The rows that were planned and measured on neither side.
 
-    Of all backends, some lack a model: then only the models that no backend measured. A stored run
-    does not tell whether it is one of all backends.
+    Where all backends were asked for, some of them lack a model: only a model that no backend
+    measured counts then. A stored run does not tell whether all backends were asked for.
     """
     rows = rows_on_neither_side(sides.base.records, sides.head.records)
     if "asked" not in sides.head.info or _every_backend(sides.head.info):

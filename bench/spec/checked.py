@@ -96,8 +96,8 @@ class CheckedSession:
         return np.array(value) if own else value
 
     def _facts_of(self, value: Any, read: bool = True) -> ArrayFacts:
-        """What is known of an argument. Of an array that `put` did not make only the shape is, if
-        it is not to be read from its device, or cannot be."""
+        """The facts about an argument. For an array that `put` did not make, this is the shape
+        alone if the array is not to be read from its device, or cannot be."""
         if (facts := self._facts.recall(value)) is not None:
             return facts
         if isinstance(value, np.ndarray):
