@@ -59,7 +59,9 @@ def test_page_quotes_the_false_alarms() -> None:
     words = "In {} comparisons in each state, {}, {} and {} were red"
     assert PAGE.quotes(words, f"{int(count):,}", *red)
     total = f"{int(count) * len(ALARMS):,}"
-    assert PAGE.quotes("In {} comparisons of unchanged code, {} were red", total, sum(map(int, red)))
+    assert PAGE.quotes(
+        "In {} comparisons of unchanged code, {} were red", total, sum(map(int, red))
+    )
 
 
 def test_page_quotes_other_figures_of_a_pair() -> None:
