@@ -49,11 +49,9 @@ def steady_samples(call: Callable[[], Any], session: Any, budget_s: float) -> St
     The warm-up ends when the medians of two successive windows agree, or after `budget_s`
     seconds. Sampling ends after `budget_s` more, but not before `SAMPLES` samples.
     """
-    once = clock(call, session, 1)
-    calls = _calls_per_sample(max(once, 1e-7))
     samples: list[float] = []
     with garbage_collector_off():
-        last_window, warmed_up = warm_up(call, session, calls, budget_s)
+        last_window, warmed_up = _warm_up_unknown_call(call, session, budget_s)
         calls = _calls_per_sample(last_window)
         end = time.perf_counter() + budget_s
         while len(samples) < SAMPLES or (time.perf_counter() < end and len(samples) < MAX_SAMPLES):
@@ -65,18 +63,23 @@ def samples_in_turns(
     call: Callable[[], Any], session: Any, budget_s: float, turns: Turns
 ) -> SteadySamples:
     """Warm up, then take `BLOCKS` blocks of samples, with a turn of the other side before each."""
-    once = clock(call, session, 1)
+    samples: list[float] = []
     with garbage_collector_off():
-        last_window, warmed_up = warm_up(
-            call, session, _calls_per_sample(max(once, 1e-7)), budget_s
-        )
+        last_window, warmed_up = _warm_up_unknown_call(call, session, budget_s)
         calls = _calls_per_sample(last_window)
         block = max(1, round(BLOCK_S / (calls * last_window)))
-        samples: list[float] = []
         for _ in range(BLOCKS):
             turns.pass_on()
             samples += [clock(call, session, calls) / calls for _ in range(block)]
     return SteadySamples(samples, calls, warmed_up, block)
+
+
+def _warm_up_unknown_call(
+    call: Callable[[], Any], session: Any, budget_s: float
+) -> tuple[float, bool]:
+    """Like `warm_up`, for a call whose time is not known yet: one call gives its magnitude."""
+    once = clock(call, session, 1)
+    return warm_up(call, session, _calls_per_sample(max(once, 1e-7)), budget_s)
 
 
 def warm_up(

@@ -135,7 +135,8 @@ def test_a_code_for_missing_values_is_named_by_the_user(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_like_the_others_is_no_code(tmp_path: Path) -> None:
-    forecasting_of("y\n" + "".join(f"{-k}\n" for k in range(100)), tmp_path)
+    text = "y\n" + "".join(f"{-k}\n" for k in range(100))
+    assert forecasting_of(text, tmp_path)._series.values()[9] == -9
 
 
 @pytest.mark.parametrize(
