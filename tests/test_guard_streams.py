@@ -11,9 +11,10 @@ from conftest import ROOT
 from bench.compare.decision import Rule, Verdict
 from bench.spec import Array
 from studies.guard_rates.collect import EFFECTS, SAME, State
+from studies.guard_rates.pair_ratios import guard_ratio
 from studies.guard_rates.rates import drawn_outcomes, red_rates, swapped_false_alarms
 from studies.guard_rates.rules import Outcome, compare, ratio_arrays
-from studies.guard_rates.streams import Stream, guard_ratio, read_streams
+from studies.guard_rates.streams import Stream, read_streams
 
 STREAMS = {
     (stream.state, stream.head_name): stream for stream in read_streams(ROOT / "results/guard-cpu")

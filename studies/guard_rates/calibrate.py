@@ -1,12 +1,12 @@
 """Find out how much extra work makes an update a given share slower.
 
-The effect of the work is measured as the guard measures it: blocks with and without the work
-alternate, in one session, and the ratio is the median over blocks of the ratio of their fastest
-samples. The work is proportional to its number of products, so that one precise measurement of a
-large effect gives the numbers for all effects.
+A first estimate comes from one session, in which blocks with and without the work alternate; the
+ratio is the median over blocks of the ratio of their fastest samples. Processes differ by more than
+such a session shows, so that trials with this work then correct it. The effect is proportional to
+the number of products: every head of a trial tells something about all of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from bench.plan.case import Case
 from bench.probes.clock import clock
 from bench.weights import initial_weights
 from studies.guard_rates.injected_backend import SlowerSession
+from studies.guard_rates.pair_ratios import Launch, guard_ratio
 
 TARGET = 0.2
 """The effect at which a product is measured."""
@@ -34,6 +35,27 @@ def products_for(case: Case, task: Any, effects: Mapping[str, float]) -> dict[st
             effect = measured_effect(session, step, products)
             products = max(1, round(products * TARGET / max(effect, 0.01)))
         share = measured_effect(session, step, products) / products
+    return {name: round(effect / share) for name, effect in effects.items()}
+
+
+def corrected_products(
+    products: Mapping[str, int],
+    effects: Mapping[str, float],
+    trials: Sequence[Mapping[str, Launch]],
+    unchanged: Sequence[str],
+) -> dict[str, int]:
+    """The products of one model, corrected by trials that were made with them: in each its launches
+    by head, among them several of unchanged code.
+
+    The effect of one product is the slope, by least squares through the origin, of the mean effects
+    that the pairs measured.
+    """
+    counts = np.array([products[name] for name in effects])
+    measured = [
+        np.expm1(np.mean([guard_ratio(t[same], t[name]) for t in trials for same in unchanged]))
+        for name in effects
+    ]
+    share = float(counts @ measured / (counts @ counts))
     return {name: round(effect / share) for name, effect in effects.items()}
 
 

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +26,7 @@ from bench.run.display import SilentProgress
 from bench.run.environment import worker_environment
 from bench.run.process import Limits, WorkerCommand, worker_arguments
 from bench.run.runner import Runner
-from studies.guard_rates.calibrate import products_for
+from studies.guard_rates.calibrate import corrected_products, products_for
 from studies.json_lines import JsonLines
 from tasks import adding
 
@@ -39,6 +39,12 @@ EFFECTS: Mapping[str, float] = {"+3%": 0.03, "+5%": 0.05, "+7%": 0.07, "+10%": 0
 """The heads that do extra work, by the share that it adds to the time of an update."""
 PRODUCTS_FILE = "products.json"
 """The number of products that adds each share, by model."""
+Products = Mapping[str, Mapping[str, int]]
+"""The number of products by model and effect."""
+CORRECTION_TRIALS = 16
+"""Trials that correct the calibration."""
+FIRST_CORRECTION = 10_000
+"""The number of the first of them: their orders are not those of a recorded trial."""
 LIMITS = Limits(time_s=300, memory_bytes=8 << 30)
 DIGITS = 4
 """Significant digits of a recorded time."""
@@ -74,26 +80,40 @@ while True:
 """
 
 
-def collect(folder: Path, state: State, blocks: int) -> None:
-    """Record blocks until there are this many, including the blocks of earlier collections."""
+def collect(folder: Path, state: State, trials: int) -> None:
+    """Record trials until there are this many, including those of earlier collections."""
     products = _calibrated_products(folder / PRODUCTS_FILE)
     lines = JsonLines(folder / state.file)
+    numbers = range(len(lines.read()), trials)
     with disturbance(state):
-        for number in range(len(lines.read()), blocks):
-            with TemporaryDirectory() as scratch:
-                launches = asyncio.run(run_block(Path(scratch), products, number))
+        for number, launches in zip(numbers, _trials(products, numbers), strict=True):
             lines.append({"number": number, "launches": launches})
 
 
-def _calibrated_products(file: Path) -> Mapping[str, Mapping[str, int]]:
+def _calibrated_products(file: Path) -> Products:
     """The products of each effect by model: measured once, before the first collection."""
     if not file.exists():
+        first = {model_name(case): products_for(case, TASK[1], EFFECTS) for case in timed_cases()}
+        trials = list(_trials(first, range(FIRST_CORRECTION, FIRST_CORRECTION + CORRECTION_TRIALS)))
         products = {
-            model_name(case): products_for(case, TASK[1], EFFECTS) for case in timed_cases()
+            model: corrected_products(
+                first[model],
+                EFFECTS,
+                [{side: models[model] for side, models in trial.items()} for trial in trials],
+                (BASE, SAME),
+            )
+            for model in first
         }
         file.write_text(json.dumps(products, indent=1) + "\n")
-    loaded: Mapping[str, Mapping[str, int]] = json.loads(file.read_text())
+    loaded: Products = json.loads(file.read_text())
     return loaded
+
+
+def _trials(products: Products, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """The launches of each trial, by side and model."""
+    for number in numbers:
+        with TemporaryDirectory() as scratch:
+            yield asyncio.run(run_trial(Path(scratch), products, number))
 
 
 @contextmanager
@@ -113,13 +133,11 @@ def disturbance(state: State) -> Iterator[None]:
         process.wait()
 
 
-async def run_block(
-    folder: Path, products: Mapping[str, Mapping[str, int]], number: int
-) -> dict[str, Any]:
+async def run_trial(folder: Path, products: Products, number: int) -> dict[str, Any]:
     """One launch of the base and of each head: the samples of each model by side.
 
     As in a comparison, the sides take turns within each case, in an order that is drawn anew for
-    each block, and so does the control after them.
+    each trial, and so does the control after them.
     """
     rng = random.Random(number)
     cases = rng.sample(timed_cases(), len(timed_cases()))
@@ -135,7 +153,7 @@ async def run_block(
     return {side: _samples(runner) for side, runner in runners.items()}
 
 
-def _runner(folder: Path, side: str, products: Mapping[str, Mapping[str, int]]) -> Runner:
+def _runner(folder: Path, side: str, products: Products) -> Runner:
     counts = [
         f"{case.model.cell}={products[model_name(case)].get(side, 0)}" for case in timed_cases()
     ]

@@ -15,8 +15,9 @@ import numpy as np
 from bench.compare.decision import Rule, Verdict
 from bench.compare.paired_tests import pseudomedian
 from bench.spec import Array
+from studies.guard_rates.pair_ratios import guard_ratio
 from studies.guard_rates.rules import Outcome, Replay, compare, ratio_arrays
-from studies.guard_rates.streams import Stream, guard_ratio
+from studies.guard_rates.streams import Stream
 
 RUN = 5
 """Successive trials that are drawn together."""

@@ -11,15 +11,15 @@ from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 from bench.compare.decision import Rule, Verdict, decide
 from bench.spec import Array
 from studies.guard_rates.collect import CONTROL
-from studies.guard_rates.streams import (
+from studies.guard_rates.pair_ratios import (
     Launch,
     PairRatio,
-    Stream,
     guard_ratio,
     launches_by,
     samples,
     turns_by,
 )
+from studies.guard_rates.streams import Stream
 
 IsSlower = Callable[[Sequence[Launch], Sequence[Launch]], bool]
 """Whether a rule calls the head slower, from the launches of the base and of the head."""

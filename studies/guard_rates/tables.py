@@ -16,6 +16,7 @@ from studies.guard_rates.collect import SAME, State
 from studies.guard_rates.compare_faults import FAULT_LINES
 from studies.guard_rates.durations import DURATION_LINES
 from studies.guard_rates.goals import goals
+from studies.guard_rates.pair_ratios import guard_ratio, launches_by
 from studies.guard_rates.rates import (
     Rate,
     Rates,
@@ -24,7 +25,7 @@ from studies.guard_rates.rates import (
     swapped_false_alarms,
 )
 from studies.guard_rates.rules import GUARD, all_rules
-from studies.guard_rates.streams import Stream, guard_ratio, launches_by, read_streams
+from studies.guard_rates.streams import Stream, read_streams
 from studies.json_lines import JsonLines
 
 ORIGIN_FILE = "origin.txt"
