@@ -275,6 +275,7 @@ def run_parser() -> argparse.ArgumentParser:
 
 
 def compare_parser() -> argparse.ArgumentParser:
+    from bench.compare.defaults import DEFAULT_TEXTS
     from bench.compare.options import CompareOptions
 
     parser = _parser(
@@ -291,13 +292,7 @@ def compare_parser() -> argparse.ArgumentParser:
         WorkerOptions,
         CompareOptions,
         omit=("launches",),
-        defaults={
-            "tasks": " ".join(tasks.COMPARED),
-            "seeds": "0 to 7",
-            "probes": "parity learning gradients speed",
-            "phases": "step",
-            "threads": "1",
-        },
+        defaults={"tasks": " ".join(tasks.COMPARED), **DEFAULT_TEXTS},
     )
     _add_results_dir(parser, COMPARISONS)
     return parser

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.ranks import ranked_rows
+from bench.report.speed_words import row_names
 from bench.report.words import (
     DASH,
     format_columns,
@@ -27,12 +28,10 @@ LATENCY = (
 def latency_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Latencies; in each cell the ranked backends come first, and among them the fastest."""
     rows = ranked_rows(frame, "p50")
-    several_threads = rows["threads"].nunique() > 1
     return format_columns(
         rows,
         {
-            "cell": lambda r: r.cell,
-            **({"threads": lambda r: str(r.threads)} if several_threads else {}),
+            **row_names(rows),
             "rank": lambda r: format_rank(r.rank_best, r.rank_worst),
             "backend": lambda r: r.backend,
             "advance p50 (µs)": _microseconds(""),
