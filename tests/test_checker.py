@@ -18,7 +18,7 @@ from backends import numpy_backend
 from bench.spec import Limit, ModelSpec, Supports, Unsupported
 from studies import faults
 
-REFERENCE = [c for c in (*matrix(None), *decoders(None)) if c.spec.dtype == "float64"]
+REFERENCE = [c for c in (*matrix(), *decoders()) if c.spec.dtype == "float64"]
 
 
 @pytest.mark.parametrize("combination", REFERENCE, ids=lambda combination: combination.name)
