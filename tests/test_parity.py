@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import bench_for, skip_unless_thorough
+from conftest import COMPILED, bench_for, skip_unless_thorough
 from gate_differences import case_differences
 
 from backends import numpy_backend
@@ -115,10 +115,6 @@ def test_float32_is_allowed_what_float32_costs() -> None:
     assert all(d.accepted for d in differences)
     assert max(d.error for d in differences) > 1e-9  # it is not float64 by accident
     assert max(d.tolerance for d in differences) < 1e-3
-
-
-COMPILED = ("jax", "tensorflow")
-"""Backends for which the gate takes long, since it compiles many functions."""
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
