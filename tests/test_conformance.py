@@ -70,6 +70,8 @@ SLOW = (
     *("tensorflow", "tensorflow-xla", "tensorflow-loop", "torch-compile"),
 )
 """The backends that take long to compile: from a third of a second to ten seconds a function."""
+SLOWEST = ("torch-compile",)
+"""Those that compile a decoder and bfloat16 for --thorough only: it takes them minutes."""
 
 
 class Combination(NamedTuple):
@@ -144,7 +146,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config, names = metafunc.config, metafunc.fixturenames
     matrices = {"combination": matrix, "decoder": decoders, "rounded": in_bfloat16}
     if name := next((name for name in matrices if name in names), None):
-        pairs = [(a, c) for a in adapters(config) for c in matrices[name](is_slow(a, config))]
+        left_out = SLOWEST if name != "combination" else ()
+        pairs = [
+            (a, combination)
+            for a in adapters(config)
+            if not (a in left_out and is_slow(a, config))
+            for combination in matrices[name](is_slow(a, config))
+        ]
         metafunc.parametrize(("adapter", name), pairs, ids=[f"{a}-{c.name}" for a, c in pairs])
     elif "quick_adapter" in names:
         quick = [name for name in adapters(config) if not is_slow(name, config)]
@@ -300,4 +308,4 @@ def test_every_excluded_cell_dtype_and_variant_has_a_reason(
 def test_every_exception_of_the_suite_names_a_backend() -> None:
     names = set(backends.names())
     assert set(ELSEWHERE) <= names, "the suite excuses a backend that does not exist"
-    assert set(SLOW) <= names
+    assert {*SLOWEST} <= {*SLOW} <= names
