@@ -1,0 +1,60 @@
+"""The newest records of runs, without reading all the others."""
+
+import lzma
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from bench.records.folder import RunFolder
+from bench.records.record import Record, parse_record
+
+
+def newest_first(folders: Iterable[RunFolder]) -> list[RunFolder]:
+    """The folders by the time at which a record was last written, the newest first."""
+    return sorted(folders, key=_last_written, reverse=True)
+
+
+def newest_lines(folder: RunFolder, most_bytes: int) -> list[bytes]:
+    """The last whole lines of a run's records, in at most so many bytes.
+
+    Packed records can be read from their beginning only: of these the first lines are returned, as
+    far as there is room. What cannot be read is left out.
+    """
+    lines = _last_lines(folder.records_file, most_bytes)
+    room = most_bytes - sum(map(len, lines))
+    return [*_first_packed_lines(folder.packed_file, room), *lines]
+
+
+def readable_records(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records of these lines; damaged lines are left out."""
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            yield parse_record(line.decode())
+
+
+def _last_lines(file: Path, most_bytes: int) -> list[bytes]:
+    if not file.is_file():  # opening a pipe would wait for its other end
+        return []
+    with suppress(OSError), file.open("rb") as stream:
+        start = max(0, stream.seek(0, os.SEEK_END) - most_bytes)
+        stream.seek(start)
+        lines = stream.read(most_bytes).split(b"\n")[:-1]
+        return lines[1:] if start else lines  # the first is the end of a longer line
+    return []
+
+
+def _first_packed_lines(file: Path, most_bytes: int) -> list[bytes]:
+    if not file.is_file():
+        return []
+    with suppress(OSError, lzma.LZMAError, EOFError), lzma.open(file) as stream:
+        return stream.read(most_bytes).split(b"\n")[:-1]
+    return []
+
+
+def _last_written(folder: RunFolder) -> float:
+    times = [0.0]
+    for file in (folder.records_file, folder.packed_file):
+        with suppress(OSError):
+            times.append(file.stat().st_mtime)
+    return max(times)
