@@ -38,9 +38,8 @@ def check_fits(name: str, task: Task, model: ModelSpec) -> None:
     memory, needed = machine.memory_bytes(), BYTES * (_weights(model) + _activations(task, model))
     if memory is not None and needed > memory:
         raise Unavailable(
-            f"task {name}: a {model.cell} with {_sizes(task, model)} needs at least "
-            f"{needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}: choose a "
-            "smaller size"
+            f"task {name}: {model.cell} with {_sizes(task, model)} needs at least "
+            f"{needed >> 30:,} GiB, and this machine has {memory >> 30}: choose a smaller size"
         )
 
 

@@ -2,7 +2,7 @@
 
 import lzma
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,8 +10,13 @@ from bench.records.record import Record, parse_record
 from bench.records.storage import RecordsError, storage_errors
 
 
-def parse_lines(lines: Sequence[bytes], file: Path, omit: Collection[bytes] = ()) -> list[Record]:
-    """The records of the lines of a file, without the lines in `omit`.
+def parse_lines(
+    lines: Iterable[bytes],
+    file: Path,
+    omit: Collection[bytes] = (),
+    reduced: Callable[[Record], Record] | None = None,
+) -> list[Record]:
+    """The records of the lines of a file, without the lines in `omit`, as `reduced` returns them.
 
     Raises `RecordsError`, which names the first line that is not a whole record.
     """
@@ -20,12 +25,13 @@ def parse_lines(lines: Sequence[bytes], file: Path, omit: Collection[bytes] = ()
         if line in omit:
             continue
         try:
-            records.append(parse_record(line.decode()))
+            record = parse_record(line.decode())
         except (ValueError, RecursionError) as error:
             raise RecordsError(
                 f"{file}, line {number} is damaged: {error}. "
                 "Nothing was changed; mend or remove that line and its case runs again."
             ) from error
+        records.append(reduced(record) if reduced else record)
     return records
 
 
