@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bench.records.record import Record, parse_record
+from bench.records.parse_record import parse_record
+from bench.records.record import Record
 from bench.records.storage import RecordsError, storage_errors
 
 
@@ -25,8 +26,8 @@ def parse_lines(
         if line in omit:
             continue
         try:
-            record = parse_record(line.decode())
-        except (ValueError, RecursionError) as error:
+            record = parse_record(line)
+        except ValueError as error:
             raise RecordsError(
                 f"{file}, line {number} is damaged: {error}. "
                 "Nothing was changed; mend or remove that line and its case runs again."

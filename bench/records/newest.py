@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.records.folder import RunFolder
-from bench.records.record import Record, parse_record
+from bench.records.parse_record import parse_record
+from bench.records.record import Record
 
 
 def newest_first(folders: Iterable[RunFolder]) -> list[RunFolder]:
@@ -29,8 +30,8 @@ def newest_lines(folder: RunFolder, most_bytes: int) -> list[bytes]:
 def readable_records(lines: Iterable[bytes]) -> Iterator[Record]:
     """The records of these lines; damaged lines are left out."""
     for line in lines:
-        with suppress(ValueError, RecursionError):
-            yield parse_record(line.decode())
+        with suppress(ValueError):
+            yield parse_record(line)
 
 
 def _last_lines(file: Path, most_bytes: int) -> list[bytes]:
