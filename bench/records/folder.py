@@ -19,7 +19,14 @@ from bench.records.lines import (
     write_packed,
 )
 from bench.records.record import Record, without_nonfinite
-from bench.records.storage import RecordsError, locked, storage_errors
+from bench.records.storage import (
+    RecordsError,
+    locked,
+    open_to_write,
+    read_file,
+    replace_file,
+    storage_errors,
+)
 
 __all__ = ["RecordsError", "RunFolder", "storage_errors"]
 
@@ -34,7 +41,7 @@ class RunFolder:
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         """`name` replaces the folder's own name as the identity of the run."""
-        self.path, self.id = path, name or path.name
+        self.path, self.id = path, name or Path(os.path.abspath(path)).name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
 
@@ -98,9 +105,10 @@ class RunFolder:
 
     def info(self) -> dict[str, Any]:
         """The contents of `run.json`: the request, the machine, the environments."""
+        content = read_file(self.info_file)
         try:
-            data = json.loads(self.info_file.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            data = json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise RecordsError(f"{self.info_file} cannot be read: {error}") from error
         if not isinstance(data, dict):
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
@@ -118,10 +126,9 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
-        draft = self.info_file.with_suffix(".tmp")
+        text = json.dumps(without_nonfinite(info), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
-            draft.write_text(json.dumps(without_nonfinite(info), indent=1) + "\n")
-            draft.replace(self.info_file)
+            replace_file(self.info_file, text.encode())
 
     # ---- records -----------------------------------------------------------------------------
 
@@ -131,8 +138,9 @@ class RunFolder:
         A record belongs to the run that it is read from, whatever the folder was called before. A
         launch counts where the last launch of its model is of the same code.
         """
-        packed = read_packed(self.packed_file)
-        lines, torn = self._lines()
+        with storage_errors(f"cannot read {self.path}"):
+            packed = read_packed(self.packed_file)
+            lines, torn = self._lines()
         records = parse_lines(packed, self.packed_file)
         records += parse_lines(lines, self.records_file, omit=set(packed))
         if torn:
@@ -157,9 +165,11 @@ class RunFolder:
             return False
         parse_lines(lines, self.records_file)
         with storage_errors(f"cannot write to {self.path}"):
-            with (self.path / "records.torn").open("ab") as file:
-                file.write(torn + b"\n")
-            os.truncate(self.records_file, self.records_file.stat().st_size - len(torn))
+            records = open_to_write(self.records_file, "r+b")
+            with records, open_to_write(self.path / "records.torn", "ab") as aside:
+                aside.write(torn + b"\n")
+                aside.flush()
+                records.truncate(self.records_file.stat().st_size - len(torn))
         return True
 
     def pack(self) -> None:
@@ -181,8 +191,7 @@ class RunFolder:
         """The whole lines of `records.jsonl`, and what follows the last of them."""
         if self.packed_file.is_file() and not self.records_file.exists():
             return [], b""
-        with storage_errors(f"cannot read {self.records_file}"):
-            return split_lines(self.records_file.read_bytes())
+        return split_lines(read_file(self.records_file))
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the run: one process at a time writes to it."""

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row
 from bench.records.record import Record
-from bench.report.layout import WIDTH
+from bench.report.layout import WIDTH, label_text
 from bench.report.styles import LineStyle
 from bench.spec import Array
 
@@ -38,13 +38,15 @@ def panels_by_cell(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
     for axes in grid[len(cells) :]:
         axes.set_visible(False)
     for cell, axes in zip(cells, grid, strict=False):
-        axes.set_title(cell)
+        axes.set_title(label_text(cell))
     return figure, dict(zip(cells, grid, strict=False))
 
 
 def legend_line(name: str, style: LineStyle) -> Any:
     """The line of a backend in a legend."""
-    return Line2D([], [], label=name, color=style.colour, lw=style.width, ls=style.dashes)
+    return Line2D(
+        [], [], label=label_text(name), color=style.colour, lw=style.width, ls=style.dashes
+    )
 
 
 def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyle) -> list[float]:
@@ -111,4 +113,4 @@ def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[f
     axes.fill_between(lags, low, high, color=colour, alpha=0.18, lw=0)
     marker = {"marker": "o", "ms": 6} if len(lags) == 1 else {}
     middle = np.nanmedian(positive, axis=0)
-    axes.plot(lags, middle, color=colour, ls=dashes, lw=2, label=cell, **marker)
+    axes.plot(lags, middle, color=colour, ls=dashes, lw=2, label=label_text(cell), **marker)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.folder import RunFolder
+from bench.records.inert import inert
+from bench.records.storage import make_folder, storage_errors
 
 
 def report_command(
@@ -21,7 +23,10 @@ def report_command(
     records = [record for folder in folders for record in folder.records()]
     from bench.report.files import write_report
 
-    output = output or folders[0].path / "report"
+    if output is None:
+        output = folders[0].path / "report"
+        with storage_errors(f"cannot write to {output}"):
+            make_folder(output)
     for path in write_report(folders, records, formats, output, phases):
-        print(path)
+        print(inert(path))
     return 0 if any(record.status == "ok" for record in records) else 3
