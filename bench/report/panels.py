@@ -54,6 +54,7 @@ def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyl
     return the finite values drawn."""
     samples = [r.samples for r in records if {name, "checkpoint_step"} <= r.samples.keys()]
     curves = [(by_name["checkpoint_step"], by_name[name]) for by_name in samples]
+    curves = [(steps, values) for steps, values in curves if len(steps) == len(values)]
     for steps, values in curves:
         axes.plot(steps, values, color=style.colour, lw=0.7, alpha=0.45)
     if curves:
@@ -101,9 +102,12 @@ def draw_level(axes: Any, value: float | None, dashes: str) -> None:
 
 def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[float]]) -> None:
     """‖dL/dh_t‖ against T − t: the median over backends and seeds, and a band from the smallest to
-    the largest. Zeros cannot stand on a logarithmic axis and are left out."""
+    the largest, over the longest sequences. Zeros cannot stand on a logarithmic axis and are left
+    out."""
     colour, dashes = CELL_STYLES.get(cell, (GREY, "-"))
-    table = np.array([series[::-1] for series in norms], dtype=np.float64)
+    longest = max(map(len, norms))
+    whole = [series[::-1] for series in norms if len(series) == longest]
+    table = np.array(whole, dtype=np.float64)
     table[~(table > 0)] = math.nan
     lags = np.flatnonzero(np.isfinite(table).any(axis=0))
     if not len(lags):

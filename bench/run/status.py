@@ -50,7 +50,7 @@ class StatusLine(AbstractContextManager["StatusLine"]):
         if self.live:
             from rich.text import Text
 
-            self.live.update(Text(self.text()), refresh=True)
+            self.live.update(Text(inert(self.text())), refresh=True)
 
     def expect(self, text: str) -> None:
         """Show the expected time, such as `2 min to 6 min`, beside the elapsed time."""
