@@ -27,14 +27,19 @@ def storage_errors(message: str, advice: str = "") -> Iterator[None]:
         raise RecordsError(f"{text}. {advice}" if advice else text) from error
 
 
+def open_to_read(file: Path) -> IO[bytes]:
+    """Open a regular file. Raises `RecordsError` for any other, since a pipe or a device may have no
+    end, and OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise RecordsError(f"cannot read {file}: it is not a regular file")
+    return file.open("rb")
+
+
 def read_file(file: Path) -> bytes:
-    """The contents of a regular file. Raises `RecordsError` for any other: a pipe or a device may
-    have no end."""
-    with storage_errors(f"cannot read {file}"):
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise RecordsError(f"cannot read {file}: it is not a regular file")
+    """The contents of a regular file. Raises `RecordsError` where they cannot be read."""
+    with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
         try:
-            return file.read_bytes()
+            return stream.read()
         except MemoryError:
             raise RecordsError(f"cannot read {file}: it is larger than the memory") from None
 
