@@ -28,8 +28,8 @@ def storage_errors(message: str, advice: str = "") -> Iterator[None]:
 
 
 def open_to_read(file: Path) -> IO[bytes]:
-    """Open a regular file. Raises `RecordsError` for any other, since a pipe or a device may have no
-    end, and OSError."""
+    """Open a regular file. Raises `RecordsError` for any other: a pipe or a device may have no end.
+    Raises OSError."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise RecordsError(f"cannot read {file}: it is not a regular file")
     return file.open("rb")
