@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 
@@ -109,9 +110,10 @@ def _measured(
         try:
             case = Case.from_flat(cost.settings)
             rough = rough_cost(case, case.sized(types[case.task.name]))
-        except (Unavailable, ValueError, KeyError, TypeError):
-            continue  # a task whose data are gone, or a case of an older version
-        measured.setdefault(_kind(case), []).append((rough, cost.seconds))
+        except Exception:  # noqa: BLE001 - a record can hold any size, and a task refuse it
+            continue
+        if 0 <= rough.work_s < inf and isfinite(rough.prescribed_s):
+            measured.setdefault(_kind(case), []).append((rough, cost.seconds))
     return measured
 
 

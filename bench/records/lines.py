@@ -8,7 +8,16 @@ from pathlib import Path
 
 from bench.records.parse_record import parse_record
 from bench.records.record import Record
-from bench.records.storage import RecordsError, storage_errors
+from bench.records.storage import (
+    RecordsError,
+    open_to_write,
+    read_file,
+    replace_file,
+    storage_errors,
+)
+
+MOST_BYTES = 1 << 32
+"""Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
 
 def parse_lines(
@@ -38,10 +47,9 @@ def parse_lines(
 
 def append_line(file: Path, line: bytes) -> None:
     """Append a line and flush it to the disk; if that fails, leave no part of the line."""
-    file.touch()
-    size = file.stat().st_size
+    size = file.stat().st_size if file.exists() else 0
     try:
-        with file.open("ab") as stream:
+        with open_to_write(file, "ab") as stream:
             stream.write(line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -59,22 +67,22 @@ def split_lines(content: bytes) -> tuple[list[bytes], bytes]:
 
 def read_packed(file: Path) -> list[bytes]:
     """The lines of a packed file; none if it does not exist."""
-    if not file.is_file():
+    if not file.exists():
         return []
-    with storage_errors(f"cannot read {file}"):
-        content = file.read_bytes()
+    content, unpacker = read_file(file), lzma.LZMADecompressor()
     try:
-        return lzma.decompress(content).splitlines()
+        lines = unpacker.decompress(content, MOST_BYTES).splitlines()
     except lzma.LZMAError as error:
         raise RecordsError(f"{file} is damaged: {error}") from error
+    if not unpacker.eof:
+        long = f"it unpacks to more than {MOST_BYTES >> 30} GiB"
+        raise RecordsError(
+            f"{file} is damaged: {'it ends early' if unpacker.needs_input else long}"
+        )
+    return lines
 
 
 def write_packed(file: Path, lines: Iterable[bytes]) -> None:
     """Replace a packed file in one step: a kill leaves the old file or the new one."""
-    draft = file.with_suffix(".tmp")
-    with storage_errors(f"cannot write to {file}"), draft.open("wb") as stream:
-        stream.write(lzma.compress(b"".join(line + b"\n" for line in lines)))
-        stream.flush()
-        os.fsync(stream.fileno())
     with storage_errors(f"cannot write to {file}"):
-        draft.replace(file)
+        replace_file(file, lzma.compress(b"".join(line + b"\n" for line in lines)))

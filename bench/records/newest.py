@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.records.folder import RunFolder
 from bench.records.parse_record import parse_record
 from bench.records.record import Record
+from bench.records.storage import RecordsError, open_to_read
 
 
 def newest_first(folders: Iterable[RunFolder]) -> list[RunFolder]:
@@ -35,9 +36,7 @@ def readable_records(lines: Iterable[bytes]) -> Iterator[Record]:
 
 
 def _last_lines(file: Path, most_bytes: int) -> list[bytes]:
-    if not file.is_file():  # opening a pipe would wait for its other end
-        return []
-    with suppress(OSError), file.open("rb") as stream:
+    with suppress(OSError, RecordsError), open_to_read(file) as stream:
         start = max(0, stream.seek(0, os.SEEK_END) - most_bytes)
         stream.seek(start)
         lines = stream.read(most_bytes).split(b"\n")[:-1]
@@ -46,10 +45,9 @@ def _last_lines(file: Path, most_bytes: int) -> list[bytes]:
 
 
 def _first_packed_lines(file: Path, most_bytes: int) -> list[bytes]:
-    if not file.is_file():
-        return []
-    with suppress(OSError, lzma.LZMAError, EOFError), lzma.open(file) as stream:
-        return stream.read(most_bytes).split(b"\n")[:-1]
+    with suppress(OSError, RecordsError), open_to_read(file) as stream:
+        with suppress(lzma.LZMAError, EOFError), lzma.open(stream) as unpacked:
+            return unpacked.read(most_bytes).split(b"\n")[:-1]
     return []
 
 

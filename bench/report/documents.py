@@ -9,13 +9,8 @@ import pandas as pd
 
 from bench.analysis.tables import Tables
 from bench.records.record import Record
-from bench.report.markup import (
-    escape_latex,
-    escape_markdown,
-    latex_table,
-    markdown_list,
-    markdown_table,
-)
+from bench.report.escapes import escape_latex, escape_markdown
+from bench.report.markup import latex_table, markdown_list, markdown_table
 from bench.report.notes import notes, overall_lines
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, sections
@@ -43,7 +38,7 @@ def markdown_page(
 ) -> str:
     """All tables with their plots, the notes, and the environment of each run. `shown` are the
     `merged_sections` of the tables."""
-    blocks = [f"# Results of {' and '.join(infos)}"]
+    blocks = [f"# Results of {escape_markdown(' and '.join(infos))}"]
     for section in shown:
         names = [path.name for path in figures.get(section.table_key, ())]
         blocks += _markdown_section(section, names)
@@ -101,7 +96,7 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
     if len(section.all_scores):
         blocks += ["### Every score", markdown_table(section.all_scores)]
     for timed in section.speed:
-        blocks += [f"### {timed.heading}", escape_markdown(timed.caption)]
+        blocks += [f"### {escape_markdown(timed.heading)}", escape_markdown(timed.caption)]
         blocks += [markdown_table(timed.table)]
     if len(section.start):
         blocks += [f"### {START}", markdown_table(section.start)]

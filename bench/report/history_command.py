@@ -10,6 +10,7 @@ from bench.options import check_words
 from bench.plan.probes import PHASE_NAMES
 from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
+from bench.records.inert import inert
 from bench.report.history_table import history_table
 from bench.report.terminal import print_frame
 from bench.spec import Unavailable
@@ -61,4 +62,4 @@ def _draw(histories: Sequence[MetricHistory], metric: str, path: Path) -> None:
     with storage_errors(f"cannot write to {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         paths = save_pages(history_figures(histories, metric, METRICS[metric]), path)
-    print(*paths, sep="\n")
+    print(*map(inert, paths), sep="\n")

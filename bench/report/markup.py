@@ -1,35 +1,13 @@
-"""Tables, lists and escaped text in Markdown and LaTeX."""
+"""Tables and lists in Markdown and LaTeX, with their text escaped."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 from tabulate import tabulate  # type: ignore[import-untyped]
 
+from bench.report.escapes import escape_latex, escape_markdown
 from bench.report.words import TEXT_COLUMNS
-
-LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}",
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-    "−": "$-$",
-    "→": r"$\to$",
-    "×": r"$\times$",
-    "∞": r"$\infty$",
-    "‖": r"$\|$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}
-
-
-def escape_markdown(value: Any) -> str:
-    """The value on one line, with the marks of Markdown and HTML escaped."""
-    text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"[\\|*`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
@@ -43,13 +21,6 @@ def markdown_table(frame: pd.DataFrame) -> str:
 def markdown_list(lines: Sequence[str]) -> str:
     """The lines as a bullet list."""
     return "\n".join(f"- {escape_markdown(line)}" for line in lines)
-
-
-def escape_latex(value: Any) -> str:
-    """The value on one line in ASCII, with the marks of TeX escaped. A letter that is neither
-    ASCII nor in `LATEX` becomes a question mark."""
-    text = "".join(LATEX.get(letter, letter) for letter in " ".join(str(value).split()))
-    return text.encode("ascii", "replace").decode()
 
 
 def latex_table(caption: str, frame: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Sections of a report: one for each run, task, size, device and dtype."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,8 +120,8 @@ def _generated_text(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _decoded(codes: Sequence[float]) -> str:
-    """The text of these Unicode code points."""
-    return "".join(chr(int(code)) for code in codes)
+    """The text of these Unicode code points, with � for what is none."""
+    return "".join(chr(int(c)) if 0 <= c < sys.maxunicode + 1 else "\ufffd" for c in codes)
 
 
 def _score_line(frame: pd.DataFrame) -> str:
