@@ -45,9 +45,9 @@ def _last_lines(file: Path, most_bytes: int) -> list[bytes]:
 
 
 def _first_packed_lines(file: Path, most_bytes: int) -> list[bytes]:
-    with suppress(OSError, RecordsError), open_to_read(file) as stream:
-        with suppress(lzma.LZMAError, EOFError), lzma.open(stream) as unpacked:
-            return unpacked.read(most_bytes).split(b"\n")[:-1]
+    unreadable = suppress(OSError, RecordsError, lzma.LZMAError, EOFError)
+    with unreadable, open_to_read(file) as stream, lzma.open(stream) as unpacked:
+        return unpacked.read(most_bytes).split(b"\n")[:-1]
     return []
 
 
