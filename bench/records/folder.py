@@ -144,7 +144,7 @@ class RunFolder:
             packed = read_packed(self.packed_file)
         records = parse_lines(packed, self.packed_file, reduced=reduced)
         records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
-        own = [replace(record, run=self.id) for record in records]
+        own = [r if r.run == self.id else replace(r, run=self.id) for r in records]
         return without_old_launches(own, lambda: self.info().get("environments", {}))
 
     def _whole_lines(self) -> Iterator[bytes]:

@@ -7,13 +7,13 @@ import pandas as pd
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.report.escapes import escape_latex, escape_markdown
-from bench.report.words import TEXT_COLUMNS
+from bench.report.words import TEXT_COLUMNS, row_values
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """The frame as a pipe table, with numbers aligned to the right."""
     header = [escape_markdown(name) for name in frame.columns]
-    lines = [[escape_markdown(value) for value in row] for row in _plain_rows(frame)]
+    lines = [[escape_markdown(value) for value in row] for row in row_values(frame)]
     alignment = ["left" if name in TEXT_COLUMNS else "right" for name in frame.columns]
     return str(tabulate(lines, header, "pipe", colalign=alignment, disable_numparse=True))
 
@@ -35,7 +35,7 @@ def latex_table(caption: str, frame: pd.DataFrame) -> str:
         r"\midrule",
         rf"\multicolumn{{{len(frame.columns)}}}{{r}}{{Continued on next page}} \\",
         *(r"\midrule", r"\endfoot", r"\bottomrule", r"\endlastfoot"),
-        *map(_latex_row, _plain_rows(frame)),
+        *map(_latex_row, row_values(frame)),
         r"\end{longtable}",
     ]
     return "\n".join(lines) + "\n"
@@ -43,7 +43,3 @@ def latex_table(caption: str, frame: pd.DataFrame) -> str:
 
 def _latex_row(values: Iterable[Any]) -> str:
     return " & ".join(map(escape_latex, values)) + r" \\"
-
-
-def _plain_rows(frame: pd.DataFrame) -> Iterable[tuple[Any, ...]]:
-    return frame.itertuples(index=False, name=None)
