@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
+from bench.records.inert import inert
+
 WIDTH, HEIGHT = 8.0, 10.0
 """Inches: the width of a README at 100 dots an inch, and the most that fits on a page."""
 LINE_LETTERS = 105
@@ -17,7 +19,16 @@ LEGEND_LINE = 0.22
 LEGEND_MARK = 9
 """Letters that take as much room as the mark of a label."""
 
+LONGEST_LABEL = 200
+"""Letters of a name that a figure shows."""
+
 Item = TypeVar("Item")
+
+
+def label_text(value: object) -> str:
+    """The value as a label of a figure: one line that is not too long for it."""
+    text = inert(value)
+    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
 
 
 def pages(items: Sequence[Item], heights: Sequence[float], frame: float) -> list[list[Item]]:
@@ -36,12 +47,12 @@ def pages(items: Sequence[Item], heights: Sequence[float], frame: float) -> list
 
 def wrapped(text: str) -> str:
     """Small text on as many lines as the width of a figure takes."""
-    return fill(text, LINE_LETTERS)
+    return fill(inert(text), LINE_LETTERS)
 
 
 def add_title(figure: Figure, text: str) -> None:
     """The title of a figure, on as many lines as it takes."""
-    figure.suptitle(fill(text, TITLE_LETTERS), x=0.01, ha="left")
+    figure.suptitle(fill(inert(text)[: 4 * TITLE_LETTERS], TITLE_LETTERS), x=0.01, ha="left")
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:
