@@ -26,7 +26,7 @@ from bench.report.plots import plots
 
 HOSTILE = (
     "=1+1 \x1b[2J\x07\u202e\x9b31m\r\n[x](http://a.b) ![i](//c.d) <script> www.e.f `| $\\frac{ "
-    "@all #1 ../../up [red]x[/red] :bug: %s {0} \\input{x} __y__ ~~z~~ \u200b\ud800"
+    "@all #1 ../../up [red]x[/red] :bug: %s {0} \\input{x} __y__ ~~z~~ \u200b"
 )
 """Marks of everything that text is shown in."""
 MARKS = "\\`*_{}[]()<>#+-=.!|~$&@:;\"'^%/ \tab1wx\n\x1b\u202eé日"
