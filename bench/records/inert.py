@@ -2,7 +2,7 @@
 
 import re
 
-BLANKS = re.compile(r"(?:\r\n|[ \t\n])+")
+BLANKS = re.compile(r" *(?:\r\n|[\t\n])(?:\r\n|[ \t\n])*")
 
 
 def inert(value: object) -> str:
