@@ -14,6 +14,8 @@ LARGEST = 1e15
 """Errors are squared: this is far below the root of the largest float32."""
 CODE = re.compile(r"-9+([.,]9*0*)?|9{3,}([.,]9*0*)?")
 """How a missing value is often coded: -99, -9.99, 9999."""
+THOUSANDS = r"[-+]?[1-9]\d{0,2}\.\d{3}"
+"""Numbers that may be thousands, where those below 1000 have no mark."""
 
 
 def read_numbers(
@@ -26,6 +28,8 @@ def read_numbers(
     numbers = pd.to_numeric(plain.where(~absent, "nan"), errors="coerce").astype(np.float64)
     wrong = ~absent & ~(numbers.abs() <= LARGEST)
     code = None if codes else _code(texts, numbers.mask(wrong))
+    marked = plain.str.contains(".", regex=False) & ~absent
+    thousands = plain.str.fullmatch(THOUSANDS)
     problems = []
     if wrong.any():
         problems.append(
@@ -42,6 +46,11 @@ def read_numbers(
         problems.append(
             f"{quoted_rows(texts[texts == code])}: this looks like a code for a missing value. If "
             f"it is one, give --missing {code}; if it is a value, --missing none"
+        )
+    if thousands.any() and thousands.equals(marked) and numbers[~marked].abs().max() < 1000:
+        problems.append(
+            f"{quoted_rows(texts[thousands])}: is this mark between thousands? Other numbers have "
+            "none. Write thousands without a mark, or decimals in all numbers"
         )
     return numbers.mask(wrong), problems
 

@@ -38,8 +38,8 @@ def read_table(file: FileSettings) -> pd.DataFrame:
         raise Unavailable(_why_not_read(error)) from error
     texts = pd.Series(cells.to_numpy(object).ravel())
     breaks = texts.str.count("\n").to_numpy().reshape(cells.shape).sum(axis=1)
-    cells[:] = texts.str.strip().to_numpy().reshape(cells.shape)
-    cells.index = pd.Index(1 + np.arange(len(cells)) + np.cumsum(breaks) - breaks)
+    lines = 1 + np.arange(len(cells)) + np.cumsum(breaks) - breaks
+    cells = pd.DataFrame(texts.str.strip().to_numpy().reshape(cells.shape), index=lines)
     filled = np.flatnonzero((cells != "").any(axis=1))
     rows = cells.iloc[1 : filled.max(initial=0) + 1]
     if rows.empty:

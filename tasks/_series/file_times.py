@@ -1,5 +1,6 @@
 """A column of text as points in time: dates, or numbers such as years and seconds."""
 
+import re
 from itertools import product
 
 import numpy as np
@@ -20,9 +21,8 @@ COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d
 """How dates are written as one number, by its digits."""
 EARLIEST, LATEST = (pd.Timestamp(year).timestamp() for year in ("1800", "2200"))
 """Dates written as one number: 1600000000 is a number of seconds, not a day of the year 1600."""
-QUARTERS = {"1": "-01", "2": "-04", "3": "-07", "4": "-10"}
-"""The first month of each quarter, as ISO 8601 writes it."""
-ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d:?\d\d)$"
+QUARTER = re.compile(r"^(?:(\d{4})[- ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4}))$", re.IGNORECASE)
+ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 MOST_SAMPLES = 50
 """Formats that read one of the first different texts are tried on all."""
 
@@ -65,10 +65,7 @@ def _readings(texts: "pd.Series[str]") -> Readings:
         dates = _dates(texts, form) if form else numbers
         usual = form and dates.between(EARLIEST, LATEST).mean() > 0.5
         return {form: dates} if usual else {"": numbers}
-    texts = texts.str.replace(r"^([Qq][1-4])[-/ ]?(\d{4})$", r"\2\1", regex=True)
-    texts = texts.str.replace(
-        r"(?<=^\d{4})[- ]?[Qq]([1-4])$", lambda match: QUARTERS[match[1]], regex=True
-    )
+    texts = texts.str.replace(QUARTER, _first_month, regex=True)
     readings = {ISO: _dates(texts, ISO)}
     if readings[ISO].isna().any():
         samples = texts.drop_duplicates()[:MOST_SAMPLES]
@@ -78,11 +75,19 @@ def _readings(texts: "pd.Series[str]") -> Readings:
             if _dates(samples, form).notna().any():
                 readings[form] = _dates(texts, form)
     fewest = min(times.isna().sum() for times in readings.values())
-    best: Readings = {}
-    for form, times in readings.items():
-        if times.isna().sum() == fewest and not any(times.equals(other) for other in best.values()):
-            best[form] = times
-    return best
+    best = {form: times for form, times in readings.items() if times.isna().sum() == fewest}
+    first = next(iter(best))
+    others = {form: times for form, times in best.items() if _differ(times, best[first]).any()}
+    return {first: best[first], **others}
+
+
+def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[bool]":
+    """The rows that both formats read, but differently."""
+    return (times != other) & times.notna() & other.notna()
+
+
+def _first_month(quarter: re.Match[str]) -> str:
+    return f"{quarter[1] or quarter[4]}-{3 * int(quarter[2] or quarter[3]) - 2:02}"
 
 
 def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
@@ -96,10 +101,11 @@ def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
 def _ambiguity(texts: "pd.Series[str]", readings: Readings) -> str:
     """What a cell that formats read differently is in each of them."""
     first, second, *_ = readings.values()
-    row = int((first.notna() & (first != second)).to_numpy().argmax())
-    dates = {form: pd.Timestamp(times.iloc[row], unit="s") for form, times in readings.items()}
+    row = int(_differ(first, second).to_numpy().argmax())
     meanings = " or ".join(
-        f"{date:%-d %B %Y} (--time-format {form!r})" for form, date in dates.items() if date == date
+        f"{pd.Timestamp(times.iloc[row], unit='s'):%-d %B %Y} (--time-format {form!r})"
+        for form, times in readings.items()
+        if times.notna().iloc[row]
     )
     return (
         f"the order of day, month and year is not clear: {texts.iloc[row]!r} is {meanings}. Give "

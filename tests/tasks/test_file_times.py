@@ -142,6 +142,11 @@ def test_a_form_that_differs_from_the_others_is_named(
         (dates("D", "%Y-%m-%d"), "%d.%m.%Y", "no time that %d.%m.%Y reads"),
         (dates("D", "%Y-%m-%d"), "%Q", "--time-format: 'Q' is a bad directive"),
         (
+            [*dates("D", "%Y-%m-%d %H:%M-05", 30), "2018-01-31 00:00"],
+            "",
+            "line 32 ('2018-01-31 00:00'): no time zone, but other times have one",
+        ),
+        (
             [*dates("D", "%Y-%m-%dT%H:%MZ", 30), "2018-01-31 00:00"],
             "",
             "line 32 ('2018-01-31 00:00'): no time zone, but other times have one",

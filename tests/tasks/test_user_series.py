@@ -57,6 +57,10 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "two columns": (good_except(1, "when,y,y"), "has 2 columns 'y': rename. Its"),
     "separated thousands": (good_except(7, "2020-01-06,1_000,5"), "line 7 ('1_000'): no number"),
     "thousands with commas": (good_except(7, '2020-01-06,"1,000.5",5'), "('1,000.5'): no number"),
+    "thousands with points": (
+        "y\n" + "950\n" * 12 + "1.050\n",
+        "line 14 ('1.050'): is this mark between thousands?",
+    ),
     "far too large": (good_except(7, "2020-01-06,1e300,5"), "line 7 ('1e300'): no number"),
     "an open quote": (good_except(7, '2020-01-06,"1,5'), "line 7: a quotation mark is never"),
     "an open quote at the top": ('"when,y\n1,2\n', "line 1: a quotation mark is never closed"),
@@ -73,7 +77,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "other separators": (GOOD.replace(",", ";"), "(if ';' is between cells, give --separator ';')"),
     "bars": (GOOD.replace(",", "|"), "(if '|' is between cells, give --separator '|')"),
     "tabs": (GOOD.replace(",", "\t"), r"is between cells, give --separator '\t')"),
-    "a long line": ("{" + '"a": 1, ' * 10_000 + "}\n1", "has no column 'y'"),
+    "a long line": ("{" + '"a": 1, ' * 1_000 + "}\n1", "has no column 'y'"),
     "a comment": (
         f"# about\n{GOOD}",
         "line 2: 3 cells, but line 1, which is taken for the headings, has 1. Name the mark "
@@ -184,6 +188,12 @@ def test_settings_of_a_file_go_with_a_file_alone() -> None:
         Forecasting(series="csv")
     with pytest.raises(ValueError, match="and period go with series=csv, not sunspots"):
         Forecasting(column="y")
+
+
+@pytest.mark.parametrize("other", ["0.125", "1500", "7.25"])
+def test_three_decimals_are_not_taken_for_thousands(other: str, tmp_path: Path) -> None:
+    text = f"y\n1.125\n{other}\n" + "3\n4\n" * 10
+    assert forecasting_of(text, tmp_path)._series.values()[0] == 1.125
 
 
 def test_file_is_split_and_forecast(tmp_path: Path) -> None:
