@@ -6,17 +6,18 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from conftest import bench_for
 
 from bench.plan.case import SpeedSettings
-from bench.probes.escaped_work import escaped_seconds
+from bench.probes.escaped_work import EarlyReturnError, check_wait
 from bench.probes.speed import speed
 
-WORK_S = 1e-3
+WORK_S = 2e-3
 
 
 class Device:
-    """A session whose updates take a millisecond, done when they are waited for or read."""
+    """A session whose updates are done when they are waited for, or else when they are read."""
 
     def __init__(self, *, waits: bool) -> None:
         self.submitted, self._waits = 0, waits
@@ -33,21 +34,25 @@ class Device:
         self.submitted = 0
 
 
-def test_work_that_wait_leaves_undone_escapes() -> None:
-    device = Device(waits=False)
-    assert escaped_seconds(device.step, device, 1e-5) >= 0.5 * WORK_S
+def test_device_that_is_waited_for_passes() -> None:
     device = Device(waits=True)
-    assert escaped_seconds(device.step, device, WORK_S) == 0
+    check_wait(device.step, device)
+
+
+def test_work_that_wait_leaves_undone_is_an_error() -> None:
+    device = Device(waits=False)
+    with pytest.raises(EarlyReturnError, match="before the work of an update was done"):
+        check_wait(device.step, device)
 
 
 def test_speed_probe_fails_where_an_update_is_done_later() -> None:
     context = bench_for(probe="speed")
-    context = replace(
-        context, case=replace(context.case, speed=SpeedSettings(phase_s=0.01, phases=["step"]))
-    )
+    settings = SpeedSettings(phase_s=0.01, phases=["step"])
+    context = replace(context, case=replace(context.case, speed=settings))
     assert speed(context).failure is None
     late = replace(context, backend=SimpleNamespace(open_session=_opened_late(context.backend)))
-    assert "before the work of an update was done" in str(speed(late).failure)
+    with pytest.raises(EarlyReturnError):
+        speed(late)
 
 
 def _opened_late(backend: Any) -> Callable[..., Any]:
