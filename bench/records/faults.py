@@ -45,8 +45,9 @@ def first_fault(value: Any, kind: Any, place: str) -> str | None:
 
 
 def printable_place(place: str) -> str:
-    """A place with escapes if it has characters that cannot be printed: names come from files."""
-    return place if place.isprintable() else ascii(place)
+    """A place as a message shows it, because names come from files: not too long, and with escapes
+    if it has characters that cannot be printed."""
+    return f"{place if place.isprintable() else ascii(place):.{2 * LONGEST}}"
 
 
 def shown(value: Any) -> str:
