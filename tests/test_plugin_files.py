@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import bench_inside, records, tiny_run
+from running import bench, bench_inside, records, tiny_run
 
 import backends
 import tasks
@@ -122,3 +122,25 @@ def test_capital_letters_count_in_the_path_of_a_file(tmp_path: Path) -> None:
         backends.load(str(tmp_path / "mine.py"))
     with pytest.raises(Unavailable, match=r"no file .*mine\.py"):
         tasks.load(str(tmp_path / "mine.py"))
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("backends", ("list",)),
+        ("backends", ("--backends", "own", "--dry-run")),
+        ("backends", ("compare", "--base", "HEAD", "--backends", "own")),
+        ("tasks", ("list", "own")),
+    ],
+)
+def test_installed_plugin_whose_import_ends_the_process_is_named(
+    group: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "own-1.0.dist-info").mkdir()
+    (tmp_path / "own_plugin.py").write_text("import os; os._exit(0)")
+    points = f"[recurrent_bench.{group}]\nown = own_plugin\n"
+    (tmp_path / "own-1.0.dist-info" / "entry_points.txt").write_text(points)
+    done = bench(*words, environment={"PYTHONPATH": str(tmp_path)})
+    message = "own does not import: it ends the process that imports it (exit code 0)"
+    assert message in (done.stdout if words == ("list",) else done.stderr)
+    assert done.returncode == (0 if words == ("list",) else 2)

@@ -26,8 +26,9 @@ from bench.plan.request import Request
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.process import Limits
-from bench.run.runner import Progress, Runner, StartCommand
+from bench.run.limits import Limits
+from bench.run.runner import Progress, Runner
+from bench.run.worker_command import StartCommand
 
 SHOWN_ROWS = 3
 """Rows that the status line names."""

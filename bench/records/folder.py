@@ -146,8 +146,7 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""
-        advice = f"Recorded cases are kept; make room and continue with --resume {self.id}"
-        with storage_errors(f"cannot write to {self.records_file}", advice):
+        with storage_errors(f"cannot write to {self.records_file}", "Recorded cases are kept"):
             append_line(self.records_file, record.to_json().encode())
 
     def set_torn_line_aside(self) -> bool:

@@ -16,12 +16,14 @@ from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.budget import next_launch
+from bench.run.completion import run_to_completion
 from bench.run.display import run_display
 from bench.run.environment import worker_environment
 from bench.run.heartbeat import SystemClock
+from bench.run.limits import Limits
 from bench.run.pace import Pace
-from bench.run.process import Limits, WorkerCommand, worker_arguments
-from bench.run.runner import Runner, run_to_completion
+from bench.run.runner import Runner
+from bench.run.worker_command import WorkerCommand, worker_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +57,8 @@ def planned_work(
     return Work(cases, {c.key: s for c, s in zip(cases, costs, strict=True)}, units)
 
 
-def run_work(
-    folder: RunFolder, work: Work, workers: Workers, budget_s: float = 0.0
-) -> float | None:
-    """Measure, and append the records to a locked folder.
-
-    Return the elapsed seconds, or None if the user interrupted the run.
-    """
+def run_work(folder: RunFolder, work: Work, workers: Workers, budget_s: float = 0.0) -> float:
+    """Measure, and append the records to a locked folder; return the elapsed seconds."""
     start, clock = perf_counter(), SystemClock()
     pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
     with run_display(pace, clock) as progress:
@@ -70,11 +67,8 @@ def run_work(
         for record in folder.records():
             if record.key not in proven_again:
                 runner.note_parity(record)
-        try:
-            run_to_completion(runner.run_all(work.units, workers.jobs))
-            run_to_completion(_spend_budget(runner, start + budget_s))
-        except KeyboardInterrupt:
-            return None
+        run_to_completion(runner.run_all(work.units, workers.jobs))
+        run_to_completion(_spend_budget(runner, start + budget_s))
     seconds = perf_counter() - start
     runner.info.setdefault("sessions_s", []).append(seconds)
     folder.write_info(runner.info)
