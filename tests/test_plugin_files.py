@@ -8,6 +8,7 @@ from running import bench, bench_inside, records, tiny_run
 
 import backends
 import tasks
+from bench.plan import trial_import
 from bench.run.failure import describe_failure
 from bench.spec import Supports, Unavailable, Unsupported
 
@@ -144,3 +145,13 @@ def test_installed_plugin_whose_import_ends_the_process_is_named(
     message = "own does not import: it ends the process that imports it (exit code 0)"
     assert message in (done.stdout if words == ("list",) else done.stderr)
     assert done.returncode == (0 if words == ("list",) else 2)
+
+
+def test_file_whose_import_does_not_return_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial_import, "LIMIT_S", 0.5)
+    (tmp_path / "mine.py").write_text("import time; time.sleep(600)")
+    done = bench_inside("--backends", tmp_path / "mine.py", "--dry-run")
+    assert done.returncode == 2
+    assert "mine.py does not import: it has not returned after 0.5 s" in done.stderr

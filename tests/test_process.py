@@ -23,7 +23,7 @@ DEATHS = {
     "segfault": "worker died: SIGSEGV",
     "be_killed": "worker died: SIGKILL",
     "grow": "out of memory: 0.",
-    "leave": "worker died: exit code 0",
+    "leave": "SystemExit: 0 (plugins/misbehaving.py:",
     "vanish": "worker died: exit code 7",
     "answer_nonsense": "the worker sent no answer to this case, but b'nonsense",
     "run_out": "out of memory: RuntimeError: CUDA out of memory",
@@ -59,7 +59,7 @@ def test_death_or_error_of_a_worker_fails_its_case_with_the_reason(
     assert record["status"] == "failed"
     assert record["reason"].startswith(DEATHS[misdeed])
     assert f"learning seed {seed}: {record['reason']}\n" in done.stderr
-    worker_survived = misdeed in ("fail", "run_out", "fail_in_bytes")
+    worker_survived = misdeed in ("fail", "leave", "run_out", "fail_in_bytes")
     assert (record["environment"] is not None) == worker_survived
 
 

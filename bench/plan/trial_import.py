@@ -53,7 +53,7 @@ def _check_import(package: str, name: str) -> None:
     paths = [path or os.getcwd() for path in sys.path]
     try:
         done = run_supervised(
-            [sys.executable, "-c", PROGRAM, package, name],
+            [sys.executable, "-P", "-c", PROGRAM, package, name],
             LIMIT_S,
             {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )

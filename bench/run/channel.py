@@ -30,7 +30,7 @@ class Channel:
         """Say that this worker pauses, and wait until it is to go on."""
         self.send(PAUSED.decode())
         if not sys.stdin.readline():
-            sys.exit("the parent has closed the pipe")
+            os._exit(1)  # the parent has closed the pipe
 
 
 def take_over_output() -> IO[str]:

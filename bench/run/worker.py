@@ -69,7 +69,7 @@ class Worker:
             outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
-        except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
+        except BaseException as error:  # noqa: BLE001 - whatever happens fails this case only
             status, reason, raised_at = describe_failure(error, self._folders(case))
             with suppress(Exception):  # a broken backend may fail here again
                 environment = self._environment(case, opened)
