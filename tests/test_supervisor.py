@@ -29,13 +29,16 @@ while not os.path.exists(sys.argv[1]) or not open(sys.argv[1]).read():
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone adopts orphans")
 
 
-def helper(file: Path) -> psutil.Process:
-    """The process that has written its id to this file."""
-    return psutil.Process(int(wait_until(lambda: file.exists() and file.read_text())))
+def helper(file: Path) -> int:
+    """The id that a process has written to this file."""
+    return int(wait_until(lambda: file.exists() and file.read_text()))
 
 
-def has_ended(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+def has_ended(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(("last", "code"), [("", 0), ("sys.exit(3)", 3), ("os.abort()", -6)])

@@ -175,9 +175,10 @@ def _at_death_of_parent(number: int) -> None:
 def _children() -> list[int]:
     """The children of this process, those that it has adopted included; none unless on Linux."""
     parent, children = str(os.getpid()).encode(), []
-    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+    processes = filter(str.isdigit, os.listdir("/proc")) if sys.platform == "linux" else ()
+    for name in processes:
         with suppress(OSError):
-            with open(f"/proc/{int(name)}/stat", "rb") as file:
+            with open(f"/proc/{name}/stat", "rb") as file:
                 # The second field, a name in parentheses, may hold anything.
                 fields = file.read().rpartition(b")")[2].split()
             if fields[1] == parent:
