@@ -19,8 +19,8 @@ def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(_until_stopped(handler, work) if isinstance(handler, StopHandler) else work)
     except BaseExceptionGroup as group:
-        errors = sorted(_errors(group), key=lambda error: isinstance(error, RecordsError))
-        raise errors[0] from None
+        first = min(_errors(group), key=lambda error: isinstance(error, RecordsError))
+        raise first from first.__cause__
 
 
 async def _until_stopped(handler: StopHandler, work: Coroutine[Any, Any, None]) -> None:
