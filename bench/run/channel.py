@@ -1,7 +1,6 @@
 """The pipes between a worker and its parent, from the worker's side."""
 
 import os
-import sys
 from typing import IO
 
 from bench.run.turns import PAUSED
@@ -12,12 +11,23 @@ begins with it, so that an answer belongs to its case."""
 
 
 class Channel:
-    """The pipes between this worker and its parent."""
+    """The pipes between this worker and its parent.
+
+    An adapter and the processes that it starts find neither of them: their standard input is empty,
+    and their standard output goes to standard error.
+    """
 
     def __init__(self) -> None:
         self.request = ""
         """The name of the request that is answered now; empty where it has none."""
         self._output, self._process = take_over_output(), os.getpid()
+        self._input = os.fdopen(os.dup(0))
+        with open(os.devnull) as empty:
+            os.dup2(empty.fileno(), 0)
+
+    def receive(self) -> str:
+        """The next line; empty once the parent has closed the pipe."""
+        return self._input.readline()
 
     def send(self, line: str) -> None:
         """Send one line."""
@@ -29,7 +39,7 @@ class Channel:
     def pause(self) -> None:
         """Say that this worker pauses, and wait until it is to go on."""
         self.send(PAUSED.decode())
-        if not sys.stdin.readline():
+        if not self.receive():
             os._exit(1)  # the parent has closed the pipe
 
 

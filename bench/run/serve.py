@@ -41,7 +41,7 @@ def serve(
     pin_to(processors)
     threads, conditions = len(processors), WorkerConditions(variable_patterns)
     worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
-    for line in iter(sys.stdin.readline, ""):
+    for line in iter(channel.receive, ""):
         settings = json.loads(line)
         channel.request = settings.pop(REQUEST, "")
         turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None

@@ -50,8 +50,11 @@ class UnitWorkers:
                 answer = await worker.resume()
         except OSError as error:
             answer = answer_without_numbers("failed", f"no worker could be started: {error}")
-        if not self.runner.write(self.slot, case, answer) and self.worker:
-            await self.worker.kill()  # what it answers next cannot be trusted either
+        valid = self.runner.write(self.slot, case, answer)
+        # After an invalid answer, or an error that may have left the framework broken, a fresh
+        # worker goes on.
+        if self.worker and (answer["traceback"] or not valid):
+            await self.worker.kill()
 
     async def _living_worker(self) -> WorkerProcess:
         if self.worker is None or not self.worker.alive:
