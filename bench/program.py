@@ -42,11 +42,12 @@ def exit_code_of(command: Callable[[], int]) -> int:
     except Exception as error:
         # Imported late: it takes longer than anything else here.
         from bench.records.folder import RecordsError
+        from bench.records.inert import inert_lines
         from bench.spec import Unavailable
 
         if not isinstance(error, Unavailable | RecordsError):
             raise
-        return _refuse(str(error))
+        return _refuse(inert_lines(error))
     return code
 
 

@@ -36,7 +36,7 @@ def runner(
     `environment` is added to the present variables; `repeats_request` says whether the program
     begins its lines with the name of the request.
     """
-    command = WorkerCommand(program, {**os.environ, **(environment or {})}, repeats_request)
+    command = WorkerCommand(program, {**os.environ, **(environment or {})}, None, repeats_request)
     folder = RunFolder.create(root, "r", {})
     limits = Limits(time_s=time_s, memory_bytes=memory_bytes)
     return Runner(folder, lambda unit, processors: command, limits, NoProgress(), {})

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.compare.temporary import temporary_folder
 from bench.processes.supervised import end_supervised, run_supervised, supervised
+from bench.records.inert import inert_lines
 from bench.spec import Unavailable
 
 OUTPUT_LINES = 20
@@ -104,7 +105,7 @@ def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) ->
     last_lines: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
         for line in process.stdout or ():
-            print(f"{side}: {line.rstrip()}", file=sys.stderr, flush=True)
+            print(f"{side}: {inert_lines(line.rstrip())}", file=sys.stderr, flush=True)
             last_lines.append(line.rstrip())
         code = process.wait()
     except BaseException:

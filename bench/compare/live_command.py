@@ -17,6 +17,7 @@ from bench.compare.temporary import temporary_folder
 from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
+from bench.records.inert import inert
 from bench.run.completion import run_to_completion
 from bench.run.limits import Limits, quota_warning
 from bench.run.status import StatusLine
@@ -48,7 +49,7 @@ def compare_live(
     plans = sides.map(lambda side: plan_side(side, settings.request, settings.backends))
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
-            print(f"{side.name}: not run: {gap}", file=sys.stderr)
+            print(f"{side.name}: not run: {inert(gap)}", file=sys.stderr)
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))

@@ -22,9 +22,12 @@ def supervised(program: Sequence[str], log: int | None = None) -> list[str]:
 
 
 def run_supervised(
-    program: Sequence[str], limit_s: float, environment: Mapping[str, str] | None = None
+    program: Sequence[str],
+    limit_s: float,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program without input; return its exit code and what it has printed.
+    """Run a program without input, in this folder; return its exit code and what it has printed.
 
     It ends, with everything that it has started, when this function does. Raises
     `subprocess.TimeoutExpired` after `limit_s` seconds.
@@ -37,6 +40,7 @@ def run_supervised(
         text=True,
         errors="surrogateescape",
         env=environment,
+        cwd=folder,
         start_new_session=True,
     ) as process:
         try:

@@ -89,8 +89,8 @@ class Supervisor:
         self.poll.register(self.errors, select.POLLIN)
         # The program alone holds the pipes, so that their other ends notice when it closes them.
         null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
+        for stream in range(3):
+            os.dup2(null, stream)
 
     def run(self) -> None:
         """Wait until the program has ended or SIGTERM has come, and end what is left."""
@@ -159,7 +159,7 @@ def _start(program: Sequence[str], errors: int | None) -> int:
         if errors is not None:
             os.dup2(errors, 2)
             os.write(1, b"%d\n" % os.getpid())
-        os.execvp(program[0], program)
+        os.execvp(program[0], list(program))
     except BaseException as error:  # noqa: BLE001 - this process must not go on as a second one
         os.write(2, f"{program[0]}: {error}\n".encode(errors="backslashreplace"))
     finally:

@@ -34,11 +34,16 @@ def remaining_cases(
 
     old = [case for case in cases if case.key in recorded]
     proofs = [case for case in old if case.probe == GATE and case.model_key in models]
-    again = {case.model_key for case in proofs if changed(case)}
-    keys = {case.key for case in (*left, *(proof for proof in proofs if proof.model_key in again))}
+    changed_models = {case.model_key for case in proofs if changed(case)}
+    keys = {
+        case.key
+        for case in (*left, *(proof for proof in proofs if proof.model_key in changed_models))
+    }
     keys |= {case.key for case in old if _launches(case) in launches and changed(case)}
     keys |= {
-        case.key for case in old if case.model_key in again and _was_unproven(recorded[case.key])
+        case.key
+        for case in old
+        if case.model_key in changed_models and _was_unproven(recorded[case.key])
     }
     return [case for case in cases if case.key in keys]
 

@@ -17,7 +17,7 @@ from bench.processes.memory import memory_below
 from bench.processes.supervised import supervised
 from bench.processes.supervisor import END_S
 from bench.records import machine
-from bench.records.folder import storage_errors
+from bench.records.storage import make_folder, open_to_write, storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
 from bench.run.channel import REQUEST
 from bench.run.limits import Limits
@@ -67,9 +67,9 @@ class WorkerProcess:
         start."""
         command.check()
         with storage_errors(f"cannot write to {logs}"):
-            logs.mkdir(exist_ok=True)
+            make_folder(logs)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
-            errors = log.open("wb")
+            errors = open_to_write(log, "wb")
         with errors:
             supervisor = await asyncio.create_subprocess_exec(
                 *supervised(command.program, errors.fileno()),
@@ -77,6 +77,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env=command.environment,
+                cwd=command.folder,
                 pass_fds=(errors.fileno(),),
                 start_new_session=True,
                 limit=LINE_LIMIT,

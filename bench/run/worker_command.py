@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.plan.units import Unit
 from bench.processes.supervisor import PARENT
@@ -13,10 +14,12 @@ from bench.run.origin import Guarded
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """The program of a worker with its arguments, and all environment variables."""
+    """The program of a worker with its arguments, all environment variables, and the working
+    directory, None for that of this process."""
 
     program: Sequence[str]
     environment: Mapping[str, str]
+    folder: Path | None = None
     repeats_request: bool = True
     """Whether the worker begins each of its lines with the name of the request. Workers of older
     code, which a comparison may start, do not."""
