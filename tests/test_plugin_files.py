@@ -1,5 +1,6 @@
 """A file of the user that is no backend or no task is refused with its line, exit code 2."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,14 @@ def test_file_whose_import_does_not_return_is_named(
     done = bench_inside("--backends", tmp_path / "mine.py", "--dry-run")
     assert done.returncode == 2
     assert "mine.py does not import: it has not returned after 0.5 s" in done.stderr
+
+
+def test_file_whose_name_is_not_utf8_is_refused_where_a_record_would_hold_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.py")
+    file.write_text(REEXPORT)
+    done = bench_inside("--backends", file, "--results-dir", tmp_path / "runs")
+    assert done.returncode == 2
+    assert "caf\\udce9.py is not UTF-8, which run.json needs: rename the file" in done.stderr
+    assert not (tmp_path / "runs").exists()
