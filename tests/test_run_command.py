@@ -128,7 +128,7 @@ def test_failed_and_skipped_cases_run_once_more_where_that_is_asked_for(
     first = [(r["case"]["cell"], r["probe"], r["status"]) for r in records(tmp_path)]
     assert [status for *_, status in first] == ["failed", "skipped", "ok", "failed"]
     monkeypatch.delenv("MISBEHAVE")
-    resume = ("--resume", "r", "--results-dir", tmp_path)
+    resume = ("--resume", "r", *PLUGIN, "--results-dir", tmp_path)
     assert bench_inside(*resume).returncode == 1
     assert len(records(tmp_path)) == len(first)
     again = bench_inside(*resume, "--again")
