@@ -43,6 +43,8 @@ def test_control_characters_are_shown_as_escapes_and_other_text_is_left() -> Non
     assert inert("latency 3 µs → ∞, 日本, é") == "latency 3 µs → ∞, 日本, é"
     assert inert_lines("a\n  b\x07") == "a\n  b\\x07"
     assert steering(inert(HOSTILE)) == set() != steering(HOSTILE)
+    assert inert("::set-output name=a::b") == r"\::set-output name=a::b"
+    assert inert_lines("a::b\n  ##[group]c") == "a::b\n  \\##[group]c"
 
 
 def rendered(markdown: str) -> str:
@@ -155,6 +157,13 @@ def test_hostile_records_are_inert_in_the_terminal() -> None:
     records = [replace(one, run="r") for one in hostile_records()]
     assert steering(terminal_text(records)) == set()
     assert "[red]x[/red] :bug:" in re.sub(r"\s+", " ", terminal_text(records, 4000))
+
+
+def test_wrapped_text_is_no_command_of_continuous_integration() -> None:
+    reason = " ".join(["::error::x"] * 40)
+    failed = record("parity", backend="::notice::y", status="failed", reason=reason)
+    out = terminal_text([failed, *all_probes(cell="::group::z")], 60)
+    assert "::error::x" in out and not re.search(r"^\s*(::|##\[)", out, re.MULTILINE)
 
 
 def test_hostile_records_are_drawn_into_files_of_plain_names(tmp_path: Path) -> None:
