@@ -82,8 +82,7 @@ def test_brackets_and_numbers_in_tables_are_left() -> None:
 def test_latex_has_no_mark_that_is_not_escaped(text: str) -> None:
     latex = escape_latex(text)
     assert latex.isascii() and latex.isprintable()
-    assert not latex.startswith(("[", "*"))
-    plain = re.sub(r"\\[a-z]+\{\}|\\[&%$#_{}]|\$[-\\][a-z|]*\$|^\{\}", "", latex)
+    plain = re.sub(r"\\[a-z]+\{\}|\\[&%$#_{}]|\$[-\\][a-z|]*\$", "", latex)
     assert not set(plain) & set("\\&%$#_{}~^<>|")
 
 
@@ -112,6 +111,7 @@ def hostile_records() -> list[Record]:
     for k, one in enumerate(records):
         if one.probe == "learning":
             scores = {f"{prefix}.{HOSTILE}": 0.1 for prefix in ("final", "baseline")}
+            scores["baseline.*[x"] = 0.1
             codes = [float(ord(c)) for c in HOSTILE] + [-1.0, 2e9, float("nan")]
             records[k] = replace(
                 one,
@@ -150,7 +150,9 @@ def test_hostile_records_are_inert_in_every_file(tmp_path: Path) -> None:
     assert {steering(text) == set() for text in texts.values()} == {True}
     html = RENDERER.render(texts[".md"])
     assert "frac" in html and not re.search(r"<(?:a|img|script|em|s|code)\b", html)
-    assert "\\input" not in texts[".tex"].split(r"\begin{document}")[1]
+    latex = texts[".tex"].split(r"\begin{document}")[1].rpartition(r"\end{longtable}")[0]
+    assert "\\input" not in latex and "\n{}*" in latex
+    assert not re.search(r"^[\[*]", latex, re.MULTILINE)
 
 
 def test_hostile_records_are_inert_in_the_terminal() -> None:
