@@ -69,10 +69,16 @@ def estimate_seconds(
         for kind, measured in _measured(costs.values(), types).items():
             factors[kind] = factors.get(kind, Factors()).refined(measured)
 
+    by_group: dict[str, float] = {}
+
     def expected(case: Case) -> float:
         group = cost_group(case.flat())
-        if earlier := [costs[group].seconds for costs in past if group in costs]:
-            return earlier[-1]
+        if group not in by_group:
+            earlier = [costs[group] for costs in past if group in costs]
+            by_group[group] = earlier[-1].seconds if earlier else corrected(case)
+        return by_group[group]
+
+    def corrected(case: Case) -> float:
         rough = rough_cost(case, case.sized(types[case.task.name]))
         return factors.get(_kind(case), Factors()).seconds(rough)
 

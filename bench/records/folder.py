@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from bench.records.record import Record, without_nonfinite
 from bench.records.storage import (
     RecordsError,
     locked,
+    open_to_read,
     open_to_write,
     read_file,
     replace_file,
@@ -132,25 +133,38 @@ class RunFolder:
 
     # ---- records -----------------------------------------------------------------------------
 
-    def records(self) -> list[Record]:
+    def records(self, reduced: Callable[[Record], Record] | None = None) -> list[Record]:
         """All records that count; `RecordsError` names a line that is not a whole record.
 
         A record belongs to the run that it is read from, whatever the folder was called before. A
-        launch counts where the last launch of its model is of the same code.
+        launch counts where the last launch of its model is of the same code. Of each record only
+        what `reduced` returns is kept in memory.
         """
         with storage_errors(f"cannot read {self.path}"):
             packed = read_packed(self.packed_file)
-            lines, torn = self._lines()
-        records = parse_lines(packed, self.packed_file)
-        records += parse_lines(lines, self.records_file, omit=set(packed))
-        if torn:
-            raise RecordsError(
-                f"{self.records_file}, line {len(lines) + 1} is half-written (the run was killed "
-                f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
-                "runs that case again."
-            )
-        own = [replace(record, run=self.id) for record in records]
+        records = parse_lines(packed, self.packed_file, reduced=reduced)
+        records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        own = [r if r.run == self.id else replace(r, run=self.id) for r in records]
         return without_old_launches(own, lambda: self.info().get("environments", {}))
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written
+        one."""
+        file = self.records_file
+        if self.packed_file.is_file() and not file.exists():
+            return
+        with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
+            try:
+                for number, line in enumerate(stream, 1):
+                    if not line.endswith(b"\n"):
+                        raise RecordsError(
+                            f"{file}, line {number} is half-written (the run was killed while "
+                            f"writing it). Nothing was changed; --resume {self.id} sets it aside "
+                            "and runs that case again."
+                        )
+                    yield line[:-1]
+            except MemoryError:
+                raise RecordsError(f"{file} has a line that is larger than the memory") from None
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""

@@ -2,11 +2,12 @@
 
 import lzma
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bench.records.record import Record, parse_record
+from bench.records.parse_record import parse_record
+from bench.records.record import Record
 from bench.records.storage import (
     RecordsError,
     open_to_write,
@@ -19,8 +20,13 @@ MOST_BYTES = 1 << 32
 """Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
 
-def parse_lines(lines: Sequence[bytes], file: Path, omit: Collection[bytes] = ()) -> list[Record]:
-    """The records of the lines of a file, without the lines in `omit`.
+def parse_lines(
+    lines: Iterable[bytes],
+    file: Path,
+    omit: Collection[bytes] = (),
+    reduced: Callable[[Record], Record] | None = None,
+) -> list[Record]:
+    """The records of the lines of a file, without the lines in `omit`, as `reduced` returns them.
 
     Raises `RecordsError`, which names the first line that is not a whole record.
     """
@@ -29,12 +35,13 @@ def parse_lines(lines: Sequence[bytes], file: Path, omit: Collection[bytes] = ()
         if line in omit:
             continue
         try:
-            records.append(parse_record(line.decode()))
-        except (ValueError, RecursionError) as error:
+            record = parse_record(line)
+        except ValueError as error:
             raise RecordsError(
                 f"{file}, line {number} is damaged: {error}. "
                 "Nothing was changed; mend or remove that line and its case runs again."
             ) from error
+        records.append(reduced(record) if reduced else record)
     return records
 
 

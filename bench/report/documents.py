@@ -33,10 +33,17 @@ Figures = Mapping[tuple[str, ...], Sequence[Path]]
 """Files of the plots by run, task, device and dtype; `()` for plots of several sections."""
 
 
-def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figures: Figures) -> str:
-    """All tables with their plots, the notes, and the environment of each run."""
+def markdown_page(
+    tables: Tables,
+    shown: Sequence[Section],
+    infos: Infos,
+    records: Sequence[Record],
+    figures: Figures,
+) -> str:
+    """All tables with their plots, the notes, and the environment of each run. `shown` are the
+    `merged_sections` of the tables."""
     blocks = [f"# Results of {escape_markdown(' and '.join(infos))}"]
-    for section in _sections(tables):
+    for section in shown:
         names = [path.name for path in figures.get(section.table_key, ())]
         blocks += _markdown_section(section, names)
     if lines := overall_lines(tables):
@@ -51,10 +58,13 @@ def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figur
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> str:
-    """A document that compiles on its own; each of its tables can be copied out."""
+def latex_document(
+    tables: Tables, shown: Sequence[Section], infos: Infos, records: Sequence[Record]
+) -> str:
+    """A document that compiles on its own; each of its tables can be copied out. `shown` are the
+    `merged_sections` of the tables."""
     captioned: list[tuple[str, pd.DataFrame]] = []
-    for section in _sections(tables):
+    for section in shown:
         about = f"{section.title}. {section.score}"
         captioned += [(f"Learning and gradients: {about}", section.learning)]
         captioned += [(f"Every score: {section.title}", section.all_scores)]
@@ -70,7 +80,7 @@ def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> s
     return f"{PREAMBLE}{body}\n{paragraphs}\n\\end{{document}}\n"
 
 
-def _sections(tables: Tables) -> list[Section]:
+def merged_sections(tables: Tables) -> list[Section]:
     """The sections, with each interval written behind its value."""
     return [
         replace(
@@ -103,10 +113,12 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
 
 def _origins(infos: Infos, records: Sequence[Record]) -> list[list[str]]:
     """For each run the lines of its origin, and the harness's share of the time."""
+    by_run: dict[str, list[Record]] = {}
+    for record in records:
+        by_run.setdefault(record.run, []).append(record)
     origins = []
     for run, info in infos.items():
         lines = [f"{name}: {value}" for name, value in origin(run, info).items()]
-        run_records = [record for record in records if record.run == run]
-        harness = harness_line(run_records, info.get("sessions_s", []))
+        harness = harness_line(by_run.get(run, ()), info.get("sessions_s", []))
         origins.append([*lines, *([harness] if harness else [])])
     return origins

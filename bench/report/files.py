@@ -13,7 +13,7 @@ from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
 from bench.records.storage import replace_file
 from bench.report import FORMATS
-from bench.report.documents import Figures, Infos, latex_document, markdown_page
+from bench.report.documents import Figures, Infos, latex_document, markdown_page, merged_sections
 from bench.report.escapes import escape_csv
 from bench.spec import Unavailable
 
@@ -63,8 +63,9 @@ def _texts(
 ) -> dict[str, str]:
     """The contents of the text files, by file name."""
     texts: dict[str, str] = {}
+    shown = merged_sections(tables) if {"markdown", "latex"} & {*formats} else []
     if "markdown" in formats:
-        texts["tables.md"] = markdown_page(tables, infos, records, figures)
+        texts["tables.md"] = markdown_page(tables, shown, infos, records, figures)
     if "csv" in formats:
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
@@ -74,7 +75,7 @@ def _texts(
         if len(forecasts := forecast_table(tables.rows)):
             texts["forecasts.csv"] = _csv(forecasts)
     if "latex" in formats:
-        texts["tables.tex"] = latex_document(tables, infos, records)
+        texts["tables.tex"] = latex_document(tables, shown, infos, records)
     return texts
 
 

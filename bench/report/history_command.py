@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.analysis.compact import for_tables
 from bench.analysis.history import METRICS, MetricHistory, metric_histories
 from bench.analysis.statistics import MIN_FOR_INTERVAL
 from bench.options import check_words
@@ -27,7 +28,7 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")
-    records = [record for folder in folders for record in folder.records()]
+    records = [record for folder in folders for record in folder.records(for_tables)]
     infos = {folder.id: folder.info() for folder in folders}
     histories = [
         history

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -20,7 +21,7 @@ from bench.report.figures import (
 )
 from bench.report.forecast_figure import forecast_figure
 from bench.report.growth import growth_figure
-from bench.report.sections import select_table
+from bench.report.sections import split_by_table
 from bench.report.styles import LineStyle, line_styles
 from bench.report.time_figures import time_figures
 
@@ -55,13 +56,16 @@ def plots(tables: Tables, output: Path) -> dict[TableKey, list[Path]]:
     proven = [row for row in tables.rows if not row.unproven]
     styles = line_styles(row.backend for row in tables.rows)
     groups = rows_by_table(proven)
+    speed_of, latency_of = split_by_table(tables.speed), split_by_table(tables.latency)
     titles = {key: _title(key, groups) for key in groups}
     file_names = dict(zip(titles, _file_names(titles.values()), strict=True))
     paths: dict[TableKey, list[Path]] = {}
     with rc_context(STYLE):
         for key, rows in groups.items():
             title = titles[key]
-            timed = _timed_figures(title, key, tables, styles)
+            timed = _timed_figures(
+                title, speed_of(key), latency_of(key), tables.speed_phases, styles
+            )
             for name, figures in [*_trained_figures(title, rows, styles), *timed]:
                 path = output / f"{name}-{file_names[key]}.png"
                 paths.setdefault(key, []).extend(save_pages(figures, path))
@@ -105,10 +109,13 @@ def _trained_figures(
 
 
 def _timed_figures(
-    title: str, key: TableKey, tables: Tables, styles: Mapping[str, LineStyle]
+    title: str,
+    speed: pd.DataFrame,
+    latency: pd.DataFrame,
+    phases: Sequence[str],
+    styles: Mapping[str, LineStyle],
 ) -> NamedFigures:
-    speed, latency = (select_table(frame, key) for frame in (tables.speed, tables.latency))
-    for phase in tables.speed_phases:
+    for phase in phases:
         if speed[f"{phase}_s"].notna().any():
             label = f"time of the {PHASE_NAMES[phase]}"
             yield f"{phase}-time", time_figures(title, speed, phase, label, styles)

@@ -20,9 +20,11 @@ def report_command(
     written, so that a damaged record leaves nothing behind. The exit code is 0, or 3 where nothing
     was measured."""
     folders = RunFolder.told_apart([RunFolder.existing(root, run) for run in runs])
-    records = [record for folder in folders for record in folder.records()]
+    from bench.analysis.compact import for_tables
     from bench.report.files import write_report
 
+    reduced = None if "plots" in formats else for_tables
+    records = [record for folder in folders for record in folder.records(reduced)]
     if output is None:
         output = folders[0].path / "report"
         with storage_errors(f"cannot write to {output}"):

@@ -34,7 +34,7 @@ def time_figures(
     figures = []
     for number, page_panels in enumerate(drawn_pages, start=1):
         figure = _figure(page_panels, rows, f"{label} (ms)", styles)
-        figure.supxlabel(wrapped(f"{time_caption(frame, name)} {_note(rows)}"), fontsize=9)
+        figure.supxlabel(wrapped(f"{time_caption(rows)} {_note(rows)}"), fontsize=9)
         page = f", {number} of {len(drawn_pages)}" if len(drawn_pages) > 1 else ""
         add_title(figure, f"{title}: {label} (lower is better){page}")
         figures.append(figure)

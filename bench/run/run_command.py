@@ -18,7 +18,7 @@ from bench.plan.units import plan_units
 from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
 from bench.records.inert import inert
-from bench.records.record import Record, latest_records
+from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
 from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
@@ -126,13 +126,15 @@ def _measure(folder: RunFolder, plan: RunPlan) -> int:
         if seconds is None:
             print(f"stopped; continue with --resume {inert(folder.id)}", file=sys.stderr)
             return 130
-        return _report(folder, latest_records(folder.records()), seconds)
+        return _report(folder, seconds)
 
 
-def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
+def _report(folder: RunFolder, seconds: float) -> int:
     """Print the report of a finished run; return the exit code."""
+    from bench.analysis.compact import for_tables
     from bench.report.terminal import show_report
 
+    records = latest_records(folder.records(for_tables))
     show_report(folder, records)
     failed = sum(record.status == "failed" for record in records)
     run, path = inert(folder.id), inert(folder.path)
