@@ -221,6 +221,14 @@ def test_packed_file_that_unpacks_to_more_than_fits_is_refused(
         folder.records()
 
 
+def test_line_that_is_longer_than_fits_is_refused(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.records.lines.LONGEST_LINE", 100)
+    with pytest.raises(RecordsError, match="jsonl, line 1 is damaged: it has"):
+        folder.records()
+
+
 # ---- odd folders beside a new run ----------------------------------------------------------------
 
 
