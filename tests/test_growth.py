@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from quotes import table_cells
+
 from bench.records.folder import RunFolder
 from studies.growth.measure import AFTER, BEFORE, MEASUREMENTS_FILE
 from studies.growth.processes import measured
-from studies.growth.records import TEMPLATE, write_run
+from studies.growth.records import TEMPLATE, write_older_run, write_run
 from studies.growth.tables import report
 from studies.json_lines import JsonLines
 
@@ -19,6 +21,9 @@ def test_written_run_repeats_the_published_records_at_other_sizes(tmp_path: Path
     sizes = [record.case["hidden"] for record in records]
     assert sizes == [32] * len(published) + [33] * 3
     assert [r.samples for r in records] == [r.samples for r in [*published, *published[:3]]]
+    older = write_older_run(tmp_path, "older", count)
+    assert [record.case for record in older.records()] == [record.case for record in records]
+    assert older.records_file.read_bytes().count(b"checksum") == 0
 
 
 def script(folder: Path, text: str) -> Path:
@@ -45,17 +50,26 @@ def test_table_has_medians_of_both_sides_and_leaves_failures_out(tmp_path: Path)
     lines = JsonLines(tmp_path / MEASUREMENTS_FILE)
 
     def append(command: str, side: str, seconds: float, **fields: Any) -> None:
-        values = {"peak_bytes": 100 << 20, "exit_code": 0, "work_s": None, **fields}
+        values = {
+            "peak_bytes": 100 << 20,
+            "processor_s": 1.0,
+            "exit_code": 0,
+            "work_s": None,
+            **fields,
+        }
         lines.append({"command": command, "count": 999, "side": side, "seconds": seconds, **values})
 
     for seconds in (1.0, 2.0, 9.0):
         append("report", AFTER, seconds)
     append("report", BEFORE, 1.0, exit_code=-9)
-    append("run", BEFORE, 12.0, work_s=2.0)
-    append("run", AFTER, 4.0, work_s=2.0)
-    cells = [
-        [cell.strip() for cell in line.split("|")[2:-1]] for line in report(tmp_path).split("\n")
+    append("run", BEFORE, 12.0, work_s=2.0, processor_s=3.0)
+    append("run", AFTER, 4.0, work_s=2.0, processor_s=3.0)
+    rows = [table_cells(line)[1:] for line in report(tmp_path).splitlines() if "999" in line]
+    assert rows == [
+        ["999", "before", "–", "–", "–"],
+        ["999", "now", "2.00", "1.00", "100"],
+        ["999", "before", "12.0", "3.00", "100"],
+        ["999", "now", "4.00", "3.00", "100"],
+        ["before", "10.0", "1.00"],
+        ["now", "2.00", "1.00"],
     ]
-    assert ["999", "–", "2", "–", "100"] in cells
-    assert ["999", "12", "4", "100", "100"] in cells
-    assert ["10", "2"] in cells, "10 s and 2 s of the harness in a thousand cases"

@@ -14,10 +14,12 @@ KIB = 1024
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process took: seconds on the wall clock, and the most memory, in bytes, that it or
-    one of the processes that it waited for held. The exit code is negative after a signal."""
+    """What a process took, with those that it waited for: seconds on the wall clock and of
+    processors, and the most memory, in bytes, that one of them held. The exit code is negative
+    after a signal."""
 
     seconds: float
+    processor_s: float
     peak_bytes: int
     exit_code: int
 
@@ -39,6 +41,8 @@ def measured(checkout: Path, arguments: Sequence[str], log: Path, limit_s: float
         watchdog.start()
         _, status, usage = os.wait4(process.pid, 0)
         watchdog.cancel()
+    seconds = perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     unit = 1 if sys.platform == "darwin" else KIB
-    return Usage(perf_counter() - start, usage.ru_maxrss * unit, process.returncode)
+    processor_s = usage.ru_utime + usage.ru_stime
+    return Usage(seconds, processor_s, usage.ru_maxrss * unit, process.returncode)
