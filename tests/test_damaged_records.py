@@ -19,6 +19,7 @@ from report_records import (
 )
 from running import bench_inside
 
+from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.records.record import Record
 
@@ -66,7 +67,7 @@ def changed(data: Any, place: Place, value: Any) -> Any:
         (speed_record(), ("samples", "step", 0), HUGE, "samples.step[0] is a whole number of more"),
         (speed_record(), ("metrics", "open_s"), -0.5, "metrics.open_s is -0.5; accepted: a number"),
         (speed_record(), ("case", "cell"), "lstn", "case.cell is 'lstn'; accepted: rnn, lstm, gru"),
-        (speed_record(), ("case", "dtype"), "float3", "case.dtype is 'float3'; accepted: float"),
+        (speed_record(), ("case", "dtype"), "float3", "case.dtype is 'float3'; accepted: bfloat"),
         (speed_record(), ("case", "device"), "cuda:", "case.device is 'cuda:'; accepted: cpu, "),
         (speed_record(), ("case", "threads"), KeyError, "case lacks threads"),
         (speed_record(), ("case", "threads"), 0, "case.threads is 0; accepted: a whole number of"),
@@ -155,14 +156,18 @@ def test_changed_number_is_reported_although_it_could_be_true(tmp_path: Path) ->
     records[1] = changed(records[1], ("samples", "step", 3), 0.0041)
     done = report(tmp_path, records)
     assert done.returncode == 2
-    assert "records.jsonl, line 2 is damaged: its checksum is " in done.stderr
+    assert (
+        "records.jsonl, line 2 is damaged: its values are not those that were written"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize("command", ["report", "compare", "history", "run"])
 def test_damaged_record_ends_every_command_that_reads_it_and_no_new_run(
     command: str, tmp_path: Path
 ) -> None:
-    report(tmp_path, [changed(as_written(parity_record())[0], ("case", "task"), KeyError)])
+    without_task = changed(as_written(parity_record())[0], ("case", "task"), KeyError)
+    report(tmp_path, [without_task], {**INFO, "machine": machine.describe_machine()})
     words: dict[str, Sequence[Any]] = {
         "report": ["report", "r"],
         "compare": ["compare", tmp_path / "r", tmp_path / "r"],

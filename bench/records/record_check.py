@@ -39,8 +39,8 @@ def check_rules(record: RecordLine) -> None:
 
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:
     """Times are above 0; a null is a time that could not be read."""
-    times = seconds if None not in seconds else [s for s in seconds if s is not None]
-    if (least := min(times, default=1)) <= 0:  # type: ignore[type-var]
+    times = [second for second in seconds if second is not None]
+    if times and (least := min(times)) <= 0:
         raise ValueError(
             f"{place}[{seconds.index(least)}] is {least!r}; "
             "accepted: a finite number above 0 or null"
