@@ -22,11 +22,11 @@ from bench.records.record import Record
 from bench.report.escapes import escape_csv, escape_latex, escape_markdown
 from bench.report.files import write_report
 from bench.report.markup import markdown_table
-from bench.report.plots import plots
+from bench.report.plots import _file_names, plots
 
 HOSTILE = (
     "=1+1 \x1b[2J\x07\u202e\x9b31m\r\n[x](http://a.b) ![i](//c.d) <script> www.e.f `| $\\frac{ "
-    "@all #1 ../../up [red]x[/red] :bug: %s {0} \\input{x} __y__ ~~z~~ \u200b\ud800"
+    "@all #1 ../../up [red]x[/red] :bug: %s {0} \\input{x} __y__ ~~z~~ \u200b"
 )
 """Marks of everything that text is shown in."""
 MARKS = "\\`*_{}[]()<>#+-=.!|~$&@:;\"'^%/ \tab1wx\n\x1b\u202eé日"
@@ -43,6 +43,8 @@ def test_control_characters_are_shown_as_escapes_and_other_text_is_left() -> Non
     assert inert("latency 3 µs → ∞, 日本, é") == "latency 3 µs → ∞, 日本, é"
     assert inert_lines("a\n  b\x07") == "a\n  b\\x07"
     assert steering(inert(HOSTILE)) == set() != steering(HOSTILE)
+    assert inert("::set-output name=a::b") == r"\::set-output name=a::b"
+    assert inert_lines("a::b\n  ##[group]c") == "a::b\n  \\##[group]c"
 
 
 def rendered(markdown: str) -> str:
@@ -157,6 +159,13 @@ def test_hostile_records_are_inert_in_the_terminal() -> None:
     assert "[red]x[/red] :bug:" in re.sub(r"\s+", " ", terminal_text(records, 4000))
 
 
+def test_wrapped_text_is_no_command_of_continuous_integration() -> None:
+    reason = " ".join(["::error::x"] * 40)
+    failed = record("parity", backend="::notice::y", status="failed", reason=reason)
+    out = terminal_text([failed, *all_probes(cell="::group::z")], 60)
+    assert "::error::x" in out and not re.search(r"^\s*(::|##\[)", out, re.MULTILINE)
+
+
 def test_hostile_records_are_drawn_into_files_of_plain_names(tmp_path: Path) -> None:
     records = [replace(one, run="r") for one in hostile_records()]
     drawn = plots(tables_of(records), tmp_path)
@@ -166,11 +175,9 @@ def test_hostile_records_are_drawn_into_files_of_plain_names(tmp_path: Path) -> 
     assert {path.parent for path in paths} == {tmp_path}
 
 
-def test_figures_of_tasks_of_like_names_do_not_overwrite_each_other(tmp_path: Path) -> None:
-    records = [r for task in ("a b", "a-b", "A/b") for r in all_probes(task=task, seeds=0)]
-    records = [r for r in records if r.probe in ("parity", "speed")]
-    names = [path.name for group in plots(tables_of(records), tmp_path).values() for path in group]
-    assert len(set(map(str.lower, names))) == len(names) == 9
+def test_figures_of_like_titles_do_not_overwrite_each_other() -> None:
+    titles = ["a b", "a-b", "A/b, cpu", "a/b", "../../", "x" * 500]
+    assert _file_names(titles) == ["a-b", "a-b_2", "A-b-cpu", "a-b_3", "", "x" * 80]
 
 
 def test_hostile_findings_are_inert_in_a_junit_file() -> None:

@@ -204,6 +204,13 @@ def test_only_regular_files_are_read(name: str, folder: RunFolder) -> None:
         folder.info() if name == "run.json" else folder.records()
 
 
+def test_series_that_a_run_names_is_read_from_a_regular_file(tmp_path: Path) -> None:
+    task = "forecasting:series=csv:data=/dev/null:column=y"
+    done = bench_inside("--resume", run_naming(tmp_path, tasks=[task], backends=["numpy"]))
+    assert done.returncode == 2
+    assert "/dev/null is not a regular file" in done.stderr
+
+
 def test_packed_file_that_unpacks_to_more_than_fits_is_refused(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
         axes.plot(ends, [scale * median] * 2, color=LEVEL, lw=1.4)
     for start in history.changes:
         axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
-    axes.set_title(fill(label_text(history.label), TITLE_LETTERS), fontsize=8)
+    axes.set_title(fill(label_text(history.label, 4 * TITLE_LETTERS), TITLE_LETTERS), fontsize=8)
     if min(values) > 0:
         tops = [scale * point.high for point in history.points if point.high is not None]
         axes.set_ylim(0, 1.1 * max([*values, *tops]))

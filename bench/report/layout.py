@@ -19,16 +19,18 @@ LEGEND_LINE = 0.22
 LEGEND_MARK = 9
 """Letters that take as much room as the mark of a label."""
 
-LONGEST_LABEL = 200
+LONGEST_LABEL = 60
 """Letters of a name that a figure shows."""
 
 Item = TypeVar("Item")
 
 
-def label_text(value: object) -> str:
-    """The value as a label of a figure: one line that is not too long for it."""
+def label_text(value: object, longest: int = LONGEST_LABEL) -> str:
+    """The value as a label of a figure: one line, of which the middle is left out if it is long."""
     text = inert(value)
-    return text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}…"
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest * 2 // 3]}…{text[-longest // 3 :]}"
 
 
 def pages(items: Sequence[Item], heights: Sequence[float], frame: float) -> list[list[Item]]:
@@ -52,7 +54,8 @@ def wrapped(text: str) -> str:
 
 def add_title(figure: Figure, text: str) -> None:
     """The title of a figure, on as many lines as it takes."""
-    figure.suptitle(fill(inert(text)[: 4 * TITLE_LETTERS], TITLE_LETTERS), x=0.01, ha="left")
+    title = label_text(text, 4 * TITLE_LETTERS)
+    figure.suptitle(fill(title, TITLE_LETTERS), x=0.01, ha="left")
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:

@@ -133,7 +133,7 @@ def _score_line(frame: pd.DataFrame) -> str:
     first: Mapping[Any, Any] = learned.iloc[0].to_dict()
     scores = classical_scores(first, first["metric"])
     methods = [
-        f"{name} {format_number(values[first['metric']])}" for name, values in scores.items()
+        f"{name} {format_number(values.get(first['metric']))}" for name, values in scores.items()
     ]
     spread = spread_name(learned["seeds"])
     clauses = [

@@ -68,9 +68,3 @@ def _check_levels(value: Any, levels: int) -> None:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             _check_levels(item, levels - 1)
-
-
-def printable(text: str) -> str:
-    """The text with escapes in place of control characters, which could change the terminal, and of
-    characters that UTF-8 cannot write."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -39,4 +39,5 @@ def junit(findings: Sequence[Finding]) -> str:
         elif finding.ratio is not None:
             Xml.SubElement(case, "system-out").text = inert(describe(finding))
     Xml.indent(suite)
-    return Xml.tostring(suite, encoding="utf-8", xml_declaration=True).decode() + "\n"
+    text: bytes = Xml.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return f"{text.decode()}\n"
