@@ -20,11 +20,11 @@ ABOUT = (
     f"the processors hardly. {DASH}: the command failed, or exceeded its time limit."
 )
 ABOUT_CASES = (
-    "What the harness adds to a cheap case: the time of the whole run, its start and its report "
-    "included, without the calls of the backend and of the reference, over its cases."
+    "What one more cheap case takes: on the wall clock without the calls of the backend and of the "
+    "reference, on the processors with them."
 )
 HEADS = ("command", "count", "version", "wall clock (s)", "processors (s)", "memory (MiB)")
-CASE_HEADS = ("seeds", "version", "wall clock (ms)", "processors (ms)")
+CASE_HEADS = ("seeds", "version", "wall clock (ms a case)", "processors (ms a case)")
 VERSIONS: Mapping[str, str] = {BEFORE: "before", AFTER: "now"}
 
 
@@ -38,7 +38,7 @@ def report(folder: Path) -> str:
             group.append(m)
     ordered = sorted(groups.items(), key=lambda item: _order(item[0]))
     rows = [_row(*group, measured) for group, measured in ordered]
-    cases = [_case_row(*group, measured) for group, measured in ordered if group[0] == "run"]
+    cases = _case_rows(groups)
     blocks = ["# Time and memory as results grow", ABOUT, _table(rows, HEADS)]
     if cases:
         blocks += [ABOUT_CASES, _table(cases, CASE_HEADS)]
@@ -60,13 +60,33 @@ def _row(command: str, count: int, side: str, measured: Sequence[Measurement]) -
     return [COMMANDS[command].about, f"{count:,}", VERSIONS[side], *texts]
 
 
-def _case_row(command: str, count: int, side: str, measured: Sequence[Measurement]) -> list[str]:
-    """The harness's time for each case: of each seed, and of the parity case before them."""
-    texts = [
-        _median([1e3 * (m[name] - m["work_s"]) / (count + 1) for m in measured])
-        for name in ("seconds", "processor_s")
-    ]
-    return [f"{count:,}", VERSIONS[side], *texts]
+def _case_rows(groups: Mapping[Group, Sequence[Measurement]]) -> list[list[str]]:
+    """For each side, what one more case takes: the difference of the largest and the smallest run
+    over that of their cases."""
+    rows = []
+    for side, version in VERSIONS.items():
+        runs = {
+            count: group for (name, count, s), group in groups.items() if (name, s) == ("run", side)
+        }
+        runs = {count: group for count, group in runs.items() if group}
+        if len(runs) < 2:
+            continue
+        few, many = min(runs), max(runs)
+        waits, processors = (
+            [median([value(m) for m in runs[count]]) for count in (few, many)]
+            for value in (_beside_work, _processors)
+        )
+        texts = [format_number(1e3 * (b - a) / (many - few)) for a, b in (waits, processors)]
+        rows.append([f"{few:,} to {many:,}", version, *texts])
+    return rows
+
+
+def _beside_work(measurement: Measurement) -> float:
+    return float(measurement["seconds"] - measurement["work_s"])
+
+
+def _processors(measurement: Measurement) -> float:
+    return float(measurement["processor_s"])
 
 
 def _median(values: Sequence[float]) -> str:
