@@ -121,3 +121,14 @@ def test_different_optimisers_are_not_comparable_even_if_an_older_record_names_n
     assert findings["settings"].verdict == Verdict.NOT_COMPARABLE
     assert findings["settings"].reason == "optimiser adam → sgd"
     assert "settings" not in judged_row([older], [parity_record(optimiser="adam")])
+
+
+def test_array_that_only_the_base_lets_the_gate_compare_is_missing() -> None:
+    arrays = {"error.output": 0.0, "error.d hidden states": 0.0}
+    base, head = (parity_record(metrics=metrics) for metrics in (arrays, {"error.output": 1e-9}))
+    finding = judged_row([base], [head])["compared arrays"]
+    assert (finding.verdict, finding.reason) == (
+        Verdict.MISSING,
+        "not in the head: d hidden states",
+    )
+    assert "compared arrays" not in judged_row([head], [base])

@@ -55,7 +55,7 @@ def compare_live(
         print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
     try:
-        with TemporaryDirectory(prefix="recurrent-bench-") as compiled:
+        with TemporaryDirectory(prefix="recurrent-bench-", ignore_cleanup_errors=True) as compiled:
             measured = _create_sides(sides, plans, settings, Path(compiled), status)
             comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
             run_to_completion(comparison.measure(settings.jobs, status.show))

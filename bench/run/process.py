@@ -47,10 +47,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """How a worker is started: the program with its arguments, and all environment variables."""
+    """How a worker is started: the program with its arguments, all environment variables, and the
+    working directory, None for that of this process."""
 
     program: Sequence[str]
     environment: Mapping[str, str]
+    folder: Path | None = None
 
 
 def worker_arguments(
@@ -94,6 +96,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 env={**command.environment, MARK: mark},
+                cwd=command.folder,
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )
