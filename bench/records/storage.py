@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-
 BUFFER = 1 << 20
 """Bytes that are read at once: a record may have a hundred thousand."""
 
