@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from quotes import table_cells
+from conftest import ROOT
+from quotes import Page, table_cells
 
+from bench.plan.bounds import MOST_CASES
+from bench.plan.past_costs import MOST_BYTES, RUN_BYTES
 from bench.records.folder import RunFolder
+from studies.growth.commands import COMMANDS
 from studies.growth.measure import AFTER, BEFORE, MEASUREMENTS_FILE
 from studies.growth.processes import measured
 from studies.growth.records import TEMPLATE, write_older_run, write_run
@@ -82,3 +86,34 @@ def test_table_says_what_one_more_case_takes(tmp_path: Path) -> None:
     assert table_cells(report(tmp_path).splitlines()[-1]) == [
         *("100 to 1,100", "now", "9.00", "2.00")
     ]
+
+
+def test_page_quotes_the_published_table() -> None:
+    text = (ROOT / "results" / "large-cpu" / "table.md").read_text()
+    cells = [table_cells(line) for line in text.splitlines() if line.startswith("|")]
+    now = {(row[0], row[1]): row for row in cells if row[2:3] == ["now"]}
+    page = Page(ROOT / "docs" / "architecture.md")
+
+    def figures(command: str, count: str) -> list[str]:
+        """Seconds of the processors, and MiB."""
+        return now[COMMANDS[command].about, count][4:]
+
+    reports = figures("report", "100,000"), figures("report", "10,000")
+    assert page.quotes(
+        "A report of 100,000 records without plots takes {} s of one processor and {} MiB; one of "
+        "10,000 takes {} s and {} MiB.",
+        *(*reports[0], *reports[1]),
+    )
+    assert page.quotes(
+        "A run beside 50,000 records begins after {} s, with {} MiB. A plan of 10,000 launches "
+        "takes {} s.",
+        *(*figures("start", "50,000"), figures("plan", "10,000")[0]),
+    )
+    (case,) = (row for row in cells if len(row) == 4 and row[1] == "now")
+    assert page.quotes(
+        "takes {} ms of the processors, work included, and a run of 2,000 such cases holds {} MiB.",
+        *(case[3], figures("run", "2,000")[1]),
+    )
+    assert page.quotes("at most {} MiB", MOST_BYTES >> 20)
+    assert page.quotes("{} MiB of each run", RUN_BYTES >> 20)
+    assert page.quotes("One run may have {} of them", f"{MOST_CASES:,}")
