@@ -122,7 +122,7 @@ def test_wrong_value_is_reported_with_file_line_and_field(
         (
             ("machine", "\x1b[2J"),
             "\ud800",
-            "'machine.\\x1b[2J' is '\\ud800'; accepted: text",
+            "machine.\\x1b[2J is '\\ud800'; accepted: text",
         ),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.records.faults import check, printable_place
+from bench.records.faults import check, printable_place, shown
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def check_rules(record: RecordLine) -> None:
     """Raise ValueError for the first rule that a record breaks, although its fields are valid."""
     check(record.case, CaseSettings, "case")
     if record.case["probe"] != record.probe:
-        raise ValueError(f"probe is {record.probe!a} in a case of {record.case['probe']!a}")
+        raise ValueError(
+            f"probe is {shown(record.probe)} in a case of {shown(record.case['probe'])}"
+        )
     if record.probe in TIMED:
         for name, seconds in record.samples.items():
             _check_times(printable_place(f"samples.{name}"), seconds)
