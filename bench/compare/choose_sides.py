@@ -27,6 +27,7 @@ from bench.compare.worktree import (
     worktree,
 )
 from bench.plan.selection import Registry
+from bench.plan.trial_import import load_checked
 from bench.run.origin import Guarded
 from bench.spec import Unavailable
 
@@ -59,7 +60,7 @@ def _refuse_installed(backends: Sequence[str], entry: Path, registry: Registry) 
     for name in backends:
         if name.endswith(".py") or name not in registry.names():
             continue
-        file = getattr(registry.load(name), "__file__", None)
+        file = getattr(load_checked(registry, name), "__file__", None)
         if file is None or not Path(file).resolve().is_relative_to(entry.resolve().parent):
             raise Unavailable(
                 f"backend {name!r} is installed ({file or 'not a module'}): both sides would run "

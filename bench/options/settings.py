@@ -214,6 +214,12 @@ class RunOptions(InvocationOptions):
         metavar="ID",
         group=EXECUTION,
     )
+    again: bool = option(
+        Kind.FLAG,
+        "run failed and skipped cases of the resumed run once more",
+        default=False,
+        group=EXECUTION,
+    )
     dry_run: bool = option(
         Kind.FLAG,
         "show the cases and the expected time, run nothing",
