@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import inf
 from pathlib import Path
+from time import time
 
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
@@ -118,8 +119,9 @@ def _live(
     )
     names = request.get("backends") or ()
     with StatusLine() as status, _orderly_end():
+        since = time()  # the first trial import of an adapter may already compile something
         _announce(settings, options, status, tasks)
-        with open_sides(options, names, entry, backends) as sides:
+        with open_sides(options, names, entry, backends, since) as sides:
             result = compare_live(sides, settings, status)
     return INTERRUPTED if result is None else _conclude(path, result)
 
