@@ -15,7 +15,7 @@ from uuid import uuid4
 import psutil
 
 from bench.plan.case import Case
-from bench.records.folder import storage_errors
+from bench.records.storage import make_folder, open_to_write, storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
 from bench.run.death import exit_reason, last_line, out_of_memory_kills
 from bench.run.origin import Guarded
@@ -86,9 +86,9 @@ class WorkerProcess:
         """Start a worker in its own process group; its log in `logs` is named after `name`."""
         mark = uuid4().hex
         with storage_errors(f"cannot write to {logs}"):
-            logs.mkdir(exist_ok=True)
+            make_folder(logs)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
-            errors = log.open("wb")
+            errors = open_to_write(log, "wb")
         with errors:
             process = await asyncio.create_subprocess_exec(
                 *command.program,
