@@ -5,6 +5,8 @@ from collections.abc import Callable
 from random import Random
 
 Damage = Callable[[bytes, Random], bytes]
+ODD_VALUES = (None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\ud800", [], {}, [1], {"a": 1})
+"""Values that a field may not accept."""
 
 
 def cut(content: bytes, rng: Random) -> bytes:
@@ -74,3 +76,24 @@ def change_the_schema(content: bytes, rng: Random) -> bytes:
 def with_other_line_ends(content: bytes, rng: Random) -> bytes:
     """The lines end as on another system."""
     return content.replace(b"\n", b"\r\n")
+
+
+def change_a_value(content: bytes, rng: Random) -> bytes:
+    """One value of a JSON text, or of one of its lines, is an odd one; or its field is gone."""
+    lines = content.splitlines()
+    whole = content.lstrip().startswith(b"{\n")
+    number = 0 if whole else rng.randrange(len(lines))
+    data = json.loads(content if whole else lines[number])
+    place = data
+    while isinstance(place, dict | list) and place:
+        parent, keys = place, list(place) if isinstance(place, dict) else range(len(place))
+        key = rng.choice(keys)
+        place = parent[key]
+        if rng.random() < 0.3:
+            break
+    if rng.random() < 0.2:
+        del parent[key]
+    else:
+        parent[key] = rng.choice(ODD_VALUES)
+    changed = json.dumps(data).encode()
+    return changed if whole else b"\n".join([*lines[:number], changed, *lines[number + 1 :], b""])
