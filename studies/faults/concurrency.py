@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from studies.faults.checks import Ended, Sort, changed_tables, doubled, lost
 from studies.faults.commands import Command
@@ -86,7 +87,7 @@ def two_studies(scene: Scene) -> None:
     scene.problems += lost(records_of(scene.reference.study), records) + doubled(records)
 
 
-def _both(scene: Scene, *arguments: str | Path, **options: object) -> tuple[Command, Command]:
+def _both(scene: Scene, *arguments: str | Path, **options: Any) -> tuple[Command, Command]:
     """Start a command twice, the second time a moment later."""
     first = scene.start(*arguments, **options)
     wait(first, scene.rng.choice([0, scene.rng.uniform(0, MOST_APART_S)]))

@@ -101,7 +101,8 @@ def worktrees(repository: Path) -> list[str]:
 
 def _git(folder: Path, *words: str) -> str:
     command = ["git", "-C", str(folder), *words]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return str(done.stdout)
 
 
 KINDS: Mapping[str, Callable[[Scene], None]] = {

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import run_bench
 from studies import study_command
@@ -35,8 +36,8 @@ PROGRAM = (sys.executable, "-m", "studies.faults.small_study")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command `study` with this study alone."""
-    study_command.STUDIES = {NAME: STUDY}
-    return run_bench.main(["study", NAME, *arguments])
+    with patch.object(study_command, "STUDIES", {NAME: STUDY}):
+        return run_bench.main(["study", NAME, *arguments])
 
 
 def run(root: Path) -> None:

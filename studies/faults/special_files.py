@@ -49,7 +49,6 @@ def link_elsewhere(scene: Scene) -> None:
         scene.inside(*command, codes=(0, 2))
     if _tree(precious) != before:
         scene.say(Sort.LOST, f"something was written through the link {name}")
-    (run / name).unlink(missing_ok=True)
 
 
 def _drop_last_record(file: Path) -> None:
