@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 Damage = Callable[[bytes, Random], bytes]
 ODD_VALUES = (None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\ud800", [], {}, [1], {"a": 1})
@@ -83,14 +84,13 @@ def change_a_value(content: bytes, rng: Random) -> bytes:
     lines = content.splitlines()
     whole = content.lstrip().startswith(b"{\n")
     number = 0 if whole else rng.randrange(len(lines))
-    data = json.loads(content if whole else lines[number])
-    place = data
-    while isinstance(place, dict | list) and place:
-        parent, keys = place, list(place) if isinstance(place, dict) else range(len(place))
-        key = rng.choice(keys)
-        place = parent[key]
-        if rng.random() < 0.3:
-            break
+    data: Any = json.loads(content if whole else lines[number])
+    if not isinstance(data, dict) or not data:
+        raise ValueError("no JSON object")
+    parent, key = data, rng.choice(list(data))
+    while isinstance(parent[key], dict | list) and parent[key] and rng.random() < 0.8:
+        parent = parent[key]
+        key = rng.choice(list(parent) if isinstance(parent, dict) else range(len(parent)))
     if rng.random() < 0.2:
         del parent[key]
     else:
