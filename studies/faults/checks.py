@@ -11,8 +11,8 @@ RecordData = Mapping[str, Any]
 """A record as it is written."""
 DETERMINISTIC = ("learning", "gradients")
 """The probes whose samples two runs must have in common."""
-NO_READER = 141
-"""The exit code of a command whose output nobody reads; it has nobody to explain it to."""
+BY_SIGNAL = 128
+"""Exit codes above this one say by which signal a command ended: they explain themselves."""
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -58,8 +58,7 @@ def unclear(ended: Ended, accepted: Collection[int]) -> list[Problem]:
         texts.append(f"exit code {ended.code}, expected {codes}; {last_line(ended)}")
     if TRACEBACK in ended.out + ended.err:
         texts.append(f"a traceback; {last_line(ended)}")
-    must_speak = ended.code is not None and ended.code > 0 and ended.code != NO_READER
-    if must_speak and not (ended.out + ended.err).strip():
+    if ended.code in range(1, BY_SIGNAL) and not (ended.out + ended.err).strip():
         texts.append(f"exit code {ended.code} without a word")
     return [Problem(Sort.UNCLEAR, f"{ended.command}: {text}") for text in texts]
 

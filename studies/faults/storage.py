@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from studies.faults.checks import changed_tables
 from studies.faults.commands import with_room_for
-from studies.faults.other_commands import compare_commits, finish_study
+from studies.faults.other_commands import UNCHANGED, compare_commits, finish_study
 from studies.faults.reference import read_tables
 from studies.faults.scene import Scene
 from studies.faults.small_study import PROGRAM
@@ -92,11 +92,11 @@ def full_during_stored_comparison(scene: Scene) -> None:
 def full_during_comparison(scene: Scene) -> None:
     _, arguments = compare_commits(scene)
     with small_disk(scene.results, scene.rng.randint(1, MOST_PAGES)):
-        ended = scene.run(*arguments, "--run-id", "first", codes=(0, 2))
+        ended = scene.run(*arguments, "--run-id", "first", codes=(*UNCHANGED, 2))
         if ended.code == 2:
             scene.require(ended, FULL)
         make_room(scene.results)
-        scene.run(*arguments, "--run-id", "second")
+        scene.run(*arguments, "--run-id", "second", codes=UNCHANGED)
 
 
 def full_during_study(scene: Scene) -> None:
