@@ -28,7 +28,7 @@ def damage_file(scene: Scene, file: str, change: damage.Damage) -> None:
     _check_report(scene, run)
     other = scene.rng.choice(
         [
-            ("--resume", RUN, "--results-dir", scene.results, "--dry-run"),
+            (*scene.resumed_run(), "--dry-run"),
             ("history", "--results-dir", scene.results),
             ("compare", scene.reference.path, run, "--results-dir", scene.folder / "compared"),
         ]
@@ -45,7 +45,7 @@ def damage_and_resume(scene: Scene, change: damage.Damage) -> None:
     path.write_bytes(change(path.read_bytes(), scene.rng))
     intact = _intact_lines(scene, run)
     before = _contents(run)
-    ended = scene.inside("--resume", RUN, "--results-dir", scene.results, codes=(0, 2))
+    ended = scene.inside(*scene.resumed_run(), codes=(0, 2))
     if ended.code == 2 and _contents(run) != before:
         scene.say(Sort.LOST, "a refused run was changed")
     if ended.code == 0:

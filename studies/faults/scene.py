@@ -23,7 +23,7 @@ from studies.faults.checks import (
     unclear,
 )
 from studies.faults.commands import ENTRY, LIMIT_S, Command, run_inside, start
-from studies.faults.reference import NEW_RUN, Reference
+from studies.faults.reference import NEW_RUN, PLUGIN, Reference
 
 RUN = "r"
 """The name of the run of a try."""
@@ -106,9 +106,12 @@ class Scene:
 
     def next_run(self) -> list[str | Path]:
         """The arguments of the command that continues it, or begins it where it never began."""
-        if (self.run_folder / "records.jsonl").exists():
-            return ["--resume", RUN, "--results-dir", self.results]
-        return self.new_run()
+        begun = (self.run_folder / "records.jsonl").exists()
+        return self.resumed_run() if begun else self.new_run()
+
+    def resumed_run(self) -> list[str | Path]:
+        """The arguments that continue the run; they name its plug-in, which is trusted."""
+        return ["--resume", RUN, "--backends", PLUGIN, "--results-dir", self.results]
 
     def complete(self, failures: int = 0, **options: Any) -> None:
         """Continue the run until its end, and check its records. `failures` is how many cases the

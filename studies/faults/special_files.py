@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from studies.faults.checks import Sort
-from studies.faults.scene import RUN, Scene
+from studies.faults.scene import Scene
 
 NAMES = ("records.jsonl", "run.json", "lock", "workers", "report", "records.torn")
 """The names in the folder of a run that may be links."""
@@ -25,7 +25,7 @@ def replace_file(scene: Scene, make: Callable[[Path], None]) -> None:
     path.unlink()
     make(path)
     limit = (resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    for command in (("report", run), ("--resume", RUN, "--results-dir", scene.results)):
+    for command in (("report", run), scene.resumed_run()):
         scene.run(*command, codes=(2,), before=lambda: resource.setrlimit(*limit), limit_s=SOON_S)
 
 
@@ -45,7 +45,7 @@ def link_elsewhere(scene: Scene) -> None:
     (run / name).symlink_to(target)
     _drop_last_record(run / "records.jsonl")
     before = _tree(precious)
-    for command in (("--resume", RUN, "--results-dir", scene.results), ("report", run)):
+    for command in (scene.resumed_run(), ("report", run)):
         scene.inside(*command, codes=(0, 2))
     if _tree(precious) != before:
         scene.say(Sort.LOST, f"something was written through the link {name}")
