@@ -17,7 +17,6 @@ IMPORTS: Mapping[str, str] = {
     "exit at import": "import sys; sys.exit(0)",
     "end of the process at import": "import os; os._exit(0)",
     "interrupt at import": "raise KeyboardInterrupt",
-    "hang at import": "import time; time.sleep(600)",
     "wrong declarations": "from backends.numpy_backend import *\nREQUIRES = None",
     "error in unavailable()": (
         "from backends.numpy_backend import *\n"
