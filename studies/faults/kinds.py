@@ -1,6 +1,6 @@
 """All kinds of faults, by name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from studies.faults import (
     clock,
@@ -34,14 +34,18 @@ MOUNTED: Mapping[str, Inject] = storage.MOUNTED_KINDS
 
 
 def chosen_kinds(words: Sequence[str]) -> Mapping[str, Inject]:
-    """The kinds that can be tried here and whose name has one of the words; all without words.
-    Raises ValueError where there is none."""
+    """The kinds that can be tried here: those with one of these names or, where a word is no name,
+    with the word in their name; all without words. Raises ValueError where there is none."""
     possible = {**KINDS, **(MOUNTED if storage.can_mount() else {})}
     chosen = {
         name: kind
         for name, kind in possible.items()
-        if not words or any(word.lower() in name.lower() for word in words)
+        if not words or any(_names(word, name, possible) for word in words)
     }
     if not chosen:
         raise ValueError(f"no kind has {' or '.join(words)} in its name: {', '.join(possible)}")
     return chosen
+
+
+def _names(word: str, name: str, possible: Collection[str]) -> bool:
+    return word == name if word in possible else word.lower() in name.lower()
