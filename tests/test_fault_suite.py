@@ -122,6 +122,9 @@ def test_line_or_table_that_changed_is_found() -> None:
     assert changed_tables({"t": "1"}, {}) != []
 
 
+CRASH = 'Traceback (most recent call last):\n  File "{}", line 1\nKeyError: 1'
+
+
 @pytest.mark.parametrize(
     ("ended", "text"),
     [
@@ -130,7 +133,8 @@ def test_line_or_table_that_changed_is_found() -> None:
         (Ended("c", 1, "", "went wrong"), "c: exit code 1, expected 0, 2, 141; went wrong"),
         (Ended("c", 2, "", ""), "c: exit code 2 without a word"),
         (Ended("c", None, "", ""), "c: did not end"),
-        (Ended("c", 0, "Traceback (most recent call last):\n", "KeyError"), "c: a traceback; Key"),
+        (Ended("c", 0, "", CRASH.format(ROOT / "run_bench.py")), "c: a traceback from File"),
+        (Ended("c", 0, "", CRASH.format("<frozen site>")), None),
     ],
 )
 def test_unclear_end_of_a_command_is_found(ended: Ended, text: str | None) -> None:

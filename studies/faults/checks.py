@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 RecordData = Mapping[str, Any]
@@ -13,7 +14,10 @@ DETERMINISTIC = ("learning", "gradients")
 """The probes whose samples two runs must have in common."""
 BY_SIGNAL = 128
 """Exit codes above this one say by which signal a command ended: they explain themselves."""
-TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK, FRAME = "Traceback (most recent call last)", '  File "'
+ROOT = str(Path(__file__).parents[2])
+"""A traceback without a frame of this project is the interpreter's: it had not begun to run the
+program when a signal came."""
 
 
 class Sort(StrEnum):
@@ -56,8 +60,9 @@ def unclear(ended: Ended, accepted: Collection[int]) -> list[Problem]:
     elif ended.code not in accepted:
         codes = ", ".join(map(str, sorted(accepted)))
         texts.append(f"exit code {ended.code}, expected {codes}; {last_line(ended)}")
-    if TRACEBACK in ended.out + ended.err:
-        texts.append(f"a traceback; {last_line(ended)}")
+    frames = [line.strip() for line in ended.err.splitlines() if line.startswith(FRAME)]
+    if TRACEBACK in ended.out + ended.err and any(ROOT in frame for frame in frames):
+        texts.append(f"a traceback from {frames[0]} to {frames[-1]}; {last_line(ended)}")
     if ended.code in range(1, BY_SIGNAL) and not (ended.out + ended.err).strip():
         texts.append(f"exit code {ended.code} without a word")
     return [Problem(Sort.UNCLEAR, f"{ended.command}: {text}") for text in texts]
