@@ -23,6 +23,7 @@ from bench.options import (
 from bench.plan.probes import PHASES
 from bench.plan.request import Request
 from bench.records.folder import RecordsError
+from bench.records.inert import inert_lines
 from bench.report import FORMATS
 from bench.spec import Unavailable
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         code = COMMANDS[name](arguments[1:] if arguments[:1] == [name] else arguments)
         sys.stdout.flush()
     except (Unavailable, RecordsError) as error:
-        print(f"run_bench.py: {error}", file=sys.stderr)
+        print(f"run_bench.py: {inert_lines(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -10,6 +10,8 @@ from typing import Any
 from bench.plan.availability import why_unavailable
 from bench.plan.selection import Registry
 from bench.records import machine
+from bench.records.inert import inert, inert_lines
+from bench.report.escapes import escape_markdown
 from bench.spec import CELLS, DTYPES, NOT_WRITTEN, Limit, Supports, Unavailable
 
 WIDTH, INDENT = 100, 17
@@ -32,13 +34,13 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
         try:
             _list_backend(name, backends.load(name))
         except Unavailable as error:
-            print(f"  {name:<14} {error}")
+            print(f"  {inert(name):<14} {inert_lines(error)}")
     print("tasks")
     for name in tasks.names():
         try:
-            print(f"  {name:<14} {_describe_task(tasks.load(name))}")
+            print(f"  {inert(name):<14} {inert_lines(_describe_task(tasks.load(name)))}")
         except Unavailable as error:
-            print(f"  {name:<14} {error}")
+            print(f"  {inert(name):<14} {inert_lines(error)}")
     return 0
 
 
@@ -50,9 +52,9 @@ def task_command(name: str, tasks: Registry) -> int:
     sizes: Mapping[str, Any] = module.PROFILES
     classes = dict.fromkeys(map(type, sizes.values()))
     docstrings = [module.__doc__, *map(_class_docstring, classes)]
-    print("\n\n".join(cleandoc(text) for text in docstrings if text))
-    print(f"\nsizes, as in --tasks {name}:{[*sizes][-1]}, and their settings\n")
-    print(settings_table(sizes))
+    print(inert_lines("\n\n".join(cleandoc(text) for text in docstrings if text)))
+    print(f"\nsizes, as in --tasks {inert(name)}:{inert([*sizes][-1])}, and their settings\n")
+    print(inert_lines(settings_table(sizes)))
     return 0
 
 
@@ -96,9 +98,10 @@ def limits_table(backends: Registry) -> str:
     rows, reasons = [], []
     for name in backends.names():
         limits = _limits(backends.load(name), columns)
-        rows.append([name, *("✓" if limit is None else limit.whose for limit in limits.values())])
+        marks = ["✓" if limit is None else limit.whose for limit in limits.values()]
+        rows.append([escape_markdown(name), *marks])
         if text := _reasons(limits):
-            reasons.append(f"- **{name}** – {text}.")
+            reasons.append(f"- **{escape_markdown(name)}** – {escape_markdown(text)}.")
     heading = ["backend", *map(_heading, columns)]
     lines = [heading, ["---"] * len(heading), *rows]
     return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", *reasons])
@@ -137,9 +140,9 @@ def _heading(column: str) -> str:
 def _list_backend(name: str, module: Any) -> None:
     versions = machine.versions(getattr(module, "REQUIRES", ()))
     installed = (f"{package} {version}" for package, version in versions.items() if version)
-    print(f"  {name:<14} {', '.join(installed)}")
+    print(f"  {inert(name):<14} {inert(', '.join(installed))}")
     for device in ("cpu", "cuda"):
-        print(f"    {device:<6} {why_unavailable(module, device) or 'available'}")
+        print(f"    {device:<6} {inert(why_unavailable(module, device) or 'available')}")
 
 
 def _describe_task(task: Any) -> str:

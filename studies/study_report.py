@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from bench.records.folder import RunFolder, storage_errors
 from bench.records.record import Record
+from bench.records.storage import replace_file
 from bench.report.plots import save_pages
 from studies.agreement.divergence import divergence_table
 from studies.agreement.equivalence import equivalence_text
@@ -63,6 +64,6 @@ def write_report(folder: RunFolder, study: Study, plan: StudyPlan) -> None:
             for path in [*folder.path.glob(f"{name}.png"), *folder.path.glob(f"{name}-*.png")]:
                 path.unlink()
             save_pages(figures, folder.path / f"{name}.png")
-        (folder.path / "table.md").write_text(report.tables, encoding="utf-8")
+        replace_file(folder.path / "table.md", report.tables.encode())
     print(report.tables)
     print(f"records and table: {folder.path}")

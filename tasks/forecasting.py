@@ -192,9 +192,7 @@ class Forecasting(FileSettings):
             return {}
         from tasks._series.user_series import read_user_series
 
-        read = read_user_series(self.file)
-        name = "unix_time" if read.dated else "time"
-        return {} if read.times is None else {name: read.times[steps]}
+        return {name: times[steps] for name, times in read_user_series(self.file).times.items()}
 
     @property
     def _series(self) -> Series:

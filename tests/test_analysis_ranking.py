@@ -14,7 +14,7 @@ from report_records import (
     three_backends,
 )
 
-from bench.analysis.ranks import rank_range
+from bench.analysis.ranks import rank_range, ranked_rows
 from bench.analysis.timing import TABLE_PHASES
 from bench.report.speed_words import phase_words
 from bench.report.words import format_rank
@@ -32,7 +32,7 @@ def timed(backend: str, factors: list[float], phase: str = "step", **changes: An
 
 def ranks(records: list[Any], phase: str = "step") -> dict[str, str]:
     """The displayed rank of each backend, in the order of the table."""
-    words = phase_words(tables_of(records).speed, phase)
+    words = phase_words(ranked_rows(tables_of(records).speed, phase), phase)
     return dict(zip(words["backend"], words["rank"], strict=True))
 
 
@@ -97,7 +97,8 @@ def test_disturbed_row_is_shown_with_its_flag_and_not_ranked(metrics: dict[str, 
         *timed("loaded", [1.0, 1.1, 1.2], extra_metrics=metrics),
     ]
     assert ranks(records) == {"a": "1", "b": "2", "loaded": "–"}
-    row = phase_words(tables_of(records).speed, "step").set_index("backend").loc["loaded"]
+    words = phase_words(ranked_rows(tables_of(records).speed, "step"), "step")
+    row = words.set_index("backend").loc["loaded"]
     assert row["training update (ms)"] != "–" and row["flags"].startswith("*")
     assert row["× fastest"] == "–"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_records import (
     ENVIRONMENT,
@@ -16,6 +17,7 @@ from report_records import (
     terminal_text,
 )
 
+from bench.analysis.ranks import ranked_rows
 from bench.analysis.tables import build_tables
 from bench.report.learning_words import learning_words
 from bench.report.speed_words import phase_words, start_words
@@ -35,13 +37,18 @@ def test_times_come_from_the_samples_and_not_from_the_metrics(device: str, share
     assert row["first_call_s"] == 0.75
 
 
+def step_words(speed: pd.DataFrame) -> pd.DataFrame:
+    """The displayed table of updates."""
+    return phase_words(ranked_rows(speed, "step"), "step")
+
+
 def test_product_share_compares_with_the_product_of_the_same_launches() -> None:
     product = {"product_gflops": 40.0}
     launches = [speed_record(launch=k, extra_metrics=product) for k in range(3)]
     speed = tables_of([parity_record(), *launches]).speed
     assert speed["product_share"].iloc[0] == pytest.approx(speed["gflops"].iloc[0] / 40)
-    assert "of product" in phase_words(speed, "step")
-    assert "of product" not in phase_words(tables_of(all_probes()).speed, "step")
+    assert "of product" in step_words(speed)
+    assert "of product" not in step_words(tables_of(all_probes()).speed)
 
 
 def test_backend_that_does_not_train_is_ranked_by_its_forward_pass_alone() -> None:
@@ -51,11 +58,12 @@ def test_backend_that_does_not_train_is_ranked_by_its_forward_pass_alone() -> No
     records = [*all_probes(), parity, *launches]
     tables = tables_of(records)
     assert tables.not_measured.empty
-    words = phase_words(tables.speed, "forward").set_index("backend")
+    forward = phase_words(ranked_rows(tables.speed, "forward"), "forward")
+    words = forward.set_index("backend")
     fastest_forward = format_number(1e3 * tables.speed["forward_s"].min())
     columns = ["rank", "forward pass (ms)", "flags"]
     assert words.loc["onnx", columns].tolist() == ["1–2", fastest_forward, "*i"]
-    assert phase_words(tables.speed, "step")["backend"].tolist() == ["torch"]
+    assert step_words(tables.speed)["backend"].tolist() == ["torch"]
     assert learning_words(tables.learning).set_index("backend").loc["onnx", "flags"] == "*i"
     assert "inference only" in terminal_text(records)
 

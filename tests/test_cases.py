@@ -1,6 +1,7 @@
 """The cases of a selection: each once, its proof first, and the limits that backends declare."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from planning import CASE, SIZE, changed_case, selection, selections
 
 import backends
 import tasks
+from bench.plan import bounds
 from bench.plan.cases import Selection, case_limit, plan_cases
 from bench.plan.probes import DEFAULT_PROBES, PROBES
-from bench.spec import Limit, Supports
+from bench.spec import Limit, Supports, Unavailable
 from tasks.adding import Adding
 
 
@@ -53,6 +55,37 @@ def test_same_size_twice_is_one_case_and_two_sizes_are_two() -> None:
     assert [c.key for c in plan_cases(alike)] == [c.key for c in plan_cases(selection())]
     longer = selection(tasks=[("adding", SIZE), ("adding", Adding(length=6, steps=2))])
     assert len(plan_cases(longer)) == 2 * len(plan_cases(selection()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"probes": ["speed", "memory"], "phases": ["step", "advance"]}, {"probes": ["lengths"]}],
+)
+def test_run_of_too_many_cases_is_refused_with_their_number(
+    changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = selection(cells=["rnn", "gru"], gru=["reset_after", "reset_before"], **changes)
+    count = len(plan_cases(chosen))
+    monkeypatch.setattr(bounds, "MOST_CASES", count)
+    assert len(plan_cases(chosen)) == count
+    monkeypatch.setattr(bounds, "MOST_CASES", count - 1)
+    with pytest.raises(Unavailable, match=f"would have {count} cases.* 9 models.* 2 launches"):
+        plan_cases(chosen)
+
+
+def test_absurd_number_of_launches_is_refused_before_anything_is_planned() -> None:
+    with pytest.raises(Unavailable, match="1,000,000,000 launches"):
+        plan_cases(selection(launches=10**9))
+    untimed = selection(launches=10**9, probes=["learning"])
+    assert len(plan_cases(untimed)) == len(plan_cases(selection(probes=["learning"])))
+
+
+@pytest.mark.parametrize("size", [{"hidden": 10**9}, {"length": 10**15}, {"batch": 10**30}])
+def test_model_that_is_larger_than_the_memory_is_refused(size: dict[str, int]) -> None:
+    with pytest.raises(Unavailable, match=r"task adding: rnn with .* GiB, and this machine has"):
+        plan_cases(selection(tasks=[("adding", replace(SIZE, **size))]))
+    with pytest.raises(Unavailable, match="layers 1,000,000,000,000"):
+        plan_cases(selection(layers=[10**12]))
 
 
 THEIRS = Limit("theirs", "a library's gap")

@@ -126,8 +126,8 @@ def test_wrong_word_ends_the_program_with_the_same_code() -> None:
 @pytest.mark.parametrize(
     ("values", "task", "message"),
     [
-        (["1", "", *"34567890"], "forecasting", "column 'y': line 3: no value"),
-        (["1"], "forecasting", "column 'y': 1 row of values"),
+        (["1", "", *"34567890"], "forecasting", "column 'y': line 3 (''): no value"),
+        (["1"], "forecasting", "column 'y': only 1 of at least 10 rows"),
         (["1", *"23456789"] * 2, "forecasting:horizon=99", "must be at most 7, not 20 + 99"),
         (["1", *"23456789"] * 2, "forecasting", "such as --tasks forecasting:length=6:order=1"),
         (["1", *"23456789"] * 2, "forecasting:length=2:order=2:ahead=5", "ahead must be at most 4"),
@@ -165,9 +165,9 @@ def test_options_of_a_file_choose_a_series_and_the_task_is_forecasting(tmp_path:
     )
     refused = bench_inside(*words, *new)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "Choose one, for example with --where 'land=A B' ('land' is A B or C)" in refused.stderr
+    assert "Choose one, for example with --where 'land=A B' ('land' is A B, C)" in refused.stderr
     done = bench_inside(*words, "--where", "land=A B", "--where", "y=1,5", *new)
-    assert done.returncode == 2 and "rows of values; at least 10 are needed" in done.stderr
+    assert done.returncode == 2 and "of at least 10 rows" in done.stderr
     done = bench_inside(*words, "--where", "land=A B", *new)
     assert done.returncode == 0, done.stderr
     assert f"{file}, column 'y': 30 values in days, by column 'tag'\n" in done.stdout

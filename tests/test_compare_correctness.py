@@ -14,7 +14,7 @@ from compare_records import (
 
 from bench.compare.conclusion import exit_code
 from bench.compare.decision import Verdict
-from bench.records.record import parse_record
+from bench.records.parse_record import parse_record
 
 
 def test_two_equal_sides_pass_every_check() -> None:
@@ -115,9 +115,20 @@ def test_setting_that_one_side_does_not_know_is_no_difference() -> None:
 
 def test_different_optimisers_are_not_comparable_even_if_an_older_record_names_none() -> None:
     data = json.loads(parity_record().to_json())
-    del data["case"]["optimiser"]
+    del data["case"]["optimiser"], data["checksum"]
     older, sgd = parse_record(json.dumps(data)), parity_record(optimiser="sgd")
     findings = judged_row([older], [sgd])
     assert findings["settings"].verdict == Verdict.NOT_COMPARABLE
     assert findings["settings"].reason == "optimiser adam → sgd"
     assert "settings" not in judged_row([older], [parity_record(optimiser="adam")])
+
+
+def test_array_that_only_the_base_lets_the_gate_compare_is_missing() -> None:
+    arrays = {"error.output": 0.0, "error.d hidden states": 0.0}
+    base, head = (parity_record(metrics=metrics) for metrics in (arrays, {"error.output": 1e-9}))
+    finding = judged_row([base], [head])["compared arrays"]
+    assert (finding.verdict, finding.reason) == (
+        Verdict.MISSING,
+        "not in the head: d hidden states",
+    )
+    assert "compared arrays" not in judged_row([head], [base])

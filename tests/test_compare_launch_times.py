@@ -18,8 +18,8 @@ def launch(*samples: float, block: int | None = None) -> LaunchTimes:
 
 
 def test_block_is_its_fastest_sample_and_a_launch_the_median_of_its_blocks() -> None:
-    assert launch(3, 1, 2, 5, 9, 4, block=2) == LaunchTimes(2, (1, 2, 4))
-    assert launch(3, 1, 2) == LaunchTimes(1)
+    assert launch(3, 1, 2, 5, 9, 4, block=2) == LaunchTimes(2, (1, 2, 4), mean=4)
+    assert launch(3, 1, 2) == LaunchTimes(1, mean=2)
 
 
 def test_drift_that_both_sides_share_leaves_their_ratio_alone() -> None:

@@ -19,6 +19,7 @@ from report_records import (
 )
 from running import bench_inside
 
+from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.records.record import Record
 
@@ -37,6 +38,11 @@ def report(root: Path, records: Sequence[Any], info: Any = INFO) -> Any:
 
 def as_written(*records: Record) -> list[Any]:
     return [json.loads(made_up.to_json()) for made_up in records]
+
+
+def without_checksum(*records: Record) -> list[Any]:
+    """The records as an older version wrote them."""
+    return [changed(data, ("checksum",), KeyError) for data in as_written(*records)]
 
 
 def changed(data: Any, place: Place, value: Any) -> Any:
@@ -59,9 +65,20 @@ def changed(data: Any, place: Place, value: Any) -> Any:
         (speed_record(), ("samples", "step", 3), -1.0, "samples.step[3] is -1.0; accepted: a fin"),
         (speed_record(), ("samples", "step", 0), 0, "samples.step[0] is 0; accepted: a finite num"),
         (speed_record(), ("samples", "step", 0), HUGE, "samples.step[0] is a whole number of more"),
+        (speed_record(), ("metrics", "open_s"), -0.5, "metrics.open_s is -0.5; accepted: a number"),
+        (speed_record(), ("case", "cell"), "lstn", "case.cell is 'lstn'; accepted: rnn, lstm, gru"),
+        (speed_record(), ("case", "dtype"), "float3", "case.dtype is 'float3'; accepted: bfloat"),
+        (speed_record(), ("case", "device"), "cuda:", "case.device is 'cuda:'; accepted: cpu, "),
         (speed_record(), ("case", "threads"), KeyError, "case lacks threads"),
         (speed_record(), ("case", "threads"), 0, "case.threads is 0; accepted: a whole number of"),
         (parity_record(), ("metrics", "parity_error"), 0.9, "metrics.parity_error is 0.9, above"),
+        (
+            parity_record(),
+            ("metrics", "parity_error"),
+            None,
+            "metrics.parity_error is null; acce",
+        ),
+        (parity_record(), ("metrics", "parity_error"), -1e-7, "metrics.parity_error is -1e-07; ac"),
         (parity_record(), ("metrics", "parity_tolerance"), 0, "metrics.parity_tolerance is 0; acc"),
         (parity_record(), ("case", "x"), [], "case.x is []; accepted: a text, a finite number"),
         (parity_record(), ("case", "task"), KeyError, "case lacks task"),
@@ -78,7 +95,7 @@ def changed(data: Any, place: Place, value: Any) -> Any:
 def test_wrong_value_is_reported_with_file_line_and_field(
     second: Record, place: Place, value: Any, message: str, tmp_path: Path
 ) -> None:
-    records = as_written(parity_record(), second)
+    records = without_checksum(parity_record(), second)
     if "mse" in place:
         records[1]["case"]["metric"] = "mse"
     assert report(tmp_path, records).returncode == 0
@@ -100,7 +117,13 @@ def test_wrong_value_is_reported_with_file_line_and_field(
         (("environments", "x"), [], "environments.x is []; accepted: an object"),
         (("environments", "e", "machine"), 1, "environments.e.machine is 1; accepted: an object"),
         (("environments", "e", "threads"), HUGE, "environments.e.threads is a whole number of"),
-        (("sessions_s",), [None], "sessions_s is [None]; accepted: a list of finite numbers"),
+        (("sessions_s",), [None], "sessions_s[0] is None; accepted: a finite number of at least 0"),
+        (("request",), {"probes": 5}, "request.probes is 5; accepted: a list or null"),
+        (
+            ("machine", "\x1b[2J"),
+            "\ud800",
+            "'machine.\\x1b[2J' is '\\ud800'; accepted: text",
+        ),
     ],
 )
 def test_wrong_description_is_reported_with_file_and_field(
@@ -128,18 +151,46 @@ def places(data: Any, place: Place = ()) -> Iterator[Place]:
         )
 
 
+def test_changed_number_is_reported_although_it_could_be_true(tmp_path: Path) -> None:
+    records = as_written(parity_record(), speed_record())
+    records[1] = changed(records[1], ("samples", "step", 3), 0.0041)
+    done = report(tmp_path, records)
+    assert done.returncode == 2
+    assert "records.jsonl, line 2 is damaged: its checksum is " in done.stderr
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "history", "run"])
+def test_damaged_record_ends_every_command_that_reads_it_and_no_new_run(
+    command: str, tmp_path: Path
+) -> None:
+    without_task = changed(as_written(parity_record())[0], ("case", "task"), KeyError)
+    report(tmp_path, [without_task], {**INFO, "machine": machine.describe_machine()})
+    words: dict[str, Sequence[Any]] = {
+        "report": ["report", "r"],
+        "compare": ["compare", tmp_path / "r", tmp_path / "r"],
+        "history": ["history"],
+        "run": ["--tasks", "adding", "--profile", "smoke", "--dry-run"],
+    }
+    done = bench_inside(*words[command], "--results-dir", tmp_path)
+    assert done.returncode == (0 if command == "run" else 2), done.stderr
+    assert command == "run" or "line 1 is damaged: case lacks task" in done.stderr
+
+
 def test_any_single_wrong_value_is_refused_or_shown(tmp_path: Path) -> None:
     """A drawn selection of places and values; nothing ends in a traceback."""
-    records = as_written(
+    records = without_checksum(
         parity_record(), learning_record(), gradients_record(), record("memory"), speed_record()
     )
     values = (None, [], {}, "x", 5, True, -1, 0, "\ud800", [1], HUGE, KeyError)
-    wrong = [(k, place, v) for k, r in enumerate(records) for place in places(r) for v in values]
+    written = [*records, INFO]
+    wrong = [
+        (k, place, v) for k, data in enumerate(written) for place in places(data) for v in values
+    ]
     codes = []
     for index, place, value in random.Random(0).sample(wrong, 80):
-        damaged = [*records]
-        damaged[index] = changed(records[index], place, value)
-        codes.append(report(tmp_path, damaged).returncode)
+        damaged = [*written]
+        damaged[index] = changed(written[index], place, value)
+        codes.append(report(tmp_path, damaged[:-1], damaged[-1]).returncode)
     assert set(codes) == {0, 2}
 
 

@@ -1,5 +1,6 @@
 """The expected time of a run follows earlier records, and otherwise a rough model."""
 
+import os
 import random
 import sys
 from pathlib import Path
@@ -34,8 +35,12 @@ def recorded(root: Path, run: str, case: Case, *wall_s: float, **changes: Any) -
 
 
 def costs(*pairs: tuple[Case, float]) -> PastCosts:
-    """The earlier cost of each case."""
-    return {cost_group(case.flat()): PastCost(case.flat(), [s]) for case, s in pairs}
+    """The earlier costs of these cases."""
+    past: dict[str, PastCost] = {}
+    for case, seconds in pairs:
+        cost = past.setdefault(cost_group(case.flat()), PastCost(case.flat()))
+        cost.times.append(seconds)
+    return past
 
 
 def estimate(case: Case, past: PastCosts) -> float:
@@ -55,6 +60,41 @@ def test_damaged_run_is_left_out(tmp_path: Path) -> None:
     recorded(tmp_path, "b", CASE, 5.0).records_file.write_text("{\n")
     assert past_costs(tmp_path) == costs((CASE, 1.0))
     assert past_costs(tmp_path / "nowhere") == {}
+
+
+def test_costs_come_from_the_newest_records_whatever_else_there_is(tmp_path: Path) -> None:
+    """However large a results folder is, so much of it is read, and so much of each run."""
+    sizes = range(1, 41)
+    for age, name in enumerate(("new", "old")):
+        cases = [changed_case(task=name, hidden=size) for size in sizes]
+        folder = recorded(tmp_path, name, cases[0], 1.0)
+        for case in cases[1:]:
+            folder.append(example_record(case=case.flat(), probe=case.probe))
+        os.utime(folder.records_file, times=(1e9 - age, 1e9 - age))
+    line = max(map(len, folder.records_file.read_bytes().splitlines())) + 1
+
+    def read(most_lines: int, run_lines: int) -> dict[str, list[int]]:
+        """The sizes of which the costs are known, by run."""
+        past = past_costs(tmp_path, most_lines * line, run_lines * line)
+        hidden: dict[str, list[int]] = {}
+        for cost in past.values():
+            hidden.setdefault(cost.settings["task"], []).append(cost.settings["hidden"])
+        return hidden
+
+    assert read(200, 100) == {"new": [*sizes], "old": [*sizes]}
+    by_run = read(200, 10)
+    assert {name: hidden[-1] for name, hidden in by_run.items()} == {"new": 40, "old": 40}
+    assert all(8 <= len(hidden) <= 10 for hidden in by_run.values())
+    assert read(10, 10).keys() == {"new"}
+
+
+def test_packed_and_damaged_records_are_read_as_far_as_they_go(tmp_path: Path) -> None:
+    folder = recorded(tmp_path, "a", CASE, 1.0, 3.0)
+    folder.pack()
+    folder.records_file.write_bytes(b'{"half": ')
+    assert past_costs(tmp_path) == costs((CASE, 1.0), (CASE, 3.0))
+    folder.packed_file.write_bytes(folder.packed_file.read_bytes()[:-20])
+    assert past_costs(tmp_path).keys() <= costs((CASE, 1.0)).keys()
 
 
 def test_more_work_is_expected_to_take_longer_without_earlier_records() -> None:

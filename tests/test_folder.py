@@ -113,8 +113,9 @@ def test_record_in_both_files_counts_once(
     folder.append(cell_record("rnn"))
     folder.append(cell_record("lstm"))
 
-    def killed(_: Path) -> None:
-        raise KeyboardInterrupt
+    def killed(file: Path, missing_ok: bool = False) -> None:
+        if file == folder.records_file:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", killed)
@@ -217,21 +218,6 @@ def test_record_that_does_not_fit_leaves_no_part_of_it(
     assert folder.records_file.read_bytes() == before
 
 
-def test_full_device_is_reported(folder: RunFolder) -> None:
-    folder.records_file.unlink()
-    folder.records_file.symlink_to("/dev/full")
-    with pytest.raises(RecordsError, match=r"cannot write to .*: No space left on device"):
-        folder.append(example_record())
-
-
-def test_full_device_is_reported_when_packing_and_keeps_the_records(folder: RunFolder) -> None:
-    folder.append(cell_record("rnn"))
-    folder.packed_file.with_suffix(".tmp").symlink_to("/dev/full")
-    with pytest.raises(RecordsError, match=r"cannot write to .*xz: No space left on device"):
-        folder.pack()
-    assert cells(folder) == ["rnn"]
-
-
 def test_folder_that_was_moved_away_is_reported(folder: RunFolder) -> None:
     folder.path.rename(folder.path.with_name("moved"))
     for call in (
@@ -241,14 +227,6 @@ def test_folder_that_was_moved_away_is_reported(folder: RunFolder) -> None:
     ):
         with pytest.raises(RecordsError, match=r"cannot .* No such file or directory"):
             call()
-
-
-def test_description_is_replaced_completely_or_not_at_all(folder: RunFolder) -> None:
-    before = folder.info()
-    folder.info_file.with_suffix(".tmp").symlink_to("/dev/full")
-    with pytest.raises(RecordsError, match=r"run.json: No space left on device"):
-        folder.write_info({"request": {"threads": 2}})
-    assert folder.info() == before
 
 
 def test_description_that_lacks_optional_fields_or_has_none_is_accepted(folder: RunFolder) -> None:

@@ -40,7 +40,11 @@ def test_run_that_is_killed_again_and_again_is_complete_in_the_end(
         return file.stat().st_size if file.exists() else 0
 
     def command() -> tuple[str, ...]:
-        return (*(("--resume", "r") if file.exists() else new), "--results-dir", str(tmp_path))
+        return (
+            *(("--resume", "r", *PLUGIN) if file.exists() else new),
+            "--results-dir",
+            str(tmp_path),
+        )
 
     for seconds in (0.0, 0.2, 0.25, 0.3, None, 0.35, None, None):
         before = size()
@@ -82,7 +86,7 @@ def test_run_has_one_writer_and_an_interrupt_says_how_to_continue(
     file = tmp_path / "r" / "records.jsonl"
     wait_until(lambda: file.exists() and file.read_bytes().count(b"\n") == 3)
     before = file.read_bytes()
-    resume = ("--resume", "r", "--results-dir", tmp_path)
+    resume = ("--resume", "r", *PLUGIN, "--results-dir", tmp_path)
     second = bench_inside(*resume)
     assert second.returncode == 2
     assert "run r is being written by another process" in second.stderr

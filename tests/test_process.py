@@ -120,10 +120,10 @@ INVALID = {
     "started": ("yesterday", "the worker sent no valid result: started is 'yesterday'"),
     "wall_s": (-1, "the worker sent no valid result: wall_s is -1"),
     "status": (["ok"], "the worker sent no valid result: status is ['ok']"),
-    "metrics": ({"score": 10**400}, "no valid result: metrics.score is a whole number of more"),
+    "metrics": ({"score": 10**400}, "the worker sent no valid result: metrics.score is a whole"),
     "samples": (None, "the worker sent no valid result: samples is None"),
     "environment": ({"machine": [1]}, "the worker sent no valid result: environment.machine is"),
-    "reason": ("\ud800", "the worker sent no valid result: 'reason' is '\\\\ud800'"),
+    "reason": ("\ud800", "the worker sent no valid result: reason is '\\\\ud800'"),
 }
 """A wrong value of each field of an answer, and the reason of the failed record."""
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planning import changed_case, example_record
 
-from bench.records.kinds import STATUSES
-from bench.records.record import SCHEMA, Record, parse_record
+from bench.records.kinds import MOST, STATUSES
+from bench.records.parse_record import parse_record
+from bench.records.record import SCHEMA, Record
 
 numbers = st.floats() | st.integers(-(2**60), 2**60)
 words = st.text(max_size=8)
-settings = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | words
+settings = st.none() | st.booleans() | st.integers(-MOST, MOST) | st.floats(allow_nan=False) | words
+names = words.filter(lambda name: not name.endswith("_s"))
 LEARNING = changed_case(probe="learning").flat()
 records = st.builds(
     Record,
@@ -28,7 +31,7 @@ records = st.builds(
     environment=st.none() | words,
     started=words,
     wall_s=st.floats(0, 1e6),
-    metrics=st.dictionaries(words, st.none() | numbers),
+    metrics=st.dictionaries(names, st.none() | numbers),
     samples=st.dictionaries(words, st.lists(numbers)),
 )
 
@@ -108,3 +111,42 @@ def test_line_that_is_cut_anywhere_is_no_record(data: st.DataObject) -> None:
     line = example_record().to_json()
     with pytest.raises(ValueError, match=r"."):
         parse_record(line[: data.draw(st.integers(0, len(line) - 1))])
+
+
+# ---- the checksum ------------------------------------------------------------------------------
+
+
+def other_character(character: str) -> str:
+    """Another digit for a digit, another letter for a letter, a digit for anything else."""
+    kind = next((k for k in (string.digits, string.ascii_letters) if character in k), "#0")
+    return kind[(kind.find(character) + 1) % len(kind)]
+
+
+def test_any_changed_character_is_noticed() -> None:
+    """Even the last digit of a time, which may stand for the same number."""
+    samples = {"step": [0.1 + 0.2, 9.000000000000001e-05], "forward": [math.nan]}
+    line = example_record(samples=samples, traceback="line 7").to_json()
+    assert parse_record(line).samples["step"] == samples["step"]
+    for place, character in enumerate(line):
+        with pytest.raises(ValueError, match=r"."):
+            parse_record(line[:place] + other_character(character) + line[place + 1 :])
+
+
+def test_changed_number_is_reported_with_both_checksums() -> None:
+    line = example_record(samples={"step": [0.0025]}).to_json()
+    with pytest.raises(ValueError, match=r"its checksum is \w{8}, but that of its values is \w{8}"):
+        parse_record(line.replace("0.0025", "0.0024"))
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_layout_of_a_record_may_change_and_its_values_may_not(indent: int | None) -> None:
+    written = example_record(samples={"step": [1e-7, 2.5]}, reason="ü")
+    data = json.loads(written.to_json())
+    for ascii_only in (True, False):
+        line = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
+        assert parse_record(line) == written
+    data["samples"]["step"][1] = 2.4
+    with pytest.raises(ValueError, match="its checksum is"):
+        parse_record(json.dumps(data, indent=indent))
+    del data["checksum"]
+    assert parse_record(json.dumps(data, indent=indent)).samples["step"] == [1e-7, 2.4]

@@ -22,7 +22,7 @@ from report_records import (
 
 from bench.records.record import Record
 from bench.report.files import write_report
-from bench.report.terminal import print_frame, printable, render, show_report
+from bench.report.terminal import encodable, print_frame, render, show_report
 from bench.report.terminal_table import OPTIONAL_COLUMNS
 from bench.report.words import DASH
 
@@ -80,11 +80,11 @@ def test_last_column_is_not_cut_at_any_width() -> None:
 
 
 def test_dashes_and_arrows_are_replaced_for_an_encoding_without_them() -> None:
-    out = printable(terminal_text(three_backends()), "ascii")
+    out = encodable(terminal_text(three_backends()), "ascii")
     assert out.isascii()
     assert "?" not in out
     assert "5.00 > 0.500" in out
-    assert printable("2 → 3", "utf-8") == "2 → 3"
+    assert encodable("2 → 3", "utf-8") == "2 → 3"
 
 
 def test_reason_cannot_steer_the_terminal() -> None:

@@ -46,7 +46,7 @@ def test_damaged_line_in_the_middle_stops_every_command_and_is_left_alone(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot be read"),
+        (None, "cannot read"),
         (b"", "cannot be read"),
         (b'{"request": {"ce', "cannot be read"),
         (b"\xff\xfe", "cannot be read"),

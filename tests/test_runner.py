@@ -101,7 +101,7 @@ def test_model_that_fails_the_gate_is_skipped_and_never_timed(tmp_path: Path) ->
         assert record["reason"] == f"not proven equal: {parity['reason']}"
         assert record["samples"] == {}
     keep_lines(tmp_path, 1)
-    resumed = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    resumed = bench_inside("--resume", "r", *PLUGIN, "--results-dir", tmp_path)
     assert resumed.returncode == 1
     assert [r["status"] for r in records(tmp_path)] == ["failed", *["skipped"] * 4]
 

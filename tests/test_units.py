@@ -2,12 +2,17 @@
 
 import random
 from collections import Counter
+from dataclasses import fields, replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning import selection, selections
+from planning import SIZE, selection, selections
 
+from bench.plan.case import Case
 from bench.plan.cases import Selection, plan_cases
+from bench.plan.estimate import estimate_total
 from bench.plan.units import Unit, plan_units
 
 rngs = st.randoms(use_true_random=False)
@@ -73,3 +78,32 @@ def test_cases_that_share_a_training_run_are_adjacent() -> None:
         *(("parity", 3), ("learning", 3), ("gradients", 3), ("lengths", 3)),
         *(("learning", 4), ("gradients", 4), ("lengths", 4)),
     ]
+
+
+class CountedCase(Case):
+    """A case that counts how often any of its settings is read."""
+
+    reads = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        CountedCase.reads += not name.startswith("__")
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"launches": 200}, {"tasks": [("adding", replace(SIZE, hidden=h)) for h in range(1, 101)]}],
+)
+def test_planning_of_units_is_linear_in_the_cases(changes: dict[str, Any]) -> None:
+    def reads_per_case(changes: dict[str, Any]) -> float:
+        planned = plan_cases(selection(cells=["rnn"], backends=["numpy"], **changes))
+        names = [field.name for field in fields(Case)]
+        cases = [CountedCase(**{name: getattr(case, name) for name in names}) for case in planned]
+        CountedCase.reads = 0
+        units = plan_units(cases, random.Random(0))
+        estimate_total(units, {case.key: 1.0 for case in planned}, 2)
+        return CountedCase.reads / len(cases)
+
+    ((name, value),) = changes.items()
+    half = value // 2 if name == "launches" else value[: len(value) // 2]
+    assert reads_per_case(changes) < 1.2 * reads_per_case({name: half})

@@ -7,6 +7,7 @@ import numpy as np
 
 from bench.analysis.executed_path import fell_back
 from bench.analysis.rows import Row
+from bench.analysis.statistics import sorted_quantile
 from bench.records.record import Record
 
 MAX_SPREAD = 0.2
@@ -21,14 +22,19 @@ machine was loaded or held back, by a quota too."""
 
 
 def speed_flags(
-    launches: Sequence[Record], phases: Sequence[str], info: Mapping[str, Any], untrained: bool
+    launches: Sequence[Record],
+    phases: Sequence[str],
+    spread: float,
+    info: Mapping[str, Any],
+    untrained: bool,
 ) -> str:
-    """The flags of these phases of a row of the speed table, in a fixed order. `info` is the
-    content of `run.json`; `untrained` says that the backend does not train."""
+    """The flags of these phases of a row of the speed table, in a fixed order. `spread` is the
+    `widest_spread` of the phases, `info` the content of `run.json`; `untrained` says that the
+    backend does not train."""
     warmed_up = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in phases]
     raised = {
         "w": 0.0 in warmed_up,
-        "s": widest_spread(launches, phases) > MAX_SPREAD,
+        "s": spread > MAX_SPREAD,
         "l": (others_busy(launches) or 0.0) > MAX_OTHERS_BUSY,
         "h": any(map(_slowed_down, launches)),
         "q": any(_held_by_quota(launch, info) for launch in launches),
@@ -51,11 +57,9 @@ def inference_only(row: Row) -> bool:
     return any(r.metrics.get("gradients_compared") == 0 for r in row.measured("parity"))
 
 
-def widest_spread(launches: Sequence[Record], phases: Sequence[str]) -> float:
-    """The largest interquartile range over the median, of all launches and phases."""
-    return max(
-        _spread(r.samples[phase]) for r in launches for phase in phases if phase in r.samples
-    )
+def widest_spread(launches: Sequence[Record], phase: str) -> float:
+    """The largest interquartile range over the median, of these launches of a phase."""
+    return max(_spread(r.samples[phase]) for r in launches)
 
 
 def others_busy(launches: Sequence[Record]) -> float | None:
@@ -65,8 +69,9 @@ def others_busy(launches: Sequence[Record]) -> float | None:
 
 
 def _spread(samples: Sequence[float]) -> float:
-    low, middle, high = np.quantile(samples, (0.25, 0.5, 0.75))
-    return float((high - low) / middle)
+    ordered = np.sort(np.asarray(samples, np.float64))
+    low, middle, high = (sorted_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    return (high - low) / middle
 
 
 def _held_by_quota(launch: Record, info: Mapping[str, Any]) -> bool:

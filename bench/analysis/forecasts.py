@@ -15,12 +15,15 @@ forecasts."""
 
 
 def forecast_lines(record: Record) -> dict[str, Sequence[float]]:
-    """What a record holds of forecasts, by name; empty if it holds none."""
-    return {
+    """What a record holds of forecasts, by name; empty if it holds none, or lines of different
+    lengths."""
+    lines = {
         name.removeprefix(FORECAST_PREFIX): values
         for name, values in record.samples.items()
         if name.startswith(FORECAST_PREFIX)
     }
+    whole = lines.keys() >= {"step", "actual", "forecast"} and np.isfinite(lines["step"]).all()
+    return lines if whole and len({*map(len, lines.values())}) == 1 else {}
 
 
 def forecast_table(rows: Sequence[Row]) -> pd.DataFrame:

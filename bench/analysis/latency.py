@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.executed_path import executed_path
-from bench.analysis.flags import speed_flags
+from bench.analysis.flags import speed_flags, widest_spread
 from bench.analysis.machine_name import machine_name
 from bench.analysis.ranks import RANKED_KEYS, rank_rows, time_columns
 from bench.analysis.rows import ROW_KEYS, Row
@@ -77,7 +77,8 @@ def _entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dict[str,
 
 
 def _entry(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
-    flags = speed_flags(launches, (ADVANCE,), info, untrained=False)
+    spread = widest_spread(launches, ADVANCE)
+    flags = speed_flags(launches, (ADVANCE,), spread, info, untrained=False)
     entry: dict[str, Any] = {
         "calls": min(len(r.samples[ADVANCE]) for r in launches),
         "first_call_s": _median_metric(launches, f"first_{ADVANCE}_s"),

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from bench.analysis.statistics import sorted_quantile
+
 
 class LaunchRule(StrEnum):
     """The statistic of a launch's samples that stands for the launch."""
@@ -33,6 +35,7 @@ def rule_for(device: str) -> LaunchRule:
 def launch_time(samples: Sequence[float], rule: LaunchRule) -> float:
     """Seconds a call in one launch. NaN without samples, and where a sample is not a time: zero,
     negative or not finite."""
-    if not len(samples) or not all(0 < sample < math.inf for sample in samples):
+    times = np.sort(np.asarray(samples, np.float64))  # NaN comes last
+    if not len(times) or not (times[0] > 0 and times[-1] < math.inf):
         return math.nan
-    return float(np.quantile(samples, QUANTILES[rule]))
+    return sorted_quantile(times, QUANTILES[rule])

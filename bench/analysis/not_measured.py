@@ -38,9 +38,4 @@ def _status_and_reason(row: Row, record: Record) -> tuple[str, str] | None:
         return None
     if record.probe != "parity" and record.reason == UNPROVEN + (row.unproven or ""):
         return record.status, f"{UNPROVEN}see parity"
-    return record.status, _printable(record.reason or "no reason recorded")
-
-
-def _printable(text: str) -> str:
-    """The text on one line, without the control characters that steer a terminal."""
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    return record.status, record.reason or "no reason recorded"

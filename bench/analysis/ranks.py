@@ -25,15 +25,18 @@ def rank_rows(frame: pd.DataFrame, name: str) -> None:
     """Fill the ranks of a time and its `relative`, the time over the least of the ranked group.
     Both stay empty for rows with one of the flags `UNRANKED`."""
     bounds = [f"{name}_s", f"{name}_low_s", f"{name}_high_s"]
-    ends = [f"{name}_rank_best", f"{name}_rank_worst"]
-    frame[bounds], frame[ends] = frame[bounds].astype(float), frame[ends].astype("Int64")
+    frame[bounds] = frame[bounds].astype(float)
     flags = frame[f"{name}_flags"].astype(object).where(frame[f"{name}_s"].notna(), "")
     ranked = frame[~flags.str.contains(f"[{UNRANKED}]").astype(bool)]
     groups = ranked.groupby(list(RANKED_KEYS), sort=False)
     frame[f"{name}_relative"] = ranked[f"{name}_s"] / groups[f"{name}_s"].transform("min")
-    for _, rows in groups:
-        low, high = (rows[bound].to_numpy(np.float64) for bound in bounds[1:])
-        frame.loc[rows.index, ends] = np.column_stack(rank_range(low, high))
+    low, high = (ranked[bound].to_numpy(np.float64) for bound in bounds[1:])
+    ranks = np.full((2, len(ranked)), np.nan)
+    for rows in groups.indices.values():
+        ranks[:, rows] = rank_range(low[rows], high[rows])
+    for end, values in zip(("best", "worst"), ranks, strict=True):
+        column = pd.Series(values, ranked.index).reindex(frame.index)
+        frame[f"{name}_rank_{end}"] = column.astype("Int64")
 
 
 def rank_range(low: Array, high: Array) -> tuple[Array, Array]:

@@ -143,9 +143,11 @@ def _row_order(row: Row) -> tuple[Any, ...]:
 
 
 def _record_order(record: Record) -> tuple[Any, ...]:
-    """By probe, seed and launch."""
+    """By probe, seed and launch, then by the other settings in which the cases of a row differ."""
+    case = record.case
     probe = PROBES.index(record.probe) if record.probe in PROBES else len(PROBES)
-    return probe, record.case.get("seed") or 0, record.case.get("launch") or 0, record.key
+    numbers = [case.get(name) or 0 for name in ("seed", "launch", "threads")]
+    return probe, *numbers, str(case.get("phases")), str(case.get("phase_s"))
 
 
 def _natural_order(text: str) -> list[tuple[int, int, str]]:

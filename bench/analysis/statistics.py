@@ -1,9 +1,12 @@
 """Intervals, averages and tests: pure functions; those that draw take a random generator."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
+
+from bench.spec import Array
 
 LEVEL = 0.95
 MIN_FOR_RANGE = 3
@@ -24,25 +27,43 @@ def median_interval(values: Sequence[float]) -> tuple[float, float] | None:
     values, it holds the true median with a probability of at least 95% (binomial order statistics;
     Conover 1999, section 3.2).
     """
-    from scipy.stats import quantile_test  # type: ignore[import-untyped]
-
     if len(values) < MIN_FOR_RANGE or not np.isfinite(values).all():
         return None
-    if len(values) < MIN_FOR_INTERVAL:
-        return min(values), max(values)
-    interval = quantile_test(np.asarray(values, np.float64), p=0.5).confidence_interval(LEVEL)
-    return float(interval.low), float(interval.high)
+    ordered = sorted(map(float, values))
+    outside = _values_outside(len(values)) if len(values) >= MIN_FOR_INTERVAL else 0
+    return ordered[outside], ordered[-1 - outside]
 
 
+@cache
+def _values_outside(count: int) -> int:
+    """How many of so many values lie beyond each end of the interval of their median."""
+    from scipy.special import bdtr  # type: ignore[import-untyped]
+
+    tail = (1 - LEVEL) / 2
+    return next(k for k in range(count) if bdtr(k + 1, count, 0.5) >= tail)
+
+
+@cache
 def share_interval(count: int, total: int, level: float = LEVEL) -> tuple[float, float] | None:
     """Exact interval of the share `count` / `total` (Clopper & Pearson 1934); None where `total`
     is zero."""
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
     if total == 0:
         return None
-    interval = binomtest(count, total).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
+    tail = (1 - level) / 2
+    low = betaincinv(count, total - count + 1, tail) if count else 0.0
+    high = betaincinv(count + 1, total - count, 1 - tail) if count < total else 1.0
+    return float(low), float(high)
+
+
+def sorted_quantile(ordered: Array, share: float) -> float:
+    """The quantile of values in rising order, interpolated between neighbours. `numpy.quantile`
+    gives the same, and takes ten times as long for the samples of a launch."""
+    low, fraction = divmod(share * (len(ordered) - 1), 1)
+    below, above = ordered[int(low)], ordered[min(int(low) + 1, len(ordered) - 1)]
+    step = above - below
+    return float(above - step * (1 - fraction) if fraction >= 0.5 else below + step * fraction)
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

@@ -61,20 +61,24 @@ def timing_entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dic
 
 def _entry(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {"machine": machine_name(info, row.device)}
+    spreads = {}
     for phase in TABLE_PHASES:
-        timed = [launch for launch in launches if phase in launch.samples]
-        entry |= _phase_entry(row, phase, timed, info) if timed else {f"{phase}_launches": 0}
+        if timed := [launch for launch in launches if phase in launch.samples]:
+            spreads[phase] = widest_spread(timed, phase)
+            entry |= _phase_entry(row, phase, timed, spreads[phase], info)
+        else:
+            entry[f"{phase}_launches"] = 0
     return {
         **entry,
         **_first_calls(launches),
         **_rates(entry.get("step_s"), launches, row.settings.get("batch")),
         **_memory(row),
-        **_conditions(row, launches, info),
+        **_conditions(row, launches, spreads, info),
     }
 
 
 def _phase_entry(
-    row: Row, phase: str, launches: Sequence[Record], info: Mapping[str, Any]
+    row: Row, phase: str, launches: Sequence[Record], spread: float, info: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Median over launches of one phase with its interval, in seconds, and its flags."""
     times = [launch_time(r.samples[phase], rule_for(row.device)) for r in launches]
@@ -85,7 +89,7 @@ def _phase_entry(
         "high_s": high,
         "launches": len(times),
         "launches_s": tuple(times),
-        "flags": speed_flags(launches, [phase], info, inference_only(row)),
+        "flags": speed_flags(launches, [phase], spread, info, inference_only(row)),
     }
     return {f"{phase}_{name}": value for name, value in columns.items()}
 
@@ -124,13 +128,16 @@ def _memory(row: Row) -> dict[str, float | None]:
     }
 
 
-def _conditions(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
-    """The kernel that ran, and the reasons to read the times with care."""
-    phases = [phase for phase in TABLE_PHASES if any(phase in r.samples for r in launches)]
+def _conditions(
+    row: Row, launches: Sequence[Record], spreads: Mapping[str, float], info: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The kernel that ran, and the reasons to read the times with care. `spreads` are those of the
+    timed phases."""
+    spread = max(spreads.values())
     return {
         "executed_path": executed_path(launches, info),
-        "flags": speed_flags(launches, phases, info, inference_only(row)),
-        "spread": widest_spread(launches, phases),
+        "flags": speed_flags(launches, list(spreads), spread, info, inference_only(row)),
+        "spread": spread,
         "others_busy": others_busy(launches),
     }
 

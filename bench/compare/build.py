@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.records.inert import inert_lines
 from bench.spec import Unavailable
 
 OUTPUT_LINES = 20
@@ -106,7 +107,7 @@ def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) ->
     end: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
         for line in process.stdout or ():
-            print(f"{side}: {line.rstrip()}", file=sys.stderr, flush=True)
+            print(f"{side}: {inert_lines(line.rstrip())}", file=sys.stderr, flush=True)
             end.append(line.rstrip())
         code = process.wait()
     finally:

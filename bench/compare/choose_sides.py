@@ -2,17 +2,30 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.compare.both_sides import BothSides
 from bench.compare.build import built_environment
-from bench.compare.guarded_code import import_folders, moved_files, project_names, python_path
+from bench.compare.guarded_code import (
+    import_folders,
+    moved_files,
+    project_names,
+    python_path,
+    working_folder,
+)
 from bench.compare.options import CompareOptions
 from bench.compare.sides import Side, find_interpreter
-from bench.compare.worktree import checkouts, repository_of, tracked_files, worktree
+from bench.compare.worktree import (
+    checkouts,
+    repository_of,
+    same_files,
+    tracked_files,
+    worktree,
+)
 from bench.plan.selection import Registry
 from bench.run.origin import Guarded
 from bench.spec import Unavailable
@@ -113,7 +126,10 @@ def _open_trees(
         return Tree(folder, f"{revision} ({commit[:12]}){suffix}")
 
     head = open_tree(options.head)
-    return BothSides(head if options.aa else open_tree(options.base), head)
+    base = head if options.aa else open_tree(options.base)
+    if repository and options.base and same_files(repository, options.base, options.head):
+        base = replace(base, label=f"{base.label}, the same files as the head")
+    return BothSides(base, head)
 
 
 # ---- sides -----------------------------------------------------------------------------------
@@ -129,6 +145,7 @@ class _SideOpener:
     entry: Path
     repository: Path | None
     trees: BothSides[Tree]
+    since: float = field(default_factory=time.time)
 
     def open(self, name: str, tree: Tree, python: str) -> Side:
         """The side of this name, with its code in this tree."""
@@ -140,6 +157,7 @@ class _SideOpener:
             side,
             entry=self._entry(side, self.repository, tree.folder),
             moved=moved_files(self.backends, self.repository, tree.folder),
+            folder=working_folder(self.repository, tree.folder),
         )
         return self._with_code(side, self.repository, tree.folder)
 
@@ -181,6 +199,7 @@ class _SideOpener:
             own=own,
             checkouts=[str(folder) for folder in checkouts(repository)],
             projects=sorted(projects),
+            since=self.since if side.entry == self.entry else None,
         )
 
     def _project_names(self, tree: Path, repository: Path) -> set[str]:

@@ -29,6 +29,7 @@ from bench.plan.probes import PROFILES
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry, Registry, select
 from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.records.inert import inert
 from bench.run.display import format_duration
 from bench.run.header import selection_line
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
@@ -167,7 +168,7 @@ def _orderly_end() -> Iterator[None]:
 def _conclude(path: Path, result: ComparisonResult) -> int:
     """Print and write the verdict; return the exit code."""
     print_findings(result.findings, result.about)
-    print(f"records and verdicts: {path}")
+    print(f"records and verdicts: {inert(path)}")
     write_files(path, result)
     append_step_summary(result.findings, result.about)
     return exit_code(result.findings)

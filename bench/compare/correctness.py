@@ -10,6 +10,8 @@ from bench.compare.finding import Finding, outcome_finding
 from bench.compare.outcomes import ParityOutcome
 from bench.spec import Training
 
+ARRAY = "error."
+"""Before the name of an array: the metric that holds its difference from the reference."""
 TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 0.05}
 """The largest relative difference between the sides in first loss and first gradient norm."""
 FREE_SETTINGS = (
@@ -84,7 +86,10 @@ def _parity_findings(row: MatchedRow, outcomes: BothSides[ParityOutcome]) -> Ite
     yield outcome_finding(row.label, "parity", outcomes)
     if not all(outcome.status == "ok" for outcome in outcomes):
         return
-    base, head = outcomes.map(lambda outcome: outcome.first_values)
+    base, head = outcomes.map(lambda outcome: outcome.metrics)
+    if lost := sorted(name for name in base.keys() - head.keys() if name.startswith(ARRAY)):
+        names = ", ".join(name.removeprefix(ARRAY) for name in lost)
+        yield Finding(row.label, "compared arrays", Verdict.MISSING, f"not in the head: {names}")
     for name, check in FIRST_VALUES.items():
         if name not in base:
             continue

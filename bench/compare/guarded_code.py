@@ -54,6 +54,16 @@ def python_path(repository: Path, tree: Path) -> tuple[list[str], list[str]]:
     return inside, outside
 
 
+def working_folder(repository: Path, tree: Path) -> Path | None:
+    """The folder of a tree in the place of this process's working directory, or the nearest folder
+    above it that the tree has. None where this process works outside of the repository."""
+    here = Path.cwd().resolve()
+    if not here.is_relative_to(repository):
+        return None
+    folder = tree / here.relative_to(repository)
+    return next(f for f in (folder, *folder.parents) if f.is_dir())
+
+
 def project_names(tree: Path, adapters: Iterable[str]) -> set[str]:
     """The names of the packages that are built from a tree.
 
@@ -93,10 +103,21 @@ def _named_in_toml(text: str) -> str | None:
 
 
 def _named_in_setup(text: str) -> str | None:
-    """The constant that is given as `name` to a call of `setup`."""
-    for node in ast.walk(ast.parse(text)):
+    """The constant that is given as `name` to a call of `setup`, by itself or in a variable."""
+    nodes = list(ast.walk(ast.parse(text)))
+    constants = {
+        target.id: node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "setup":
             for keyword in node.keywords:
-                if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
-                    return str(keyword.value.value)
+                value = keyword.value
+                if isinstance(value, ast.Name):
+                    value = constants.get(value.id, value)
+                if keyword.arg == "name" and isinstance(value, ast.Constant):
+                    return str(value.value)
     return None

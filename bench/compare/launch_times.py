@@ -6,7 +6,8 @@ blocks: what the machine does between blocks is the same on both sides.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class LaunchTimes:
     disturbance only adds time. For `advance` the p50: the median sample in place of the fastest."""
     blocks: Sequence[float] = ()
     """The fastest sample of each block (`advance`: the median one), where the sides took turns."""
+    mean: float = nan
+    """The mean of all samples."""
 
     @classmethod
     def from_record(cls, record: Record, phase: str) -> "LaunchTimes":
@@ -33,10 +36,11 @@ class LaunchTimes:
         samples, size = record.samples[phase], int(record.metrics.get(f"{phase}_block") or 0)
         rule = LaunchRule.MEDIAN if phase == ADVANCE else LaunchRule.MINIMUM
         if not size or len(samples) % size:
-            return cls(launch_time(samples, rule))
-        return cls.from_blocks(
-            [samples[first : first + size] for first in range(0, len(samples), size)], rule
-        )
+            times = cls(launch_time(samples, rule))
+        else:
+            starts = range(0, len(samples), size)
+            times = cls.from_blocks([samples[first : first + size] for first in starts], rule)
+        return replace(times, mean=float(np.mean(samples)))
 
     @classmethod
     def from_blocks(
@@ -54,3 +58,10 @@ def pair_log_ratio(pair: BothSides[LaunchTimes]) -> float:
     if base.blocks and len(base.blocks) == len(head.blocks):
         return float(np.median(log_ratios(base.blocks, head.blocks)))
     return log_ratios([base.seconds], [head.seconds])[0]
+
+
+def mean_log_ratio(pair: BothSides[LaunchTimes]) -> float:
+    """The log-ratio of the means of a pair of launches, head over base; NaN where one is no
+    time."""
+    base, head = pair
+    return log_ratios([base.mean], [head.mean])[0]

@@ -17,6 +17,7 @@ from bench.compare.sides import Side, SidePlan, plan_side
 from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
+from bench.records.inert import inert
 from bench.run.limits import quota_warning
 from bench.run.process import Limits
 from bench.run.runner import run_to_completion
@@ -49,12 +50,12 @@ def compare_live(
     plans = sides.map(lambda side: plan_side(side, settings.request, settings.backends))
     for side, plan in zip(sides, plans, strict=True):
         for gap in plan.missing:
-            print(f"{side.name}: not run: {gap}", file=sys.stderr)
+            print(f"{side.name}: not run: {inert(gap)}", file=sys.stderr)
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
     try:
-        with TemporaryDirectory(prefix="recurrent-bench-") as compiled:
+        with TemporaryDirectory(prefix="recurrent-bench-", ignore_cleanup_errors=True) as compiled:
             measured = _create_sides(sides, plans, settings, Path(compiled), status)
             comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
             run_to_completion(comparison.measure(settings.jobs, status.show))

@@ -29,18 +29,18 @@ AnyOutcome = TypeVar("AnyOutcome", bound=CaseOutcome)
 
 @dataclass(frozen=True, kw_only=True)
 class ParityOutcome:
-    """The parity gate of one seed. `first_values` holds the first loss and the first gradient
-    norm, by metric; None for a number that is not finite. A metric is absent where the backend does
-    not train, or where the record is older than the metric."""
+    """The parity gate of one seed. Its metrics hold the first loss, the first gradient norm and the
+    error of each array; None for a number that is not finite. A metric is absent where the backend
+    cannot compute it, or where the record is older than the metric."""
 
     status: str
     reason: str | None
-    first_values: Mapping[str, float | None]
+    metrics: Mapping[str, float | None]
 
     @classmethod
     def from_record(cls, record: Record) -> "ParityOutcome":
         """The outcome that a record of this probe describes."""
-        return cls(status=record.status, reason=record.reason, first_values=record.metrics)
+        return cls(status=record.status, reason=record.reason, metrics=record.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from bench.spec import Unavailable
 
 PLAN_LIMIT_S = 300
 """Seconds that a side may take to say what it would run."""
+PRIVATE_FOLDERS = ("TMPDIR", "XDG_CACHE_HOME")
+"""The variables that name folders in which kernels leave what they compile."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Side:
     """The environment variables of its processes that differ from this process's."""
     guarded: Guarded | None = None
     """What the comparison guards; None where the sides do not differ in their code."""
+    folder: Path | None = None
+    """The working directory of its processes; None for that of this process."""
 
     def command(self, *words: str) -> list[str]:
         """The program that runs `run_bench.py` on this side with these arguments."""
@@ -44,22 +48,31 @@ class Side:
 
     def start_command(self, plan: "SidePlan", cache: Path) -> StartCommand:
         """How to start the worker of a unit on this side. Its workers share what they compile in
-        the folder `cache`, unless variables of the user's own say where."""
+        the folder `cache`, unless variables of the user's own say where. Caches that the adapter
+        does not declare, and temporary files, lie there too: what the other side has compiled is
+        not to be found."""
+        private = {name: str(cache / name.lower()) for name in PRIVATE_FOLDERS}
+        for folder in private.values():
+            os.makedirs(folder, exist_ok=True)
+        guarded = self.guarded if plan.tells_origin else None
+        if guarded:
+            guarded = replace(guarded, own=[*guarded.own, os.path.realpath(cache)])
 
         def start(unit: Unit, processors: Sequence[int]) -> WorkerCommand:
             declared, threads = plan.declared[unit.backend], len(processors)
             shared = declared.cache_variables(str(cache))
             if shared.keys() & os.environ.keys():
                 shared = {}
-            guarded = self.guarded if plan.tells_origin else None
             name = self.moved.get(unit.backend, unit.backend)
             return WorkerCommand(
                 self.command(*worker_arguments(name, processors, guarded)),
                 {
                     **pinned_environment(declared.environment[str(threads)], threads),
+                    **private,
                     **shared,
                     **self.variables,
                 },
+                self.folder,
             )
 
         return start
@@ -116,12 +129,15 @@ def _ask_for_plan(side: Side, request: Request) -> str:
     options = dict(request.values)
     if "backends" in options:
         options["backends"] = [side.moved.get(name, name) for name in options["backends"]]
+    if side.folder:
+        options |= _absolute_files(options)
     try:
         done = subprocess.run(
             side.command("plan", json.dumps(options)),
             capture_output=True,
             text=True,
             timeout=PLAN_LIMIT_S,
+            cwd=side.folder,
             env={**os.environ, **side.variables},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -134,6 +150,24 @@ def _ask_for_plan(side: Side, request: Request) -> str:
             reason += '. If its code must be built first, say how by --build "COMMAND"'
         raise _not_measurable(side, reason)
     return done.stdout
+
+
+def _absolute_files(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that can name files by a path, with absolute paths: both sides read the same task
+    file and the same data, from whatever folder."""
+    changed: dict[str, Any] = {}
+    if data := options.get("data"):
+        changed["data"] = str(Path(data).expanduser().resolve())
+    if tasks := options.get("tasks"):
+        changed["tasks"] = list(map(_absolute_task, tasks))
+    return changed
+
+
+def _absolute_task(words: str) -> str:
+    name, colon, rest = words.partition(":")
+    if name.endswith(".py"):
+        name = str(Path(name).expanduser().resolve())
+    return name + colon + rest
 
 
 def _not_measurable(side: Side, reason: str) -> Unavailable:

@@ -1,6 +1,6 @@
 """Speed: compared over pairs of launches, with a control beside them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -8,7 +8,8 @@ from bench.compare.both_sides import BothSides
 from bench.compare.decision import Decision, Rounds, Rule, Verdict, decide
 from bench.compare.evidence import Asked, Evidence, LaunchKey, MatchedRow
 from bench.compare.finding import Finding, decision_finding, outcome_finding, require_enough
-from bench.compare.launch_times import LaunchTimes, pair_log_ratio
+from bench.compare.launch_times import LaunchTimes, mean_log_ratio, pair_log_ratio
+from bench.compare.mean_time import judge_mean
 from bench.compare.outcomes import COMPARED_PHASES
 from bench.compare.reasons import Cause
 
@@ -70,13 +71,20 @@ def speed_decisions(
 ) -> dict[RowPhase, Decision]:
     """The decision on each phase that both sides timed, by row and phase."""
     rule = rule if evidence.live else replace(rule, rounds=1)
-    rounds = {
-        (row.label, phase): _rounds(times, rule)
+    times = {
+        (row.label, phase): pairs
         for row in rows
         for phase in COMPARED_PHASES
-        if (times := row.speed.times(phase))
+        if (pairs := row.speed.times(phase))
     }
+    rounds = {key: _rounds(pairs, rule, pair_log_ratio) for key, pairs in times.items()}
     decisions = decide(rounds, rule, [list(map(pair_log_ratio, evidence.control.values()))])
+    if evidence.live:
+        means = {key: _rounds(pairs, rule, mean_log_ratio) for key, pairs in times.items()}
+        decisions = {
+            key: judge_mean(decision, means[key], rule, len(rounds))
+            for key, decision in decisions.items()
+        }
     if reason := _launches_without_control(rows, evidence):
         return {
             key: replace(
@@ -112,11 +120,15 @@ def _launches_without_control(rows: Sequence[MatchedRow], evidence: Evidence) ->
     return f"the control was not timed beside {lost} launches" if lost else ""
 
 
-def _rounds(times: Mapping[LaunchKey, BothSides[LaunchTimes]], rule: Rule) -> Rounds:
+def _rounds(
+    times: Mapping[LaunchKey, BothSides[LaunchTimes]],
+    rule: Rule,
+    log_ratio: Callable[[BothSides[LaunchTimes]], float],
+) -> Rounds:
     """Log-ratios by the round that the launches belong to: a lost launch leaves the others in
     their rounds."""
     rounds: dict[int, list[float]] = {}
     for (number, _), pair in times.items():
         index = number // rule.pairs if rule.rounds > 1 else 0
-        rounds.setdefault(index, []).append(pair_log_ratio(pair))
+        rounds.setdefault(index, []).append(log_ratio(pair))
     return list(rounds.values())

@@ -12,6 +12,8 @@ from bench.spec import Unavailable
 
 GIT_LIMIT_S = 300
 BRANCHES_IN_HINT = 8
+SUBMODULE = "160000"
+"""The mode of a submodule in git's index."""
 
 
 def repository_of(file: Path) -> Path:
@@ -30,6 +32,7 @@ def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
     folder = Path(tempfile.mkdtemp(prefix="recurrent-bench-")).resolve()
     try:
         _git(repository, "worktree", "add", "--detach", "--force", str(folder / "tree"), commit)
+        _add_submodules(repository, folder / "tree")
         yield folder / "tree", commit
     finally:
         with suppress(Unavailable):
@@ -37,6 +40,28 @@ def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(Unavailable):
             _git(repository, "worktree", "prune")
+
+
+def _add_submodules(repository: Path, tree: Path) -> None:
+    """Check out the submodules of a new worktree, as deep as they are nested, from their clones in
+    the repository's own checkout. Those that it has not cloned stay empty there and here.
+
+    `Unavailable` where a clone lacks the commit.
+    """
+    entries = _git(tree, "ls-files", "--stage", "-z").split("\0")
+    for entry, _, path in (text.partition("\t") for text in filter(None, entries)):
+        mode, commit, _ = entry.split()
+        clone = repository / path
+        if mode != SUBMODULE or not (clone / ".git").exists():
+            continue
+        _git(tree, "clone", "--quiet", "--shared", "--no-checkout", str(clone), path)
+        try:
+            _git(tree / path, "checkout", "--quiet", "--detach", commit)
+        except Unavailable as error:
+            raise Unavailable(
+                f"submodule {path} has no commit {commit[:12]}: fetch it in {clone} ({error})"
+            ) from None
+        _add_submodules(clone, tree / path)
 
 
 def _commit(repository: Path, revision: str) -> str:
@@ -63,6 +88,13 @@ def checkouts(repository: Path) -> list[Path]:
     lines = _git(repository, "worktree", "list", "--porcelain").splitlines()
     folders = (line.removeprefix("worktree ") for line in lines if line.startswith("worktree "))
     return [Path(folder).resolve() for folder in folders]
+
+
+def same_files(repository: Path, base: str, head: str | None) -> bool:
+    """Whether two revisions have the same files; the head is the checkout where it is None."""
+    if head is None and _git(repository, "ls-files", "--others", "--exclude-standard"):
+        return False
+    return not _git(repository, "diff", "--name-only", base, *([head] if head else []), "--")
 
 
 def tracked_files(folder: Path, *patterns: str) -> list[Path]:

@@ -5,8 +5,9 @@ the pipe to a worker.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -93,8 +94,8 @@ class Case:
             "init": self.initial.scheme,
             "forget_bias": self.initial.forget_bias,
             **self.task.options,
-            **asdict(self.model),
-            **asdict(self.training),
+            **{name: getattr(self.model, name) for name in MODEL_FIELDS},
+            **{name: getattr(self.training, name) for name in TRAINING_FIELDS},
             "probe": self.probe,
             "seed": self.seed,
             "launch": self.launch,
@@ -126,7 +127,7 @@ class Case:
     @cached_property
     def model_key(self) -> str:
         """The same text for all cases that one parity case proves; see `PROBE_SETTINGS`."""
-        return model_key(self.flat())
+        return sys.intern(model_key(self.flat()))  # one text in memory for all of them
 
     @property
     def process_key(self) -> ProcessKey:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.options import Settings
+from bench.plan.bounds import check_case_count, check_fits, model_count
 from bench.plan.case import Case, InitialWeights, SpeedSettings, TaskSettings
-from bench.plan.probes import ADVANCE, GATE, PHASES, PROBE_NEEDS
+from bench.plan.probes import ADVANCE, GATE, ISOLATED_PROBES, PHASES, PROBE_NEEDS
 from bench.spec import CELLS, ModelSpec, Supports, Task, Training, Unavailable
 from bench.weights import scheme_limit
 
@@ -26,12 +27,25 @@ class Selection:
 
 
 def plan_cases(selection: Selection) -> list[Case]:
-    """Every case once; the parity case of a model comes before its other cases."""
+    """Every case once; the parity case of a model comes before its other cases.
+
+    Raises `Unavailable`, before anything is planned, for more cases than one run may have, and for
+    a model that cannot exist or does not fit into the memory.
+    """
+    _check_count(selection)
     settings = selection.settings
     cases = (
         case for task, proof in _proofs(selection) for case in _repetitions(settings, task, proof)
     )
     return list({case.key: case for case in cases}.values())
+
+
+def _check_count(selection: Selection) -> None:
+    settings = selection.settings
+    places = sum(len(selection.devices[backend]) for backend in selection.backends)
+    models = places * model_count(settings)
+    cases = models * sum(_repetition_count(settings, task) for _, task in selection.tasks)
+    check_case_count(cases, settings, models * len(selection.tasks))
 
 
 def _proofs(selection: Selection) -> Iterator[tuple[Task, Case]]:
@@ -51,9 +65,12 @@ def _models(settings: Settings, name: str, task: Task) -> list[ModelSpec]:
             "which a network that also reads backwards has already read"
         )
     try:
-        return list(_specs(settings, task))
+        models = list(_specs(settings, task))
     except ValueError as error:
         raise Unavailable(f"task {name}: {error}") from error
+    for model in models:
+        check_fits(name, task, model)
+    return models
 
 
 def _specs(settings: Settings, task: Task) -> Iterator[ModelSpec]:
@@ -107,7 +124,7 @@ def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
     The cases of a seed are adjacent: they share one training run, which a worker keeps only until
     the next one.
     """
-    training = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
+    training, memory = _training_probes(settings, task), _memory_probes(settings)
     timed = [
         replace(
             proof,
@@ -117,17 +134,34 @@ def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
         )
         for phases in _phases_of_cases(settings)
     ]
-    cases = [
+    return [
         proof,
         *(replace(proof, probe=probe, seed=s) for s in settings.seeds for probe in training),
-        replace(proof, probe="memory"),
+        *(replace(proof, probe=probe) for probe in memory),
         *(replace(case, launch=launch) for launch in range(settings.launches) for case in timed),
     ]
-    return [case for case in cases if case.probe == GATE or case.probe in settings.probes]
+
+
+def _repetition_count(settings: Settings, task: Task) -> int:
+    """How many cases `_repetitions` makes of one model."""
+    trained = len(settings.seeds) * len(_training_probes(settings, task))
+    timed = settings.launches * len(_phases_of_cases(settings))
+    return 1 + trained + len(_memory_probes(settings)) + timed
+
+
+def _training_probes(settings: Settings, task: Task) -> list[str]:
+    probes = ["learning", "gradients", *(["lengths"] if hasattr(task, "longer") else [])]
+    return [probe for probe in probes if probe in settings.probes]
+
+
+def _memory_probes(settings: Settings) -> list[str]:
+    return [probe for probe in ISOLATED_PROBES if probe in settings.probes]
 
 
 def _phases_of_cases(settings: Settings) -> list[tuple[str, ...]]:
-    """The phases of each speed case of a launch."""
+    """The phases of each speed case of a launch; none where nothing is timed."""
+    if "speed" not in settings.probes:
+        return []
     chosen = tuple(name for name in PHASES if name in settings.phases and name != ADVANCE)
     alone = (ADVANCE,) if ADVANCE in settings.phases else ()
     return [phases for phases in (chosen, alone) if phases]

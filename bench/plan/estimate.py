@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 
@@ -68,10 +69,16 @@ def estimate_seconds(
         for kind, measured in _measured(costs.values(), types).items():
             factors[kind] = factors.get(kind, Factors()).refined(measured)
 
+    by_group: dict[str, float] = {}
+
     def expected(case: Case) -> float:
         group = cost_group(case.flat())
-        if earlier := [costs[group].seconds for costs in past if group in costs]:
-            return earlier[-1]
+        if group not in by_group:
+            earlier = [costs[group] for costs in past if group in costs]
+            by_group[group] = earlier[-1].seconds if earlier else corrected(case)
+        return by_group[group]
+
+    def corrected(case: Case) -> float:
         rough = rough_cost(case, case.sized(types[case.task.name]))
         return factors.get(_kind(case), Factors()).seconds(rough)
 
@@ -103,9 +110,10 @@ def _measured(
         try:
             case = Case.from_flat(cost.settings)
             rough = rough_cost(case, case.sized(types[case.task.name]))
-        except (Unavailable, ValueError, KeyError, TypeError):
-            continue  # a task whose data are gone, or a case of an older version
-        measured.setdefault(_kind(case), []).append((rough, cost.seconds))
+        except Exception:  # noqa: BLE001 - a record can hold any size, and a task refuse it
+            continue
+        if 0 <= rough.work_s < inf and isfinite(rough.prescribed_s):
+            measured.setdefault(_kind(case), []).append((rough, cost.seconds))
     return measured
 
 

@@ -1,15 +1,20 @@
-"""What earlier cases took, from their records."""
+"""What earlier cases took, from the newest of their records."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from bench.plan.case import case_key
-from bench.records.folder import RecordsError, RunFolder
+from bench.records.folder import RunFolder
+from bench.records.newest import newest_first, newest_lines, readable_records
 from bench.records.record import Record
+
+MOST_BYTES = 16 << 20
+"""How much is read below a results folder, however much is there: the newest runs."""
+RUN_BYTES = 2 << 20
+"""How much is read of one run: its newest records."""
 
 
 @dataclass(frozen=True)
@@ -30,20 +35,27 @@ PastCosts = Mapping[str, PastCost]
 """The costs of earlier cases, by `cost_group`."""
 
 
-def past_costs(root: Path) -> PastCosts:
-    """The costs of all measured cases below a results folder, except those of damaged runs."""
+def past_costs(root: Path, most_bytes: int = MOST_BYTES, run_bytes: int = RUN_BYTES) -> PastCosts:
+    """The costs of measured cases in the newest runs below a results folder.
+
+    Whatever the size of the folder, at most about `most_bytes` of records are read, and
+    `run_bytes` of each run. Damaged lines and unreadable runs are left out.
+    """
     past: dict[str, PastCost] = {}
-    for folder in RunFolder.all(root):
-        with suppress(RecordsError):
-            _add_costs(past, folder.records())
+    for folder in newest_first(RunFolder.all(root)):
+        if most_bytes <= 0:
+            break
+        lines = newest_lines(folder, min(run_bytes, most_bytes))
+        most_bytes -= sum(map(len, lines))
+        _add_costs(past, readable_records(lines))
     return past
 
 
 def run_costs(path: Path) -> PastCosts:
-    """The costs of all measured cases of the run in this folder; `RecordsError` if it is
-    damaged."""
+    """The costs of the measured cases of the run in this folder, the newest of them where there
+    are many."""
     past: dict[str, PastCost] = {}
-    _add_costs(past, RunFolder(path).records())
+    _add_costs(past, readable_records(newest_lines(RunFolder(path), RUN_BYTES)))
     return past
 
 

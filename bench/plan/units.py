@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.plan.case import Case, ProcessKey
 from bench.plan.probes import GATE, ISOLATED_PROBES, TIMED_PROBES
@@ -20,12 +21,15 @@ class Unit:
 
     def waits_for(self, first: "Unit") -> bool:
         """Whether `first` proves a model that this unit uses and does not prove itself."""
-        proven_before = first.proven_models() - self.proven_models()
-        return any(case.model_key in proven_before for case in self.cases)
+        return any(
+            case.model_key in first.proven_models and case.model_key not in self.proven_models
+            for case in self.cases
+        )
 
-    def proven_models(self) -> set[str]:
+    @cached_property
+    def proven_models(self) -> frozenset[str]:
         """The keys of the models whose parity case is in this unit."""
-        return {case.model_key for case in self.cases if case.probe == GATE}
+        return frozenset(case.model_key for case in self.cases if case.probe == GATE)
 
 
 def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
@@ -36,15 +40,19 @@ def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
     launch by launch; `rng` shuffles backends and cases anew for each launch, so that a drift of
     the machine's speed affects all of them alike.
     """
-    cases = list(cases)
-    timed = [case for case in cases if case.probe in TIMED_PROBES]
-    isolated = [case for case in cases if case.probe in ISOLATED_PROBES]
-    others = [case for case in cases if case.probe not in (*TIMED_PROBES, *ISOLATED_PROBES)]
+    isolated: list[Case] = []
+    others: list[Case] = []
+    launches: dict[int, list[Case]] = {}
+    for case in cases:
+        if case.probe in TIMED_PROBES:
+            launches.setdefault(case.launch or 0, []).append(case)
+        else:
+            (isolated if case.probe in ISOLATED_PROBES else others).append(case)
     units = _grouped(others, timed=False)
     for case in isolated:
         units += _grouped([case], timed=False)
-    for launch in sorted({case.launch or 0 for case in timed}):
-        units += _shuffled([case for case in timed if (case.launch or 0) == launch], rng)
+    for launch in sorted(launches):
+        units += _shuffled(launches[launch], rng)
     return units
 
 

@@ -73,5 +73,6 @@ def half_life(norms: Array) -> float | None:
     steps = np.flatnonzero(np.isfinite(norms) & (norms > 0))
     if len(steps) < 2:
         return None
-    slope = float(np.polyfit(steps, np.log(norms[steps]), 1)[0])
+    distances, logarithms = steps - steps.mean(), np.log(norms[steps])
+    slope = float(distances @ logarithms / (distances @ distances))
     return math.log(2) / slope if abs(slope) > FLAT_SLOPE else math.inf

@@ -14,6 +14,7 @@ from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
+from bench.probes.escaped_work import check_wait
 from bench.probes.latency import measure_advance
 from bench.probes.training import norm
 from bench.probes.turns import Turns
@@ -98,6 +99,8 @@ def _time_phases(
         if name not in settings.phases and training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
+        if name == "step":
+            check_wait(call, session)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls

@@ -1,20 +1,16 @@
 """Digests of the code that decides what a case measures."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-SUFFIXES = (".py", ".so", ".pyd")
-MOST_FILES = 1000
-"""A folder with more files of code is read up to here."""
+from bench.records.code_files import SHARED_FOLDERS, code_files
+from bench.records.imported_code import imported_files
+
 HARNESS = ("gate", "probes", "spec")
 """The packages of `bench` that decide, beside its own modules."""
-SHARED_FOLDERS = ("site-packages", "dist-packages")
-"""Folders whose files do not belong together."""
 
 
 @dataclass
@@ -33,51 +29,44 @@ class CodeDigests:
         """The digests of all code that decides what a case of this backend and task measures."""
         if (backend, task) not in self._known:
             self._known[backend, task] = {
-                "adapter": module_digest(self.load_backend(backend)),
-                "task": module_digest(self.load_task(task)),
+                "adapter": module_digest(self.load_backend(backend), self.checkout),
+                "task": module_digest(self.load_task(task), self.checkout),
                 "harness": harness_digest(self.checkout),
             }
         return self._known[backend, task]
 
 
-def module_digest(module: Any) -> str | None:
-    """The digest of a module and all code in its folder; None for a module without a file."""
+def module_digest(module: Any, checkout: Path) -> str | None:
+    """The digest of a module, of all code in its folder, and of what these import that is neither
+    installed nor in the checkout; None for a module without a file."""
     file = getattr(module, "__file__", None)
     if file is None:
         return None
-    path = Path(file).resolve()
-    alone = path.parent.name in SHARED_FOLDERS
-    return digest([path] if alone else code_files(path.parent), path.parent)
+    path, checkout = Path(file).resolve(), checkout.resolve()
+    folder, alone = path.parent, path.parent.name in SHARED_FOLDERS
+    files = [path] if alone else code_files(folder)
+    imported = {} if path.is_relative_to(checkout) else imported_files(files, [checkout, folder])
+    return digest(
+        {**_named(files, folder), **{f"import {name}": file for name, file in imported.items()}}
+    )
 
 
 def harness_digest(checkout: Path) -> str:
     """The digest of the gate, the probes and the contract in a checkout of this project."""
     folders = [checkout / "bench" / name for name in HARNESS]
     own = sorted((checkout / "bench").glob("*.py"))
-    return digest([*own, *(file for folder in folders for file in code_files(folder))], checkout)
+    files = [*own, *(file for folder in folders for file in code_files(folder))]
+    return digest(_named(files, checkout))
 
 
-def digest(files: Iterable[Path], root: Path) -> str:
-    """The digest of the names below `root`, and of the contents, of these files."""
+def digest(files: Mapping[str, Path]) -> str:
+    """The digest of the names and the contents of these files."""
     total = hashlib.sha256()
-    for file in files:
+    for name, file in files.items():
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        total.update(f"{file.relative_to(root).as_posix()} {content}\n".encode())
+        total.update(f"{name} {content}\n".encode())
     return total.hexdigest()[:12]
 
 
-def code_files(folder: Path) -> list[Path]:
-    """The Python files and compiled modules in a folder and in its packages, sorted."""
-    return sorted(islice(_walk(folder), MOST_FILES))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """The code below a folder. A subfolder without code of its own is not searched: it is no
-    package, and may be a home folder's whole tree."""
-    for path, folders, names in os.walk(folder):
-        code = sorted(name for name in names if name.endswith(SUFFIXES))
-        if Path(path) != folder and not code:
-            folders.clear()
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
-        files = (Path(path) / name for name in code)
-        yield from (file for file in files if os.access(file, os.R_OK) and file.is_file())
+def _named(files: Iterable[Path], root: Path) -> dict[str, Path]:
+    return {file.relative_to(root).as_posix(): file for file in files}

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,15 @@ from bench.records.lines import (
     write_packed,
 )
 from bench.records.record import Record, without_nonfinite
-from bench.records.storage import RecordsError, locked, storage_errors
+from bench.records.storage import (
+    RecordsError,
+    locked,
+    open_to_read,
+    open_to_write,
+    read_file,
+    replace_file,
+    storage_errors,
+)
 
 __all__ = ["RecordsError", "RunFolder", "storage_errors"]
 
@@ -34,7 +42,7 @@ class RunFolder:
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         """`name` replaces the folder's own name as the identity of the run."""
-        self.path, self.id = path, name or path.name
+        self.path, self.id = path, name or Path(os.path.abspath(path)).name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
 
@@ -98,9 +106,10 @@ class RunFolder:
 
     def info(self) -> dict[str, Any]:
         """The contents of `run.json`: the request, the machine, the environments."""
+        content = read_file(self.info_file)
         try:
-            data = json.loads(self.info_file.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            data = json.loads(content)
+        except (ValueError, RecursionError) as error:
             raise RecordsError(f"{self.info_file} cannot be read: {error}") from error
         if not isinstance(data, dict):
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
@@ -118,31 +127,44 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
-        draft = self.info_file.with_suffix(".tmp")
+        text = json.dumps(without_nonfinite(info), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
-            draft.write_text(json.dumps(without_nonfinite(info), indent=1) + "\n")
-            draft.replace(self.info_file)
+            replace_file(self.info_file, text.encode())
 
     # ---- records -----------------------------------------------------------------------------
 
-    def records(self) -> list[Record]:
+    def records(self, reduced: Callable[[Record], Record] | None = None) -> list[Record]:
         """All records that count; `RecordsError` names a line that is not a whole record.
 
         A record belongs to the run that it is read from, whatever the folder was called before. A
-        launch counts where the last launch of its model is of the same code.
+        launch counts where the last launch of its model is of the same code. Of each record only
+        what `reduced` returns is kept in memory.
         """
-        packed = read_packed(self.packed_file)
-        lines, torn = self._lines()
-        records = parse_lines(packed, self.packed_file)
-        records += parse_lines(lines, self.records_file, omit=set(packed))
-        if torn:
-            raise RecordsError(
-                f"{self.records_file}, line {len(lines) + 1} is half-written (the run was killed "
-                f"while writing it). Nothing was changed; --resume {self.id} sets it aside and "
-                "runs that case again."
-            )
-        own = [replace(record, run=self.id) for record in records]
+        with storage_errors(f"cannot read {self.path}"):
+            packed = read_packed(self.packed_file)
+        records = parse_lines(packed, self.packed_file, reduced=reduced)
+        records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        own = [r if r.run == self.id else replace(r, run=self.id) for r in records]
         return without_old_launches(own, lambda: self.info().get("environments", {}))
+
+    def _whole_lines(self) -> Iterator[bytes]:
+        """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written
+        one."""
+        file = self.records_file
+        if self.packed_file.is_file() and not file.exists():
+            return
+        with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
+            try:
+                for number, line in enumerate(stream, 1):
+                    if not line.endswith(b"\n"):
+                        raise RecordsError(
+                            f"{file}, line {number} is half-written (the run was killed while "
+                            f"writing it). Nothing was changed; --resume {self.id} sets it aside "
+                            "and runs that case again."
+                        )
+                    yield line[:-1]
+            except MemoryError:
+                raise RecordsError(f"{file} has a line that is larger than the memory") from None
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""
@@ -157,9 +179,11 @@ class RunFolder:
             return False
         parse_lines(lines, self.records_file)
         with storage_errors(f"cannot write to {self.path}"):
-            with (self.path / "records.torn").open("ab") as file:
-                file.write(torn + b"\n")
-            os.truncate(self.records_file, self.records_file.stat().st_size - len(torn))
+            records = open_to_write(self.records_file, "r+b")
+            with records, open_to_write(self.path / "records.torn", "ab") as aside:
+                aside.write(torn + b"\n")
+                aside.flush()
+                records.truncate(self.records_file.stat().st_size - len(torn))
         return True
 
     def pack(self) -> None:
@@ -181,8 +205,7 @@ class RunFolder:
         """The whole lines of `records.jsonl`, and what follows the last of them."""
         if self.packed_file.is_file() and not self.records_file.exists():
             return [], b""
-        with storage_errors(f"cannot read {self.records_file}"):
-            return split_lines(self.records_file.read_bytes())
+        return split_lines(read_file(self.records_file))
 
     def lock(self) -> AbstractContextManager[None]:
         """Hold the lock of the run: one process at a time writes to it."""

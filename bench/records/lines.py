@@ -2,39 +2,56 @@
 
 import lzma
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from bench.records.record import Record, parse_record
-from bench.records.storage import RecordsError, storage_errors
+from bench.records.parse_record import parse_record
+from bench.records.record import Record
+from bench.records.storage import (
+    RecordsError,
+    open_to_write,
+    read_file,
+    replace_file,
+    storage_errors,
+)
+
+MOST_BYTES = 1 << 32
+"""Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
 
-def parse_lines(lines: Sequence[bytes], file: Path, omit: Collection[bytes] = ()) -> list[Record]:
-    """The records of the lines of a file, without the lines in `omit`.
+def parse_lines(
+    lines: Iterable[bytes],
+    file: Path,
+    omit: Collection[bytes] = (),
+    reduced: Callable[[Record], Record] | None = None,
+) -> list[Record]:
+    """The records of the lines of a file, without the lines in `omit`, as `reduced` returns them.
+    A line that is there twice counts once.
 
     Raises `RecordsError`, which names the first line that is not a whole record.
     """
-    records = []
+    records, read = [], set(map(hash, omit))
     for number, line in enumerate(lines, 1):
-        if line in omit:
+        if (digest := hash(line)) in read:
             continue
+        read.add(digest)
         try:
-            records.append(parse_record(line.decode()))
-        except (ValueError, RecursionError) as error:
+            record = parse_record(line)
+        except ValueError as error:
             raise RecordsError(
                 f"{file}, line {number} is damaged: {error}. "
                 "Nothing was changed; mend or remove that line and its case runs again."
             ) from error
+        records.append(reduced(record) if reduced else record)
     return records
 
 
 def append_line(file: Path, line: bytes) -> None:
     """Append a line and flush it to the disk; if that fails, leave no part of the line."""
-    file.touch()
-    size = file.stat().st_size
+    size = file.stat().st_size if file.exists() else 0
     try:
-        with file.open("ab") as stream:
+        with open_to_write(file, "ab") as stream:
             stream.write(line + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -52,22 +69,22 @@ def split_lines(content: bytes) -> tuple[list[bytes], bytes]:
 
 def read_packed(file: Path) -> list[bytes]:
     """The lines of a packed file; none if it does not exist."""
-    if not file.is_file():
+    if not file.exists():
         return []
-    with storage_errors(f"cannot read {file}"):
-        content = file.read_bytes()
+    content, unpacker = read_file(file), lzma.LZMADecompressor()
     try:
-        return lzma.decompress(content).splitlines()
+        lines = unpacker.decompress(content, MOST_BYTES).splitlines()
     except lzma.LZMAError as error:
         raise RecordsError(f"{file} is damaged: {error}") from error
+    if not unpacker.eof:
+        long = f"it unpacks to more than {MOST_BYTES >> 30} GiB"
+        raise RecordsError(
+            f"{file} is damaged: {'it ends early' if unpacker.needs_input else long}"
+        )
+    return lines
 
 
 def write_packed(file: Path, lines: Iterable[bytes]) -> None:
     """Replace a packed file in one step: a kill leaves the old file or the new one."""
-    draft = file.with_suffix(".tmp")
-    with storage_errors(f"cannot write to {file}"), draft.open("wb") as stream:
-        stream.write(lzma.compress(b"".join(line + b"\n" for line in lines)))
-        stream.flush()
-        os.fsync(stream.fileno())
     with storage_errors(f"cannot write to {file}"):
-        draft.replace(file)
+        replace_file(file, lzma.compress(b"".join(line + b"\n" for line in lines)))

@@ -1,12 +1,12 @@
-"""The record of one case, its text form, and the checks of its fields."""
+"""The record of one case, and its text form."""
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from bench.records.record_check import check_fields
+from bench.records.checksum import canonical, with_checksum
 
 SCHEMA = 1
 FORECAST_PREFIX = "forecast."
@@ -18,7 +18,7 @@ class Record:
     """The result of one case. Times are in seconds, sizes in bytes.
 
     JSON has no NaN and no infinity: such a number is written as null. A null is read back as NaN
-    in a sample, and as None (unknown) in a metric.
+    in a sample, and as None (unknown) in a metric. `bench.records.schema` has what is accepted.
     """
 
     run: str
@@ -41,32 +41,13 @@ class Record:
         return json.dumps(self.case, sort_keys=True)
 
     def to_json(self) -> str:
-        """The record as one line without a line break."""
-        return json.dumps(without_nonfinite(asdict(self)), allow_nan=False)
+        """The record as one line without a line break, with its checksum."""
+        return with_checksum(canonical(without_nonfinite(vars(self))))
 
 
 def latest_records(records: Iterable[Record]) -> list[Record]:
     """The last record of each case of each run, in the order in which the cases came first."""
     return list({(record.run, record.key): record for record in records}.values())
-
-
-def parse_record(line: str) -> Record:
-    """The record in a line; raises ValueError, which says what is wrong with the line."""
-    data = json.loads(line)
-    if not isinstance(data, dict):
-        raise ValueError("not a JSON object")
-    if data.get("schema") != SCHEMA:
-        raise ValueError(f"schema {data.get('schema')!r}; this version reads schema {SCHEMA}")
-    try:
-        record = Record(**data)
-    except TypeError as error:
-        raise ValueError(str(error).replace("Record.__init__()", "a record")) from None
-    check_fields(record)
-    samples = {
-        name: [math.nan if value is None else value for value in values]
-        for name, values in record.samples.items()
-    }
-    return Record(**{**data, "samples": samples})
 
 
 def without_nonfinite(value: Any) -> Any:

@@ -1,103 +1,75 @@
-"""The checks of a record. Each error names the field, its value, and what is accepted."""
+"""The rules between the fields of a record. An error names field, value, and what is accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bench.records.kinds import (
-    COUNT,
-    DURATION,
-    LIST,
-    NUMBER,
-    OBJECT,
-    SAMPLED_TIME,
-    SETTING,
-    STATUS,
-    TEXT,
-    WHOLE,
-    Kind,
-    check,
-)
+from bench.records.faults import check, printable_place
+from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
     from bench.records.record import Record
 
-FIELDS: Mapping[str, Kind] = {
-    "run": TEXT,
-    "case": OBJECT,
-    "status": STATUS,
-    "reason": TEXT.or_null(),
-    "probe": TEXT,
-    "environment": TEXT.or_null(),
-    "started": TEXT,
-    "wall_s": DURATION,
-    "metrics": OBJECT,
-    "samples": OBJECT,
-    "traceback": TEXT.or_null(),
-}
-CASE_FIELDS: Mapping[str, Kind] = {
-    **dict.fromkeys(("backend", "device", "dtype", "cell", "task", "probe"), TEXT),
-    "seed": WHOLE,
-    "launch": WHOLE.or_null(),
-    "threads": COUNT,
-}
-"""The settings that every case has."""
 TIMED = ("speed", "control")
 """The probes whose samples are seconds."""
+SECONDS = "_s"
+"""The end of the names of metrics that are seconds."""
 
 
 def check_fields(record: "Record") -> None:
-    """Raise ValueError for the first field of a record with a wrong value."""
-    for name, kind in FIELDS.items():
-        check(name, getattr(record, name), kind)
-    for name, kind in CASE_FIELDS.items():
-        if name not in record.case:
-            raise ValueError(f"case lacks {name}")
-        check(f"case.{name}", record.case[name], kind)
-    for name, value in record.case.items():
-        check(f"case.{name}", value, SETTING)
+    """Raise ValueError for the first field of a record with a wrong value. A number that is not
+    finite must be None already."""
+    check_rules(check(vars(record), RecordLine, ""))
+
+
+def check_rules(record: RecordLine) -> None:
+    """Raise ValueError for the first rule that a record breaks, although its fields are valid."""
+    check(record.case, CaseSettings, "case")
     if record.case["probe"] != record.probe:
-        raise ValueError(f"probe is {record.probe!r} in a case of {record.case['probe']!r}")
+        raise ValueError(f"probe is {record.probe!a} in a case of {record.case['probe']!a}")
+    if record.probe in TIMED:
+        for name, seconds in record.samples.items():
+            _check_times(printable_place(f"samples.{name}"), seconds)
     for name, value in record.metrics.items():
-        check(f"metrics.{name}", value, NUMBER)
-    for name, values in record.samples.items():
-        check(f"samples.{name}", values, LIST)
-        _check_samples(name, values, SAMPLED_TIME if record.probe in TIMED else NUMBER)
+        if value is not None and value < 0 and name.endswith(SECONDS):
+            place = printable_place(f"metrics.{name}")
+            raise ValueError(f"{place} is {value!r}; accepted: a number of at least 0")
     _check_curves(record)
     _check_proof(record)
 
 
-def _check_samples(name: str, values: Sequence[Any], kind: Kind) -> None:
-    """Check each sample; all at once first, because a curve may have millions of them."""
-    if set(map(type, values)) <= {float}:
-        array = np.array(values)
-        if np.isfinite(array).all() and (kind is NUMBER or (array > 0).all()):
-            return
-    for index, value in enumerate(values):
-        check(f"samples.{name}[{index}]", value, kind)
-
-
-def _check_curves(record: "Record") -> None:
-    """The curve of the metric has a value for each checkpoint."""
-    metric = record.case.get("metric")
-    steps, curve = (record.samples.get(str(name)) for name in ("checkpoint_step", metric))
-    if steps is not None and curve is not None and len(steps) != len(curve):
+def _check_times(place: str, seconds: Sequence[float | None]) -> None:
+    """Times are above 0; a null is a time that could not be read."""
+    times = seconds if None not in seconds else [s for s in seconds if s is not None]
+    if (least := min(times, default=1)) <= 0:  # type: ignore[type-var]
         raise ValueError(
-            f"samples.{metric} has {len(curve)} values for {len(steps)} values of "
+            f"{place}[{seconds.index(least)}] is {least!r}; "
+            "accepted: a finite number above 0 or null"
+        )
+
+
+def _check_curves(record: RecordLine) -> None:
+    """The curve of the metric has a value for each checkpoint."""
+    metric: Any = record.case.get("metric")
+    steps, curve = record.samples.get("checkpoint_step"), record.samples.get(metric)
+    if steps is not None and curve is not None and len(steps) != len(curve):
+        curve_place = printable_place(f"samples.{metric}")
+        raise ValueError(
+            f"{curve_place} has {len(curve)} values for {len(steps)} values of "
             "samples.checkpoint_step; accepted: as many"
         )
 
 
-def _check_proof(record: "Record") -> None:
+def _check_proof(record: RecordLine) -> None:
     """A model that is said to be proven lies within its tolerance."""
     error, tolerance = (record.metrics.get(name) for name in ("parity_error", "parity_tolerance"))
+    if error is not None and error < 0:
+        raise ValueError(f"metrics.parity_error is {error}; accepted: at least 0")
     if tolerance is not None and tolerance <= 0:
         raise ValueError(f"metrics.parity_tolerance is {tolerance}; accepted: above 0")
-    if error is None or tolerance is None or record.status != "ok":
+    if tolerance is None or record.status != "ok":
         return
-    if error > tolerance:
+    if error is None or error > tolerance:
+        described = "null" if error is None else f"{error:g}, above the tolerance {tolerance:g}"
         raise ValueError(
-            f"status is 'ok', but metrics.parity_error is {error:g}, above the tolerance "
-            f"{tolerance:g}; accepted: 'failed'"
+            f"status is 'ok', but metrics.parity_error is {described}; accepted: 'failed'"
         )

@@ -1,9 +1,16 @@
-"""Errors of reading and writing records, as messages for the user; and the lock of a folder."""
+"""Reading and writing the files of a folder of records, errors as messages for the user, a lock.
+
+A folder may come from elsewhere. Only regular files are read, and nothing is written through a
+symbolic link.
+"""
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 
 class RecordsError(Exception):
@@ -20,11 +27,68 @@ def storage_errors(message: str, advice: str = "") -> Iterator[None]:
         raise RecordsError(f"{text}. {advice}" if advice else text) from error
 
 
+def open_to_read(file: Path) -> IO[bytes]:
+    """Open a regular file. Raises `RecordsError` for any other: a pipe or a device may have no end.
+    Raises OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise RecordsError(f"cannot read {file}: it is not a regular file")
+    return file.open("rb")
+
+
+def read_file(file: Path) -> bytes:
+    """The contents of a regular file. Raises `RecordsError` where they cannot be read."""
+    with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
+        try:
+            return stream.read()
+        except MemoryError:
+            raise RecordsError(f"cannot read {file}: it is larger than the memory") from None
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Write a file in one step: a kill or a full disk leaves the old file or the new one. A link of
+    its name is replaced, not followed. Raises OSError."""
+    draft = file.with_name(f".{file.name}.tmp")
+    draft.unlink(missing_ok=True)
+    try:
+        with draft.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def open_to_write(file: Path, mode: str) -> IO[Any]:
+    """Open a file of a folder of records. Raises `RecordsError` where its name is taken by a link,
+    or by anything else that is no regular file, and OSError."""
+    _refuse_others(file, stat.S_ISREG, "a regular file")
+    return file.open(mode)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder within a folder of records, unless it exists. Raises `RecordsError` where its
+    name is taken by a link or a file, and OSError."""
+    _refuse_others(folder, stat.S_ISDIR, "a folder")
+    folder.mkdir(exist_ok=True)
+
+
+def _refuse_others(path: Path, is_right: Callable[[int], bool], noun: str) -> None:
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise RecordsError(f"cannot write to {path}: it is a symbolic link. Remove the link")
+        if not is_right(mode):
+            raise RecordsError(f"cannot write to {path}: it is not {noun}")
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; raise `RecordsError` if another process holds it."""
     with storage_errors(f"cannot lock {folder}"), ExitStack() as stack:
-        file = stack.enter_context((folder / "lock").open("w"))
+        file = stack.enter_context(open_to_write(folder / "lock", "ab"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,13 +9,8 @@ import pandas as pd
 
 from bench.analysis.tables import Tables
 from bench.records.record import Record
-from bench.report.markup import (
-    escape_latex,
-    escape_markdown,
-    latex_table,
-    markdown_list,
-    markdown_table,
-)
+from bench.report.escapes import escape_latex, escape_markdown
+from bench.report.markup import latex_table, markdown_list, markdown_table
 from bench.report.notes import notes, overall_lines
 from bench.report.origin import harness_line, origin
 from bench.report.sections import Section, sections
@@ -34,10 +29,17 @@ Figures = Mapping[tuple[str, ...], Sequence[Path]]
 """Files of the plots by run, task, device and dtype; `()` for plots of several sections."""
 
 
-def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figures: Figures) -> str:
-    """All tables with their plots, the notes, and the environment of each run."""
-    blocks = [f"# Results of {' and '.join(infos)}"]
-    for section in _sections(tables):
+def markdown_page(
+    tables: Tables,
+    shown: Sequence[Section],
+    infos: Infos,
+    records: Sequence[Record],
+    figures: Figures,
+) -> str:
+    """All tables with their plots, the notes, and the environment of each run. `shown` are the
+    `merged_sections` of the tables."""
+    blocks = [f"# Results of {escape_markdown(' and '.join(infos))}"]
+    for section in shown:
         names = [path.name for path in figures.get(section.table_key, ())]
         blocks += _markdown_section(section, names)
     if lines := overall_lines(tables):
@@ -52,10 +54,13 @@ def markdown_page(tables: Tables, infos: Infos, records: Sequence[Record], figur
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> str:
-    """A document that compiles on its own; each of its tables can be copied out."""
+def latex_document(
+    tables: Tables, shown: Sequence[Section], infos: Infos, records: Sequence[Record]
+) -> str:
+    """A document that compiles on its own; each of its tables can be copied out. `shown` are the
+    `merged_sections` of the tables."""
     captioned: list[tuple[str, pd.DataFrame]] = []
-    for section in _sections(tables):
+    for section in shown:
         about = f"{section.title}. {section.score}"
         captioned += [(f"Learning and gradients: {about}", section.learning)]
         captioned += [(f"Every score: {section.title}", section.all_scores)]
@@ -70,7 +75,7 @@ def latex_document(tables: Tables, infos: Infos, records: Sequence[Record]) -> s
     return f"{PREAMBLE}{body}\n{paragraphs}\n\\end{{document}}\n"
 
 
-def _sections(tables: Tables) -> list[Section]:
+def merged_sections(tables: Tables) -> list[Section]:
     """The sections, with each interval written behind its value."""
     return [
         replace(
@@ -91,7 +96,7 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
     if len(section.all_scores):
         blocks += ["### Every score", markdown_table(section.all_scores)]
     for timed in section.speed:
-        blocks += [f"### {timed.heading}", escape_markdown(timed.caption)]
+        blocks += [f"### {escape_markdown(timed.heading)}", escape_markdown(timed.caption)]
         blocks += [markdown_table(timed.table)]
     if len(section.start):
         blocks += [f"### {START}", markdown_table(section.start)]
@@ -103,10 +108,12 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
 
 def _origins(infos: Infos, records: Sequence[Record]) -> list[list[str]]:
     """For each run the lines of its origin, and the harness's share of the time."""
+    by_run: dict[str, list[Record]] = {}
+    for record in records:
+        by_run.setdefault(record.run, []).append(record)
     origins = []
     for run, info in infos.items():
         lines = [f"{name}: {value}" for name, value in origin(run, info).items()]
-        run_records = [record for record in records if record.run == run]
-        harness = harness_line(run_records, info.get("sessions_s", []))
+        harness = harness_line(by_run.get(run, ()), info.get("sessions_s", []))
         origins.append([*lines, *([harness] if harness else [])])
     return origins

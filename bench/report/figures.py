@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row, deciding_metric
-from bench.report.layout import WIDTH, add_legend, add_title
+from bench.report.layout import WIDTH, add_legend, add_title, label_text
 from bench.report.panels import (
     GREY,
     draw_curves,
@@ -77,7 +77,9 @@ def _over_training(
         _finish_training_axes(axes, values, label)
     names = sorted({row.backend for row in rows})
     handles = [legend_line(name, styles[name]) for name in names]
-    handles += [Line2D([], [], color=GREY, lw=1.1, ls=v.dashes, label=v.label) for v in levels]
+    handles += [
+        Line2D([], [], color=GREY, lw=1.1, ls=v.dashes, label=label_text(v.label)) for v in levels
+    ]
     agree = "; where lines lie on each other, the backends agree" if len(names) > 1 else ""
     add_legend(figure, handles, f"thin: each seed; bold: median over seeds{agree}")
     return figure
@@ -93,7 +95,7 @@ def _finish_training_axes(axes: Any, values: Sequence[float], label: str) -> Non
     if axes.get_subplotspec().is_last_row():
         axes.set_xlabel("updates")
     if axes.get_subplotspec().is_first_col():
-        axes.set_ylabel(f"{label} (log)" if logarithmic else label)
+        axes.set_ylabel(label_text(f"{label} (log)" if logarithmic else label))
 
 
 def gradient_figure(title: str, rows: Sequence[Row]) -> Figure:

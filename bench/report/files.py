@@ -11,8 +11,10 @@ from bench.analysis.tables import Tables, build_tables
 from bench.plan.probes import PHASES
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
+from bench.records.storage import replace_file
 from bench.report import FORMATS
-from bench.report.documents import Figures, Infos, latex_document, markdown_page
+from bench.report.documents import Figures, Infos, latex_document, markdown_page, merged_sections
+from bench.report.escapes import escape_csv
 from bench.spec import Unavailable
 
 
@@ -39,7 +41,7 @@ def write_report(
         figures = _draw(tables, output) if "plots" in formats else {}
         texts = _texts(tables, infos, records, formats, figures)
         for name, text in texts.items():
-            (output / name).write_text(text, encoding="utf-8")
+            replace_file(output / name, text.encode())
     except OSError as error:
         raise RecordsError(f"cannot write to {output}: {error.strerror or error}") from error
     images = [path for paths in figures.values() for path in paths]
@@ -61,8 +63,9 @@ def _texts(
 ) -> dict[str, str]:
     """The contents of the text files, by file name."""
     texts: dict[str, str] = {}
+    shown = merged_sections(tables) if {"markdown", "latex"} & {*formats} else []
     if "markdown" in formats:
-        texts["tables.md"] = markdown_page(tables, infos, records, figures)
+        texts["tables.md"] = markdown_page(tables, shown, infos, records, figures)
     if "csv" in formats:
         texts["learning.csv"] = _csv(tables.learning)
         texts["speed.csv"] = _csv(tables.speed)
@@ -72,14 +75,17 @@ def _texts(
         if len(forecasts := forecast_table(tables.rows)):
             texts["forecasts.csv"] = _csv(forecasts)
     if "latex" in formats:
-        texts["tables.tex"] = latex_document(tables, infos, records)
+        texts["tables.tex"] = latex_document(tables, shown, infos, records)
     return texts
 
 
 def _csv(frame: pd.DataFrame) -> str:
     """Raw numbers, not rounded; several numbers in one field are separated by semicolons."""
+    fields = frame.map(_field).rename(columns=escape_csv)
+    return str(fields.to_csv(index=False, lineterminator="\n"))
 
-    def joined(value: Any) -> Any:
-        return ";".join(map(repr, value)) if isinstance(value, tuple) else value
 
-    return str(frame.map(joined).to_csv(index=False, lineterminator="\n"))
+def _field(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ";".join(map(repr, value))
+    return escape_csv(value) if isinstance(value, str) else value

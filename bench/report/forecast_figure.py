@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from bench.analysis.forecasts import as_dates, forecast_lines
 from bench.analysis.rows import Row, metric_value
 from bench.records.record import Record
-from bench.report.layout import add_legend, add_title
+from bench.report.layout import add_legend, add_title, label_text
 from bench.report.panels import GREY, legend_line, panels_by_cell
 from bench.report.styles import LineStyle
 
@@ -45,7 +45,7 @@ def forecast_figure(
     handles = [
         legend_line("actual", ACTUAL),
         *(
-            Line2D([], [], color=GREY, lw=1.1, ls=dashes, label=n)
+            Line2D([], [], color=GREY, lw=1.1, ls=dashes, label=label_text(n))
             for n, dashes in classical.items()
         ),
         *(legend_line(name, styles[name]) for name in names),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bench.analysis.ranks import ranked_rows
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.plan.probes import PHASE_NAMES
-from bench.report.layout import WIDTH, add_legend, add_title
+from bench.report.layout import WIDTH, add_legend, add_title, label_text
 from bench.report.panels import CELL_STYLES, legend_line, make_logarithmic
 from bench.report.styles import LineStyle
 from bench.report.words import frame_rows
@@ -39,7 +39,8 @@ def growth_figure(
     if not all_series:
         return None
     options = list(dict.fromkeys(series.option for series in all_series))
-    cells = [cell for cell in CELL_STYLES if any(s.cell == cell for s in all_series)]
+    drawn = {series.cell for series in all_series}
+    cells = [cell for cell in dict.fromkeys([*CELL_STYLES, *sorted(drawn)]) if cell in drawn]
     figure = Figure(figsize=(WIDTH, 1.6 + 2.1 * len(cells)))
     grid = figure.subplots(len(cells), len(options), sharey="row", sharex="col", squeeze=False)
     for series in all_series:
@@ -61,12 +62,12 @@ def _draw_series(axes: Any, series: GrowthSeries, style: LineStyle) -> None:
 
 def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None:
     for line, cell in zip(grid, cells, strict=True):
-        line[0].set_ylabel(f"{cell} (ms)")
+        line[0].set_ylabel(f"{label_text(cell)} (ms)")
         for axes in line:
             make_logarithmic(axes.xaxis)
             make_logarithmic(axes.yaxis)
     for axes, option in zip(grid[-1], options, strict=True):
-        axes.set_xlabel(option)
+        axes.set_xlabel(label_text(option))
 
 
 def growth_series(rows: Sequence[Row], speed: pd.DataFrame, phase: str) -> Iterator[GrowthSeries]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.analysis.compact import for_tables
 from bench.analysis.history import METRICS, MetricHistory, metric_histories
 from bench.analysis.statistics import MIN_FOR_INTERVAL
 from bench.options import check_words
 from bench.plan.probes import PHASE_NAMES
 from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
+from bench.records.inert import inert
 from bench.report.history_table import history_table
 from bench.report.terminal import print_frame
 from bench.spec import Unavailable
@@ -26,7 +28,7 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")
-    records = [record for folder in folders for record in folder.records()]
+    records = [record for folder in folders for record in folder.records(for_tables)]
     infos = {folder.id: folder.info() for folder in folders}
     histories = [
         history
@@ -60,4 +62,4 @@ def _draw(histories: Sequence[MetricHistory], metric: str, path: Path) -> None:
     with storage_errors(f"cannot write to {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         paths = save_pages(history_figures(histories, metric, METRICS[metric]), path)
-    print(*paths, sep="\n")
+    print(*map(inert, paths), sep="\n")

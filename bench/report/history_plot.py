@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.analysis.history import Metric, MetricHistory
 from bench.plan.probes import PHASE_NAMES
-from bench.report.layout import WIDTH, add_title, pages
+from bench.report.layout import WIDTH, add_title, label_text, pages
 from bench.report.panels import GREY
 from bench.report.plots import STYLE
 from bench.report.styles import COLOURS
@@ -60,9 +60,9 @@ def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
         axes.plot(ends, [scale * median] * 2, color=LEVEL, lw=1.4)
     for start in history.changes:
         axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
-    axes.set_title(fill(history.label, TITLE_LETTERS), fontsize=8)
+    axes.set_title(fill(label_text(history.label, 4 * TITLE_LETTERS), TITLE_LETTERS), fontsize=8)
     if min(values) > 0:
         tops = [scale * point.high for point in history.points if point.high is not None]
         axes.set_ylim(0, 1.1 * max([*values, *tops]))
     ticks = sorted({0, *history.changes, len(values) - 1})
-    axes.set_xticks(ticks, [history.points[k].started[:10] for k in ticks], fontsize=7)
+    axes.set_xticks(ticks, [label_text(history.points[k].started[:10]) for k in ticks], fontsize=7)

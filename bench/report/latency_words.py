@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.ranks import ranked_rows
 from bench.report.words import (
     DASH,
     format_columns,
@@ -24,9 +23,8 @@ LATENCY = (
 )
 
 
-def latency_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """Latencies; in each cell the ranked backends come first, and among them the fastest."""
-    rows = ranked_rows(frame, "p50")
+def latency_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """The latencies of `ranked_rows`."""
     several_threads = rows["threads"].nunique() > 1
     return format_columns(
         rows,

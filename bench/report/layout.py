@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
+from bench.records.inert import inert
+
 WIDTH, HEIGHT = 8.0, 10.0
 """Inches: the width of a README at 100 dots an inch, and the most that fits on a page."""
 LINE_LETTERS = 105
@@ -17,7 +19,18 @@ LEGEND_LINE = 0.22
 LEGEND_MARK = 9
 """Letters that take as much room as the mark of a label."""
 
+LONGEST_LABEL = 60
+"""Letters of a name that a figure shows."""
+
 Item = TypeVar("Item")
+
+
+def label_text(value: object, longest: int = LONGEST_LABEL) -> str:
+    """The value as a label of a figure: one line, of which the middle is left out if it is long."""
+    text = inert(value)
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest * 2 // 3]}…{text[-longest // 3 :]}"
 
 
 def pages(items: Sequence[Item], heights: Sequence[float], frame: float) -> list[list[Item]]:
@@ -36,12 +49,13 @@ def pages(items: Sequence[Item], heights: Sequence[float], frame: float) -> list
 
 def wrapped(text: str) -> str:
     """Small text on as many lines as the width of a figure takes."""
-    return fill(text, LINE_LETTERS)
+    return fill(inert(text), LINE_LETTERS)
 
 
 def add_title(figure: Figure, text: str) -> None:
     """The title of a figure, on as many lines as it takes."""
-    figure.suptitle(fill(text, TITLE_LETTERS), x=0.01, ha="left")
+    title = label_text(text, 4 * TITLE_LETTERS)
+    figure.suptitle(fill(title, TITLE_LETTERS), x=0.01, ha="left")
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], title: str) -> None:

@@ -14,6 +14,7 @@ from bench.report.words import (
     format_flags,
     format_interval,
     format_number,
+    row_values,
     spread_column,
 )
 
@@ -49,7 +50,8 @@ def learning_words(frame: pd.DataFrame) -> pd.DataFrame:
 def all_scores_words(frame: pd.DataFrame) -> pd.DataFrame:
     """Every score of the models (medians over seeds), then of the classical methods; empty where
     there is only the deciding score."""
-    models = frame[frame["seeds"] > 0].to_dict("records")
+    learned = frame[frame["seeds"] > 0]
+    models = [dict(zip(frame.columns, row, strict=True)) for row in row_values(learned)]
     first = models[0] if models else {}
     finals = [str(name) for name in first if str(name).startswith(FINAL_PREFIX)]
     scores = [name.removeprefix(FINAL_PREFIX) for name in finals if not pd.isna(first[name])]

@@ -1,43 +1,21 @@
-"""Tables, lists and escaped text in Markdown and LaTeX."""
+"""Tables and lists in Markdown and LaTeX, with their text escaped."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
+from tabulate import tabulate  # type: ignore[import-untyped]
 
-from bench.report.words import TEXT_COLUMNS
-
-LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}",
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-    "−": "$-$",
-    "→": r"$\to$",
-    "×": r"$\times$",
-    "∞": r"$\infty$",
-    "‖": r"$\|$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}
-
-
-def escape_markdown(value: Any) -> str:
-    """The value on one line, with the marks of Markdown and HTML escaped."""
-    text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"[\\|*`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", text)
+from bench.report.escapes import escape_latex, escape_markdown
+from bench.report.words import TEXT_COLUMNS, row_values
 
 
 def markdown_table(frame: pd.DataFrame) -> str:
     """The frame as a pipe table, with numbers aligned to the right."""
     header = [escape_markdown(name) for name in frame.columns]
-    lines = [[escape_markdown(value) for value in row] for row in frame.itertuples(index=False)]
+    lines = [[escape_markdown(value) for value in row] for row in row_values(frame)]
     alignment = ["left" if name in TEXT_COLUMNS else "right" for name in frame.columns]
-    escaped = pd.DataFrame(lines, columns=header, dtype=object)
-    return str(escaped.to_markdown(index=False, disable_numparse=True, colalign=alignment))
+    return str(tabulate(lines, header, "pipe", colalign=alignment, disable_numparse=True))
 
 
 def markdown_list(lines: Sequence[str]) -> str:
@@ -45,25 +23,23 @@ def markdown_list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {escape_markdown(line)}" for line in lines)
 
 
-def escape_latex(value: Any) -> str:
-    """The value on one line in ASCII, with the marks of TeX escaped. A letter that is neither
-    ASCII nor in `LATEX` becomes a question mark."""
-    text = "".join(LATEX.get(letter, letter) for letter in " ".join(str(value).split()))
-    return text.encode("ascii", "replace").decode()
-
-
 def latex_table(caption: str, frame: pd.DataFrame) -> str:
     """The frame as a longtable with the rules of booktabs; reasons are set as paragraphs."""
-    escaped = frame.map(escape_latex)
-    escaped.columns = pd.Index([escape_latex(name) for name in frame.columns])
     styles = {"reason": "p{14cm}"}
     alignment = [styles.get(n, "l" if n in TEXT_COLUMNS else "r") for n in frame.columns]
-    return str(
-        escaped.to_latex(
-            index=False,
-            escape=False,
-            longtable=True,
-            column_format="".join(alignment),
-            caption=escape_latex(caption),
-        )
-    )
+    title, header = escape_latex(caption), _latex_row(frame.columns)
+    lines = [
+        rf"\begin{{longtable}}{{{''.join(alignment)}}}",
+        *(rf"\caption{{{title}}} \\", r"\toprule", header, r"\midrule", r"\endfirsthead"),
+        *(rf"\caption[]{{{title}}} \\", r"\toprule", header, r"\midrule", r"\endhead"),
+        r"\midrule",
+        rf"\multicolumn{{{len(frame.columns)}}}{{r}}{{Continued on next page}} \\",
+        *(r"\midrule", r"\endfoot", r"\bottomrule", r"\endlastfoot"),
+        *map(_latex_row, row_values(frame)),
+        r"\end{longtable}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(values: Iterable[Any]) -> str:
+    return " & ".join(map(escape_latex, values)) + r" \\"

@@ -10,11 +10,11 @@ from bench.records.record import Record
 def origin(run: str, info: Mapping[str, Any]) -> dict[str, str]:
     """The run, its machine and its software, by name; what was not recorded is left out. `info` is
     the content of `run.json`."""
-    machine, environments = info.get("machine", {}), list(info.get("environments", {}).values())
+    machine, environments = info.get("machine") or {}, list(info.get("environments", {}).values())
     versions = {
         (name, version)
         for environment in environments
-        for name, version in environment.get("versions", {}).items()
+        for name, version in (environment.get("versions") or {}).items()
         if version
     }
     memory = machine.get("memory_bytes")

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from bench.analysis.rows import Row
 from bench.records.record import Record
-from bench.report.layout import WIDTH
+from bench.report.layout import WIDTH, label_text
 from bench.report.styles import LineStyle
 from bench.spec import Array
 
@@ -38,13 +38,15 @@ def panels_by_cell(rows: Sequence[Row]) -> tuple[Figure, dict[str, Any]]:
     for axes in grid[len(cells) :]:
         axes.set_visible(False)
     for cell, axes in zip(cells, grid, strict=False):
-        axes.set_title(cell)
+        axes.set_title(label_text(cell))
     return figure, dict(zip(cells, grid, strict=False))
 
 
 def legend_line(name: str, style: LineStyle) -> Any:
     """The line of a backend in a legend."""
-    return Line2D([], [], label=name, color=style.colour, lw=style.width, ls=style.dashes)
+    return Line2D(
+        [], [], label=label_text(name), color=style.colour, lw=style.width, ls=style.dashes
+    )
 
 
 def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyle) -> list[float]:
@@ -52,6 +54,7 @@ def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyl
     return the finite values drawn."""
     samples = [r.samples for r in records if {name, "checkpoint_step"} <= r.samples.keys()]
     curves = [(by_name["checkpoint_step"], by_name[name]) for by_name in samples]
+    curves = [(steps, values) for steps, values in curves if len(steps) == len(values)]
     for steps, values in curves:
         axes.plot(steps, values, color=style.colour, lw=0.7, alpha=0.45)
     if curves:
@@ -99,9 +102,12 @@ def draw_level(axes: Any, value: float | None, dashes: str) -> None:
 
 def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[float]]) -> None:
     """‖dL/dh_t‖ against T − t: the median over backends and seeds, and a band from the smallest to
-    the largest. Zeros cannot stand on a logarithmic axis and are left out."""
+    the largest, over the longest sequences. Zeros cannot stand on a logarithmic axis and are left
+    out."""
     colour, dashes = CELL_STYLES.get(cell, (GREY, "-"))
-    table = np.array([series[::-1] for series in norms], dtype=np.float64)
+    longest = max(map(len, norms))
+    whole = [series[::-1] for series in norms if len(series) == longest]
+    table = np.array(whole, dtype=np.float64)
     table[~(table > 0)] = math.nan
     lags = np.flatnonzero(np.isfinite(table).any(axis=0))
     if not len(lags):
@@ -111,4 +117,4 @@ def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[f
     axes.fill_between(lags, low, high, color=colour, alpha=0.18, lw=0)
     marker = {"marker": "o", "ms": 6} if len(lags) == 1 else {}
     middle = np.nanmedian(positive, axis=0)
-    axes.plot(lags, middle, color=colour, ls=dashes, lw=2, label=cell, **marker)
+    axes.plot(lags, middle, color=colour, ls=dashes, lw=2, label=label_text(cell), **marker)

@@ -1,16 +1,19 @@
 """PNG files from the tables: the figures of each section, and the figure of growth."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bench.analysis.rows import TABLE_KEYS, Row, rows_by_table
 from bench.analysis.tables import Tables
 from bench.plan.probes import ADVANCE, PHASE_NAMES
+from bench.records.storage import replace_file
 from bench.report.figures import (
     gradient_figure,
     gradient_norm_figure,
@@ -18,10 +21,12 @@ from bench.report.figures import (
 )
 from bench.report.forecast_figure import forecast_figure
 from bench.report.growth import growth_figure
-from bench.report.sections import select_table
+from bench.report.sections import split_by_table
 from bench.report.styles import LineStyle, line_styles
 from bench.report.time_figures import time_figures
 
+PLAIN_TEXT: Any = {"text.parse_math": False, "text.usetex": False}
+"""Names hold dollar signs, and a `matplotlibrc` that lies beside the records may ask for TeX."""
 STYLE: Any = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -35,7 +40,11 @@ STYLE: Any = {
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.06,
     "savefig.dpi": 140,
+    **PLAIN_TEXT,
 }
+
+LONGEST_NAME = 80
+"""Letters of a title in the name of a file."""
 
 TableKey = tuple[str, ...]
 """Run, task, device and dtype; `()` for a figure over several sections."""
@@ -47,13 +56,18 @@ def plots(tables: Tables, output: Path) -> dict[TableKey, list[Path]]:
     proven = [row for row in tables.rows if not row.unproven]
     styles = line_styles(row.backend for row in tables.rows)
     groups = rows_by_table(proven)
+    speed_of, latency_of = split_by_table(tables.speed), split_by_table(tables.latency)
+    titles = {key: _title(key, groups) for key in groups}
+    file_names = dict(zip(titles, _file_names(titles.values()), strict=True))
     paths: dict[TableKey, list[Path]] = {}
     with rc_context(STYLE):
         for key, rows in groups.items():
-            title = _title(key, groups)
-            timed = _timed_figures(title, key, tables, styles)
+            title = titles[key]
+            timed = _timed_figures(
+                title, speed_of(key), latency_of(key), tables.speed_phases, styles
+            )
             for name, figures in [*_trained_figures(title, rows, styles), *timed]:
-                path = output / f"{name}-{_file_name(title)}.png"
+                path = output / f"{name}-{file_names[key]}.png"
                 paths.setdefault(key, []).extend(save_pages(figures, path))
         for phase in tables.speed_phases:
             if growth := growth_figure(proven, tables.speed, phase, styles):
@@ -71,7 +85,10 @@ def save_pages(figures: Sequence[Figure], path: Path) -> list[Path]:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG without the version of matplotlib: equal figures give equal bytes."""
-    figure.savefig(path, metadata={"Software": None})
+    image = BytesIO()
+    with rc_context(PLAIN_TEXT):  # labels of ticks are made as they are drawn
+        figure.savefig(image, format="png", metadata={"Software": None})
+    replace_file(path, image.getvalue())
     return path
 
 
@@ -92,10 +109,13 @@ def _trained_figures(
 
 
 def _timed_figures(
-    title: str, key: TableKey, tables: Tables, styles: Mapping[str, LineStyle]
+    title: str,
+    speed: pd.DataFrame,
+    latency: pd.DataFrame,
+    phases: Sequence[str],
+    styles: Mapping[str, LineStyle],
 ) -> NamedFigures:
-    speed, latency = (select_table(frame, key) for frame in (tables.speed, tables.latency))
-    for phase in tables.speed_phases:
+    for phase in phases:
         if speed[f"{phase}_s"].notna().any():
             label = f"time of the {PHASE_NAMES[phase]}"
             yield f"{phase}-time", time_figures(title, speed, phase, label, styles)
@@ -116,5 +136,11 @@ def _title(key: TableKey, groups: Mapping[TableKey, Sequence[Row]]) -> str:
     return ", ".join([values["task"], *(text for name, text in texts.items() if name in varied)])
 
 
-def _file_name(title: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", title).strip("-.")
+def _file_names(titles: Iterable[str]) -> list[str]:
+    """A name for the files of each title, of plain letters, no two alike."""
+    names: list[str] = []
+    for title in titles:
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", title)[:LONGEST_NAME].strip("-.")
+        alike = sum(other.split("_")[0].lower() == name.lower() for other in names)
+        names.append(f"{name}_{alike + 1}" if alike else name)
+    return names

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.folder import RunFolder
+from bench.records.inert import inert
+from bench.records.storage import make_folder, storage_errors
 
 
 def report_command(
@@ -18,10 +20,15 @@ def report_command(
     written, so that a damaged record leaves nothing behind. The exit code is 0, or 3 where nothing
     was measured."""
     folders = RunFolder.told_apart([RunFolder.existing(root, run) for run in runs])
-    records = [record for folder in folders for record in folder.records()]
+    from bench.analysis.compact import for_tables
     from bench.report.files import write_report
 
-    output = output or folders[0].path / "report"
+    reduced = None if "plots" in formats else for_tables
+    records = [record for folder in folders for record in folder.records(reduced)]
+    if output is None:
+        output = folders[0].path / "report"
+        with storage_errors(f"cannot write to {output}"):
+            make_folder(output)
     for path in write_report(folders, records, formats, output, phases):
-        print(path)
+        print(inert(path))
     return 0 if any(record.status == "ok" for record in records) else 3

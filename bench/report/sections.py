@@ -1,11 +1,13 @@
 """Sections of a report: one for each run, task, size, device and dtype."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from bench.analysis.ranks import ranked_rows
 from bench.analysis.rows import TABLE_KEYS, Row, classical_scores, rows_by_table
 from bench.analysis.tables import Tables
 from bench.plan.probes import ADVANCE, PHASE_NAMES
@@ -50,12 +52,15 @@ class Section:
 def sections(tables: Tables) -> list[Section]:
     """A section for each group of rows that has results."""
     several_runs = len({row.run for row in tables.rows}) > 1
+    learning_of, speed_of = split_by_table(tables.learning), split_by_table(tables.speed)
+    ranked = {p: split_by_table(ranked_rows(tables.speed, p)) for p in tables.speed_phases}
+    latency_of = split_by_table(ranked_rows(tables.latency, "p50"))
     with_results = []
     for key, rows in rows_by_table(tables.rows).items():
-        frames = (tables.learning, tables.speed, tables.latency)
-        learning, speed, latency = (select_table(frame, key) for frame in frames)
+        learning, speed, latency = learning_of(key), speed_of(key), latency_of(key)
         if len(learning) or len(speed) or len(latency):
-            phases = _phase_tables(speed, tables.speed_phases, latency)
+            times = {phase: rows_of(key) for phase, rows_of in ranked.items()}
+            phases = _phase_tables(times, latency)
             with_results.append(_section(key, rows, learning, speed, phases, several_runs))
     return with_results
 
@@ -82,27 +87,23 @@ def _section(
     )
 
 
-def _phase_tables(
-    speed: pd.DataFrame, phases: Sequence[str], latency: pd.DataFrame
-) -> list[PhaseTable]:
-    """A table for each of the phases that was timed."""
+def _phase_tables(times: Mapping[str, pd.DataFrame], latency: pd.DataFrame) -> list[PhaseTable]:
+    """A table for each of the phases that was timed, from their `ranked_rows`."""
     tables = [
-        PhaseTable(f"Speed: {PHASE_NAMES[p]}", time_caption(speed, p), phase_words(speed, p))
-        for p in phases
-        if speed[f"{p}_s"].notna().any()
+        PhaseTable(f"Speed: {PHASE_NAMES[p]}", time_caption(rows), phase_words(rows, p))
+        for p, rows in times.items()
+        if len(rows)
     ]
     if len(latency):
-        heading, caption = f"Latency: {PHASE_NAMES[ADVANCE]}", time_caption(latency, "p50")
+        heading, caption = f"Latency: {PHASE_NAMES[ADVANCE]}", time_caption(latency)
         tables.append(PhaseTable(heading, caption, latency_words(latency)))
     return tables
 
 
-def select_table(frame: pd.DataFrame, table_key: Sequence[str]) -> pd.DataFrame:
-    """The rows of the frame with this run, task, device and dtype."""
-    selected = pd.Series(True, index=frame.index)
-    for name, value in zip(TABLE_KEYS, table_key, strict=True):
-        selected &= frame[name] == value
-    return frame[selected]
+def split_by_table(frame: pd.DataFrame) -> Callable[[tuple[str, ...]], pd.DataFrame]:
+    """A function that returns the rows of the frame with this run, task, device and dtype."""
+    parts = dict(iter(frame.groupby(list(TABLE_KEYS), sort=False)))
+    return lambda table_key: parts.get(table_key, frame.iloc[:0])
 
 
 def _generated_text(rows: Sequence[Row]) -> dict[str, str]:
@@ -119,8 +120,8 @@ def _generated_text(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _decoded(codes: Sequence[float]) -> str:
-    """The text of these Unicode code points."""
-    return "".join(chr(int(code)) for code in codes)
+    """The text of these Unicode code points, with � for what is none."""
+    return "".join(chr(int(c)) if 0 <= c < sys.maxunicode + 1 else "\ufffd" for c in codes)
 
 
 def _score_line(frame: pd.DataFrame) -> str:
@@ -132,7 +133,7 @@ def _score_line(frame: pd.DataFrame) -> str:
     first: Mapping[Any, Any] = learned.iloc[0].to_dict()
     scores = classical_scores(first, first["metric"])
     methods = [
-        f"{name} {format_number(values[first['metric']])}" for name, values in scores.items()
+        f"{name} {format_number(values.get(first['metric']))}" for name, values in scores.items()
     ]
     spread = spread_name(learned["seeds"])
     clauses = [

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.ranks import ranked_rows
 from bench.plan.probes import PHASE_NAMES
 from bench.report.words import (
     DASH,
@@ -26,10 +25,8 @@ _RATES: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def phase_words(frame: pd.DataFrame, phase: str) -> pd.DataFrame:
-    """The rows that timed this phase with their ranks and times; in each cell the ranked backends
-    come first, and among them the fastest."""
-    rows = ranked_rows(frame, phase)
+def phase_words(rows: pd.DataFrame, phase: str) -> pd.DataFrame:
+    """The `ranked_rows` of a phase with their ranks and times."""
     counts, name = rows["launches"], PHASE_NAMES[phase]
     return format_columns(
         rows,
@@ -63,9 +60,8 @@ def start_words(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def time_caption(frame: pd.DataFrame, name: str) -> str:
-    """`On 2 threads of AMD EPYC, 2 cores; median and range of 3 launches.`"""
-    rows = ranked_rows(frame, name)
+def time_caption(rows: pd.DataFrame) -> str:
+    """`On 2 threads of AMD EPYC, 2 cores; median and range of 3 launches.`, for `ranked_rows`."""
     counts, threads = rows["launches"], " or ".join(map(str, sorted(set(rows["threads"]))))
     machines = " or ".join(dict.fromkeys(rows["machine"].dropna())) or "an unrecorded machine"
     where = f"On {threads} thread{'s' * (threads != '1')} of {machines}"

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bench.analysis.tables import Tables, build_tables
 from bench.records.folder import RunFolder
+from bench.records.inert import inert
 from bench.records.record import Record
 from bench.report.notes import notes, overall_lines
 from bench.report.origin import harness_line, origin
@@ -20,6 +21,8 @@ from bench.report.terminal_table import (
     blank_repeated_cells,
     drop_columns,
     fit_columns,
+    inert_frame,
+    inert_text,
     rich_table,
 )
 from bench.report.words import START, not_measured_words
@@ -50,10 +53,10 @@ def print_frame(
     out, (width, terminal) = io.StringIO(), _terminal()
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
     for line in first_lines:
-        console.print(Text(line, style="dim"))
+        console.print(inert_text(line, "dim"))
     if len(frame):
-        console.print(rich_table(drop_columns(frame, width, expendable)))
-    console.print(Text(last_line, style="bold"))
+        console.print(rich_table(drop_columns(inert_frame(frame), width, expendable)))
+    console.print(inert_text(last_line, "bold"))
     _print(_stripped_lines(out))
 
 
@@ -63,17 +66,17 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
     console = Console(file=out, width=width, force_terminal=terminal, highlight=False)
     tables = build_tables(records, {run: info})
     for name, value in origin(run, info).items():
-        console.print(Text.assemble((f"{name:<17}", "dim"), value))
+        console.print(Text.assemble((f"{name:<17}", "dim"), inert(value)))
     for section in sections(tables):
         _print_section(console, section)
     _print_not_measured(console, tables)
     harness = harness_line(records, info.get("sessions_s", []))
     for line in [*overall_lines(tables), *notes(tables), *([harness] if harness else [])]:
-        console.print(Text(line))
+        console.print(inert_text(line))
     return _stripped_lines(out)
 
 
-def printable(text: str, encoding: str) -> str:
+def encodable(text: str, encoding: str) -> str:
     """The text with the letters that the encoding lacks replaced."""
     try:
         text.encode(encoding)
@@ -84,31 +87,32 @@ def printable(text: str, encoding: str) -> str:
 
 def _print_section(console: Console, section: Section) -> None:
     console.print()
-    console.print(Text(section.title, style="bold"))
+    console.print(inert_text(section.title, "bold"))
     if section.score:
-        console.print(Text(section.score))
+        console.print(inert_text(section.score))
     titled = [("Learning", section.learning), ("Scores", section.all_scores)]
     titled += [(f"{t.heading}. {t.caption}", t.table) for t in section.speed]
     for title, frame in [*titled, (START, section.start)]:
         if len(frame):
-            console.print(Text(title, style="dim"))
-            fitting = fit_columns(blank_repeated_cells(frame), console.width)
+            console.print(inert_text(title, "dim"))
+            shown = inert_frame(blank_repeated_cells(frame))
+            fitting = fit_columns(shown, console.width)
             console.print(rich_table(fitting))
-            if dropped := [name for name in frame.columns if name not in fitting.columns]:
-                console.print(Text(f"no room for: {'; '.join(dropped)}", style="dim"))
+            if dropped := [name for name in shown.columns if name not in fitting.columns]:
+                console.print(inert_text(f"no room for: {'; '.join(dropped)}", "dim"))
     for title, text in section.generated_text.items():
-        console.print(Text(f"Written by {title}: {' '.join(text.split())}"))
+        console.print(inert_text(f"Written by {title}: {text}"))
 
 
 def _print_not_measured(console: Console, tables: Tables) -> None:
     console.print()
     if not len(tables.not_measured):
         return
-    frame = not_measured_words(tables.not_measured)
-    console.print(Text("Not measured", style="bold"))
+    frame = inert_frame(not_measured_words(tables.not_measured))
+    console.print(inert_text("Not measured", "bold"))
     console.print(rich_table(frame.head(MAX_NOT_MEASURED)))
     if len(frame) > MAX_NOT_MEASURED:
-        console.print(Text(f"and {len(frame) - MAX_NOT_MEASURED} more"))
+        console.print(inert_text(f"and {len(frame) - MAX_NOT_MEASURED} more"))
     console.print()
 
 
@@ -119,7 +123,7 @@ def _terminal() -> tuple[int, bool]:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(printable(text, sys.stdout.encoding or "utf-8"))
+    sys.stdout.write(encodable(text, sys.stdout.encoding or "utf-8"))
     sys.stdout.flush()
 
 

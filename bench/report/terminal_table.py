@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plan.probes import PHASE_NAMES
+from bench.records.inert import inert
 from bench.report.words import DASH, INTERVAL, SPREADS, TEXT_COLUMNS
 
 REASON_WIDTH = 24
@@ -44,8 +45,18 @@ def drop_columns(frame: pd.DataFrame, width: int, expendable: Sequence[str]) -> 
     return frame
 
 
+def inert_text(value: object, style: str = "") -> Text:
+    """The value as a line that steers neither the terminal nor rich, which prints it as it is."""
+    return Text(inert(value), style=style)
+
+
+def inert_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text that cannot steer the terminal in its headings and entries."""
+    return frame.map(inert).rename(columns=inert)
+
+
 def rich_table(frame: pd.DataFrame) -> Table:
-    """The frame of text as a table in which only cells and reasons are wrapped."""
+    """The frame of `inert_frame` as a table in which only cells and reasons are wrapped."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in frame.columns:
         alignment = "left" if name in TEXT_COLUMNS else "right"

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench.analysis.ranks import ranked_rows
-from bench.report.layout import WIDTH, add_title, pages, wrapped
+from bench.report.layout import WIDTH, add_title, label_text, pages, wrapped
 from bench.report.panels import GREY, make_logarithmic, needs_logarithm
 from bench.report.speed_words import time_caption
 from bench.report.styles import LineStyle
@@ -34,7 +34,7 @@ def time_figures(
     figures = []
     for number, page_panels in enumerate(drawn_pages, start=1):
         figure = _figure(page_panels, rows, f"{label} (ms)", styles)
-        figure.supxlabel(wrapped(f"{time_caption(frame, name)} {_note(rows)}"), fontsize=9)
+        figure.supxlabel(wrapped(f"{time_caption(rows)} {_note(rows)}"), fontsize=9)
         page = f", {number} of {len(drawn_pages)}" if len(drawn_pages) > 1 else ""
         add_title(figure, f"{title}: {label} (lower is better){page}")
         figures.append(figure)
@@ -61,7 +61,7 @@ def _figure(
     logarithmic = needs_logarithm(times)
     for axes, (title, group) in zip(grid, panels, strict=True):
         _draw_times(axes, group, styles)
-        axes.set_title(title)
+        axes.set_title(label_text(title))
         if logarithmic:
             make_logarithmic(axes.xaxis)
     limits = (min(times) / 1.3, 1.6 * max(times)) if logarithmic else (0, 1.14 * max(times))
@@ -93,7 +93,8 @@ def _draw_times(axes: Any, group: pd.DataFrame, styles: Mapping[str, LineStyle])
 
 def _row_label(row: Any) -> str:
     """`torch-scan *  2–4`: the backend, a mark of its flags, its rank."""
-    return f"{row.backend}{' *' * bool(row.flags)}   {format_rank(row.rank_best, row.rank_worst)}"
+    mark, rank = " *" * bool(row.flags), format_rank(row.rank_best, row.rank_worst)
+    return f"{label_text(row.backend)}{mark}   {rank}"
 
 
 def _note(rows: pd.DataFrame) -> str:

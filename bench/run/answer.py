@@ -1,29 +1,30 @@
 """The answer of a worker to a case: its fields, and what makes it invalid."""
 
 import json
-from collections.abc import Mapping
 from time import time
 from typing import Any
 
-from bench.records.info_check import check_environment
-from bench.records.kinds import DURATION, OBJECT, STATUS, TEXT, Kind, check, is_number
+from msgspec import Struct
+
+from bench.records.faults import check, check_texts
+from bench.records.kinds import Duration, Moment, Number, Status, Text
+from bench.records.schema import Environment
 
 MOST_LEVELS = 20
 """Levels of objects within an environment."""
-MOMENT = Kind(
-    lambda value: is_number(value) and 0 <= value < 2**33, "seconds since 1970, as a finite number"
-)
-ANSWER_FIELDS: Mapping[str, Kind] = {
-    "status": STATUS,
-    "reason": TEXT.or_null(),
-    "metrics": OBJECT,
-    "samples": OBJECT,
-    "environment": OBJECT,
-    "started": MOMENT,
-    "wall_s": DURATION,
-    "traceback": TEXT.or_null(),
-}
-"""The fields of an answer: those of the record that the worker knows."""
+
+
+class Answer(Struct, kw_only=True):
+    """The fields of an answer: those of the record that the worker knows."""
+
+    status: Status
+    reason: Text | None
+    metrics: dict[str, Number | None]
+    samples: dict[str, list[Number | None]]
+    environment: Environment
+    started: Moment
+    wall_s: Duration
+    traceback: Text | None
 
 
 def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
@@ -41,20 +42,21 @@ def answer_without_numbers(status: str, reason: str) -> dict[str, Any]:
 
 
 def parse_answer(line: bytes) -> dict[str, Any]:
-    """The answer in a line; raises ValueError, which says what is wrong with it."""
+    """The answer in a line, with None for each number that is not finite; raises ValueError, which
+    says what is wrong with it."""
     try:
-        answer = json.loads(line)
+        # Python's JSON has words for numbers that are not finite.
+        answer = json.loads(line, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         answer = {"traceback": None, **answer}  # an older worker of a comparison sends none
-    if not isinstance(answer, dict) or answer.keys() != ANSWER_FIELDS.keys():
+    if not isinstance(answer, dict) or answer.keys() != set(Answer.__struct_fields__):
         raise ValueError(f"no result, but {line!r:.200}")
     try:
-        for name, kind in ANSWER_FIELDS.items():
-            check(name, answer[name], kind)
+        check(answer, Answer, "")
         _check_levels(answer["environment"], MOST_LEVELS)
-        check_environment("environment", answer["environment"])
+        check_texts({**answer, "samples": dict.fromkeys(answer["samples"])}, "")
     except ValueError as error:
         raise ValueError(f"no valid result: {error}") from None
     return answer
@@ -66,9 +68,3 @@ def _check_levels(value: Any, levels: int) -> None:
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             _check_levels(item, levels - 1)
-
-
-def printable(text: str) -> str:
-    """The text with escapes in place of control characters, which could change the terminal, and of
-    characters that UTF-8 cannot write."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

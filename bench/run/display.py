@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.plan.case import Case
 from bench.plan.units import Unit
+from bench.records.inert import inert
 from bench.records.record import Record
 from bench.run.heartbeat import Clock, Heartbeat
 from bench.run.pace import Pace
@@ -96,7 +97,7 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
 
     def case_started(self, slot: int, case: Case) -> None:
         """Show the case in the line of its slot."""
-        self.current[slot] = f"  {case}"
+        self.current[slot] = f"  {inert(case)}"
         self.live.refresh()
 
     def case_finished(self, slot: int, case: Case, record: Record) -> None:
@@ -105,7 +106,9 @@ class LiveProgress(AbstractContextManager["LiveProgress"]):
         self.pace.case_finished(case, record)
         if record.status == "failed":
             # The reason may hold square brackets, which rich would read as markup.
-            self.live.console.print(failure_line(case, record), markup=False, highlight=False)
+            self.live.console.print(
+                failure_line(case, record), markup=False, emoji=False, highlight=False
+            )
         self.live.refresh()
 
     def unit_finished(self, slot: int, unit: Unit) -> None:
@@ -145,7 +148,7 @@ def _unit_words(unit: Unit) -> str:
 
 def failure_line(case: Case, record: Record) -> str:
     """The line about a failed case."""
-    return f"failed: {case}: {record.reason}"
+    return inert(f"failed: {case}: {record.reason}")
 
 
 def format_duration(seconds: float) -> str:

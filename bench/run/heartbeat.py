@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, suppress
 from threading import Event, Lock, Thread
 from typing import Protocol
 
+from bench.records.inert import inert
+
 SILENCE_S = 25.0
 """The longest time without a line, in seconds."""
 
@@ -60,7 +62,7 @@ class Heartbeat(AbstractContextManager["Heartbeat"]):
         with self._lock, suppress(OSError):  # nobody reads standard error any more
             if not self._ended:
                 self._last_line = self._clock.now()
-                print(line, file=sys.stderr, flush=True)
+                print(inert(line), file=sys.stderr, flush=True)
 
     def beat(self) -> None:
         """Print the state after each silence, until the end is announced."""

@@ -1,14 +1,14 @@
 """Measures cases and appends their records to the folder of a run."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from bench.plan.case import Case
+from bench.plan.case import Case, model_key
 from bench.plan.estimate import START_S, Work, estimate_seconds
 from bench.plan.past_costs import PastCosts, past_costs
 from bench.plan.selection import Registry
@@ -56,9 +56,14 @@ def planned_work(
 
 
 def run_work(
-    folder: RunFolder, work: Work, workers: Workers, budget_s: float = 0.0
+    folder: RunFolder,
+    work: Work,
+    workers: Workers,
+    budget_s: float = 0.0,
+    planned: Sequence[Case] = (),
 ) -> float | None:
-    """Measure, and append the records to a locked folder.
+    """Measure, and append the records to a locked folder. While there is time left of the budget,
+    models of the `planned` cases get more launches.
 
     Return the elapsed seconds, or None if the user interrupted the run.
     """
@@ -72,7 +77,8 @@ def run_work(
                 runner.note_parity(record)
         try:
             run_to_completion(runner.run_all(work.units, workers.jobs))
-            run_to_completion(_spend_budget(runner, start + budget_s))
+            models = {case.model_key for case in planned}
+            run_to_completion(_spend_budget(runner, start + budget_s, models))
         except KeyboardInterrupt:
             return None
     seconds = perf_counter() - start
@@ -81,11 +87,13 @@ def run_work(
     return seconds
 
 
-async def _spend_budget(runner: Runner, deadline: float) -> None:
-    """Run more launches where the intervals are widest, until none fits into the time left."""
+async def _spend_budget(runner: Runner, deadline: float, models: Collection[str]) -> None:
+    """Run more launches of these models where the intervals are widest, until none fits into the
+    time left. A record of another model may name any code: the folder can come from elsewhere."""
     rng, processors = np.random.default_rng(0), machine.cpus()
     while (seconds_left := deadline - perf_counter()) > 0:
-        unit = next_launch(runner.folder.records(), seconds_left, rng, START_S)
+        records = [r for r in runner.folder.records() if model_key(r.case) in models]
+        unit = next_launch(records, seconds_left, rng, START_S)
         if unit is None:
             return
         await runner.run_unit(unit, 0, processors[: unit.threads])

@@ -4,7 +4,6 @@ Python modules, live functions and shared libraries count as loaded. A file is f
 another checkout of the guarded repository, or in an installed copy of one of its packages.
 """
 
-import gc
 import json
 import os
 import site
@@ -14,8 +13,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from types import FunctionType
 from urllib.parse import unquote, urlparse
+
+from bench.run.loaded_files import loaded_files
+from bench.run.shared_builds import shared_builds, stale_builds
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
 SITE_NAMES = ("site-packages", "dist-packages")
@@ -36,10 +37,14 @@ class Guarded:
     """Every checkout of the repository, the side's own included."""
     projects: Sequence[str]
     """The names of the repository's packages, as pip knows them."""
+    since: float | None = None
+    """When the comparison began, in seconds since 1970; None where the side's code may be too old
+    to know this field."""
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""
-        return json.dumps(asdict(self))
+        fields = asdict(self)
+        return json.dumps({name: value for name, value in fields.items() if value is not None})
 
     @classmethod
     def from_json(cls, text: str) -> "Guarded":
@@ -48,13 +53,38 @@ class Guarded:
 
 
 def why_foreign(guarded: Guarded) -> str | None:
-    """Which files of this process are not its side's own, in words; None if all are."""
-    files = foreign_files(guarded)
-    if not files:
+    """Which files of this process are not its side's own, or may not be, in words; None if all
+    are."""
+    if files := foreign_files(guarded):
+        return f"loads {_named(files)}, not the code in {guarded.own[0]}"
+    if guarded.since is None:
         return None
-    named = ", ".join(files[:NAMED_FILES])
+    loaded = loaded_files()
+    tree, *folders = guarded.own
+    others = [*_environments(), HARNESS, *folders]
+    if files := shared_builds(loaded, [*others, *_python_path(), tree], guarded.since):
+        return (
+            f"loads {_named(files)}, where the other side may have built it: let the adapter's "
+            "`compilation_cache` name its folder, which each side then has for itself"
+        )
+    was_built = any(_within(os.path.realpath(sys.prefix), folder) for folder in folders)
+    if not was_built and (files := stale_builds(loaded, tree, others, guarded.since)):
+        return (
+            f"loads {_named(files)}, which git does not track and which is older than this "
+            "comparison: remove it, or say by --build how both sides are built"
+        )
+    return None
+
+
+def _named(files: Sequence[str]) -> str:
+    """The first files, and how many more there are."""
     others = f" and {len(files) - NAMED_FILES} more" if len(files) > NAMED_FILES else ""
-    return f"loads {named}{others}, not the code in {guarded.own[0]}"
+    return ", ".join(files[:NAMED_FILES]) + others
+
+
+def _python_path() -> list[str]:
+    entries = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return [os.path.realpath(entry) for entry in entries]
 
 
 def foreign_files(guarded: Guarded) -> list[str]:
@@ -67,50 +97,6 @@ def foreign_files(guarded: Guarded) -> list[str]:
         for file in loaded_files()
         if file in copies or _deepest(file, checkouts | others) in checkouts - {*guarded.own}
     )
-
-
-def loaded_files() -> set[str]:
-    """The resolved paths of all files with code that this process has loaded. The tasks that the
-    user gave as files are left out: both sides use the same file."""
-    modules = list(sys.modules.items())
-    tasks = {_module_file(module) for name, module in modules if os.sep in name}
-    names = {_module_file(module) for _, module in modules}
-    names |= {f.__code__.co_filename for f in gc.get_objects() if type(f) is FunctionType}
-    names -= tasks
-    files = {name for name in names if name and not name.startswith("<")}
-    return _resolved(files | _mapped_libraries())
-
-
-def _resolved(files: Iterable[str]) -> set[str]:
-    """The resolved paths of these files; each folder is resolved once, for there are thousands."""
-    folders: dict[str, str] = {}
-    resolved = set()
-    for file in files:
-        folder, name = os.path.split(os.path.abspath(file))
-        if folder not in folders:
-            folders[folder] = os.path.realpath(folder)
-        path = os.path.join(folders[folder], name)
-        resolved.add(os.path.realpath(path) if os.path.islink(path) else path)
-    return resolved
-
-
-def _module_file(module: object) -> str | None:
-    # Read from the dictionary: the attributes of a lazy module may import something.
-    file = getattr(module, "__dict__", {}).get("__file__")
-    return file if isinstance(file, str) else None
-
-
-def _mapped_libraries() -> set[str]:
-    """The files whose code is mapped into this process; empty where the system has no /proc."""
-    lines: list[str] = []
-    with suppress(OSError):
-        lines = Path("/proc/self/maps").read_text(errors="replace").splitlines()
-    fields = (line.split(maxsplit=5) for line in lines)
-    return {
-        field[5].removesuffix(" (deleted)")
-        for field in fields
-        if len(field) == 6 and "x" in field[1] and field[5].startswith(os.sep)
-    }
 
 
 def _deepest(file: str, roots: Iterable[str]) -> str | None:

@@ -29,10 +29,13 @@ class Pace:
     """Finished cases beyond the planned ones."""
     failed: int = 0
     expected_done: float = 0.0
+    expected_s: float = field(init=False)
+    """The sum of the expected seconds."""
     start: float = field(init=False)
     last_finish: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.expected_s = sum(self.expected.values())
         self.start = self.last_finish = self.clock.now()
 
     def case_finished(self, case: Case, record: Record) -> None:
@@ -47,7 +50,7 @@ class Pace:
     def seconds_left(self) -> float:
         """The expected time of the remaining cases, at the pace of the finished ones. The fewer
         cases have finished, the more the pace counts that was expected before the run."""
-        now, cost = self.clock.now(), sum(self.expected.values())
+        now, cost = self.clock.now(), self.expected_s
         done = self.total_s * self.expected_done / cost if cost else self.total_s
         prior = PRIOR * self.total_s
         pace = (self.last_finish - self.start + prior) / (done + prior) if done + prior else 1.0

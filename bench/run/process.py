@@ -15,7 +15,7 @@ from uuid import uuid4
 import psutil
 
 from bench.plan.case import Case
-from bench.records.folder import storage_errors
+from bench.records.storage import make_folder, open_to_write, storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
 from bench.run.death import exit_reason, last_line, out_of_memory_kills
 from bench.run.origin import Guarded
@@ -47,10 +47,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """How a worker is started: the program with its arguments, and all environment variables."""
+    """How a worker is started: the program with its arguments, all environment variables, and the
+    working directory, None for that of this process."""
 
     program: Sequence[str]
     environment: Mapping[str, str]
+    folder: Path | None = None
 
 
 def worker_arguments(
@@ -84,9 +86,9 @@ class WorkerProcess:
         """Start a worker in its own process group; its log in `logs` is named after `name`."""
         mark = uuid4().hex
         with storage_errors(f"cannot write to {logs}"):
-            logs.mkdir(exist_ok=True)
+            make_folder(logs)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
-            errors = log.open("wb")
+            errors = open_to_write(log, "wb")
         with errors:
             process = await asyncio.create_subprocess_exec(
                 *command.program,
@@ -94,6 +96,7 @@ class WorkerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 env={**command.environment, MARK: mark},
+                cwd=command.folder,
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )

@@ -17,12 +17,14 @@ from bench.plan.selection import Registry, select
 from bench.plan.units import plan_units
 from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
-from bench.records.record import Record, latest_records
+from bench.records.inert import inert
+from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
 from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
 from bench.run.measure import Workers, earlier_costs, planned_work, run_work
 from bench.run.present_code import cases_of_other_code, remaining_cases
+from bench.run.resumed_request import resumed_request
 from bench.run.run_info import check_same_environment, check_same_machine, first_info
 from bench.spec import Unavailable
 
@@ -58,7 +60,7 @@ def run_command(
     """
     earlier = _run_to_resume(options, root)
     if earlier:
-        request = request.over(earlier.request())
+        request = resumed_request(request, earlier)
     plan = _plan(request, options, worker_options, backends, tasks, entry)
     if options.dry_run:
         return _show_plan(plan, earlier, root)
@@ -104,11 +106,11 @@ def _plan(
         tasks=tasks,
     )
     for gap in gaps:
-        print(f"not run: {gap}", file=sys.stderr)
+        print(f"not run: {inert(gap)}", file=sys.stderr)
     if warning := quota_warning(selection.settings.threads):
         print(warning, file=sys.stderr)
     for note in dict.fromkeys(n for _, task in selection.tasks for n in getattr(task, "notes", ())):
-        print(note)
+        print(inert(note))
     return plan
 
 
@@ -117,23 +119,27 @@ def _measure(folder: RunFolder, plan: RunPlan) -> int:
     with folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
-        print(f"run {folder.id}: {selection_line(plan.selection)}", file=sys.stderr, flush=True)
+        line = f"run {folder.id}: {selection_line(plan.selection)}"
+        print(inert(line), file=sys.stderr, flush=True)
         work = _work(plan, folder, folder.path.parent, sys.stderr)
-        seconds = run_work(folder, work, plan.workers, plan.budget_s)
+        seconds = run_work(folder, work, plan.workers, plan.budget_s, plan.cases)
         if seconds is None:
-            print(f"stopped; continue with --resume {folder.id}", file=sys.stderr)
+            print(f"stopped; continue with --resume {inert(folder.id)}", file=sys.stderr)
             return 130
-        return _report(folder, latest_records(folder.records()), seconds)
+        return _report(folder, seconds)
 
 
-def _report(folder: RunFolder, records: Sequence[Record], seconds: float) -> int:
+def _report(folder: RunFolder, seconds: float) -> int:
     """Print the report of a finished run; return the exit code."""
+    from bench.analysis.compact import for_tables
     from bench.report.terminal import show_report
 
+    records = latest_records(folder.records(for_tables))
     show_report(folder, records)
     failed = sum(record.status == "failed" for record in records)
-    print(f"run {folder.id}: {len(records)} cases in {format_duration(seconds)}, {failed} failed")
-    print(f"records and more: {folder.path}; tables and plots: run_bench.py report {folder.path}")
+    run, path = inert(folder.id), inert(folder.path)
+    print(f"run {run}: {len(records)} cases in {format_duration(seconds)}, {failed} failed")
+    print(f"records and more: {path}; tables and plots: run_bench.py report {path}")
     if failed:
         return 1
     measured = any(record.status == "ok" for record in records)
@@ -153,7 +159,7 @@ def _work(
     `list_cases`. `root` holds the earlier runs that tell how long."""
     cases = _remaining(plan, earlier) if earlier else plan.cases
     for case in cases if list_cases else ():
-        print(case, file=output)
+        print(inert(case), file=output)
     units = plan_units(cases, random.Random(earlier.id if earlier else 0))
     past = earlier_costs(plan.workers.entry, root)
     work = planned_work(cases, units, plan.tasks, past)

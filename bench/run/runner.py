@@ -16,9 +16,10 @@ from bench.plan.probes import GATE, IMPORT_PROBE, ORIGIN_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RecordsError, RunFolder
+from bench.records.inert import inert
 from bench.records.record import Record, without_nonfinite
 from bench.records.record_check import check_fields
-from bench.run.answer import answer_without_numbers, printable
+from bench.run.answer import answer_without_numbers
 from bench.run.process import Limits, WorkerCommand, WorkerProcess
 from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
@@ -130,7 +131,7 @@ class Runner:
             run=self.folder.id,
             case=case.flat(),
             status=answer["status"],
-            reason=answer["reason"] and printable(answer["reason"]),
+            reason=answer["reason"] and inert(answer["reason"]),
             probe=case.probe,
             environment=self._environment_name(answer["environment"]),
             started=started,

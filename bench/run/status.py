@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 from bench.plan.case import Case
 from bench.plan.units import Unit
+from bench.records.inert import inert
 from bench.records.record import Record
 from bench.run.display import failure_line, format_duration
 from bench.run.heartbeat import Clock, Heartbeat, SystemClock
@@ -49,7 +50,7 @@ class StatusLine(AbstractContextManager["StatusLine"]):
         if self.live:
             from rich.text import Text
 
-            self.live.update(Text(self.text()), refresh=True)
+            self.live.update(Text(inert(self.text())), refresh=True)
 
     def expect(self, text: str) -> None:
         """Show the expected time, such as `2 min to 6 min`, beside the elapsed time."""
@@ -78,7 +79,7 @@ class StatusLine(AbstractContextManager["StatusLine"]):
     def print(self, line: str) -> None:
         """Print a line that stays."""
         if self.live:
-            self.live.console.print(line, markup=False, highlight=False)
+            self.live.console.print(inert(line), markup=False, emoji=False, highlight=False)
         else:
             self.heartbeat.say(line)
 

@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bench.report.layout import WIDTH, pages
+from bench.report.panels import make_logarithmic
 from bench.report.plots import STYLE
 from bench.report.styles import LineStyle, line_styles
 from studies.agreement.divergence import DIVERGED, last_update, loss_differences
@@ -38,7 +39,7 @@ def _divergence_plot(pairs: Pairs, drawn_models: Sequence[Model], main: str) -> 
                     steps, differences = loss_differences(pair.other, pair.main)
                     colour = styles[name].colour
                     axes.plot(steps, differences, color=colour, linewidth=1.0, label=name)
-            axes.set_yscale("log")
+            make_logarithmic(axes.yaxis)
             axes.axhline(DIVERGED, color="#555555", linewidth=0.8, linestyle=":", label="diverged")
         title = f"Difference of losses from {main}, float32, the first seed of each model"
         _add_legend(figure, panels, title, "|a − b| / max(a, b)")

@@ -16,7 +16,7 @@ from bench.compare.decision import Rule, Verdict
 from bench.compare.paired_tests import pseudomedian
 from bench.spec import Array
 from studies.guard_rates.pair_ratios import guard_ratio
-from studies.guard_rates.rules import Outcome, Replay, compare, ratio_arrays
+from studies.guard_rates.rules import MEANS, Outcome, Replay, compare, ratio_arrays
 from studies.guard_rates.streams import Stream
 
 RUN = 5
@@ -79,24 +79,33 @@ def swapped_false_alarms(
     Which process of a trial is called the base is drawn anew for each comparison: the two are the
     same code in a random order, so that this changes nothing but gives many more comparisons.
     """
-    ratios, alarms = ratio_arrays(stream, guard_ratio), 0
+    ratios, means = ratio_arrays(stream, guard_ratio), ratio_arrays(stream, MEANS)
+    alarms = 0
     trials = np.arange(stream.trials)
     for _ in range(comparisons):
         signs = rng.choice((-1, 1), len(trials))
-        swapped = {model: signs * log_ratios for model, log_ratios in ratios.items()}
+        swapped, swapped_means = (
+            {model: signs * log_ratios for model, log_ratios in values.items()}
+            for values in (ratios, means)
+        )
         drawn = _runs(trials, rng, LONGEST).tolist()
-        if _could_flag(swapped, stream.models, drawn, rule):
-            verdicts = compare(swapped, stream.models, drawn, rule).verdicts
+        if _could_flag(swapped, swapped_means, stream.models, drawn, rule):
+            verdicts = compare(swapped, stream.models, drawn, rule, swapped_means).verdicts
             alarms += Verdict.REGRESSED.value in verdicts
     return alarms
 
 
 def _could_flag(
-    ratios: Mapping[str, Array], models: Sequence[str], trials: Sequence[int], rule: Rule
+    ratios: Mapping[str, Array],
+    means: Mapping[str, Array],
+    models: Sequence[str],
+    trials: Sequence[int],
+    rule: Rule,
 ) -> bool:
     """Whether the pseudomedian of any row is large enough after a round that can flag."""
     return any(
-        pseudomedian(ratios[model][trials[: round_ * rule.pairs]]) >= np.log1p(rule.least)
+        pseudomedian(values[model][trials[: round_ * rule.pairs]]) >= np.log1p(bound)
+        for values, bound in ((ratios, rule.least), (means, rule.excluded))
         for model in models
         for round_ in range(1, rule.interim_analyses + 1)
     )

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 
 from bench.compare.decision import Rule, Verdict, decide
+from bench.compare.mean_time import judge_mean
 from bench.spec import Array
 from studies.guard_rates.collect import CONTROL
 from studies.guard_rates.pair_ratios import (
@@ -33,18 +34,22 @@ class Outcome:
     launches: int
 
 
+MEANS = launches_by(np.mean)
+"""The ratio of the means of all samples of a launch."""
+
 Replay = Callable[[Sequence[str], Sequence[int]], Outcome]
 """Replays one comparison: its models, and the numbers of the trials whose pairs it sees in turn."""
 Replayed = Callable[[Stream], Replay]
 """A rule, applied to the pairs of one stream."""
 
 
-def guard(rule: Rule, pair_ratio: PairRatio) -> Replayed:
-    """This guard with these bounds and this ratio of a pair."""
+def guard(rule: Rule, pair_ratio: PairRatio, with_means: bool = False) -> Replayed:
+    """This guard with these bounds and this ratio of a pair, and perhaps its test of the mean."""
 
     def replayed(stream: Stream) -> Replay:
         ratios = ratio_arrays(stream, pair_ratio)
-        return lambda models, trials: compare(ratios, models, trials, rule)
+        means = ratio_arrays(stream, MEANS) if with_means else None
+        return lambda models, trials: compare(ratios, models, trials, rule, means)
 
     return replayed
 
@@ -55,17 +60,29 @@ def ratio_arrays(stream: Stream, pair_ratio: PairRatio) -> dict[str, Array]:
 
 
 def compare(
-    ratios: Mapping[str, Array], models: Sequence[str], trials: Sequence[int], rule: Rule
+    ratios: Mapping[str, Array],
+    models: Sequence[str],
+    trials: Sequence[int],
+    rule: Rule,
+    means: Mapping[str, Array] | None = None,
 ) -> Outcome:
     """One comparison of the guard, round by round: it takes a new round only where one could
-    decide."""
+    decide. `means` holds the log-ratios of the means, which are tested where they are given."""
     rounds: dict[str, list[Any]] = {name: [] for name in (*models, CONTROL)}
+    mean_rounds: dict[str, list[Any]] = {name: [] for name in models}
     undecided, decisions = list(models), {}
     for first in range(0, rule.rounds * rule.pairs, rule.pairs):
         pairs = list(trials[first : first + rule.pairs])
         for name in (*undecided, CONTROL):
             rounds[name].append(ratios[name][pairs].tolist())
         decisions = decide({m: rounds[m] for m in models}, rule, rounds[CONTROL])
+        if means is not None:
+            for name in undecided:
+                mean_rounds[name].append(means[name][pairs].tolist())
+            decisions = {
+                name: judge_mean(decision, mean_rounds[name], rule, len(models))
+                for name, decision in decisions.items()
+            }
         undecided = [name for name, decision in decisions.items() if decision.open]
         if not undecided:
             break
@@ -133,7 +150,7 @@ FORMER: Mapping[str, Any] = {"tolerated": 0.03, "least": 0.05, "excluded": 0.1}
 def all_rules() -> Mapping[str, Replayed]:
     """The rules by their name in the table."""
     rules = {
-        GUARD: _this_guard(),
+        GUARD: guard(Rule(), guard_ratio, with_means=True),
         "on the lower quartile of a turn": _this_guard(turns_by(_lower_quartile)),
         "on the median of a turn": _this_guard(turns_by(np.median)),
         "on the minimum of a launch": _this_guard(launches_by(np.min)),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench.records.record import Record, latest_records
+from bench.report.markup import markdown_list
 from studies.experiment import Experiment, Study
 from studies.tables.forecasts import forecast_tables
 from studies.tables.grid import grid_tables
@@ -47,8 +48,8 @@ def failed_cases(records: Sequence[Record]) -> list[Record]:
 def failures_text(records: Sequence[Record]) -> str:
     """A line for each failed case, which no table shows; nothing where none failed."""
     lines = [
-        f"- failed: {r.case['backend']} {r.case['cell']} {r.case['task']}, {r.probe}, "
+        f"failed: {r.case['backend']} {r.case['cell']} {r.case['task']}, {r.probe}, "
         f"seed {r.case['seed']}: {r.reason}"
         for r in failed_cases(records)
     ]
-    return "\n" + "\n".join(lines) + "\n" if lines else ""
+    return f"\n{markdown_list(lines)}\n" if lines else ""

@@ -1,5 +1,7 @@
 """Checks that a series suits the settings of a forecast."""
 
+import numpy as np
+
 from tasks._series.catalogue import Series
 
 
@@ -31,18 +33,19 @@ def _shorter(longest: int) -> str:
 
 
 def check_changes(series: Series, unit: float) -> None:
-    """Raise `ValueError` if the values to learn from or to forecast never change.
+    """Raise `ValueError` if the values to learn from or to forecast hardly change.
 
     `unit` is the unit of the windows: zero if zero is the right answer for every window.
     """
-    if not unit:
+    training, tested = np.split(series.values()[: series.end], [series.train])
+    if not unit or not np.ptp(training):
         raise ValueError(
             f"nothing to learn from {series.name}: its first {series.train} values, the training "
-            "part, never change, or each value to forecast equals the last of its window. Choose "
-            "another column"
+            "part, change too little, or each value to forecast equals the last of its window. "
+            "Choose another column"
         )
-    if not series.error_variance():
+    if not series.error_variance() or not np.ptp(tested):
         raise ValueError(
-            f"nothing to forecast in {series.name}: all values after the first {series.train}, the "
-            "test part, are equal. Choose another column"
+            f"nothing to forecast in {series.name}: the values after the first {series.train}, the "
+            "test part, change too little. Choose another column"
         )

@@ -1,94 +1,68 @@
 """A column of text as numbers: what is missing, and what is no number."""
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from bench.spec import Array
-from tasks._series.quoting import quoted_rows
+from tasks._series.file_table import quoted_rows
+from tasks._series.user_file import FILLS, FileSettings, split
 
-NO_VALUE = frozenset({"", "na", "n/a", "#n/a", "nan", "<na>", "null", "none", "-", ".", "?"})
+NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "<na>", "null", "none", "-", ".", "?")
 """Texts that stand for a missing value, in small letters."""
-LARGEST, SMALLEST_CHANGE = 1e15, 1e-100
-"""Errors are squared: the largest value is far below the root of the largest float32, and the
-smallest change far above the root of the smallest float64."""
-CODE = re.compile(r"-9+(\.9+)?0*|-9+\.0+")
-"""How a missing value is often coded: -99, -9.99, -9999."""
-
-
-@dataclass(frozen=True, eq=False)
-class Numbers:
-    """`values` is NaN where a value is missing or could not be read; `missing` marks the former."""
-
-    values: Array
-    missing: Array
-    problems: Sequence[str]
+LARGEST = 1e15
+"""Errors are squared: this is far below the root of the largest float32."""
+CODE = re.compile(r"-9+([.,]9*0*)?|9{3,}([.,]9*0*)?")
+"""How a missing value is often coded: -99, -9.99, 9999."""
+THOUSANDS = r"[-+]?[1-9]\d{0,2}\.\d{3}"
+"""Numbers that may be thousands, where those below 1000 have no mark."""
 
 
 def read_numbers(
-    texts: "pd.Series[str]", lines: Array, *, decimal: str, missing: Collection[str] | None
-) -> Numbers:
-    """Read the cells of a column; `lines` are their lines in the file.
-
-    `missing` are texts that stand for no value beside `NO_VALUE`; where it is None, numbers that
-    look like a code for a missing value are a problem.
-    """
-    absent = (texts.str.lower().isin(NO_VALUE) | texts.isin(list(missing or ()))).to_numpy()
-    plain = texts if decimal == "." else texts.str.replace(".", "?").str.replace(decimal, ".")
-    values = pd.to_numeric(plain.where(~absent, "nan"), errors="coerce").to_numpy(
-        np.float64, copy=True
-    )
-    wrong = ~absent & ~(np.abs(values) <= LARGEST)
+    texts: "pd.Series[str]", file: FileSettings
+) -> "tuple[pd.Series[float], list[str]]":
+    """The cells of a column as numbers, NaN where there is none, and what is wrong with them."""
+    codes = split(file.missing)
+    absent = texts.str.lower().isin(NO_VALUE) | texts.isin(codes)
+    plain = texts.str.translate(str.maketrans(".,", "?.")) if file.decimal == "," else texts
+    numbers = pd.to_numeric(plain.where(~absent, "nan"), errors="coerce").astype(np.float64)
+    wrong = ~absent & ~(numbers.abs() <= LARGEST)
+    code = None if codes else _code(texts, numbers.mask(wrong))
+    marked = plain.str.contains(".", regex=False) & ~absent
+    thousands = plain.str.fullmatch(THOUSANDS)
     problems = []
     if wrong.any():
-        problems.append(_wrong_numbers(texts[wrong], lines[wrong], decimal))
-    if missing is None and (code := _code(texts, values)):
-        rows = (texts == code).to_numpy()
         problems.append(
-            f"{quoted_rows(lines[rows])}: {code} looks like a code for a missing value. If it is "
-            f"one, give --missing {code}; if it is a value, --missing none"
+            f"{quoted_rows(texts[wrong])}: no number. Write numbers up to {LARGEST:g} with the "
+            f"decimal mark {file.decimal!r} (see --decimal), without a mark between thousands, and "
+            "name texts that stand for no value by --missing"
         )
-    values[wrong] = np.nan
-    return Numbers(values, absent, problems)
-
-
-def _wrong_numbers(texts: "pd.Series[str]", lines: Array, decimal: str) -> str:
-    first = texts.iloc[0]
-    if re.search(r"\d[ ,.']\d", first):
-        other = "." if decimal == "," else ","
-        advice = (
-            f"The decimal mark is {decimal!r} (give --decimal '{other}' for the other one), and "
-            "thousands are written without a separator"
+    if absent.any() and not file.fill:
+        problems.append(
+            f"{quoted_rows(texts[absent])}: no value. Fill missing values with --fill "
+            f"{' or '.join(FILLS)}, or delete the rows"
         )
-    else:
-        advice = (
-            f"Write finite numbers of at most {LARGEST:g}; a text that stands for a missing value "
-            "is named by --missing TEXT"
+    if code:
+        problems.append(
+            f"{quoted_rows(texts[texts == code])}: this looks like a code for a missing value. If "
+            f"it is one, give --missing {code}; if it is a value, --missing none"
         )
-    return f"{quoted_rows(lines, texts)}: no number. {advice}"
+    if thousands.any() and thousands.equals(marked) and numbers[~marked].abs().max() < 1000:
+        problems.append(
+            f"{quoted_rows(texts[thousands])}: is this mark between thousands? Other numbers have "
+            "none. Write thousands without a mark, or decimals in all numbers"
+        )
+    return numbers.mask(wrong), problems
 
 
-def _code(texts: "pd.Series[str]", values: Array) -> str | None:
-    """The smallest number, if it is written in nines and either the only one below zero, or farther
-    from all others than these are from each other."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return None
-    code = texts.iloc[int(np.nanargmin(values))]
-    others = finite[finite > finite.min()]
-    if not len(others) or not CODE.fullmatch(code):
-        return None
-    far = others.min() - finite.min() > np.ptp(others)
-    return code if far or others.min() >= 0 else None
-
-
-def change_problem(values: Array) -> str | None:
-    """Why a series without enough change cannot be forecast, or None."""
-    if (values == values[0]).all():
-        return f"every value is {values[0]:g}. Choose a column that changes"
-    if (change := np.ptp(values)) < SMALLEST_CHANGE:
-        return f"values differ by {change:g}, less than {SMALLEST_CHANGE:g}. Use a smaller unit"
+def _code(texts: "pd.Series[str]", numbers: "pd.Series[float]") -> str | None:
+    """The smallest or largest number, if it is written in nines and either the only one below zero,
+    or farther from all others than these are from each other."""
+    for extreme in (numbers.min(), numbers.max()):
+        others = numbers[numbers != extreme].dropna()
+        code = next(iter(texts[numbers == extreme]), "")
+        if CODE.fullmatch(code) and len(others):
+            far = (others - extreme).abs().min() > np.ptp(others)
+            if far or extreme < 0 <= others.min():
+                return code
     return None

@@ -1,165 +1,101 @@
-"""A user's file as a table of text: headings, and rows that know their line in the file."""
+"""A user's CSV file as a table of text whose rows know their line in the file."""
 
+import lzma
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from io import StringIO
+import zlib
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bench.spec import Array, Unavailable
-from tasks._series.file_text import read_text
+from bench.spec import Unavailable
+from tasks._series.user_file import FileSettings
 
-SEPARATORS = {r"\t": "\t", "tab": "\t", " ": r"\s+"}
-"""Separators that are written otherwise than pandas takes them; a space stands for any number."""
-USUAL_SEPARATORS = ";\t|,"
-MOST_SHOWN = 60
-"""Characters of the user's text that a message quotes."""
-MOST_COLUMNS, MOST_VALUES = 40, 3
-"""Columns of a file, and values of a column, that a message lists."""
+MOST_COLUMNS, MOST_ROWS, MOST_VALUES, MOST_TEXT = 40, 4, 3, 60
+"""Columns, rows, values of a column, and characters of a cell that a message quotes."""
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """`cells` holds the text of every row, its columns numbered as the headings; `lines` the line
-    of each row in the file, counted from 1."""
+def read_table(file: FileSettings) -> pd.DataFrame:
+    """The cells of a CSV file as text without the blanks around it, its columns named by line 1.
+    The index holds the line of each row, counted from 1. Empty rows at the end are left out.
 
-    file: Path
-    headings: Sequence[str]
-    cells: pd.DataFrame
-    lines: Array
-
-    def texts(self, heading: str) -> "pd.Series[str]":
-        """The cells under a heading, without the blanks around them. Raises `Unavailable`, which
-        lists the columns, unless there is one such heading."""
-        if self.headings.count(heading) == 1:
-            return self.cells[self.headings.index(heading)].str.strip()
-        if heading in self.headings:
-            lead = f"has {self.headings.count(heading)} columns {heading!r}: rename all but one."
-        else:
-            by_small = {name.lower(): name for name in self.headings}
-            similar = [by_small[n] for n in get_close_matches(heading.lower(), by_small, n=1)]
-            hint = f"; did you mean {similar[0]!r}?" if similar else "."
-            lead = f"has no column {heading!r}{hint}"
-        raise Unavailable(f"{self.file} {lead} {self.columns()}")
-
-    def columns(self) -> str:
-        """A list of the columns with their first values, and what line 1 was taken for."""
-        lines = [
-            f"  {heading[:MOST_SHOWN] or '(no heading)'}: {first_values(self.cells[number])}"
-            for number, heading in enumerate(self.headings[:MOST_COLUMNS])
-        ]
-        if len(self.headings) > MOST_COLUMNS:
-            lines.append(f"  and {len(self.headings) - MOST_COLUMNS} more")
-        return "\n".join([f"Its columns:{self._doubt()}", *lines])
-
-    def _doubt(self) -> str:
-        """A hint where the first line hardly holds the headings."""
-        only = self.headings[0]
-        if only.startswith("#"):
-            return f" (line 1 is taken for the headings. {comment_advice(self.file)})"
-        if len(self.headings) == 1 and (found := _separator_in(only)):
-            return f" (cells seem to be separated by {found!r}: give --separator {_quoted(found)})"
-        return ""
-
-    def chosen(self, keep: "pd.Series[bool]") -> "Table":
-        """The table with these rows only."""
-        cells = self.cells[keep].reset_index(drop=True)
-        return replace(self, cells=cells, lines=self.lines[keep.to_numpy()])
+    Raises `Unavailable` if the file cannot be read, has no rows, or is not that of the digest.
+    """
+    try:
+        if not sha256(Path(file.data).read_bytes()).hexdigest().startswith(file.digest):
+            raise Unavailable("has changed since the run began. Restore it, or begin a new run")
+        cells = pd.read_csv(
+            file.data,
+            sep={r"\t": "\t", " ": r"\s+"}.get(file.separator, file.separator),
+            header=None,
+            dtype=str,
+            na_filter=False,
+            skip_blank_lines=False,
+            encoding="utf-8-sig",
+        )
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+        raise Unavailable(_why_not_read(error)) from error
+    texts = pd.Series(cells.to_numpy(object).ravel())
+    breaks = texts.str.count("\n").to_numpy().reshape(cells.shape).sum(axis=1)
+    lines = 1 + np.arange(len(cells)) + np.cumsum(breaks) - breaks
+    cells = pd.DataFrame(texts.str.strip().to_numpy().reshape(cells.shape), index=lines)
+    filled = np.flatnonzero((cells != "").any(axis=1))
+    rows = cells.iloc[1 : filled.max(initial=0) + 1]
+    if rows.empty:
+        raise Unavailable("has no rows below its headings")
+    return rows.set_axis(list(cells.iloc[0]), axis=1)
 
 
-def comment_advice(file: Path) -> str:
-    return (
-        "If lines of comments come first, delete them, for example by "
-        f"grep -v '^#' {file.name} > new.csv"
+def _why_not_read(error: Exception) -> str:
+    """What could not be read, with the line, and what to do."""
+    message = " ".join(str(getattr(error, "strerror", None) or error).split())
+    if isinstance(error, pd.errors.EmptyDataError):
+        return "is empty, or begins with an empty line: it needs headings in line 1"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not text in UTF-8. Save it so, for example by iconv -f latin1 -t utf-8 OLD > NEW"
+    if ragged := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
+        return (
+            f"line {ragged[2]}: {ragged[3]} cells, but line 1, which is taken for the headings, "
+            f"has {ragged[1]}. Name the mark between cells by --separator, put text that holds it "
+            "into quotes, and delete lines above the headings"
+        )
+    if quote := re.search(r"inside string starting at row (\d+)", message):
+        return f"line {int(quote[1]) + 1}: a quotation mark is never closed. Check from there on"
+    return f"cannot be read: {message}"
+
+
+def check_column(table: pd.DataFrame, heading: str) -> None:
+    """Raise `Unavailable`, which lists the columns, unless there is one such heading."""
+    if (count := list(table.columns).count(heading)) != 1:
+        columns = f"{count} columns {heading!r}: rename" if count else f"no column {heading!r}"
+        raise Unavailable(f"has {columns}. {columns_of(table)}")
+
+
+def columns_of(table: pd.DataFrame) -> str:
+    """A list of the columns with their first values."""
+    headings = list(table.columns)
+    marks = [mark for mark in ";\t|," if len(headings) == 1 and mark in headings[0]]
+    hint = f" (if {marks[0]!r} is between cells, give --separator {marks[0]!r})" if marks else ""
+    lines = [
+        f"  {heading[:MOST_TEXT] or '(no heading)'}: {first_values(table.iloc[:, number])}"
+        for number, heading in enumerate(headings[:MOST_COLUMNS])
+    ]
+    return "\n".join([f"Its columns, named by line 1{hint}:", *lines]) + "\n  …" * (
+        len(headings) > MOST_COLUMNS
     )
 
 
 def first_values(texts: "pd.Series[str]") -> str:
     """The first different values of a column, as a message lists them."""
-    values = [value[:MOST_SHOWN] or "(empty)" for value in texts.str.strip().drop_duplicates()]
+    values = [value[:MOST_TEXT] or "(empty)" for value in texts.drop_duplicates()]
     return ", ".join(values[:MOST_VALUES]) + ", …" * (len(values) > MOST_VALUES)
 
 
-def read_table(file: Path, separator: str, digest: str) -> Table:
-    """Read a CSV file: a line of headings, then rows. Blank lines are left out, except inside a
-    file of one column, where a blank line is a missing value.
-
-    Raises `Unavailable` if it cannot be read, is no such file, or has changed (`digest`).
-    """
-    text = read_text(file, digest)
-    body = text.lstrip("\n").rstrip()
-    if not body:
-        raise Unavailable(f"{file} is empty: it needs a line of headings, then one row a line")
-    cells = _parsed(file, body, separator)
-    lines = 1 + len(text) - len(text.lstrip("\n")) + _lines_before(cells)
-    if len(cells.columns) > 1:
-        keep = _rows_to_keep(cells, body, lines - lines[0])
-        cells, lines = cells[keep], lines[keep]
-    headings = [heading.strip() for heading in cells.iloc[0]]
-    if len(cells) == 1:
-        raise Unavailable(f"{file} has no rows below its headings: {', '.join(headings)}")
-    return Table(file, headings, cells.iloc[1:].reset_index(drop=True), lines[1:])
-
-
-def _parsed(file: Path, body: str, separator: str) -> pd.DataFrame:
-    if len(separator) != 1 and separator not in SEPARATORS:
-        raise Unavailable(rf"--separator must be one character, or \t for a tab, not {separator!r}")
-    try:
-        return pd.read_csv(
-            StringIO(body),
-            sep=SEPARATORS.get(separator, separator),
-            header=None,
-            dtype=str,
-            na_filter=False,
-            skip_blank_lines=False,
-        )
-    except (pd.errors.ParserError, ValueError) as error:
-        raise Unavailable(f"{file}{_why_not_parsed(file, body, str(error))}") from error
-
-
-def _why_not_parsed(file: Path, body: str, message: str) -> str:
-    """What pandas found, with the line, and what to do."""
-    first = body.partition("\n")[0]
-    if ragged := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message):
-        expected, line, count = ragged.groups()
-        problem = (
-            f", line {line}: {count} cells, but line 1, which is taken for the headings, has "
-            f"{expected}: {first[:MOST_SHOWN]!r}. "
-        )
-        if expected == "1" and (found := _separator_in(first)):
-            return problem + f"Give --separator {_quoted(found)} if cells are separated so"
-        if expected == "1" or first.startswith("#"):
-            return problem + comment_advice(file)
-        return problem + "Put text with separators into quotes, and see --separator and --decimal"
-    if quote := re.search(r"inside string starting at row (\d+)", message):
-        line = str(int(quote[1]) + 1)
-        return f", line {line}: a quotation mark is never closed. Check them from this line on"
-    return f" is not a table that pandas reads: {' '.join(message.split())}"
-
-
-def _separator_in(heading: str) -> str | None:
-    return next((mark for mark in USUAL_SEPARATORS if mark in heading), None)
-
-
-def _quoted(separator: str) -> str:
-    return r"'\t'" if separator == "\t" else f"'{separator}'"
-
-
-def _lines_before(cells: pd.DataFrame) -> Array:
-    """How many lines of the file come before each row: cells in quotes may hold several."""
-    inside = np.sum([cells[column].str.count("\n") for column in cells], axis=0)
-    before = np.concatenate(([0], np.cumsum(inside)[:-1]))
-    return np.asarray(np.arange(len(cells)) + before, dtype=int)
-
-
-def _rows_to_keep(cells: pd.DataFrame, body: str, places: Array) -> Array:
-    """All rows but blank lines, and rows of empty cells after the last one with text."""
-    lines = body.split("\n")
-    filled = (cells != "").any(axis=1).to_numpy()
-    last = int(np.flatnonzero(filled)[-1])
-    written = np.array([bool(lines[place].strip()) for place in places])
-    return np.asarray((filled | written) & (np.arange(len(cells)) <= last))
+def quoted_rows(texts: "pd.Series[str]") -> str:
+    """`line 7 ('many')`, or `3 rows, lines 7 ('many'), 9 ('few'), 12 ('')`; long lists end in `…`.
+    The index of `texts` holds the lines."""
+    rows = [f"{line} ({text[:MOST_TEXT]!r})" for line, text in texts.iloc[:MOST_ROWS].items()]
+    if len(texts) == 1:
+        return f"line {rows[0]}"
+    return f"{len(texts)} rows, lines {', '.join(rows)}" + ", …" * (len(texts) > MOST_ROWS)

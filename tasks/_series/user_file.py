@@ -36,6 +36,8 @@ class FileSettings:
     fill: str = added_setting("")
 
     def __post_init__(self) -> None:
+        if len(self.separator) != 1 and self.separator != r"\t":
+            raise ValueError(rf"--separator must be one character, or \t, not {self.separator!r}")
         if self.decimal not in (".", ","):
             raise ValueError(f"--decimal must be '.' or ',', not {self.decimal!r}")
         if self.fill not in ("", *FILLS):

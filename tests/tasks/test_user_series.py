@@ -14,67 +14,82 @@ from user_file import GOOD, forecasting_of, good_except
 from bench.spec import Array, Unavailable
 from tasks.forecasting import Forecasting
 
-HEADINGS = "Its columns:\n  when: 2020-01-01, 2020-01-02, 2020-01-03, …\n  y: "
+HEADINGS = "Its columns, named by line 1:\n  when: 2020-01-01, 2020-01-02, 2020-01-03, …\n  y: "
 REFUSED: dict[str, tuple[str | bytes, str]] = {
-    "a gap": (good_except(7, "2020-01-06,,5"), "line 7: no value. Fill missing values with --fill"),
-    "a gap in the only column": ("y\n1\n2\n\n" + "3\n" * 12, "line 4: no value"),
-    "a quoted gap": ('y\n1\n2\n""\n' + "3\n" * 12, "line 4: no value"),
-    "a line of gaps": (good_except(7, ",,"), "line 7: no value"),
-    "too few cells": (good_except(9, "2020-01-08"), "line 9: no value"),
+    "a gap": (
+        good_except(7, "2020-01-06,,5"),
+        "line 7 (''): no value. Fill missing values with --fill",
+    ),
+    "a gap in the only column": ("y\n1\n2\n\n" + "3\n" * 12, "line 4 (''): no value"),
+    "a quoted gap": ('y\n1\n2\n""\n' + "3\n" * 12, "line 4 (''): no value"),
+    "a line of gaps": (good_except(7, ",,"), "line 7 (''): no value"),
+    "too few cells": (good_except(9, "2020-01-08"), "line 9 (''): no value"),
     "words for no value": (
         good_except(7, "2020-01-06,nan,5").replace("2020-01-09,0.9894", "2020-01-09,N/A"),
-        "2 rows, lines 7, 10: no value",
+        "2 rows, lines 7 ('nan'), 10 ('N/A'): no value",
     ),
     "a code": (
         good_except(7, "2020-01-06,-9.99,5"),
-        "line 7: -9.99 looks like a code for a missing value. If it is one, give --missing -9.99",
+        "line 7 ('-9.99'): this looks like a code for a missing value. If",
     ),
     "a code among positive values": (
         "y\n" + "".join(f"{-999 if k == 8 else 9000 * k}\n" for k in range(30)),
-        "line 10: -999 looks like a code",
+        "line 10 ('-999'): this looks like a code",
     ),
+    "a large code": (good_except(7, "2020-01-06,999.9,5"), "line 7 ('999.9'): this looks like a"),
     "text": (good_except(7, "2020-01-06,many,5"), "line 7 ('many'): no number"),
-    "infinity": (good_except(7, "2020-01-06,inf,5"), "line 7 ('inf'): no number. Write finite"),
-    "one row": ("when,y\n2020-01-01,1\n", "column 'y': 1 row of values; at least 10"),
-    "nothing": ("", "is empty: it needs a line of headings"),
+    "infinity": (good_except(7, "2020-01-06,inf,5"), "line 7 ('inf'): no number. Write numbers"),
+    "one row": ("when,y\n2020-01-01,1\n", "column 'y': only 1 of at least 10 rows"),
+    "nothing": ("", "is empty"),
     "blank lines": ("\n \n\n", "is empty"),
-    "headings alone": ("when,y\n", "has no rows below its headings: when, y"),
-    "other columns": ("when,x\n" * 12, "has no column 'y'. Its columns:\n  when: when\n  x: x"),
-    "other letters": (GOOD.replace("y", "Y"), "has no column 'y'; did you mean 'Y'? Its columns"),
-    "constant": ("y\n" + "3\n" * 20, "column 'y': every value is 3"),
-    "too many cells": (good_except(9, "2020-01-08,1,2,3"), "line 9: 4 cells, but line 1"),
-    "two columns": (good_except(1, "when,y,y"), "has 2 columns 'y': rename all but one. Its"),
+    "blank lines first": (f"\n\n{GOOD}", "begins with an empty line: it needs headings in line 1"),
+    "blank lines between": (
+        GOOD.replace("\n", "\n\n"),
+        "lines 2 (''), 4 (''), 6 (''), 8 (''), …: no",
+    ),
+    "headings alone": ("when,y\n", "has no rows below its headings"),
+    "other columns": (
+        "when,x\n" * 12,
+        "has no column 'y'. Its columns, named by line 1:\n  when: when\n  x: x",
+    ),
+    "other letters": (GOOD.replace("y", "Y"), "…\n  Y: 0.0000, 0.8415, 0.9093, …\n  z: "),
+    "too many cells": (good_except(9, "2020-01-08,1,2,3"), "line 9: 4 cells, but line 1, which is"),
+    "two columns": (good_except(1, "when,y,y"), "has 2 columns 'y': rename. Its"),
     "separated thousands": (good_except(7, "2020-01-06,1_000,5"), "line 7 ('1_000'): no number"),
     "thousands with commas": (good_except(7, '2020-01-06,"1,000.5",5'), "('1,000.5'): no number"),
+    "thousands with points": (
+        "y\n" + "950\n" * 12 + "1.050\n",
+        "line 14 ('1.050'): is this mark between thousands?",
+    ),
     "far too large": (good_except(7, "2020-01-06,1e300,5"), "line 7 ('1e300'): no number"),
     "an open quote": (good_except(7, '2020-01-06,"1,5'), "line 7: a quotation mark is never"),
     "an open quote at the top": ('"when,y\n1,2\n', "line 1: a quotation mark is never closed"),
     "an endless cell": (good_except(7, "2020-01-06,1," + "5" * 200_000 + ",6"), "line 7: 4 cells"),
     "decimal commas": (
         good_except(7, '2020-01-06,"1,5",5'),
-        "line 7 ('1,5'): no number. The decimal mark is '.' (give --decimal ',' for the other one)",
+        "line 7 ('1,5'): no number. Write numbers up to 1e+15 with the decimal mark '.' (see "
+        "--decimal), without a mark between thousands",
     ),
-    "semicolons and decimal commas": ("t;y\n" + "1;2,5\n" * 12, "Give --separator ';' if cells"),
-    "other separators": (GOOD.replace(",", ";"), "separated by ';': give --separator ';'"),
-    "bars": (GOOD.replace(",", "|"), "separated by '|': give --separator '|'"),
-    "tabs": (GOOD.replace(",", "\t"), r"separated by '\t': give --separator '\t'"),
-    "a long line": ("{" + '"a": 1, ' * 10_000 + "}\n1", "and 9961 more"),
-    "changes that cannot be squared": (
-        "y\n" + "".join(f"{k}e-300\n" for k in range(12)),
-        "column 'y': values differ by 1.1e-299, less than 1e-100. Use a smaller unit",
+    "semicolons and decimal commas": (
+        "t;y\n" + "1;2,5\n" * 12,
+        "Name the mark between cells by --sep",
     ),
+    "other separators": (GOOD.replace(",", ";"), "(if ';' is between cells, give --separator ';')"),
+    "bars": (GOOD.replace(",", "|"), "(if '|' is between cells, give --separator '|')"),
+    "tabs": (GOOD.replace(",", "\t"), r"is between cells, give --separator '\t')"),
+    "a long line": ("{" + '"a": 1, ' * 1_000 + "}\n1", "has no column 'y'"),
     "a comment": (
         f"# about\n{GOOD}",
-        "line 2: 3 cells, but line 1, which is taken for the headings",
+        "line 2: 3 cells, but line 1, which is taken for the headings, has 1. Name the mark "
+        "between cells by --separator, put text that holds it into quotes, and delete lines above",
     ),
     "comments": (
         "# a, b\n# -9.99 is missing\nwhen,y\n" + "2020-01-01,1\n" * 20,
-        "(line 1 is taken for the headings. If lines of comments come first, delete them, for "
-        "example by grep -v '^#' series.csv > new.csv)",
+        "named by line 1:\n  # a: # -9.99 is missing, when, 2020-01-01\n  b: (empty), y, 1",
     ),
-    "Latin-1": (GOOD.replace("z", "é").encode("latin-1"), "is not text in UTF-8: byte 0xe9"),
-    "UTF-16": (GOOD.encode("utf-16"), "is not text in UTF-8: byte 0xff"),
-    "a picture": (b"\x89PNG\r\n\x1a\n", "is not text in UTF-8: byte 0x89"),
+    "Latin-1": (GOOD.replace("z", "é").encode("latin-1"), "is not text in UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), "is not text in UTF-8"),
+    "a picture": (b"\x89PNG\r\n\x1a\n", "is not text in UTF-8"),
 }
 
 
@@ -94,14 +109,13 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         forecasting_of(text, tmp_path, time_column="when")
     message = str(error.value)
     assert message.count("\n  - ") == 4 and "4 problems" in message
-    for told in ("line 5 ('many')", "line 10: no value", "line 13 ('soon')", "3 missing"):
+    for told in ("line 5 ('many')", "line 10 (''): no value", "line 13 ('soon')", "3 missing"):
         assert told in message
 
 
 READ: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "plain": (GOOD, {}),
-    "blank lines first and last": (f"\n\n{GOOD}\n\n", {}),
-    "blank lines between": (GOOD.replace("\n", "\n\n"), {}),
+    "blank lines last": (f"{GOOD}\n\n \n", {}),
     "empty cells at the end": (f"{GOOD},,\n,,\n", {}),
     "line ends of Windows": (GOOD.replace("\n", "\r\n"), {}),
     "byte order mark": (b"\xef\xbb\xbf" + GOOD.encode(), {}),
@@ -127,7 +141,7 @@ def test_file_is_read_however_it_is_written(way: str, tmp_path: Path) -> None:
 
 def test_a_code_for_missing_values_is_named_by_the_user(tmp_path: Path) -> None:
     text = good_except(7, "2020-01-06,-9.99,5")
-    with pytest.raises(Unavailable, match="line 7: no value"):
+    with pytest.raises(Unavailable, match=r"line 7 \(.*\): no value"):
         forecasting_of(text, tmp_path, missing="-9.99")
     assert "1 filled" in forecasting_of(text, tmp_path, missing="-9.99", fill="linear").notes[0]
     kept = forecasting_of(text, tmp_path, missing="none")._series.values()
@@ -142,7 +156,7 @@ def test_a_number_that_is_like_the_others_is_no_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"separator": "::"}, r"--separator must be one character, or \t for a tab, not '::'"),
+        ({"separator": "::"}, r"--separator must be one character, or \t, not '::'"),
         ({"decimal": "x"}, "--decimal must be '.' or ',', not 'x'"),
         ({"fill": "spline"}, "--fill must be forward or linear, not 'spline'"),
         ({"time_format": "%Y"}, "--time-format goes with a column of times: --time NAME"),
@@ -159,11 +173,11 @@ def test_wrong_setting_of_a_file_is_refused(
 
 
 def test_missing_broken_or_changed_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"no\.csv cannot be read: No such file"):
+    with pytest.raises(Unavailable, match=r"no\.csv: cannot be read: No such file"):
         Forecasting(series="csv", data=str(tmp_path / "no.csv"), column="y")
     compressed = gzip.compress(GOOD.encode())
     for content in (b"abc", compressed[:50], compressed[:-9] + b"x" * 9):
-        with pytest.raises(Unavailable, match=r"series\.csv\.gz cannot be read: "):
+        with pytest.raises(Unavailable, match=r"series\.csv\.gz: cannot be read: "):
             forecasting_of(content, tmp_path, name="series.csv.gz")
     with pytest.raises(Unavailable, match="has changed since the run began"):
         forecasting_of(GOOD, tmp_path, digest="0" * 32)
@@ -174,6 +188,12 @@ def test_settings_of_a_file_go_with_a_file_alone() -> None:
         Forecasting(series="csv")
     with pytest.raises(ValueError, match="and period go with series=csv, not sunspots"):
         Forecasting(column="y")
+
+
+@pytest.mark.parametrize("other", ["0.125", "1500", "7.25"])
+def test_three_decimals_are_not_taken_for_thousands(other: str, tmp_path: Path) -> None:
+    text = f"y\n1.125\n{other}\n" + "3\n4\n" * 10
+    assert forecasting_of(text, tmp_path)._series.values()[0] == 1.125
 
 
 def test_file_is_split_and_forecast(tmp_path: Path) -> None:
@@ -237,7 +257,7 @@ def test_settings_beyond_the_length_of_the_series_are_refused(
 
 
 def test_test_part_that_never_changes_is_refused(tmp_path: Path) -> None:
-    flat = "\n".join(["y", *(f"{np.sin(k)}" for k in range(24)), *["1.0"] * 6]) + "\n"
+    flat = "\n".join(["y", *(f"{np.sin(k)}" for k in range(24)), *["0.1"] * 6]) + "\n"
     with pytest.raises(ValueError, match=r"nothing to forecast in .*series\.csv, column 'y'"):
         forecasting_of(flat, tmp_path)
 
@@ -252,7 +272,9 @@ def test_seasonal_forecast_of_a_periodic_series_has_no_error(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("values", "settings"),
     [
-        ([3.0] * 30 + [4.0], {}),
+        ([0.1] * 30, {}),
+        ([0.1] * 30 + [4.0], {}),
+        ([k * 1e-300 for k in range(30)], {}),
         (np.tile([1.0, 2.0, 5.0], 20), {"level": "window", "horizon": 3}),
     ],
 )

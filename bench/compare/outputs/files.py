@@ -7,7 +7,7 @@ from bench.compare.outputs.json_files import json_text, smaller_is_better, verdi
 from bench.compare.outputs.junit import junit
 from bench.compare.outputs.markdown import markdown
 from bench.compare.outputs.pytest_benchmark_json import side_json
-from bench.records.folder import storage_errors
+from bench.records.storage import replace_file, storage_errors
 
 
 def write_files(folder: Path, result: ComparisonResult) -> None:
@@ -22,4 +22,4 @@ def write_files(folder: Path, result: ComparisonResult) -> None:
     }
     with storage_errors(f"cannot write to {folder}"):
         for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            replace_file(folder / name, text.encode(errors="backslashreplace"))

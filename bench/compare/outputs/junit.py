@@ -1,6 +1,5 @@
 """The verdict as JUnit XML, which continuous-integration servers read."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree as Xml
@@ -8,9 +7,8 @@ from xml.etree import ElementTree as Xml
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
 from bench.compare.outputs.table import describe
+from bench.records.inert import inert
 
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f]")
-"""XML cannot hold them; the last words of a dying process may."""
 ELEMENTS: Mapping[Verdict, str] = {
     Verdict.REGRESSED: "failure",
     Verdict.MISSING: "failure",
@@ -33,11 +31,13 @@ def junit(findings: Sequence[Finding]) -> str:
         skipped=str(counts["skipped"]),
     )
     for finding in findings:
-        case = Xml.SubElement(suite, "testcase", classname=finding.row, name=finding.check)
+        case = Xml.SubElement(
+            suite, "testcase", classname=inert(finding.row), name=inert(finding.check)
+        )
         if element := ELEMENTS.get(finding.verdict):
-            message = CONTROL_CHARACTERS.sub("?", describe(finding))
-            Xml.SubElement(case, element, message=message)
+            Xml.SubElement(case, element, message=inert(describe(finding)))
         elif finding.ratio is not None:
-            Xml.SubElement(case, "system-out").text = describe(finding)
+            Xml.SubElement(case, "system-out").text = inert(describe(finding))
     Xml.indent(suite)
-    return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text: bytes = Xml.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return f"{text.decode()}\n"

@@ -9,7 +9,8 @@ from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
 from bench.compare.outputs.table import LEGEND, findings_frame, has_change, notable_findings
 from bench.records.folder import storage_errors
-from bench.report.markup import escape_markdown, markdown_list, markdown_table
+from bench.report.escapes import escape_markdown
+from bench.report.markup import markdown_list, markdown_table
 
 BADGES: Mapping[Verdict, str] = {
     Verdict.PASS: "✅",

@@ -1,0 +1,54 @@
+"""Text from records in Markdown, LaTeX and CSV, with nothing in it that is taken for a mark."""
+
+import re
+from collections.abc import Mapping
+
+from bench.records.inert import inert
+
+LATEX: Mapping[str, str] = {
+    "\\": r"\textbackslash{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "−": "$-$",
+    "→": r"$\to$",
+    "×": r"$\times$",
+    "∞": r"$\infty$",
+    "‖": r"$\|$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
+MARKDOWN = re.compile(
+    r"""[\\|*`~$] | (?<![A-Za-z0-9])_ | _(?![A-Za-z0-9])   # cells, emphasis, code, mathematics
+    | \](?=[(\[:]) | ^\[(?=[ xX]\])                        # links, boxes to tick
+    | :(?=//) | (?<=[Ww]{3})\.                             # addresses, which become links
+    | ^\#(?=\#{0,5}(?:[ ]|$)) | ^[+-](?=[ -]|$) | ^>       # headings, lists, quotations""",
+    re.VERBOSE,
+)
+NUMBERED = re.compile(r"^([0-9]{1,9})(?=[.)](?: |$))")
+MENTION = re.compile(r"[@#](?=\w)")
+"""GitHub notifies whom it names, and links what it numbers."""
+FORMULA = ("=", "+", "-", "@")
+
+
+def escape_markdown(value: object) -> str:
+    """The value on one line, with the marks of Markdown and HTML escaped."""
+    text = inert(value).replace("&", "&amp;").replace("<", "&lt;")
+    text = NUMBERED.sub(r"\1\\", MARKDOWN.sub(r"\\\g<0>", text))
+    return MENTION.sub(r"\g<0>&#8203;", text)
+
+
+def escape_latex(value: object) -> str:
+    """The value on one line in ASCII, with the marks of TeX escaped. A letter that is neither
+    ASCII nor in `LATEX` becomes a question mark."""
+    line = inert(value)
+    text = "".join(LATEX.get(letter, letter) for letter in line).encode("ascii", "replace").decode()
+    return f"{{}}{text}" if text.startswith(("[", "*")) else text  # arguments of a line break
+
+
+def escape_csv(value: str) -> str:
+    """The text on one line, with an apostrophe before what a spreadsheet would compute."""
+    line = inert(value)
+    return f"'{line}" if line.startswith(FORMULA) else line

@@ -1,0 +1,61 @@
+"""What belongs to a side: its working directory, its submodules, the names of its packages."""
+
+from pathlib import Path
+
+import pytest
+from test_compare_sides import git
+
+from bench.compare.guarded_code import project_names, working_folder
+from bench.compare.worktree import worktree
+from bench.spec import Unavailable
+
+
+def repository_with(folder: Path, **files: str) -> Path:
+    """A git repository with one commit of these files."""
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        git(folder, *words)
+    return folder
+
+
+def test_side_works_in_the_same_folder_of_its_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, tree = tmp_path / "head", tmp_path / "base"
+    (repository / "kernels" / "new").mkdir(parents=True)
+    (tree / "kernels").mkdir(parents=True)
+    for here in ("kernels", "kernels/new"):
+        monkeypatch.chdir(repository / here)
+        assert working_folder(repository, tree) == tree / "kernels"
+    monkeypatch.chdir(tmp_path)
+    assert working_folder(repository, tree) is None
+
+
+@pytest.mark.parametrize("call", ['setup(name="kern")', 'NAME = "kern"\nsetup(name=NAME)'])
+def test_package_is_known_by_the_name_in_its_setup_file(call: str, tmp_path: Path) -> None:
+    folder = repository_with(tmp_path / "own", setup=f"from setuptools import setup\n{call}\n")
+    assert project_names(folder, []) == {"kern"}
+
+
+def test_submodules_of_a_commit_are_checked_out_as_it_names_them(tmp_path: Path) -> None:
+    inner = repository_with(tmp_path / "inner", kern="OLD = 1\n")
+    outer = repository_with(tmp_path / "outer", adapter="import kern\n")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "a b")
+    git(outer, "commit", "-qm", "with a submodule")
+    clone = outer / "a b"
+    (clone / "kern.py").write_text("NEW = 1\n")
+    git(clone, "commit", "-qam", "new")
+    with worktree(outer, "HEAD") as (folder, _):
+        assert (folder / "a b" / "kern.py").read_text() == "OLD = 1\n"
+    assert not folder.exists()
+    assert (clone / "kern.py").read_text() == "NEW = 1\n"
+    git(outer, "update-index", "--cacheinfo", f"160000,{'1' * 40},a b")
+    git(outer, "commit", "-qm", "a commit that the clone lacks")
+    with (
+        pytest.raises(Unavailable, match="submodule a b has no commit 111111111111: fetch it in"),
+        worktree(outer, "HEAD"),
+    ):
+        pass
+    assert git(outer, "worktree", "list").count("\n") == 1

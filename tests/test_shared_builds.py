@@ -1,0 +1,87 @@
+"""Compiled code of which nobody can say that it was built from its side's sources."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_compare_sides import git
+
+from bench.run import shared_builds as module
+from bench.run.origin import Guarded, why_foreign
+from bench.run.shared_builds import shared_builds, stale_builds
+
+DIGEST = "3b5d5c3712955042212316173ccf37be"
+LONG_AGO = 1e9
+
+
+def library(file: Path, written: float = LONG_AGO) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("")
+    os.utime(file, (written, written))
+    return str(file)
+
+
+def test_library_that_both_sides_find_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CACHES", [str(tmp_path / "cache")])
+    since = time.time() - 60
+    in_cache = library(tmp_path / "cache" / "ext" / "kern.so")
+    built_now = library(tmp_path / "elsewhere" / "kern.so", since + 1)
+    accepted = {
+        library(tmp_path / "elsewhere" / "old.so"),
+        library(tmp_path / "cache" / DIGEST / "kern.so"),
+        library(tmp_path / "cache" / "side" / "kern.so", since + 1),
+        str(tmp_path / "cache" / "gone.so"),
+    }
+    files = {in_cache, built_now, *accepted}
+    assert shared_builds(files, [str(tmp_path / "cache" / "side")], since) == [in_cache, built_now]
+
+
+def test_library_that_git_does_not_track_and_that_is_old_is_stale(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    since = time.time()
+    tracked, stale = (library(tmp_path / name / "kern.so") for name in ("tracked", "stale"))
+    git(tmp_path, "add", "tracked")
+    accepted = {
+        tracked,
+        library(tmp_path / "built" / "kern.so", since + 1),
+        library(tmp_path / "stale" / "plain.py"),
+        library(tmp_path / ".venv" / "lib" / "kern.so"),
+    }
+    others = [str(tmp_path / ".venv"), os.path.dirname(tmp_path)]
+    assert stale_builds({stale, *accepted}, str(tmp_path), others, since) == [stale]
+
+
+@pytest.fixture
+def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An extension module that this process has imported from the folder `head`."""
+    source = Path(np.random._common.__file__)  # type: ignore[attr-defined]
+    file = tmp_path / "head" / source.name
+    file.parent.mkdir()
+    shutil.copy(source, file)
+    git(file.parent, "init", "-q")
+    monkeypatch.syspath_prepend(file.parent)
+    import_module("_common")
+    yield file
+    del sys.modules["_common"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_worker_names_the_library_and_what_to_do(extension: Path, tmp_path: Path) -> None:
+    def reason(own: str, since: float | None) -> str:
+        checkouts = [str(tmp_path / "head")]
+        guarded = Guarded(own=[str(tmp_path / own)], checkouts=checkouts, projects=[], since=since)
+        return why_foreign(Guarded.from_json(guarded.to_json())) or ""
+
+    stale = reason("head", time.time() + 60)
+    assert f"loads {extension}, which git does not track" in stale
+    assert "--build" in stale
+    assert str(extension) not in reason("head", LONG_AGO)
+    assert reason("head", None) == ""
