@@ -6,7 +6,22 @@ from random import Random
 from typing import Any
 
 Damage = Callable[[bytes, Random], bytes]
-ODD_VALUES = (None, True, -1, 0, 0.5, 1e308, 10**400, "", "x", "\ud800", [], {}, [1], {"a": 1})
+ODD_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    0.5,
+    1e308,
+    10**400,
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [1],
+    {"a": 1},
+)
 """Values that a field may not accept."""
 
 
