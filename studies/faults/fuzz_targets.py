@@ -44,7 +44,7 @@ class Readers:
         run.info_file.write_text('{"request": {}, "environments": {}}')
         run.records_file.write_bytes(data)
         try:
-            lines = [record.to_json() for record in run.records()]
+            lines = list(dict.fromkeys(record.to_json() for record in run.records()))
         except RecordsError:
             return False
         run.records_file.write_text("".join(f"{line}\n" for line in lines))
