@@ -36,6 +36,7 @@ from studies.json_lines import JsonLines
 SHORT_FORM = (
     "SIGKILL to a run",
     "worker: die while a child holds the pipe",
+    "file too large in a run",
     "file too large in a report",
     "records.jsonl: cut",
     "records.jsonl: flip a bit",
