@@ -1,6 +1,7 @@
 """A run that is killed or interrupted loses at most its current case, and continues later."""
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +26,40 @@ def mark() -> Iterator[dict[str, str]]:
     yield variables
     for process in inheriting(variables):
         process.kill()
+
+
+@pytest.mark.thorough
+def test_run_that_is_killed_again_and_again_is_complete_in_the_end(
+    tmp_path: Path, mark: dict[str, str]
+) -> None:
+    """It is killed after ever more seconds (a number), or after its next record (None)."""
+    file, slow = tmp_path / "r" / "records.jsonl", {"MISBEHAVE": "wait * * *", **mark}
+    cells, probes = ("rnn", "lstm", "gru"), ("learning", "gradients", "memory")
+    new = (*TINY, *PLUGIN, "--cells", *cells, "--probes", *probes, "--run-id", "r")
+
+    def size() -> int:
+        return file.stat().st_size if file.exists() else 0
+
+    def command() -> tuple[str, ...]:
+        return (
+            *(("--resume", "r", *PLUGIN) if file.exists() else new),
+            "--results-dir",
+            str(tmp_path),
+        )
+
+    for seconds in (0.0, 0.2, 0.25, 0.3, None, 0.35, None, None):
+        before = size()
+        with start(*command(), environment={"MISBEHAVE_SECONDS": "0.03", **slow}) as process:
+            if seconds is None:
+                wait_until(lambda: process.poll() is not None or size() > before)  # noqa: B023
+            else:
+                time.sleep(seconds)
+            process.kill()
+        wait_until(lambda: not inheriting(mark))
+    assert bench_inside(*command()).returncode == 0
+    recorded = [(r["case"]["cell"], r["probe"]) for r in records(tmp_path)]
+    assert sorted(recorded) == sorted((cell, p) for cell in cells for p in ("parity", *probes))
+    assert {r["status"] for r in records(tmp_path)} == {"ok"}
 
 
 def test_worker_does_not_outlive_its_parent_in_the_middle_of_a_case(
