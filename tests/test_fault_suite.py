@@ -26,10 +26,11 @@ from studies.faults.checks import (
     unclear,
 )
 from studies.faults.commands import start
+from studies.faults.fuzz import FUZZ_FILE, TARGETS
 from studies.faults.kinds import chosen_kinds
 from studies.faults.reference import Reference
 from studies.faults.scene import Scene
-from studies.faults.table import ALL, fault_rows
+from studies.faults.table import ALL, fault_rows, table_page
 from studies.faults.tries import TRIES_FILE, one_try
 from studies.json_lines import JsonLines
 
@@ -211,11 +212,31 @@ def test_table_counts_the_tries_with_each_sort() -> None:
 # ---- the published table ---------------------------------------------------------------------
 
 
-def test_page_quotes_the_published_table() -> None:
-    folder = ROOT / "results" / "faults-cpu"
-    *rows, total = fault_rows(JsonLines(folder / TRIES_FILE).read())
-    page = Page(ROOT / "docs" / "architecture.md")
-    assert page.quotes("In {} tries of {} kinds of faults", total["tries"], len(rows))
-    counts = [total[sort.value] for sort in Sort]
+FOLDER = ROOT / "results" / "faults-cpu"
+TRIES = JsonLines(FOLDER / TRIES_FILE).read()
+PAGE = Page(ROOT / "docs" / "architecture.md")
+
+
+def test_page_quotes_the_published_tries() -> None:
+    *rows, total = fault_rows(TRIES)
+    assert PAGE.quotes("In {} tries of {} kinds of faults", total["tries"], len(rows))
     words = "{} lost a case, {} doubled one, {} left something behind and {} ended unclearly"
-    assert page.quotes(words, *counts)
+    assert PAGE.quotes(words, *(total[sort.value] for sort in Sort))
+    assert (FOLDER / "table.md").read_text() == table_page(FOLDER)
+
+
+def test_page_says_what_was_lost() -> None:
+    assert PAGE.quotes("What was lost are descriptions in , which has no checksum.")
+    assert {line["kind"].split(":")[0] for line in TRIES if line["lost"]} == {"run.json"}
+
+
+def test_page_quotes_the_counts_of_odd_inputs() -> None:
+    lines = JsonLines(FOLDER / FUZZ_FILE).read()
+    counts = [
+        f"{sum(line['inputs'] for line in lines if line['target'] == target):,}"
+        for target in TARGETS
+    ]
+    words = "{} odd files of records, {} of descriptions, {} series and {} command lines"
+    assert PAGE.quotes(words, *counts)
+    failures = sum(line["failures"] for line in lines)
+    assert PAGE.quotes("and {} of them ended in anything but a result or a message", failures)
