@@ -6,6 +6,7 @@ from conftest import ROOT
 from quotes import Page, table_cells
 
 from studies.guard_rates.collect import State
+from studies.guard_rates.rules import GUARD
 from studies.guard_rates.streams import read_streams
 
 FOLDER = ROOT / "results" / "guard-cpu"
@@ -72,6 +73,9 @@ def test_page_quotes_other_figures_of_a_pair() -> None:
         "machine; with the fastest sample of a whole launch {}.",
         *found,
     )
+    both = [OTHERS[rule]["+5%, bimodal"] for rule in ("on the lower quartile of a turn", GUARD)]
+    words = "The lower quartile of a turn would do as well: it finds {}, the fastest sample {}."
+    assert PAGE.quotes(words, *both)
 
 
 def test_page_says_on_how_many_trials_its_figures_rest() -> None:

@@ -35,8 +35,8 @@ def check_checksum(line: bytes, checksum: str) -> None:
         content = canonical({k: v for k, v in data.items() if k != NAME}).encode()
     if (digest := _digest(content)) != checksum:
         raise ValueError(
-            f"its {NAME} is {checksum}, but that of its values is {digest}: a value was changed "
-            f"after it was written (a record whose values are meant has no field {NAME})"
+            f"its values are not those that were written: their {NAME} is {digest}, not "
+            f"{checksum}. If they are right, remove the field {NAME}"
         )
 
 

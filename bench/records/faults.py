@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from bench.records.inert import inert
+
 LONGEST = 60
 """Characters of a wrong value that a message shows."""
 Checked = TypeVar("Checked")
@@ -45,8 +47,8 @@ def first_fault(value: Any, kind: Any, place: str) -> str | None:
 
 
 def printable_place(place: str) -> str:
-    """A place with escapes if it has characters that cannot be printed: names come from files."""
-    return place if place.isprintable() else ascii(place)
+    """A place as a message shows it, because names come from files."""
+    return f"{inert(place):.{2 * LONGEST}}"
 
 
 def shown(value: Any) -> str:

@@ -54,7 +54,7 @@ def _why_no_record(content: bytes, error: Exception) -> str:
     try:
         data = json.loads(content, parse_int=_read_whole)
     except (ValueError, RecursionError):
-        return f"not JSON: {error}"
+        return "not JSON" if isinstance(error, msgspec.ValidationError) else str(error)
     if not isinstance(data, dict):
         return "not a JSON object"
     if (schema := data.get("schema")) != SCHEMA:

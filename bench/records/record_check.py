@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.records.faults import check, printable_place
+from bench.records.faults import check, printable_place, shown
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def check_rules(record: RecordLine) -> None:
     """Raise ValueError for the first rule that a record breaks, although its fields are valid."""
     check(record.case, CaseSettings, "case")
     if record.case["probe"] != record.probe:
-        raise ValueError(f"probe is {record.probe!a} in a case of {record.case['probe']!a}")
+        raise ValueError(
+            f"probe is {shown(record.probe)} in a case of {shown(record.case['probe'])}"
+        )
     if record.probe in TIMED:
         for name, seconds in record.samples.items():
             _check_times(printable_place(f"samples.{name}"), seconds)
@@ -39,8 +41,8 @@ def check_rules(record: RecordLine) -> None:
 
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:
     """Times are above 0; a null is a time that could not be read."""
-    times = seconds if None not in seconds else [s for s in seconds if s is not None]
-    if (least := min(times, default=1)) <= 0:  # type: ignore[type-var]
+    times = [second for second in seconds if second is not None]
+    if times and (least := min(times)) <= 0:
         raise ValueError(
             f"{place}[{seconds.index(least)}] is {least!r}; "
             "accepted: a finite number above 0 or null"

@@ -26,10 +26,6 @@ ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 MOST_SAMPLES = 50
 """Formats that read one of the first different texts are tried on all."""
 
-Readings = dict[str, "pd.Series[float]"]
-"""Times by the format that reads them: seconds since 1970, NaN where it reads none. Numbers have
-the format ``."""
-
 
 def read_times(
     texts: "pd.Series[str]", time_format: str
@@ -56,8 +52,9 @@ def read_times(
     return times, form != "", problems
 
 
-def _readings(texts: "pd.Series[str]") -> Readings:
-    """The times by the format that reads the most; several formats where they differ."""
+def _readings(texts: "pd.Series[str]") -> "dict[str, pd.Series[float]]":
+    """The times by the format that reads the most, or by several where they differ. Numbers
+    have an empty format."""
     numbers = pd.to_numeric(texts, errors="coerce").astype(np.float64)
     numbers = numbers.where(np.isfinite(numbers))
     if numbers.notna().mean() > 0.5:
@@ -65,7 +62,9 @@ def _readings(texts: "pd.Series[str]") -> Readings:
         dates = _dates(texts, form) if form else numbers
         usual = form and dates.between(EARLIEST, LATEST).mean() > 0.5
         return {form: dates} if usual else {"": numbers}
-    texts = texts.str.replace(QUARTER, _first_month, regex=True)
+    texts = texts.str.replace(
+        QUARTER, lambda q: f"{q[1] or q[4]}-{3 * int(q[2] or q[3]) - 2:02}", regex=True
+    )
     readings = {ISO: _dates(texts, ISO)}
     if readings[ISO].isna().any():
         samples = texts.drop_duplicates()[:MOST_SAMPLES]
@@ -86,10 +85,6 @@ def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[
     return (times != other) & times.notna() & other.notna()
 
 
-def _first_month(quarter: re.Match[str]) -> str:
-    return f"{quarter[1] or quarter[4]}-{3 * int(quarter[2] or quarter[3]) - 2:02}"
-
-
 def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
     try:
         dates = pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
@@ -98,7 +93,7 @@ def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
     return (dates - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds()
 
 
-def _ambiguity(texts: "pd.Series[str]", readings: Readings) -> str:
+def _ambiguity(texts: "pd.Series[str]", readings: "dict[str, pd.Series[float]]") -> str:
     """What a cell that formats read differently is in each of them."""
     first, second, *_ = readings.values()
     row = int(_differ(first, second).to_numpy().argmax())

@@ -25,13 +25,11 @@ def ordered_rows(
     The index holds the times of the places, those of gaps between those of their neighbours:
     `unix_time` in seconds for dates, `time` for numbers. It has no name without a column of times.
     """
-    lines = table.index.to_series(index=range(len(table)))
+    lines = pd.Series(table.index)
     if not file.time_column:
         return lines, "in the order of the rows: no column of times (--time)", []
     names = split(file.time_column)
-    texts = table[names[0]]
-    for name in names[1:]:
-        texts = texts + " " + table[name]
+    texts = table[names[0]].str.cat(table[names[1:]], sep=" ")
     times, dated, problems = read_times(texts, file.time_format)
     repeated = times.duplicated() & times.notna()
     choice = _choice_of_series(table.drop(columns=[file.column, *names]), times)

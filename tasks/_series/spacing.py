@@ -48,7 +48,9 @@ def _spacing(positions: Array, units: Mapping[int, str], tolerance: float) -> Sp
     counts = np.round(steps / step)
     off = (np.abs(steps / step - counts) > tolerance) | (counts < 1)
     unit = next((size for size in units if step % size == 0), 1)
-    name = f"steps of {step / unit:g} {units.get(unit, '')}".strip()
     places = np.concatenate(([0], np.cumsum(np.clip(counts, 1, 1e9)))).astype(int)
     missing = int(places[-1]) + 1 - len(places)
-    return Spacing(units.get(step, name), places, missing, np.concatenate(([False], off)))
+    name = f"steps of {step / unit:g} {units.get(unit, '')}".strip()
+    if units and step == unit:
+        name = units[unit]
+    return Spacing(name, places, missing, np.concatenate(([False], off)))

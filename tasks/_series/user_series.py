@@ -83,7 +83,7 @@ def _read(table: pd.DataFrame, file: FileSettings) -> UserSeries:
         note += f"{missing - gaps} without a value"
     values, times = filled.to_numpy(copy=True), lines.index
     values.setflags(write=False)
-    return UserSeries(values, {times.name: times.to_numpy()} if times.name else {}, note)
+    return UserSeries(values, {str(times.name): times.to_numpy()} if times.name else {}, note)
 
 
 def _chosen_rows(file: FileSettings) -> pd.DataFrame:
