@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from studies.json_lines import JsonLines
 
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         feeder = Feeder(readers.targets[options.target], options.folder)
         feed_all = _feed_by_coverage if options.coverage else _feed_at_random
         feed_all(feeder, examples(options.target, run), options.inputs, options.seed)
-    fed, accepted, failures = feeder.counts
+    fed, accepted, failures = map(int, feeder.counts[:])
     JsonLines(options.folder / FUZZ_FILE).append(
         {
             "target": options.target,
@@ -79,7 +80,7 @@ class Feeder:
 
     def __init__(self, read: Read, folder: Path) -> None:
         self.read, self.failures = read, folder / "failures"
-        self.counts = multiprocessing.Array("q", 3)
+        self.counts: Any = multiprocessing.Array("q", 3)
 
     def feed(self, data: bytes) -> None:
         """Feed one input."""

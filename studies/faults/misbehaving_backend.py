@@ -140,7 +140,13 @@ def send_garbage_later() -> None:
 
 def forge_an_answer() -> None:
     """Answer in the form of a result before the case is measured."""
-    answer = {"status": "ok", "reason": None, "metrics": {}, "samples": {}, "environment": {}}
+    answer: dict[str, Any] = {
+        "status": "ok",
+        "reason": None,
+        "metrics": {},
+        "samples": {},
+        "environment": {},
+    }
     rest = {"traceback": None, "started": time.time(), "wall_s": 0.1}
     os.write(_pipe(), json.dumps({**answer, **rest}).encode() + b"\n")
 

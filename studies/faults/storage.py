@@ -81,7 +81,7 @@ def full_during_stored_comparison(scene: Scene) -> None:
         "compare", *runs, "--results-dir", scene.folder / "roomy", codes=range(4)
     )
     with small_disk(scene.results, scene.rng.randint(1, 8)):
-        compare = ("compare", *runs, "--results-dir", scene.results, "--run-id")
+        compare: list[str | Path] = ["compare", *runs, "--results-dir", scene.results, "--run-id"]
         ended = scene.inside(*compare, "first", codes=(2, expected.code or 0))
         if ended.code == 2:
             scene.require(ended, FULL)
