@@ -35,6 +35,7 @@ def run_parser(default_tasks: Sequence[str], root: Path) -> argparse.ArgumentPar
 
 def compare_parser(default_tasks: Sequence[str], root: Path) -> argparse.ArgumentParser:
     """The parser of `compare`."""
+    from bench.compare.defaults import DEFAULT_TEXTS
     from bench.compare.options import CompareOptions
 
     parser = _parser(
@@ -51,13 +52,7 @@ def compare_parser(default_tasks: Sequence[str], root: Path) -> argparse.Argumen
         WorkerOptions,
         CompareOptions,
         omit=("launches",),
-        defaults={
-            "tasks": " ".join(default_tasks),
-            "seeds": "0 to 7",
-            "probes": "parity learning gradients speed",
-            "phases": "step",
-            "threads": "1",
-        },
+        defaults={"tasks": " ".join(default_tasks), **DEFAULT_TEXTS},
     )
     return _with_results_dir(parser, root)
 
