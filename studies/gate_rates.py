@@ -29,7 +29,7 @@ from bench.plan.probes import GATE
 from bench.probes.context import ProbeContext, Stopwatch
 from bench.records.machine import describe_machine, versions
 from bench.run.status import StatusLine
-from studies import faults
+from studies import faulty_backends
 from studies.json_lines import JsonLines
 
 ROOT = Path(__file__).parents[1]
@@ -68,16 +68,18 @@ gradients are so large."""
 CELLS = ("rnn", "lstm", "gru")
 CORRECT = ("numpy", "torch", "torch-loop", "torch-scan", "tensorflow", "jax")
 FAULTS: Mapping[str, Any] = {
-    "two gates swapped": faults.with_weights(faults.swapped_gates),
-    "recurrent weights transposed": faults.with_weights(faults.transposed_recurrence),
-    "gradient of u off by 0.1%": faults.wrong_gradient("layers.0.forward.u", 1.001),
-    "dL/dh_t one step late": faults.shifted_hidden_gradients(),
-    "learning rate off by 1%": faults.with_rate(1.01),
-    "a second trained bias": faults.second_bias(),
-    "Adam's β₁ 0.8": faults.with_training(beta1=0.8),
-    "Adam's β₂ 0.99": faults.with_training(beta2=0.99),
-    "Adam's ε 1e-6": faults.with_training(epsilon=1e-6),
-    "clipping left out": faults.with_training(clip_norm=None),
+    "two gates swapped": faulty_backends.with_weights(faulty_backends.swapped_gates),
+    "recurrent weights transposed": faulty_backends.with_weights(
+        faulty_backends.transposed_recurrence
+    ),
+    "gradient of u off by 0.1%": faulty_backends.wrong_gradient("layers.0.forward.u", 1.001),
+    "dL/dh_t one step late": faulty_backends.shifted_hidden_gradients(),
+    "learning rate off by 1%": faulty_backends.with_rate(1.01),
+    "a second trained bias": faulty_backends.second_bias(),
+    "Adam's β₁ 0.8": faulty_backends.with_training(beta1=0.8),
+    "Adam's β₂ 0.99": faulty_backends.with_training(beta2=0.99),
+    "Adam's ε 1e-6": faulty_backends.with_training(epsilon=1e-6),
+    "clipping left out": faulty_backends.with_training(clip_norm=None),
 }
 
 Model = Mapping[str, Any]

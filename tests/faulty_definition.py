@@ -12,7 +12,7 @@ import numpy as np
 from definition import Rules, State
 
 from bench.spec import Array, ModelSpec, Params, Training
-from studies.faults import AlteredSession, Gradients
+from studies.faulty_backends import AlteredSession, Gradients
 
 
 def with_rules(**rules: Callable[..., Any]) -> Any:

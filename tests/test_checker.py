@@ -16,7 +16,7 @@ from test_conformance import Combination, decoders, matrix
 
 from backends import numpy_backend
 from bench.spec import Limit, ModelSpec, Supports, Unsupported
-from studies import faults
+from studies import faulty_backends
 
 REFERENCE = [c for c in (*matrix(), *decoders()) if c.spec.dtype == "float64"]
 
@@ -176,7 +176,7 @@ FAULTS = {
         ("d x", U),
     ),
     "dL/dh_t one step late": Fault(
-        faults.shifted_hidden_gradients(), ("d hidden states",), ("loss", W)
+        faulty_backends.shifted_hidden_gradients(), ("d hidden states",), ("loss", W)
     ),
     "a gradient off by a millionth": Fault(
         with_methods(gradients=faulty_definition.off_by_a_millionth), (U,), (W, "d x", "loss")
@@ -230,7 +230,7 @@ FAULTS = {
         ("output", "output of advance from given states"),
     ),
     "an advance with the weights before training": Fault(
-        faults.stale_advance(),
+        faulty_backends.stale_advance(),
         ("output of single steps after an update",),
         ("output", "losses", "output of single steps"),
     ),
@@ -268,12 +268,12 @@ def test_swapped_gates_are_rejected_at_lower_precision(dtype: str) -> None:
     """The reference in float32 stands for an adapter that computes in either."""
     p = problem(ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5, dtype=dtype))
     correct = in_float32(lambda spec, params: params)
-    swapped = in_float32(faults.swapped_gates)
+    swapped = in_float32(faulty_backends.swapped_gates)
     assert check(correct, p).rejected == []
     assert {"output", "hidden states", U} <= {d.array for d in check(swapped, p).rejected}
 
 
-def in_float32(change: faults.ChangeWeights) -> Any:
+def in_float32(change: faulty_backends.ChangeWeights) -> Any:
     def open_session(spec: ModelSpec, params: Any, device: str, training: Any) -> Any:
         narrow = replace(spec, dtype="float32")
         weights = change(spec, dict(params))

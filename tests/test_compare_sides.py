@@ -67,6 +67,7 @@ def test_base_that_does_not_import_is_an_error(repository: Path, tmp_path: Path)
     assert done.returncode == 2
     assert "the base (HEAD (" in done.stderr
     assert "SyntaxError" in done.stderr
+    assert f": {mine} does not import: {mine}:1: " in done.stderr, "the user's own name of the file"
     assert not (tmp_path / "c").exists()
 
 

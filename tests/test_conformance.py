@@ -30,7 +30,7 @@ from bench.spec import (
     Unsupported,
 )
 from bench.weights import initial_weights
-from studies import faults
+from studies import faulty_backends
 
 MODELS = ("rnn", "lstm", "gru", "gru-reset-before", "feedforward")
 READOUTS_AND_LOSSES = [
@@ -227,7 +227,7 @@ def test_plain_gradient_descent_equals_the_reference(checked: Checked) -> None:
 
 
 def test_adam_in_place_of_plain_gradient_descent_is_rejected() -> None:
-    adam = faults.with_training(optimiser="adam")
+    adam = faulty_backends.with_training(optimiser="adam")
     assert not check(adam, PLAIN, ask=("training",)).conforms
 
 

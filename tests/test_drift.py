@@ -12,7 +12,7 @@ from bench.gate.difference import Difference
 from bench.gate.drift import gradient_distances, loss_drift, weight_drift
 from bench.gate.rounding import FACTOR
 from bench.spec import Training
-from studies import faults
+from studies import faulty_backends
 
 STEPS = 5
 trainings = st.builds(
@@ -146,7 +146,7 @@ def test_steps_that_overshoot_are_accepted_and_a_wrong_rate_is_not() -> None:
     accepted = differences("jax", **size)
     assert all(d.accepted for d in accepted)
     assert next(d.error for d in accepted if d.array.startswith("losses")) > 1e-4
-    faulty = faults.with_training(learning_rate=1.01e-2)
+    faulty = faulty_backends.with_training(learning_rate=1.01e-2)
     assert "losses of five steps" in rejected(faulty, **size)
 
 
@@ -157,7 +157,7 @@ def test_large_gradients_widen_what_losses_may_differ_by(form: str, seed: int) -
     size: dict[str, object] = {"task": "long-lag", "form": form, "symbols": 100, "held_out": 100}
     size |= {"batch": 10, "hidden": 32, "learning_rate": 3e-3, "forget_bias": 5.0, "seed": seed}
     assert rejected("jax", **size) == []
-    faulty = faults.wrong_gradient("layers.0.forward.u", 1.001)
+    faulty = faulty_backends.wrong_gradient("layers.0.forward.u", 1.001)
     assert "d layers.0.forward.u" in rejected(faulty, **size)
 
 
@@ -180,25 +180,25 @@ def test_plain_gradient_descent_is_accepted(adapter: str) -> None:
     "fields", [{"optimiser": "adam"}, {"learning_rate": 0.0505}, {"clip_norm": 0.1}]
 )
 def test_another_update_than_plain_gradient_descent_is_rejected(fields: dict[str, object]) -> None:
-    arrays = rejected(faults.with_training(**fields), **PLAIN)
+    arrays = rejected(faulty_backends.with_training(**fields), **PLAIN)
     assert any(array.endswith("five steps") for array in arrays)
 
 
 def test_plain_gradient_descent_has_no_allowance_for_adam_s_rounding() -> None:
     """The fault is a rate that was rounded to float32, in float64."""
     rate = float(np.float32(0.05))
-    assert rejected(faults.with_training(learning_rate=rate), dtype="float64", **PLAIN)
+    assert rejected(faulty_backends.with_training(learning_rate=rate), dtype="float64", **PLAIN)
     assert rejected("numpy", dtype="float64", **PLAIN) == []
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        faults.with_training(learning_rate=1.01e-3),
-        faults.with_training(beta1=0.8),
-        faults.with_training(beta2=0.99),
-        faults.with_training(epsilon=1e-6),
-        faults.second_bias(),
+        faulty_backends.with_training(learning_rate=1.01e-3),
+        faulty_backends.with_training(beta1=0.8),
+        faulty_backends.with_training(beta2=0.99),
+        faulty_backends.with_training(epsilon=1e-6),
+        faulty_backends.second_bias(),
     ],
     ids=["learning rate", "beta1", "beta2", "epsilon", "second bias"],
 )
@@ -218,5 +218,5 @@ def test_one_weight_that_misses_a_fifth_of_one_step_is_found() -> None:
     size: dict[str, object] = {"task": "workload", "cell": "lstm", "learning_rate": 1e-3}
     size |= {"batch": 16, "length": 30, "hidden": 64}
     assert rejected("numpy", **size) == []
-    faulty = faults.with_results(params=one_weight_off)
+    faulty = faulty_backends.with_results(params=one_weight_off)
     assert rejected(faulty, **size) == ["layers.0.forward.u after five steps"]

@@ -1,8 +1,6 @@
 """A full disk or a folder that cannot be written is reported; recorded cases are kept."""
 
 import os
-import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,38 +8,13 @@ from running import (
     TINY,
     bench,
     bench_inside,
-    case_keys,
     copy_run,
     keep_lines,
-    records,
     tiny_run,
     tiny_run_inside,
 )
 
-
-def with_room_for(size: int) -> Callable[[], None]:
-    """A limit on the size of files, which acts like a full disk: longer writes are refused."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
-def test_full_disk_keeps_recorded_cases_and_the_run_continues_later(
-    finished_run: Path, tmp_path: Path
-) -> None:
-    file = copy_run(finished_run, tmp_path)
-    keys = case_keys(records(tmp_path))
-    first, second, third = map(len, file.read_bytes().splitlines(keepends=True))
-    keep_lines(tmp_path, 1)
-    resume = ("--resume", "r", "--results-dir", tmp_path)
-    done = bench(*resume, preexec_fn=with_room_for(first + second + third // 2))
-    assert done.returncode == 2
-    assert f"cannot write to {file}: File too large" in done.stderr
-    assert "continue with --resume r" in done.stderr
-    before = file.read_bytes()
-    assert before.endswith(b"\n")
-    assert len(records(tmp_path)) == 2
-    assert bench_inside(*resume).returncode == 0
-    assert file.read_bytes().startswith(before)
-    assert case_keys(records(tmp_path)) == keys
+from studies.faults.commands import with_room_for
 
 
 def test_disk_too_full_for_a_new_run_is_left_without_a_trace(tmp_path: Path) -> None:

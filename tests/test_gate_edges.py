@@ -10,7 +10,7 @@ from conftest import bench_for
 from bench.gate.edges import NAN_OUTPUT, NO_TARGET, at_edges
 from bench.gate.parity import parity
 from bench.spec import Limit, ModelSpec, Params, Supports, Training
-from studies import faults
+from studies import faulty_backends
 
 MODEL = ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=4, dtype="float64")
 EVERYTHING = Supports()
@@ -21,10 +21,10 @@ def altered(**changes: Any) -> Any:
     """The reference with some methods that return something else than they computed."""
 
     def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
-        session = faults._reference_session(spec, params, device, training)
-        return faults.AlteredSession(session, changes)
+        session = faulty_backends._reference_session(spec, params, device, training)
+        return faulty_backends.AlteredSession(session, changes)
 
-    return faults.backend(open_session)
+    return faulty_backends.backend(open_session)
 
 
 def not_a_number_if_zero(result: tuple[float, dict[str, Any]]) -> Any:

@@ -28,6 +28,7 @@ def mark() -> Iterator[dict[str, str]]:
         process.kill()
 
 
+@pytest.mark.thorough
 def test_run_that_is_killed_again_and_again_is_complete_in_the_end(
     tmp_path: Path, mark: dict[str, str]
 ) -> None:

@@ -30,7 +30,7 @@ from bench.probes.speed import speed
 from bench.probes.turns import Turns
 from bench.report.notes import notes
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
-from studies import faults
+from studies import faulty_backends
 
 
 def advance_context(backend: Any, **options: Any) -> Any:
@@ -81,7 +81,9 @@ def test_enough_calls_for_a_p99_with_a_pause_of_a_millisecond() -> None:
 
 
 def test_wrong_steps_are_never_timed() -> None:
-    outcome = speed(advance_context(faults.with_results(advance=lambda result: (result[0], None))))
+    outcome = speed(
+        advance_context(faulty_backends.with_results(advance=lambda result: (result[0], None)))
+    )
     assert outcome.failure is not None
     assert "the timed session differs from the reference: advance differs by" in outcome.failure
     assert outcome.samples == {}
@@ -96,7 +98,7 @@ def test_session_without_advance_is_skipped_with_the_reason() -> None:
         return SimpleNamespace(**{name: getattr(session, name) for name in methods})
 
     with pytest.raises(Unsupported, match=r"^no advance\(\)$"):
-        speed(advance_context(faults.backend(open_session)))
+        speed(advance_context(faulty_backends.backend(open_session)))
 
 
 # ---- the plan --------------------------------------------------------------------------------

@@ -13,23 +13,27 @@ from backends import numpy_backend
 from bench.gate.parity import at_odd_sizes, parity
 from bench.gate.rounding import to_bfloat16
 from bench.spec import Limit, ModelSpec, Params, Supports, Training, Unsupported
-from studies import faults
+from studies import faulty_backends
 
 REJECTED = {
-    "swapped gates": faults.with_weights(faults.swapped_gates),
-    "dropped bias": faults.with_weights(faults.dropped_bias),
-    "transposed recurrence": faults.with_weights(faults.transposed_recurrence),
-    "zeros": faults.zeros(),
-    "gradient of u off by 1%": faults.wrong_gradient("layers.0.forward.u", 1.01),
-    "gradient of u off by a millionth": faults.wrong_gradient("layers.0.forward.u", 1 + 1e-6),
-    "dL/dx missing": faults.missing_gradient("x"),
-    "outputs not a number": faults.not_a_number(),
-    "dL/dh_t one step late": faults.shifted_hidden_gradients(),
-    "Adam with another epsilon": faults.with_training(epsilon=1e-6),
-    "no clipping": faults.with_training(clip_norm=None),
-    "a state that advance forgets": faults.with_results(advance=lambda result: (result[0], None)),
-    "an advance with the weights before training": faults.stale_advance(),
-    "another learning rate": faults.with_training(learning_rate=1.01e-2),
+    "swapped gates": faulty_backends.with_weights(faulty_backends.swapped_gates),
+    "dropped bias": faulty_backends.with_weights(faulty_backends.dropped_bias),
+    "transposed recurrence": faulty_backends.with_weights(faulty_backends.transposed_recurrence),
+    "zeros": faulty_backends.zeros(),
+    "gradient of u off by 1%": faulty_backends.wrong_gradient("layers.0.forward.u", 1.01),
+    "gradient of u off by a millionth": faulty_backends.wrong_gradient(
+        "layers.0.forward.u", 1 + 1e-6
+    ),
+    "dL/dx missing": faulty_backends.missing_gradient("x"),
+    "outputs not a number": faulty_backends.not_a_number(),
+    "dL/dh_t one step late": faulty_backends.shifted_hidden_gradients(),
+    "Adam with another epsilon": faulty_backends.with_training(epsilon=1e-6),
+    "no clipping": faulty_backends.with_training(clip_norm=None),
+    "a state that advance forgets": faulty_backends.with_results(
+        advance=lambda result: (result[0], None)
+    ),
+    "an advance with the weights before training": faulty_backends.stale_advance(),
+    "another learning rate": faulty_backends.with_training(learning_rate=1.01e-2),
 }
 
 
@@ -61,7 +65,7 @@ def test_gate_rejects_in_float32_too(fault: str) -> None:
 
 
 def test_failure_names_the_array_its_error_and_its_tolerance() -> None:
-    outcome = parity(bench_for(faults.wrong_gradient("readout.w", 1.5)))
+    outcome = parity(bench_for(faulty_backends.wrong_gradient("readout.w", 1.5)))
     assert outcome.failure is not None
     assert "d readout.w" in outcome.failure
     assert "0.5" in outcome.failure
@@ -75,7 +79,7 @@ def test_small_gradients_of_early_steps_are_compared_in_float64_whatever_the_dty
         return hidden_gradients
 
     context = bench_for(
-        faults.with_results(hidden_gradients=first_step_off),
+        faulty_backends.with_results(hidden_gradients=first_step_off),
         cell="gru",
         dtype="float32",
         length=40,
@@ -89,7 +93,9 @@ def test_fault_at_odd_sizes_only_is_found_and_named() -> None:
     def wrong_for_five_units(states: np.ndarray) -> np.ndarray:
         return states * (1.5 if states.shape[2] == 5 else 1)
 
-    outcome = parity(bench_for(faults.with_results(hidden_states=wrong_for_five_units), hidden=8))
+    outcome = parity(
+        bench_for(faulty_backends.with_results(hidden_states=wrong_for_five_units), hidden=8)
+    )
     assert outcome.failure is not None
     assert "at batch 4, T 7, hidden 5" in outcome.failure
 
@@ -104,7 +110,7 @@ def test_miscompiled_input_gradients_at_one_size_are_found() -> None:
         wrong = ("layers.0.forward.w", "layers.0.forward.b", "x")
         return loss, {k: v + 0.33 * abs(v).max() * (k in wrong) for k, v in gradients.items()}
 
-    outcome = parity(bench_for(faults.with_results(gradients=miscompiled), cell="gru"))
+    outcome = parity(bench_for(faulty_backends.with_results(gradients=miscompiled), cell="gru"))
     assert outcome.failure is not None
     assert outcome.metrics["arrays_rejected"] == 3
     assert "d layers.0.forward.w at batch 4, T 7, hidden 5 differs by 0.33" in outcome.failure
@@ -144,7 +150,9 @@ def test_backend_equals_the_reference_in_float32(
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("task", ["adding", "memory", "temporal-order", "seq2seq"])
 def test_wrong_optimiser_is_found_at_odd_sizes(task: str, cell: str, fault: Any) -> None:
-    context = bench_for(faults.with_training(**fault), task=task, cell=cell, dtype="float32")
+    context = bench_for(
+        faulty_backends.with_training(**fault), task=task, cell=cell, dtype="float32"
+    )
     differences = at_odd_sizes(context, context.case.model)
     assert any("five steps" in d.array for d in differences if not d.accepted)
 
@@ -160,11 +168,13 @@ def inference_only(change: Any = None) -> Any:
 
     def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
         session = numpy_backend.open_session(spec, params, device, training)
-        altered: Any = faults.AlteredSession(session, {"predict": change} if change else {})
+        altered: Any = faulty_backends.AlteredSession(
+            session, {"predict": change} if change else {}
+        )
         altered.gradients = altered.hidden_gradients = altered.step = refuse
         return altered
 
-    backend = faults.backend(open_session)
+    backend = faulty_backends.backend(open_session)
     backend.SUPPORTS = Supports(training=Limit("theirs", "it runs models only"))
     return backend
 
@@ -179,7 +189,7 @@ def test_backend_that_does_not_train_is_compared_by_outputs_and_states() -> None
     assert "output" in faulty.failure
 
 
-class RoundedSession(faults.AlteredSession):
+class RoundedSession(faulty_backends.AlteredSession):
     """A session whose inputs are rounded to bfloat16."""
 
     def put(self, array: Any) -> Any:
@@ -198,7 +208,7 @@ def mixed_precision(change: Any = lambda params: params) -> Any:
             spec = replace(spec, dtype="float32")
         return RoundedSession(numpy_backend.open_session(spec, weights, device, training), {})
 
-    backend = faults.backend(open_session)
+    backend = faulty_backends.backend(open_session)
     backend.SUPPORTS = Supports(dtypes=("bfloat16", "float32"))
     return backend
 
@@ -207,8 +217,8 @@ def mixed_precision(change: Any = lambda params: params) -> Any:
 def test_bfloat16_is_allowed_what_rounding_costs(cell: str) -> None:
     assert parity(bench_for(mixed_precision(), cell=cell, dtype="bfloat16")).failure is None
     spec = ModelSpec(cell=cell, inputs=2, hidden=8, outputs=1)
-    swapped = partial(faults.swapped_gates, spec)
-    transposed = partial(faults.transposed_recurrence, spec)
+    swapped = partial(faulty_backends.swapped_gates, spec)
+    transposed = partial(faulty_backends.transposed_recurrence, spec)
     for fault in (transposed,) if cell == "rnn" else (swapped, transposed):
         faulty = bench_for(mixed_precision(fault), cell=cell, dtype="bfloat16")
         assert not all(d.accepted for d in case_differences(faulty))
@@ -229,7 +239,7 @@ def test_wrong_single_steps_are_named(fault: str) -> None:
 
 def test_backend_without_single_steps_is_not_asked_for_them() -> None:
     with_steps = parity(bench_for("numpy"))
-    without = faults.backend(numpy_backend.open_session)
+    without = faulty_backends.backend(numpy_backend.open_session)
     without.SUPPORTS = Supports(generation=Limit("ours", "not written"))
     assert with_steps.metrics["error.advance"] < 1e-9
     outcome = parity(bench_for(without))

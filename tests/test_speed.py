@@ -19,7 +19,7 @@ from bench.probes.speed import operations, speed
 from bench.probes.training import norm
 from bench.records.conditions import LoadCounters, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
-from studies import faults
+from studies import faulty_backends
 
 
 class Delayed:
@@ -103,7 +103,7 @@ def test_session_that_differs_from_the_reference_when_timed_fails() -> None:
     def off(result: Any) -> Any:
         return result[0], {k: v * (1 + 1e-3) for k, v in result[1].items()}
 
-    outcome = speed(bench_for(faults.with_results(gradients=off), "speed"))
+    outcome = speed(bench_for(faulty_backends.with_results(gradients=off), "speed"))
     assert outcome.failure is not None
     assert "first_gradient_norm differs by 0.001" in outcome.failure
 

@@ -17,7 +17,8 @@ from bench.plan.units import Unit
 from bench.records.folder import RecordsError, RunFolder
 from bench.report.report_command import report_command
 from bench.run.measure import _spend_budget
-from bench.run.process import Limits, WorkerCommand, WorkerProcess
+from bench.run.process import WorkerProcess
+from bench.run.worker_command import Limits, WorkerCommand
 
 PLUGIN = """
 from pathlib import Path

@@ -14,7 +14,7 @@ from bench.gate.summation import gradients_in_order, product_in_order, sum_in_or
 from bench.probes.training import norm
 from bench.spec import ModelSpec, Params, Training
 from bench.weights import initial_weights
-from studies import faults
+from studies import faulty_backends
 
 # ---- the sums --------------------------------------------------------------------------------
 
@@ -156,7 +156,9 @@ class SessionInOrder:
 
 
 def summing_in_order() -> Any:
-    return faults.backend(lambda *arguments: SessionInOrder(numpy_backend.open_session(*arguments)))
+    return faulty_backends.backend(
+        lambda *arguments: SessionInOrder(numpy_backend.open_session(*arguments))
+    )
 
 
 def test_backends_may_add_up_long_still_sequences_in_order(
@@ -179,14 +181,14 @@ def test_the_worst_order_is_accepted_and_beyond_what_rounding_allows(lag: int) -
 def test_a_wrong_gradient_is_found_in_both_dtypes_where_sums_in_order_decide(
     name: str, lag: int
 ) -> None:
-    context = standing_still(faults.wrong_gradient(name, 1.002), lag)
+    context = standing_still(faulty_backends.wrong_gradient(name, 1.002), lag)
     rejected = {d.array for d in case_differences(context) if not d.accepted}
     assert {f"d {name}", f"d {name} in float64"} <= rejected
 
 
 def test_a_fault_that_sums_in_order_hide_in_float32_is_found_in_float64(lag: int) -> None:
     factor = 1.0001 if lag == 280 else 1.0002
-    context = standing_still(faults.wrong_gradient("readout.w", factor), lag)
+    context = standing_still(faulty_backends.wrong_gradient("readout.w", factor), lag)
     rejected = {d.array for d in case_differences(context) if not d.accepted}
     assert "d readout.w in float64" in rejected
     assert all(array.endswith(" in float64") for array in rejected)

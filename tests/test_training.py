@@ -13,7 +13,7 @@ from bench.probes.gradients import gradients, half_life, through_time
 from bench.probes.learning import learning, thinned
 from bench.probes.lengths import lengths
 from bench.probes.training import WRITTEN, norm, train
-from studies import faults
+from studies import faulty_backends
 
 STEPS = 100
 
@@ -36,7 +36,7 @@ def test_loss_curves_agree_over_a_hundred_steps(
 
 
 def test_loss_curve_of_another_optimiser_formula_does_not_agree() -> None:
-    losses = curve(faults.with_training(epsilon=1e-4), "gru")
+    losses = curve(faulty_backends.with_training(epsilon=1e-4), "gru")
     assert not np.allclose(losses, curve("numpy", "gru"), rtol=1e-6, atol=0)
 
 
@@ -70,7 +70,7 @@ def test_model_without_memory_does_not_solve_the_task() -> None:
 
 def test_diverging_run_stops_and_has_no_score() -> None:
     calls = iter(range(10**9))
-    blown = faults.with_results(step=lambda loss: math.nan if next(calls) >= 12 else loss)
+    blown = faulty_backends.with_results(step=lambda loss: math.nan if next(calls) >= 12 else loss)
     trained = train(bench_for(blown, "learning", steps=100, held_out=16))
     assert trained.diverged_at == 12
     assert len(trained.losses) < 100
@@ -82,7 +82,9 @@ def test_nan_gradients_are_counted() -> None:
     def spoil(result: Any) -> Any:
         return result[0], {**result[1], "readout.b": np.array([np.nan])}
 
-    context = bench_for(faults.with_results(gradients=spoil), "gradients", steps=3, held_out=8)
+    context = bench_for(
+        faulty_backends.with_results(gradients=spoil), "gradients", steps=3, held_out=8
+    )
     metrics = gradients(context, train(context)).metrics
     assert metrics["gradient_nan"] == 4
     assert metrics["gradient_inf"] == 0

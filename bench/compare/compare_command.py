@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from math import inf
 from pathlib import Path
+from time import time
 
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
@@ -116,8 +117,9 @@ def _live(
     )
     names = request.get("backends") or ()
     with how_to_continue("start the comparison again", path), StatusLine() as status:
+        since = time()  # the first trial import of an adapter may already compile something
         _announce(settings, options, status, tasks)
-        with open_sides(options, names, entry, backends) as sides:
+        with open_sides(options, names, entry, backends, since) as sides:
             result = compare_live(sides, settings, status)
     return _conclude(path, result)
 

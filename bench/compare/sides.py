@@ -146,6 +146,8 @@ def _ask_for_plan(side: Side, request: Request) -> str:
         raise _not_measurable(side, str(error)) from None
     if done.returncode:
         reason = last_line(done.stderr)
+        for name, file in side.moved.items():
+            reason = reason.replace(file, name)
         if "unrecognized arguments: plan" in reason:
             reason = "its run_bench.py is too old: it has no command `plan`"
         elif "does not import" in reason and side.guarded and len(side.guarded.own) == 1:

@@ -31,13 +31,15 @@ def parse_lines(
     reduced: Callable[[Record], Record] | None = None,
 ) -> list[Record]:
     """The records of the lines of a file, without the lines in `omit`, as `reduced` returns them.
+    A line that is there twice counts once.
 
     Raises `RecordsError`, which names the first line that is not a whole record.
     """
-    records = []
+    records, read = [], set(map(hash, omit))
     for number, line in enumerate(lines, 1):
-        if line in omit:
+        if (digest := hash(line)) in read:
             continue
+        read.add(digest)
         try:
             record = parse_record(line)
         except ValueError as error:
