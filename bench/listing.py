@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.plan.availability import why_unavailable
 from bench.plan.selection import Registry
+from bench.plan.trial_import import load_checked
 from bench.records import machine
 from bench.records.inert import inert, inert_lines
 from bench.report.escapes import escape_markdown
@@ -32,13 +33,13 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
     print("backends")
     for name in backends.names():
         try:
-            _list_backend(name, backends.load(name))
+            _list_backend(name, load_checked(backends, name))
         except Unavailable as error:
             print(f"  {inert(name):<14} {inert_lines(error)}")
     print("tasks")
     for name in tasks.names():
         try:
-            print(f"  {inert(name):<14} {inert_lines(_describe_task(tasks.load(name)))}")
+            print(f"  {inert(name):<14} {inert_lines(_describe_task(load_checked(tasks, name)))}")
         except Unavailable as error:
             print(f"  {inert(name):<14} {inert_lines(error)}")
     return 0
@@ -48,7 +49,7 @@ def task_command(name: str, tasks: Registry) -> int:
     """Print a task's description, its named sizes and their settings. A size behind a colon, as in
     `adding:paper`, is ignored."""
     name = name.partition(":")[0]
-    module = tasks.load(name)
+    module = load_checked(tasks, name)
     sizes: Mapping[str, Any] = module.PROFILES
     classes = dict.fromkeys(map(type, sizes.values()))
     docstrings = [module.__doc__, *map(_class_docstring, classes)]
@@ -97,7 +98,7 @@ def limits_table(backends: Registry) -> str:
     columns = [*[*CELLS][:3], "reset_before", *[*CELLS][3:], *DTYPES, *FEATURES]
     rows, reasons = [], []
     for name in backends.names():
-        limits = _limits(backends.load(name), columns)
+        limits = _limits(load_checked(backends, name), columns)
         marks = ["✓" if limit is None else limit.whose for limit in limits.values()]
         rows.append([escape_markdown(name), *marks])
         if text := _reasons(limits):

@@ -29,7 +29,7 @@ class PublishedFigure:
     is_range: bool = False
     """Whether the paper itself gives the range."""
     weights: str = ""
-    """The number of weights of the published network, where the paper states it."""
+    """The number of weights of the published network, where it follows from sizes in the paper."""
 
 
 def single_value(cell: str, quantity: str, value: float, weights: str = "") -> PublishedFigure:

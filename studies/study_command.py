@@ -12,6 +12,7 @@ from bench.plan.case import Case
 from bench.plan.selection import Registry
 from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
+from bench.run.how_to_continue import how_to_continue
 from bench.run.limits import job_count, worker_limits
 from bench.run.measure import Workers, run_work
 from bench.run.run_info import check_same_environment, describe_environment
@@ -87,18 +88,24 @@ def _measure(run: StudyRun, workers: Workers, info: Mapping[str, Any]) -> int:
         environment = describe_environment(names, workers.entry, workers.backends)
         folder = RunFolder.create(run.path.parent, run.path.name, {**info, **environment})
     check_same_environment(folder, names, workers.backends)
-    with folder.lock():
+    with how_to_continue("run the same command to continue"), folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
         work = remaining_work(run, folder)
-        seconds = run_work(folder, work, workers)
-        folder.pack()
+        try:
+            run_work(folder, work, workers)
+        except KeyboardInterrupt:
+            _report(folder, run)
+            raise
+        _report(folder, run)
+    return 1 if failed_cases(folder.records()) else 0
+
+
+def _report(folder: RunFolder, run: StudyRun) -> None:
+    """Pack the records and write the tables."""
+    folder.pack()
     print(f"writing the tables of {run.path}", file=sys.stderr, flush=True)
     write_report(folder, run.study, run.plan)
-    if seconds is None:
-        print("stopped; run the same command to continue", file=sys.stderr)
-        return 130
-    return 1 if failed_cases(folder.records()) else 0
 
 
 def _checked_device(device: str) -> str:

@@ -12,7 +12,6 @@ from bench.plan.case import Case
 from bench.plan.estimate import Work
 from bench.records.code import CodeDigests
 from bench.records.folder import RunFolder
-from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.measure import earlier_costs, planned_work
 from bench.run.present_code import remaining_cases
@@ -46,24 +45,15 @@ def remaining_work(run: StudyRun, folder: RunFolder | None) -> Work:
     """The work that is left; prints what it is and how long it takes."""
     names = ", ".join(run.plan.backends)
     print(f"study {run.path.name}: {names}; records in {run.path}", file=sys.stderr, flush=True)
-    cases = _remaining_cases(run, folder) if folder else list(run.cases)
+    cases = list(run.cases)
+    if folder:
+        cases = remaining_cases(folder, cases, run.code, prove_all=False, again=run.again)
     past = earlier_costs(run.entry, run.path.parent)
     work = planned_work(cases, study_units(cases), tasks, past)
     duration = format_duration(work.total_seconds(run.jobs))
     left = f"{len(cases)} of {len(run.cases)} cases left, about {duration}"
     print(left, file=sys.stderr, flush=True)
     return work
-
-
-def _remaining_cases(run: StudyRun, folder: RunFolder) -> list[Case]:
-    """The cases that are left, or failed with `again`, and the proofs that they need."""
-    remaining = remaining_cases(folder, run.cases, run.code, prove_all=False)
-    if not run.again:
-        return remaining
-    latest = latest_records(folder.records())
-    successful = {record.key for record in latest if record.status == "ok"}
-    chosen = {case.key for case in remaining}
-    return [case for case in run.cases if case.key in chosen or case.key not in successful]
 
 
 def show_remaining(run: StudyRun) -> None:

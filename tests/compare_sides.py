@@ -32,7 +32,12 @@ def compare_with_fault(root: Path, fault: str, *arguments: str | Path, **options
     return compare(root, *sides, *arguments, **options)
 
 
+def findings(root: Path) -> list[dict[str, Any]]:
+    """The findings of the comparison `c`."""
+    read: list[dict[str, Any]] = json.loads((root / "c" / "verdict.json").read_text())["findings"]
+    return read
+
+
 def verdicts(root: Path) -> dict[str, str]:
     """The verdict on each check of the only row."""
-    findings = json.loads((root / "c" / "verdict.json").read_text())["findings"]
-    return {finding["check"]: finding["verdict"] for finding in findings}
+    return {finding["check"]: finding["verdict"] for finding in findings(root)}

@@ -128,6 +128,11 @@ def _weights(session: Any, p: Problem) -> Arrays:
     return {f"{name}{GIVEN}": value for name, value in session.params().items()}
 
 
+def _output(session: Any, p: Problem) -> Arrays:
+    """Outputs of full sequences equal the reference's."""
+    return {"output": session.predict(session.put(p.x))}
+
+
 def _predictions(session: Any, p: Problem) -> Arrays:
     """Outputs and hidden states of full sequences equal the reference's."""
     x = session.put(p.x)
@@ -260,6 +265,7 @@ def _advance_after_training(session: Any, p: Problem) -> Arrays:
 
 QUESTIONS: Mapping[str, Question] = {
     "weights": Question((), _weights),
+    "output": Question((), _output),
     "predictions": Question((), _predictions),
     "NaN": Question(("nan_propagation",), _with_nan),
     "from states": Question(("initial_state",), _from_states),

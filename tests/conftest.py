@@ -36,6 +36,8 @@ from bench.probes.context import ProbeContext, Stopwatch  # noqa: E402
 
 LIMIT = "limit"
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+COMPILED = ("tensorflow", "jax")
+"""Frameworks that compile each function, which takes most of the time of a test."""
 ELSEWHERE = {
     "keras-jax": "Keras takes its backend from the environment, one for each process",
     "keras-torch": "Keras takes its backend from the environment, one for each process",

@@ -9,8 +9,9 @@ from conftest import bench_for
 from bench.plan.case import Case
 from bench.plan.units import Unit
 from bench.records.folder import RunFolder
-from bench.run.process import Limits, WorkerCommand
+from bench.run.limits import Limits
 from bench.run.runner import Runner
+from bench.run.worker_command import WorkerCommand
 
 
 class NoProgress:
@@ -25,15 +26,19 @@ def runner(
     root: Path,
     program: Sequence[str],
     environment: Mapping[str, str] | None = None,
+    *,
     time_s: float = 30,
+    memory_bytes: float = 2**40,
+    repeats_request: bool = False,
 ) -> Runner:
     """A runner of the new run `r` below `root`, whose workers are this program.
 
-    `environment` is added to the present variables; `time_s` is the time limit of a case.
+    `environment` is added to the present variables; `repeats_request` says whether the program
+    begins its lines with the name of the request.
     """
-    command = WorkerCommand(program, {**os.environ, **(environment or {})})
+    command = WorkerCommand(program, {**os.environ, **(environment or {})}, None, repeats_request)
     folder = RunFolder.create(root, "r", {})
-    limits = Limits(time_s=time_s, memory_bytes=2**40)
+    limits = Limits(time_s=time_s, memory_bytes=memory_bytes)
     return Runner(folder, lambda unit, processors: command, limits, NoProgress(), {})
 
 

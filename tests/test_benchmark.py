@@ -2,7 +2,7 @@
 `pytest tests/test_benchmark.py --benchmark-only --backends torch`.
 
 A round is one call of a steady session in this process. A verdict needs fresh processes in pairs:
-use `run_bench.py compare` for that. Without `--benchmark-only` each benchmark runs once, as a test.
+use `run_bench.py compare` for that. Without `--benchmark-only` those of the gru run once, as tests.
 """
 
 from typing import Any
@@ -17,7 +17,12 @@ from bench.probes.speed import phases
 SMALL = {"batch": 64, "length": 100, "hidden": 128}
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All cells as benchmarks, one of them as a test."""
+    only_benchmarks = metafunc.config.getoption("benchmark_only", False)
+    metafunc.parametrize("cell", ["rnn", "lstm", "gru"] if only_benchmarks else ["gru"])
+
+
 @pytest.mark.parametrize("phase", DEFAULT_PHASES)
 def test_cell(
     benchmark: Any, backend: str, cell: str, phase: str, pytestconfig: pytest.Config

@@ -81,7 +81,7 @@ def test_absurd_number_of_launches_is_refused_before_anything_is_planned() -> No
 
 
 @pytest.mark.parametrize("size", [{"hidden": 10**9}, {"length": 10**15}, {"batch": 10**30}])
-def test_model_that_is_larger_than_the_memory_is_refused(size: dict[str, int]) -> None:
+def test_model_that_is_larger_than_the_memory_is_refused(size: dict[str, Any]) -> None:
     with pytest.raises(Unavailable, match=r"task adding: rnn with .* GiB, and this machine has"):
         plan_cases(selection(tasks=[("adding", replace(SIZE, **size))]))
     with pytest.raises(Unavailable, match="layers 1,000,000,000,000"):

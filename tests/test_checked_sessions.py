@@ -26,8 +26,8 @@ WRONG_INPUTS = {
     "one axis too many": (np.ones((1, 3, 6, 2)), "but this model reads"),
     "one input too many": (np.ones((3, 6, 3)), "but this model reads"),
     "whole numbers": (np.ones((3, 6, 2), int), "dtype int64, but a model reads floating-point"),
-    "complex numbers": (np.ones((3, 6, 2), complex), "dtype complex128 is no part of a batch"),
-    "objects": (np.full((3, 6, 2), None), "dtype object is no part of a batch"),
+    "complex numbers": (np.ones((3, 6, 2), complex), "dtype complex128 cannot be part of a batch"),
+    "objects": (np.full((3, 6, 2), None), "dtype object cannot be part of a batch"),
     "a list": ([[1.0, 2.0]], r"\(1, 2\), but this model reads"),
 }
 WRONG_LENGTHS: dict[str, tuple[Any, str]] = {
@@ -81,22 +81,22 @@ def test_input_that_is_no_batch_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", WRONG_LENGTHS)
 def test_wrong_lengths_are_refused(name: str) -> None:
     (lengths, message), session = WRONG_LENGTHS[name], session_of(LABELLED)
-    for given in (lengths, np.array(lengths), session.put(np.array(lengths))):
+    for form in (lengths, np.array(lengths), session.put(np.array(lengths))):
         with pytest.raises(ValueError, match=message):
-            session.predict(X, given)
+            session.predict(X, form)
         with pytest.raises(ValueError, match=message):
-            session.hidden_states(X, lengths=given)
+            session.hidden_states(X, lengths=form)
         with pytest.raises(ValueError, match=message):
-            session.step(session.put(X), LABELS, lengths=given)
+            session.step(session.put(X), LABELS, lengths=form)
 
 
 @pytest.mark.parametrize("name", WRONG_LABELS)
 def test_wrong_labels_are_refused(name: str) -> None:
     (labels, message), session = WRONG_LABELS[name], session_of(LABELLED)
-    for given in (labels, session.put(labels)):
+    for form in (labels, session.put(labels)):
         for method in (session.gradients, session.step, session.hidden_gradients):
             with pytest.raises(ValueError, match=message):
-                method(X, given)
+                method(X, form)
 
 
 @pytest.mark.parametrize("name", WRONG_STATES)
@@ -108,16 +108,25 @@ def test_wrong_state_is_refused(name: str) -> None:
         session.advance(X, state)
 
 
-def test_target_that_would_be_broadcast_is_refused() -> None:
+def test_target_of_another_shape_or_dtype_is_refused() -> None:
     with pytest.raises(ValueError, match=r"y has the shape \(3,\); .* it must have \(3, 4\)"):
         session_of(SPEC).gradients(X, np.zeros(3))
+    with pytest.raises(ValueError, match="y has the dtype int64, but the loss mse compares"):
+        session_of(SPEC).step(X, np.zeros((3, 4), int))
+
+
+@pytest.mark.parametrize("wrong", [None, "text", {"x": X}])
+def test_argument_that_is_no_array_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=f"arrays, not of {type(wrong).__name__}"):
+        session_of(SPEC).predict(wrong)
 
 
 def test_right_arguments_are_accepted_in_every_form() -> None:
     session, lengths = session_of(SPEC), [6, 1, 3]
     expected = session.predict(X, np.array(lengths), (H, H))
-    for given in (lengths, np.array(lengths, np.uint8), session.put(lengths)):
-        np.testing.assert_array_equal(session.predict(X.tolist(), given, [H, H]), expected)
+    for form in (lengths, np.array(lengths, np.uint8), session.put(lengths)):
+        for x in (X.tolist(), list(X), tuple(X)):
+            np.testing.assert_array_equal(session.predict(x, form, [H, H]), expected)
     _, state = session.advance(X)
     assert session.advance(X, state)[0].shape == (3, 4)
 
@@ -128,23 +137,27 @@ def test_every_backend_refuses_what_is_no_batch(adapter: str) -> None:
         with pytest.raises(ValueError, match=message):
             session.predict(x)
     for lengths, message in WRONG_LENGTHS.values():
-        for given in (np.array(lengths), session.put(np.array(lengths))):
+        for form in (np.array(lengths), session.put(np.array(lengths))):
             with pytest.raises(ValueError, match=message):
-                session.predict(session.put(X), given)
+                session.predict(session.put(X), form)
 
 
-def test_arrays_of_a_backend_are_its_own(adapter: str) -> None:
+def test_every_backend_shares_no_memory_and_reads_arrays_of_any_layout(adapter: str) -> None:
     """Large enough that frameworks would take over the memory of an array instead of copying."""
-    p = problem(ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=4), batch=64, time=5)
+    p = problem(SPEC, batch=64, time=5)
     weights = {name: np.array(value, np.float32) for name, value in p.weights.items()}
-    session = backends.load(adapter).open_session(p.spec, weights, "cpu")
+    session = backends.load(adapter).open_session(SPEC, weights, "cpu")
     x = p.x.astype(np.float32)
     on_device = session.put(x)
-    expected = session.predict(on_device)
+    expected = session.predict(on_device, p.lengths)
     x[:] = 9
     for value in weights.values():
         value[:] = 9
-    np.testing.assert_array_equal(session.predict(on_device), expected)
+    lengths = [p.lengths.astype(dtype) for dtype in (np.uint8, ">i8", np.uint64)]
+    for form in (*lengths, p.lengths[::-1].copy()[::-1]):
+        np.testing.assert_array_equal(session.predict(on_device, form), expected)
+    for form in (p.x.astype(">f8"), p.x.astype(np.longdouble), p.x[::-1].copy()[::-1]):
+        np.testing.assert_array_equal(session.predict(form, p.lengths), expected)
 
 
 class LateSession:

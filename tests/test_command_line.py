@@ -92,6 +92,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--resume=": ("no run '' in",),
     "--resume " + "x" * 300: ("cannot read",),
     "--resume a --run-id b": ("give one of them",),
+    "--again": ("--again runs failed cases of an earlier run: name it by --resume ID",),
     "--colour": ("unrecognized arguments: --colour",),
     "runn": ("unrecognized arguments: runn",),
     "report": ("the following arguments are required: RUN",),

@@ -13,7 +13,6 @@ from running import bench_inside
 from bench.compare.live import MeasuredSide
 from bench.plan.case import Case
 
-BEFORE_THE_CLOCK = ("--probes", "learning", "gradients")
 MISBEHAVING = "tests/plugins/misbehaving.py"
 BACKEND = """from backends.numpy_backend import *
 from backends import numpy_backend
@@ -68,13 +67,14 @@ def test_base_that_does_not_import_is_an_error(repository: Path, tmp_path: Path)
     assert done.returncode == 2
     assert "the base (HEAD (" in done.stderr
     assert "SyntaxError" in done.stderr
+    assert f": {mine} does not import: {mine}:1: " in done.stderr, "the user's own name of the file"
     assert not (tmp_path / "c").exists()
 
 
 def test_row_that_the_head_no_longer_expresses_is_missing(tmp_path: Path) -> None:
     two, one = (python_with(tmp_path, MISBEHAVE_CELLS=cells) for cells in ("rnn lstm", "rnn"))
     sides = ("--base-python", two, "--head-python", one, "--backends", MISBEHAVING)
-    done = compare(tmp_path, *sides, *BEFORE_THE_CLOCK)
+    done = compare(tmp_path, *sides, "--probes", "parity")
     assert done.returncode == 1, done.stdout + done.stderr
     assert verdicts(tmp_path) == {"cell": "missing"}
 

@@ -2,7 +2,8 @@
 every cell, stacked or not, in one direction and both, for full and ragged batches, in every dtype.
 
 `--backends NAME…` chooses the adapters (paths of files too), `--device` their device, and
-`--thorough` asks all of them every question. By default, backends that compile get a share.
+`--thorough` asks all of them every question. By default, backends that are
+slow to compile are asked fewer.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,25 +41,37 @@ READOUTS_AND_LOSSES = [
 ]
 EVERYTHING = tuple(QUESTIONS)
 COMMON_DTYPES = ("float32", "float64")
-FEWEST = ("predictions", "NaN", "ragged gradients", "no targets")
-AFTER = ("advance after training",)
-DECODER_EXTRAS = ("training", "hidden gradients", "ragged from states", "pieces")
 
-SHARES = {
-    "jax": 1,
-    "tensorflow": 1,
-    "jax-autodiff": 1,
-    "jax-cudnn": 4,
-    "flax": 1,
-    "equinox": 1,
-    "tensorflow-xla": 1,
-    "tensorflow-loop": 1,
-    "keras-jax": 1,
-    "torch-compile": 1,
+FEW = {
+    "rnn": ({}, ("predictions", "NaN", "ragged gradients", "no targets")),
+    "lstm": ({"bidirectional": True}, ("ragged from states", "gradients", "hidden gradients")),
+    "gru": (
+        {"layers": 2, "dtype": "float64"},
+        ("output", "pieces", "training", "advance after training"),
+    ),
+    "gru-reset-before": (
+        {"layers": 2, "bidirectional": True, "dtype": "float64"},
+        ("output", "ragged gradients"),
+    ),
+    "feedforward": ({}, ("output", "ragged training")),
 }
-"""How many of the eight combinations of layers, directions and dtype a backend that compiles gets
-for each cell: to compile a function takes from a third of a second to ten seconds. Backends with
-fewer than four share their session with another of these, or take longer to compile."""
+"""What a backend that takes long to compile is asked about each cell. Every question costs it one
+function or two; over all cells, every value of each setting and nearly every question occurs, and
+of each cell both the forward and the backward pass."""
+FEW_DECODERS = {
+    "lstm": ({"loss": "cross_entropy", "dtype": "float64"}, ("output", "ragged gradients")),
+    "gru": ({"loss": "mse"}, ("output",)),
+}
+"""The same about models with a decoder."""
+FEW_IN_BFLOAT16 = {"lstm": ("gradients",), "gru": ("output",)}
+"""The same about models in bfloat16."""
+SLOW = (
+    *("jax", "jax-autodiff", "flax", "equinox", "keras-jax"),
+    *("tensorflow", "tensorflow-xla", "tensorflow-loop", "torch-compile"),
+)
+"""The backends that take long to compile: from a third of a second to ten seconds a function."""
+SLOWEST = ("torch-compile",)
+"""Those that compile a decoder and bfloat16 for --thorough only: it takes them minutes."""
 
 
 class Combination(NamedTuple):
@@ -85,9 +98,13 @@ def model(name: str, turn: int, **options: Any) -> ModelSpec:
     return ModelSpec(cell=cell, gru=variant.replace("-", "_") or "reset_after", **sizes | options)
 
 
-def matrix(share: int | None) -> list[Combination]:
-    """Cell × layers × directions × dtype: all combinations, or the share of a backend that
-    compiles, which differs from cell to cell."""
+def matrix(few: bool = False) -> list[Combination]:
+    """Cell × layers × directions × dtype; with `few`, one model for each cell."""
+    if few:
+        return [
+            Combination(model(name, turn, **fields), questions)
+            for turn, (name, (fields, questions)) in enumerate(FEW.items(), start=1)
+        ]
     chosen = []
     for cell, three, both, wide in product(range(len(MODELS)), (0, 1), (0, 1), (0, 1)):
         sizes = {
@@ -95,78 +112,72 @@ def matrix(share: int | None) -> list[Combination]:
             "bidirectional": bool(both),
             "dtype": COMMON_DTYPES[wide],
         }
-        spec = model(MODELS[cell], cell + three + 2 * both + wide, **sizes)
-        if share is None:
-            chosen.append(Combination(spec))
-        elif (three, both, wide) in shared_settings(cell, share):
-            chosen.append(Combination(spec, shared_questions(three, both) if share > 1 else FEWEST))
+        chosen.append(Combination(model(MODELS[cell], cell + three + 2 * both + wide, **sizes)))
     return chosen
 
 
-def shared_settings(cell: int, share: int) -> list[tuple[int, int, int]]:
-    """Whether there are three layers, both directions and float64: four of the eight settings, in
-    which every pair of values occurs; two, in which every value does; or one."""
-    half = [(a, b, (a + b + cell) % 2) for a, b in product((0, 1), (0, 1))]
-    three, both, wide = half[cell % 4]
-    return {4: half, 2: [(three, both, wide), (1 - three, 1 - both, 1 - wide)]}.get(
-        share, [half[cell % 4]]
-    )
-
-
-def shared_questions(three: int, both: int) -> tuple[str, ...]:
-    """The questions about one of a cell's four models, which together get all questions."""
-    base = FEWEST, ("gradients", "ragged from states")
-    special = {
-        (0, 0): ("training", "ragged"),
-        (1, 0): ("pieces", "advance from states", "ragged training", *AFTER),
-        (0, 1): ("from states", "pieces"),
-        (1, 1): ("hidden gradients", "pieces"),
-    }
-    return ("weights", *base[(three + both) % 2], *special[three, both])
-
-
-def decoders(share: int | None) -> list[Combination]:
-    """Models with a decoder: cell × layers × dtype, with alternating losses."""
+def decoders(few: bool = False) -> list[Combination]:
+    """Models with a decoder: cell × layers × dtype, with alternating losses; with `few`, two."""
+    if few:
+        return [
+            Combination(model(name, 3, decoder=3, **fields), questions)
+            for name, (fields, questions) in FEW_DECODERS.items()
+        ]
     chosen = []
-    for cell, three, wide in product(range(len(MODELS) - 1), (0, 1), (0, 1)):
+    for cell, three, wide in product(MODELS[:-1], (0, 1), (0, 1)):
         sizes = {"layers": 3 if three else 1, "dtype": COMMON_DTYPES[wide], "decoder": 3}
-        spec = model(MODELS[cell], 3, loss=LOSSES[(three + wide) % 2], **sizes)
-        odd, extra = cell % 2, DECODER_EXTRAS[cell]
-        if share is None:
+        chosen.append(Combination(model(cell, 3, loss=LOSSES[(three + wide) % 2], **sizes)))
+    return chosen
+
+
+def in_bfloat16(few: bool = False) -> list[Combination]:
+    """A model for each cell; with `few`, two."""
+    chosen = []
+    for turn, name in enumerate(MODELS):
+        spec = model(name, turn, bidirectional=bool(turn % 2), dtype="bfloat16")
+        if not few:
             chosen.append(Combination(spec))
-        elif share == 4 and wide == three ^ odd:
-            base = FEWEST if three else ("gradients", extra)
-            chosen.append(Combination(spec, base))
-        elif wide == odd and three == cell // 2 and (share == 2 or cell == 1):
-            chosen.append(Combination(spec, FEWEST))
+        elif name in FEW_IN_BFLOAT16:
+            chosen.append(Combination(spec, FEW_IN_BFLOAT16[name]))
     return chosen
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    config, matrices = metafunc.config, {"combination": matrix, "decoder": decoders}
-    name = next((name for name in matrices if name in metafunc.fixturenames), None)
-    if name:
-        pairs = [(a, c) for a in adapters(config) for c in matrices[name](share(a, config))]
+    config, names = metafunc.config, metafunc.fixturenames
+    matrices = {"combination": matrix, "decoder": decoders, "rounded": in_bfloat16}
+    if name := next((name for name in matrices if name in names), None):
+        left_out = SLOWEST if name != "combination" else ()
+        pairs = [
+            (a, combination)
+            for a in adapters(config)
+            if not (a in left_out and is_slow(a, config))
+            for combination in matrices[name](is_slow(a, config))
+        ]
         metafunc.parametrize(("adapter", name), pairs, ids=[f"{a}-{c.name}" for a, c in pairs])
-    elif "adapter" in metafunc.fixturenames:
+    elif "quick_adapter" in names:
+        quick = [name for name in adapters(config) if not is_slow(name, config)]
+        metafunc.parametrize("quick_adapter", quick)
+    elif "adapter" in names:
         metafunc.parametrize("adapter", adapters(config))
 
 
-def share(adapter: str, config: pytest.Config) -> int | None:
-    """The adapter's entry in `SHARES`; None if it gets everything."""
-    return None if config.getoption("--thorough") else SHARES.get(adapter)
+def is_slow(adapter: str, config: pytest.Config) -> bool:
+    """Whether the adapter is asked a few questions only."""
+    return adapter in SLOW and not config.getoption("--thorough")
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> str:
+    return str(request.config.getoption("--device"))
 
 
 Checked = Callable[..., Verdict]
 
 
 @pytest.fixture
-def checked(
-    adapter: str, request: pytest.FixtureRequest, record_property: Callable[[str, str], None]
-) -> Checked:
+def checked(adapter: str, device: str, record_property: Callable[[str, str], None]) -> Checked:
     """A function that checks the adapter under test. What the adapter declares impossible is
     skipped, but only after it was refused."""
-    device = request.config.getoption("--device")
 
     def check(p: Problem, ask: Sequence[str] = EVERYTHING) -> Verdict:
         verdict = assert_conforms(backends.load(adapter), p, ask=ask, device=device)
@@ -191,28 +202,19 @@ def test_decoder_trains_and_predicts_as_the_reference_does(
     checked(problem(decoder.spec), decoder.ask)
 
 
-@pytest.mark.parametrize("name", MODELS)
 def test_bfloat16_is_within_the_tolerance_of_bfloat16(
-    name: str, checked: Checked, adapter: str, request: pytest.FixtureRequest
+    rounded: Combination, checked: Checked
 ) -> None:
-    turn, models = MODELS.index(name), share(adapter, request.config)
-    if models == 1 and name not in ("lstm", "gru"):
-        pytest.skip(f"{adapter} takes long to compile: run with --thorough")
-    spec = model(name, turn, bidirectional=bool(turn % 2), dtype="bfloat16")
-    questions = {None: EVERYTHING, 1: ("predictions",)}
-    checked(problem(spec), questions.get(models, FEWEST))
+    checked(problem(rounded.spec), rounded.ask)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_one_step_of_one_sequence_with_one_unit_equals_the_reference(
-    name: str, checked: Checked, adapter: str, request: pytest.FixtureRequest
+    name: str, quick_adapter: str, device: str
 ) -> None:
-    turn, models = MODELS.index(name), share(adapter, request.config)
-    if models == 1:
-        pytest.skip(f"{adapter} takes long to compile: run with --thorough")
-    sizes = {"inputs": 1, "hidden": 1, "outputs": 1, "layers": 2, "bidirectional": turn % 2 == 1}
-    ask = EVERYTHING if models is None else ("ragged from states", "gradients")
-    checked(problem(model(name, turn, dtype="float64", **sizes), batch=1, time=1), ask)
+    turn, sizes = MODELS.index(name), {"inputs": 1, "hidden": 1, "outputs": 1, "layers": 2}
+    spec = model(name, turn, dtype="float64", bidirectional=turn % 2 == 1, **sizes)
+    assert_conforms(backends.load(quick_adapter), problem(spec, batch=1, time=1), device=device)
 
 
 PLAIN = replace(
@@ -257,37 +259,31 @@ def problems(draw: st.DrawFn) -> Problem:
     return replace(p, training=replace(TRAINING, clip_norm=clip, optimiser=optimiser))
 
 
-def test_random_models_of_any_size_equal_the_reference(
-    adapter: str, request: pytest.FixtureRequest
-) -> None:
+def test_random_models_of_any_size_equal_the_reference(quick_adapter: str, device: str) -> None:
     """They are drawn at random, and are the same in every run."""
-    models, config = share(adapter, request.config), request.config
-    if models == 1:
-        pytest.skip(f"{adapter} takes long to compile: run with --thorough")
-    ask = EVERYTHING if models is None else ("ragged from states", "gradients")
 
-    @settings(max_examples=20 if models is None else 3, deadline=None, derandomize=True)
+    @settings(max_examples=20, deadline=None, derandomize=True)
     @given(problems())
     def agree(p: Problem) -> None:
-        assert_conforms(backends.load(adapter), p, ask=ask, device=config.getoption("--device"))
+        assert_conforms(backends.load(quick_adapter), p, device=device)
 
     agree()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_decoder_takes_the_first_of_equal_outputs(
-    loss: str, checked: Checked, adapter: str, request: pytest.FixtureRequest
+    loss: str, quick_adapter: str, device: str
 ) -> None:
     """All rows of the readout are the same and read one unit, so the outputs are equal bit for
     bit."""
-    if share(adapter, request.config) == 1:
-        pytest.skip(f"{adapter} takes long to compile: run with --thorough")
-    spec = model("lstm", 3, loss=loss, decoder=4, dtype="float64")
-    p = problem(spec)
+    p = problem(model("lstm", 3, loss=loss, decoder=4, dtype="float64"))
     one_unit = np.zeros_like(p.weights["readout.w"])
     one_unit[:, 0] = 2.0
     readout = {"readout.w": one_unit, "readout.b": np.zeros_like(p.weights["readout.b"])}
-    checked(replace(p, weights={**p.weights, **readout}), ("predictions",))
+    equal_outputs = replace(p, weights={**p.weights, **readout})
+    assert_conforms(
+        backends.load(quick_adapter), equal_outputs, ask=("predictions",), device=device
+    )
 
 
 def test_unknown_device_is_refused(adapter: str) -> None:
@@ -312,4 +308,4 @@ def test_every_excluded_cell_dtype_and_variant_has_a_reason(
 def test_every_exception_of_the_suite_names_a_backend() -> None:
     names = set(backends.names())
     assert set(ELSEWHERE) <= names, "the suite excuses a backend that does not exist"
-    assert set(SHARES) <= names
+    assert {*SLOWEST} <= {*SLOW} <= names

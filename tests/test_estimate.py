@@ -85,7 +85,8 @@ def test_costs_come_from_the_newest_records_whatever_else_there_is(tmp_path: Pat
     by_run = read(200, 10)
     assert {name: hidden[-1] for name, hidden in by_run.items()} == {"new": 40, "old": 40}
     assert all(8 <= len(hidden) <= 10 for hidden in by_run.values())
-    assert read(10, 10).keys() == {"new"}
+    newest = read(10, 10)
+    assert newest["new"] == by_run["new"] and len(newest.get("old", ())) <= 1
 
 
 def test_packed_and_damaged_records_are_read_as_far_as_they_go(tmp_path: Path) -> None:

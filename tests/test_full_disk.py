@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from running import (
+    TINY,
     bench,
     bench_inside,
     copy_run,
@@ -58,3 +59,22 @@ def test_output_that_cannot_be_written_ends_without_a_traceback() -> None:
     with os.fdopen(writing, "w") as pipe:
         done = bench("list", stdout=pipe)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_full_disk_ends_a_comparison_with_one_message_and_leaves_nothing(tmp_path: Path) -> None:
+    """Both sides are measured at once, and both meet the full disk."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    words = ("compare", "--aa", *TINY, "--backends", "numpy", "--probes", "learning")
+    done = bench(
+        *(*words, "--seeds", "0,1", "--results-dir", tmp_path, "--run-id", "c"),
+        environment={"TMPDIR": str(temporary)},
+        preexec_fn=with_room_for(12_000),
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    *_, last = done.stderr.splitlines()
+    assert last.startswith(f"run_bench.py: cannot write to {tmp_path / 'c'}")
+    assert last.endswith(
+        f"make room and start the comparison again; what was measured is in {tmp_path / 'c'}"
+    )
+    assert list(temporary.iterdir()) == []

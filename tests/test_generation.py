@@ -98,7 +98,7 @@ def test_trained_model_recites_its_text(cell: str, layers: int) -> None:
     assert decoded(generate(session, PROMPTS[:1], 60, classes=CLASSES)) == [TEXT[7:67]]
 
 
-@pytest.mark.parametrize(("cell", "layers"), MODELS)
+@pytest.mark.parametrize(("cell", "layers"), [("lstm", 1), ("gru", 2)])
 def test_every_backend_writes_the_same_text(backend: str, cell: str, layers: int) -> None:
     spec, params = trained(cell, layers)
     session, expected = open_or_skip(backend, spec, params, "generation"), reference(spec, params)
@@ -111,22 +111,6 @@ def test_every_backend_writes_the_same_text(backend: str, cell: str, layers: int
             for s in (session, Rereading(expected))
         ]  # fmt: skip
         assert decoded(texts[0]) == decoded(texts[1])
-
-
-@pytest.mark.parametrize(("cell", "layers"), MODELS)
-def test_prompt_read_in_pieces_gives_the_outputs_of_the_whole(
-    backend: str, cell: str, layers: int
-) -> None:
-    spec, params = trained(cell, layers)
-    session = open_or_skip(backend, spec, params, "generation")
-    x = np.eye(CLASSES)[PROMPTS]
-    whole, _ = session.advance(x)
-    state, outputs = None, []
-    for excerpt in np.split(x, [1, 2, 5], axis=1):
-        output, state = session.advance(excerpt, state)
-        outputs.append(output)
-    np.testing.assert_allclose(np.concatenate(outputs, axis=1), whole, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(whole, reference(spec, params).predict(x), rtol=0, atol=1e-9)
 
 
 def test_session_that_drops_its_state_writes_another_text() -> None:
@@ -221,10 +205,10 @@ DIGITS, LENGTH = 4, 3
 
 
 @cache
-def reversing(cell: str) -> tuple[ModelSpec, dict[str, Array]]:
+def reversing() -> tuple[ModelSpec, dict[str, Array]]:
     """An encoder-decoder, trained by the reference to write digits in reverse."""
     spec = ModelSpec(
-        cell=cell, inputs=DIGITS, hidden=24, outputs=DIGITS, readout="every",
+        cell="gru", inputs=DIGITS, hidden=24, outputs=DIGITS, readout="every",
         loss="cross_entropy", dtype="float64", decoder=LENGTH,
     )  # fmt: skip
     rng = np.random.default_rng(0)
@@ -240,15 +224,13 @@ def reversing(cell: str) -> tuple[ModelSpec, dict[str, Array]]:
 ALL_DIGITS = np.stack(np.meshgrid(*[np.arange(DIGITS)] * LENGTH), axis=-1).reshape(-1, LENGTH)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_decoder_learns_to_reverse_digits(cell: str) -> None:
-    written = reference(*reversing(cell)).predict(np.eye(DIGITS)[ALL_DIGITS]).argmax(2)
+def test_decoder_learns_to_reverse_digits() -> None:
+    written = reference(*reversing()).predict(np.eye(DIGITS)[ALL_DIGITS]).argmax(2)
     assert (written == ALL_DIGITS[:, ::-1]).all(axis=1).mean() > 0.9
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_every_backend_s_decoder_writes_the_same_digits(backend: str, cell: str) -> None:
-    spec, params = reversing(cell)
+def test_every_backend_s_decoder_writes_the_same_digits(backend: str) -> None:
+    spec, params = reversing()
     session, x = open_or_skip(backend, spec, params, "decoder"), np.eye(DIGITS)[ALL_DIGITS]
     output, expected = session.predict(x), reference(spec, params).predict(x)
     np.testing.assert_array_equal(output.argmax(2), expected.argmax(2))

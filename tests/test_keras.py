@@ -17,63 +17,49 @@ import numpy as np
 import pytest
 
 import backends
-from bench.spec import ModelSpec
+from bench.spec import ModelSpec, Unsupported
 
 ROOT = Path(__file__).parents[1]
 LSTM = ModelSpec(cell="lstm", inputs=2, hidden=3, outputs=5)
 KERAS_IN_FLOAT64 = str(ROOT / "tests/plugins/keras_wide.py")
+OTHER = {"jax": "torch", "torch": "jax"}
 QUESTIONS_BY_MODEL: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (
         {"cell": "rnn", "layers": 2, "bidirectional": True, "readout": "every"},
-        ("weights", "ragged from states", "hidden gradients"),
+        ("ragged from states", "hidden gradients"),
     ),
     (
         {"cell": "lstm", "layers": 2, "readout": "every", "loss": "cross_entropy", "decoder": 3},
-        ("weights", "predictions", "ragged gradients", "training"),
+        ("weights", "predictions", "ragged gradients"),
     ),
-    (
-        {"cell": "gru", "layers": 2, "bidirectional": True},
-        ("weights", "ragged gradients", "training"),
-    ),
-    (
-        {"cell": "gru", "gru": "reset_before", "readout": "every"},
-        ("pieces", "gradients", "ragged training"),
-    ),
-    ({"cell": "feedforward", "bidirectional": True}, ("ragged from states", "ragged gradients")),
+    ({"cell": "gru", "layers": 2, "bidirectional": True}, ("weights", "ragged training")),
+    ({"cell": "gru", "gru": "reset_before", "readout": "every"}, ("pieces", "gradients")),
+    ({"cell": "feedforward", "bidirectional": True}, ("ragged gradients",)),
 ]
 
 
-def run_python(keras_backend: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process where Keras computes with this framework; warnings are errors."""
-    path = f"{ROOT}{os.pathsep}{ROOT}/tests"
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
+@pytest.mark.parametrize("framework", OTHER)
+def test_keras_computes_what_the_reference_computes_and_on_no_other_framework(
+    framework: str,
+) -> None:
+    """Keras on JAX also takes cuDNN where Keras would."""
+    process = subprocess.run(
+        [sys.executable, "-W", "error", __file__],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": keras_backend, "PYTHONPATH": path},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": framework,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/tests",
+        },
         capture_output=True,
         text=True,
     )
-
-
-@pytest.mark.parametrize("framework", ["jax", "torch"])
-def test_keras_computes_what_the_reference_computes(framework: str) -> None:
-    process = run_python(framework, __file__)
     assert process.returncode == 0, process.stderr
-    assert process.stdout.count("arrays agree") == len(QUESTIONS_BY_MODEL) + 1
-
-
-@pytest.mark.parametrize(("framework", "other"), [("jax", "torch"), ("torch", "jax")])
-def test_keras_set_to_another_framework_is_refused(framework: str, other: str) -> None:
-    process = run_python(other, "-c", OPEN_AND_PRINT_REFUSAL.format(framework=framework))
-    assert process.returncode == 0, process.stderr
-    assert f"Keras is set to compute with {other}, not with {framework}" in process.stdout
-
-
-def test_lstm_of_keras_on_jax_takes_cudnn_on_a_gpu() -> None:
-    """Without a GPU: JAX's own reference of `jax.experimental.rnn.lstm` stands in for cuDNN."""
-    process = run_python("jax", __file__, "cudnn")
-    assert process.returncode == 0, process.stderr
-    assert process.stdout.splitlines() == ["cudnn", "1 layer", "2 layers"]
+    lines = process.stdout.splitlines()
+    refusal = f"Keras is set to compute with {framework}, not with {OTHER[framework]}"
+    assert lines.pop(0).startswith(refusal)
+    assert len(lines) == len(QUESTIONS_BY_MODEL) + 1
+    assert all(line.endswith("arrays agree") for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -91,38 +77,33 @@ def test_expected_path_of_keras_on_jax(fields: dict[str, Any], device: str, path
     assert backends.load("keras-jax").expected_path(spec, device) == path
 
 
-OPEN_AND_PRINT_REFUSAL = """
-import backends
-from bench.spec import ModelSpec, Unsupported
-
-spec = ModelSpec(cell="lstm", inputs=1, hidden=2, outputs=1)
-try:
-    backends.load("keras-{framework}").open_session(spec, {{}}, "cpu")
-except Unsupported as error:
-    print(error)
-"""
+# ---- in the process of one framework -----------------------------------------------------------
 
 
-def main() -> None:
-    """Check the adapter of KERAS_BACKEND in this process; raises where an array differs."""
+def main(framework: str) -> None:
+    """Check the adapter of this framework; raises where an array differs."""
     from conformance import assert_conforms, problem
 
-    sizes = {"inputs": 2, "hidden": 3, "outputs": 5}
-    adapter = backends.load(f"keras-{os.environ['KERAS_BACKEND']}")
-    narrow = problem(ModelSpec(cell="lstm", **sizes))
+    try:
+        backends.load(f"keras-{OTHER[framework]}").open_session(LSTM, {}, "cpu")
+    except Unsupported as refusal:
+        print(refusal)
+    adapter, narrow = backends.load(f"keras-{framework}"), problem(LSTM)
     print(assert_conforms(adapter, narrow, ask=("predictions", "gradients")))
     session = adapter.open_session(narrow.spec, narrow.weights, "cpu")
     session.forward(narrow.x)
     assert session.executed_path() == adapter.expected_path(narrow.spec, "cpu")
     adapter_in_float64 = backends.load(KERAS_IN_FLOAT64)
     for fields, questions in QUESTIONS_BY_MODEL:
-        spec = ModelSpec(**sizes, **fields, dtype="float64")
+        spec = replace(LSTM, **fields, dtype="float64")
         print(assert_conforms(adapter_in_float64, problem(spec), ask=questions))
+    if framework == "jax":
+        check_cudnn()
 
 
 def check_cudnn() -> None:
-    """Run the adapter's stack for a GPU with a stand-in for cuDNN that counts its calls, and
-    compare it with the stack for a CPU."""
+    """Run the adapter's stack for a GPU, in which JAX's own definition of
+    `jax.experimental.rnn.lstm` stands in for cuDNN, and compare it with the stack for a CPU."""
     import jax
     import jax.experimental.rnn as jax_rnn
     from conformance import problem
@@ -131,7 +112,7 @@ def check_cudnn() -> None:
 
     layers = []
 
-    def reference(x: Any, h: Any, c: Any, weights: Any, ends: Any, **sizes: Any) -> Any:
+    def lstm(x: Any, h: Any, c: Any, weights: Any, ends: Any, **sizes: Any) -> Any:
         layers.append(x.shape)
         names = ("input_size", "hidden_size", "num_layers", "bidirectional")
         unpacked = jax_rnn.unpack_lstm_weights(weights, *(sizes[name] for name in names))
@@ -140,22 +121,19 @@ def check_cudnn() -> None:
     # The package has a function of the name of this module.
     keras_rnn: Any = sys.modules["keras.src.backend.jax.rnn"]
     keras_rnn._is_gpu_available = lambda: True
-    jax_rnn.lstm = reference
-    print(backends.load("keras-jax").expected_path(problem(LSTM).spec, "cuda"))
-    for count in (1, 2):
-        case = problem(replace(LSTM, layers=count))
-        arrays = on_jax.native(case.spec, case.weights)
-        assert not layers
-        fast, slow = (
-            jax.tree.leaves(run(case.spec, arrays, case.x))
-            for run in (on_jax.run_by_cudnn, on_jax.run)
-        )
-        for ours, expected in zip(fast, slow, strict=True):
-            np.testing.assert_allclose(ours, expected, atol=1e-6)
-        on_jax.run_by_cudnn(case.spec, arrays, case.x, np.full(len(case.x), 2))
-        print(f"{len(layers)} layer{'s' * (count > 1)}")
-        layers.clear()
+    jax_rnn.lstm = lstm
+    p = problem(replace(LSTM, layers=2))
+    assert backends.load("keras-jax").expected_path(p.spec, "cuda") == "cudnn"
+    arrays, lengths = on_jax.native(p.spec, p.weights), np.full(len(p.x), 2)
+    expected = jax.tree.leaves(on_jax.run(p.spec, arrays, p.x))
+    assert not layers
+    by_cudnn = jax.tree.leaves(on_jax.run_by_cudnn(p.spec, arrays, p.x))
+    for array, other in zip(by_cudnn, expected, strict=True):
+        np.testing.assert_allclose(array, other, atol=1e-6)
+    assert len(layers) == 2
+    on_jax.run_by_cudnn(p.spec, arrays, p.x, lengths)
+    assert len(layers) == 2, "unequal lengths do not run by cuDNN"
 
 
 if __name__ == "__main__":
-    check_cudnn() if "cudnn" in sys.argv else main()
+    main(os.environ["KERAS_BACKEND"])

@@ -62,21 +62,23 @@ def test_run_that_is_killed_again_and_again_is_complete_in_the_end(
     assert {r["status"] for r in records(tmp_path)} == {"ok"}
 
 
-def test_worker_does_not_outlive_its_parent_in_the_middle_of_a_case(
+def test_worker_and_its_child_do_not_outlive_a_killed_run(
     tmp_path: Path, mark: dict[str, str]
 ) -> None:
-    asleep = {"MISBEHAVE": "wait * learning *", "MISBEHAVE_SECONDS": "600", **mark}
+    hanging = {"MISBEHAVE": "hang * learning *", **mark}
     new = (*TINY, *PLUGIN, "--cells", "rnn", "--run-id", "r", "--results-dir", tmp_path)
-    with start(*new, environment=asleep) as process:
+    with start(*new, environment=hanging) as process:
         file = tmp_path / "r" / "records.jsonl"
         wait_until(lambda: file.exists() and file.read_bytes().endswith(b"\n"))
-        assert len(inheriting(mark)) == 2
+        # The run, and the worker with its supervisor and its child.
+        wait_until(lambda: len(inheriting(mark)) == 4)
         process.kill()
     wait_until(lambda: not inheriting(mark), 10)
 
 
-def test_run_has_one_writer_and_an_interrupt_says_how_to_continue(
-    tmp_path: Path, mark: dict[str, str]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_run_has_one_writer_and_a_signal_says_how_to_continue(
+    number: signal.Signals, code: int, tmp_path: Path, mark: dict[str, str]
 ) -> None:
     new = (*TINY, *PLUGIN, "--cells", "rnn,lstm", "--probes", "learning", "--run-id", "r")
     process = start(
@@ -91,10 +93,11 @@ def test_run_has_one_writer_and_an_interrupt_says_how_to_continue(
     second = bench_inside(*resume)
     assert second.returncode == 2
     assert "run r is being written by another process" in second.stderr
-    wait_until(lambda: len(inheriting(mark)) == 3)
-    process.send_signal(signal.SIGINT)
+    wait_until(lambda: len(inheriting(mark)) == 4)
+    process.send_signal(number)
+    process.send_signal(number)  # which changes nothing
     _, printed = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert printed.splitlines()[-1] == "stopped; continue with --resume r"
     assert not inheriting(mark)
     assert file.read_bytes() == before

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import bench_for, skip_unless_thorough
+from conftest import COMPILED, bench_for, skip_unless_thorough
 from gate_differences import case_differences
 
 from backends import numpy_backend
@@ -128,8 +128,7 @@ def test_float32_is_allowed_what_float32_costs() -> None:
 def test_backend_equals_the_reference_within_1e_9(
     backend: str, cell: str, task: str, request: pytest.FixtureRequest
 ) -> None:
-    compiles = backend in ("jax", "tensorflow")
-    if compiles and (task, cell) not in (("memory", "lstm"), ("adding", "lstm"), ("adding", "gru")):
+    if backend in COMPILED and (task, cell) != ("memory", "lstm"):
         skip_unless_thorough(request)
     outcome = parity(bench_for(backend, task=task, cell=cell))
     assert outcome.failure is None
@@ -137,7 +136,11 @@ def test_backend_equals_the_reference_within_1e_9(
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_backend_equals_the_reference_in_float32(backend: str, cell: str) -> None:
+def test_backend_equals_the_reference_in_float32(
+    backend: str, cell: str, request: pytest.FixtureRequest
+) -> None:
+    if backend in COMPILED and cell == "lstm":
+        skip_unless_thorough(request)
     assert parity(bench_for(backend, cell=cell, dtype="float32")).failure is None
 
 

@@ -1,13 +1,15 @@
 """A file of the user that is no backend or no task is refused with its line, exit code 2."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import bench_inside, records, tiny_run
+from running import bench, bench_inside, records, tiny_run
 
 import backends
 import tasks
+from bench.plan import trial_import
 from bench.run.failure import describe_failure
 from bench.spec import Supports, Unavailable, Unsupported
 
@@ -122,3 +124,46 @@ def test_capital_letters_count_in_the_path_of_a_file(tmp_path: Path) -> None:
         backends.load(str(tmp_path / "mine.py"))
     with pytest.raises(Unavailable, match=r"no file .*mine\.py"):
         tasks.load(str(tmp_path / "mine.py"))
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("backends", ("list",)),
+        ("backends", ("--backends", "own", "--dry-run")),
+        ("backends", ("compare", "--base", "HEAD", "--backends", "own")),
+        ("tasks", ("list", "own")),
+    ],
+)
+def test_installed_plugin_whose_import_ends_the_process_is_named(
+    group: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "own-1.0.dist-info").mkdir()
+    (tmp_path / "own_plugin.py").write_text("import os; os._exit(0)")
+    points = f"[recurrent_bench.{group}]\nown = own_plugin\n"
+    (tmp_path / "own-1.0.dist-info" / "entry_points.txt").write_text(points)
+    done = bench(*words, environment={"PYTHONPATH": str(tmp_path)})
+    message = "own does not import: it ends the process that imports it (exit code 0)"
+    assert message in (done.stdout if words == ("list",) else done.stderr)
+    assert done.returncode == (0 if words == ("list",) else 2)
+
+
+def test_file_whose_import_does_not_return_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial_import, "LIMIT_S", 0.5)
+    (tmp_path / "mine.py").write_text("import time; time.sleep(600)")
+    done = bench_inside("--backends", tmp_path / "mine.py", "--dry-run")
+    assert done.returncode == 2
+    assert "mine.py does not import: it has not returned after 0.5 s" in done.stderr
+
+
+def test_file_whose_name_is_not_utf8_is_refused_where_a_record_would_hold_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.py")
+    file.write_text(REEXPORT)
+    done = bench_inside("--backends", file, "--results-dir", tmp_path / "runs")
+    assert done.returncode == 2
+    assert "caf\\udce9.py is not UTF-8, which run.json needs: rename the file" in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +16,16 @@ from running import ENTRY, MISBEHAVING, PLUGIN, inheriting, records, tiny_run
 from bench.records import machine
 from bench.run import process
 from bench.run.answer import answer_without_numbers, parse_answer
+from bench.run.worker_command import worker_arguments
 
 DEATHS = {
     "fail": "RuntimeError: something is broken",
     "segfault": "worker died: SIGSEGV",
     "be_killed": "worker died: SIGKILL",
     "grow": "out of memory: 0.",
-    "leave": "worker died: exit code 0",
+    "leave": "SystemExit: 0 (plugins/misbehaving.py:",
     "vanish": "worker died: exit code 7",
-    "answer_nonsense": "the worker sent no result, but b'nonsense",
+    "answer_nonsense": "the worker sent no answer to this case, but b'nonsense",
     "run_out": "out of memory: RuntimeError: CUDA out of memory",
     "fail_in_bytes": "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/caf\\u",
 }
@@ -59,7 +59,7 @@ def test_death_or_error_of_a_worker_fails_its_case_with_the_reason(
     assert record["status"] == "failed"
     assert record["reason"].startswith(DEATHS[misdeed])
     assert f"learning seed {seed}: {record['reason']}\n" in done.stderr
-    worker_survived = misdeed in ("fail", "run_out", "fail_in_bytes")
+    worker_survived = misdeed in ("fail", "leave", "run_out", "fail_in_bytes")
     assert (record["environment"] is not None) == worker_survived
 
 
@@ -75,10 +75,9 @@ def test_failure_of_a_worker_costs_no_other_case(misbehaved: tuple[Any, dict[Any
 
 def test_hanging_worker_is_killed_with_its_children_at_the_time_limit(tmp_path: Path) -> None:
     mark = {"BENCH_TEST": uuid4().hex}
-    plugin = str(ROOT / MISBEHAVING)
     run = runner(
         tmp_path,
-        [*ENTRY, "worker", "--backend", plugin, "--parent", str(os.getpid())],
+        [*ENTRY, *worker_arguments(str(ROOT / MISBEHAVING), [])],
         {"MISBEHAVE": "hang * * *", **mark},
         time_s=4,
     )
@@ -167,6 +166,56 @@ def test_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert record.reason == "the worker sent a line of more than 1 MiB"
 
 
+ANSWERS_TWICE = """
+import json, os, sys
+for line in sys.stdin:
+    case = json.loads(line)
+    answer = case["request"] + " " + json.dumps({answer!r})
+    print(answer, flush=True)
+    if case["seed"] == 0:
+        print(answer, flush=True)
+"""
+
+
+def test_answer_to_an_earlier_case_costs_its_case_and_ends_the_worker(tmp_path: Path) -> None:
+    """A worker that forks may answer twice: all later answers would be those of other cases."""
+    code = ANSWERS_TWICE.replace(
+        "{answer!r}", repr({**answer_without_numbers("ok", ""), "reason": None})
+    )
+    run = runner(tmp_path, [sys.executable, "-c", code], repeats_request=True)
+    case = parity_case()
+    asyncio.run(run.run_all([unit(*(replace(case, seed=seed) for seed in range(4)))], 1))
+    records = run.folder.records()
+    assert [record.status for record in records] == ["ok", "failed", "ok", "ok"]
+    assert str(records[1].reason).startswith("the worker sent no answer to this case, but b'1-")
+
+
+GROWING_CHILD = """
+import subprocess, sys, time
+input()
+child = "held = bytearray(b'x' * (200 << 20)); import time; time.sleep(60)"
+subprocess.run([sys.executable, "-S", "-c", child])
+"""
+
+
+def test_memory_of_a_child_counts(tmp_path: Path) -> None:
+    run = runner(tmp_path, [sys.executable, "-c", GROWING_CHILD], memory_bytes=100 << 20)
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert str(record.reason).startswith("out of memory: 0.")
+    assert str(record.reason).endswith("over the limit of 0.10")
+
+
+def test_log_of_a_worker_is_bounded_and_ends_with_its_last_words(tmp_path: Path) -> None:
+    code = "import sys; print('y' * (4 << 20), file=sys.stderr); sys.exit('so it goes')"
+    run = runner(tmp_path, [sys.executable, "-c", code])
+    asyncio.run(run.run_all([unit(parity_case())], 1))
+    (record,) = run.folder.records()
+    assert str(record.reason).endswith("; last words: so it goes")
+    (log,) = (run.folder.path / "workers").iterdir()
+    assert 2 << 20 <= log.stat().st_size < 3 << 20
+
+
 FORKED = """
 import os, time
 input()
@@ -224,7 +273,7 @@ def test_ready_worker_takes_the_cases_and_one_that_died_is_replaced(
         await run.run_unit(two_cases, 0, processors, worker)
         processes = [record.metrics["process"] for record in run.folder.records()]
         assert processes[0] == processes[1] and not worker.alive
-        return processes[0] == worker.process.pid
+        return processes[0] == worker.pid
 
     assert asyncio.run(ready_worker_answered()) == imports
     assert [record.status for record in run.folder.records()] == ["ok", "ok"]

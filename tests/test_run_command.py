@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
 from running import (
     MISBEHAVING,
+    PLUGIN,
     TINY,
     bench_inside,
     copy_run,
@@ -114,3 +116,25 @@ def test_run_times_only_the_chosen_phases(tmp_path: Path) -> None:
     assert (speed["case"]["phases"], list(speed["samples"])) == ("forward", ["forward"])
     assert "Speed: forward pass. On " in done.stdout
     assert "training update" not in done.stdout
+
+
+def test_failed_and_skipped_cases_run_once_more_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = ("--cells", "rnn", "lstm", "--probes", "learning")
+    monkeypatch.setenv("MISBEHAVE", "wrong rnn parity *; fail lstm learning *")
+    failed = tiny_run_inside(tmp_path, *PLUGIN, *cases)
+    assert failed.returncode == 1
+    first = [(r["case"]["cell"], r["probe"], r["status"]) for r in records(tmp_path)]
+    assert [status for *_, status in first] == ["failed", "skipped", "ok", "failed"]
+    monkeypatch.delenv("MISBEHAVE")
+    resume = ("--resume", "r", *PLUGIN, "--results-dir", tmp_path)
+    assert bench_inside(*resume).returncode == 1
+    assert len(records(tmp_path)) == len(first)
+    again = bench_inside(*resume, "--again")
+    assert again.returncode == 0
+    assert "3 recorded cases run again: they failed or were skipped, or the code" in again.stderr
+    repeated = [(r["case"]["cell"], r["probe"], r["status"]) for r in records(tmp_path)[4:]]
+    assert repeated == [(cell, probe, "ok") for cell, probe, old in first if old != "ok"]
+    assert "run r: 4 cases in" in again.stdout and ", 0 failed" in again.stdout
+    assert bench_inside(*resume, "--again").stderr.count("0 cases in 0 worker processes") == 1

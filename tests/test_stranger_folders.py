@@ -17,7 +17,8 @@ from bench.plan.units import Unit
 from bench.records.folder import RecordsError, RunFolder
 from bench.report.report_command import report_command
 from bench.run.measure import _spend_budget
-from bench.run.process import Limits, WorkerCommand, WorkerProcess
+from bench.run.process import WorkerProcess
+from bench.run.worker_command import Limits, WorkerCommand
 
 PLUGIN = """
 from pathlib import Path
@@ -204,6 +205,13 @@ def test_only_regular_files_are_read(name: str, folder: RunFolder) -> None:
         folder.info() if name == "run.json" else folder.records()
 
 
+def test_series_that_a_run_names_is_read_from_a_regular_file(tmp_path: Path) -> None:
+    task = "forecasting:series=csv:data=/dev/null:column=y"
+    done = bench_inside("--resume", run_naming(tmp_path, tasks=[task], backends=["numpy"]))
+    assert done.returncode == 2
+    assert "/dev/null is not a regular file" in done.stderr
+
+
 def test_packed_file_that_unpacks_to_more_than_fits_is_refused(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +219,14 @@ def test_packed_file_that_unpacks_to_more_than_fits_is_refused(
     assert len(folder.records()) == 1
     monkeypatch.setattr("bench.records.lines.MOST_BYTES", 100)
     with pytest.raises(RecordsError, match="xz is damaged: it unpacks to more than"):
+        folder.records()
+
+
+def test_line_that_is_longer_than_fits_is_refused(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.records.lines.LONGEST_LINE", 100)
+    with pytest.raises(RecordsError, match="jsonl, line 1 is damaged: it has"):
         folder.records()
 
 

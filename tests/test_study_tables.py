@@ -24,6 +24,7 @@ from studies.experiment import (
     single_value,
     value_range,
 )
+from studies.papers.published_1997 import Lstm1997, elman_weights
 from studies.study_report import study_report
 from studies.tables.markdown import failures_text, markdown
 from studies.tables.verdicts import verdict
@@ -185,6 +186,14 @@ def test_row_names_its_differences_whatever_its_verdict() -> None:
         assert {row[8] for row in rows[2:]} == {"361 (93)"}
         assert {row[9] for row in rows[2:]} == {"320"}
         assert f"1. {same}\n2. {other}" in text
+
+
+def test_weights_of_a_network_of_1997_follow_from_its_sizes() -> None:
+    """A cell and two gates read one input and each other; the output reads the cell."""
+    network = Lstm1997(1, 1, blocks=1, cells=1)
+    assert network.weights == 3 * (1 + 3) + 1 + 4
+    assert replace(network, biased=("gates",)).weights == 3 * (1 + 3) + 1 + 2
+    assert elman_weights(inputs=2, hidden=3, outputs=1) == 3 * (2 + 3) + 3
 
 
 def test_case_that_two_experiments_share_counts_in_both() -> None:

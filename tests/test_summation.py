@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import bench_for, skip_unless_thorough
+from conftest import COMPILED, bench_for, skip_unless_thorough
 from gate_differences import case_differences
 
 from backends import numpy_backend
@@ -164,7 +164,7 @@ def summing_in_order() -> Any:
 def test_backends_may_add_up_long_still_sequences_in_order(
     backend: str, lag: int, request: pytest.FixtureRequest
 ) -> None:
-    if backend in ("jax", "tensorflow"):
+    if backend in COMPILED:
         skip_unless_thorough(request)
     assert parity(standing_still(backend, lag)).failure is None
 

@@ -41,59 +41,6 @@ def gradient_error(session: Any, reference: Any, *batch: Any) -> float:
     return max(error(actual[name], value) for name, value in expected.items())
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("name", EAGER)
-def test_decoder_after_sequences_of_unequal_length_equals_the_reference(
-    name: str, cell: str
-) -> None:
-    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, layers=2, readout="every",
-                     loss="cross_entropy", dtype="float64", decoder=3)  # fmt: skip
-    session, reference = sessions(name, "numpy", spec=spec)
-    x, y = batch(spec)
-    assert error(session.predict(x, LENGTHS), reference.predict(x, LENGTHS)) < 1e-9
-    assert gradient_error(session, reference, x, y, LENGTHS) < 1e-9
-    assert error(session.hidden_gradients(x, y), reference.hidden_gradients(x, y)) < 1e-9
-    for _ in range(3):
-        assert float(session.step(x, y, LENGTHS)) == pytest.approx(reference.step(x, y, LENGTHS))
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
-@pytest.mark.parametrize("name", EAGER)
-def test_both_directions_hold_their_states_beyond_the_end(name: str, cell: str) -> None:
-    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, layers=2, bidirectional=True,
-                     dtype="float64")  # fmt: skip
-    session, reference = sessions(name, "numpy", spec=spec)
-    x, y = batch(spec)
-    assert error(session.hidden_states(x, LENGTHS), reference.hidden_states(x, LENGTHS)) < 1e-9
-    assert gradient_error(session, reference, x, y, LENGTHS) < 1e-9
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("name", EAGER)
-def test_values_in_padding_are_never_read(name: str, cell: str) -> None:
-    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, bidirectional=True, dtype="float64")
-    session, reference = sessions(name, "numpy", spec=spec)
-    x, y = batch(spec)
-    mask = np.arange(6)[None, :, None] < LENGTHS[:, None, None]
-    _, gradients = session.gradients(np.where(mask, x, np.nan), y, LENGTHS)
-    _, expected = reference.gradients(x, y, LENGTHS)
-    assert max(error(gradients[n], value) for n, value in expected.items()) < 1e-9
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("name", EAGER)
-def test_advance_step_by_step_equals_predict_over_the_whole(name: str, cell: str) -> None:
-    spec = ModelSpec(cell=cell, inputs=3, hidden=5, outputs=2, layers=2, readout="every",
-                     dtype="float64")  # fmt: skip
-    (session,) = sessions(name, spec=spec)
-    x, _ = batch(spec)
-    state, outputs = None, []
-    for t in range(x.shape[1]):
-        output, state = session.advance(x[:, t : t + 1], state)
-        outputs.append(output)
-    assert error(np.concatenate(outputs, axis=1), session.predict(x)) < 1e-12
-
-
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
 @pytest.mark.parametrize("name", EAGER)
 def test_executed_path_is_the_expected_one(name: str, cell: str) -> None:
@@ -136,20 +83,6 @@ def test_second_bias_stays_zero(cell: str, clip_norm: float | None) -> None:
     params = session.params()
     for name, value in reference.params().items():
         assert error(params[name], value) < 1e-9
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "feedforward"])
-@pytest.mark.parametrize("name", EAGER)
-def test_bfloat16_is_as_far_from_float64_as_eight_bits_are(name: str, cell: str) -> None:
-    sizes = {"inputs": 3, "hidden": 16, "outputs": 2, "layers": 2}
-    (session,) = sessions(name, spec=ModelSpec(cell=cell, dtype="bfloat16", **sizes))
-    exact = ModelSpec(cell=cell, dtype="float64", **sizes)
-    (reference,) = sessions("numpy", spec=exact)
-    x, y = batch(exact)
-    assert 2**-14 < error(session.predict(x), reference.predict(x)) < 2**-4
-    assert gradient_error(session, reference, x, y) < 2**-3
-    _, gradients = session.gradients(x, y)
-    assert {value.dtype for value in gradients.values()} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -208,12 +141,6 @@ def torch_gradients(session: Any, loss: Any) -> dict[str, Any]:
     by_parameter = dict(zip(session.trained, gradients, strict=True))
     slots = session.network.slots
     return {name: by_parameter[p][index].numpy() for name, p, index in slots if name}
-
-
-def test_loop_computes_the_reset_before_gru() -> None:
-    spec = ModelSpec(cell="gru", inputs=3, hidden=5, outputs=2, dtype="float64", gru="reset_before")
-    session, reference = sessions("torch-loop", "numpy", spec=spec)
-    assert gradient_error(session, reference, *batch(spec), LENGTHS) < 1e-9
 
 
 @pytest.mark.parametrize("switch", ["disabled", "stance"])

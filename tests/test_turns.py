@@ -24,7 +24,7 @@ from bench.run.turns import alternate
 TURNS = 3
 WORKER = f"""
 import json, os, sys, time
-from bench.run.process import answer_without_numbers
+from bench.run.answer import answer_without_numbers
 name, log, dies = sys.argv[1], open(sys.argv[2], "a"), sys.argv[3:] == ["dies"]
 for line in iter(sys.stdin.readline, ""):
     case = json.loads(line)
@@ -105,7 +105,7 @@ def test_paused_worker_is_stopped_until_its_next_turn(tmp_path: Path) -> None:
     async def states() -> list[str]:
         worker = await side.start_ready(unit(speed_case(), timed=True), [])
         assert worker is not None and worker.takes_turns
-        process, seen = psutil.Process(worker.process.pid), []
+        process, seen = psutil.Process(worker.pid), []
         answer = await worker.begin(speed_case())
         while answer is None:
             seen.append(await settled(process))

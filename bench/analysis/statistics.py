@@ -92,7 +92,7 @@ def superiority(
 
     The test permutes the values over the two samples: in all ways where there are at most
     `MAX_PERMUTATIONS`, otherwise in as many random ones. Any values that have an order will do."""
-    from scipy.stats import PermutationMethod, mannwhitneyu
+    from scipy.stats import PermutationMethod, mannwhitneyu  # type: ignore[import-untyped]
 
     ranks = {value: rank for rank, value in enumerate(sorted({*a, *b}))}
     x, y = ([ranks[value] for value in side] for side in (a, b))

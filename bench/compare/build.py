@@ -2,16 +2,16 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from bench.compare.temporary import temporary_folder
+from bench.processes.supervised import end_supervised, run_supervised, supervised
 from bench.records.inert import inert_lines
 from bench.spec import Unavailable
 
@@ -48,8 +48,8 @@ def built_environment(
     A module is imported from the environment, else from `folders`, else from the environment of
     `python`. `Unavailable` with the end of the output where the command fails.
     """
-    with TemporaryDirectory(prefix="recurrent-bench-", ignore_cleanup_errors=True) as temporary:
-        environment = _make(Path(temporary).resolve() / "environment", python, folders)
+    with temporary_folder() as folder:
+        environment = _make(folder / "environment", python, folders)
         print(f"building the {side}: {command}", file=sys.stderr, flush=True)
         _build(side, command, tree, {**os.environ, **environment.variables})
         yield environment
@@ -74,9 +74,8 @@ def _make(folder: Path, python: str, folders: Sequence[str]) -> Environment:
 def _output(*command: str) -> str:
     """What a program prints; `Unavailable` where it fails."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=LIMIT_S, env=_plain()
-        )
+        done = run_supervised(command, LIMIT_S, _plain())
+        done.check_returncode()
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or error.stdout.strip())[-400:]
         raise Unavailable(f"--build: no environment of its own: {reason}") from None
@@ -90,11 +89,10 @@ def _plain() -> dict[str, str]:
 
 
 def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) -> None:
-    """Run the command in its own process group, of which nothing is left at the end. What it
-    prints goes to standard error."""
+    """Run the command; nothing that it starts is left at the end. What it prints goes to standard
+    error."""
     process = subprocess.Popen(
-        command,
-        shell=True,
+        supervised(["/bin/sh", "-c", command]),
         cwd=tree,
         env=variables,
         stdin=subprocess.DEVNULL,
@@ -104,16 +102,15 @@ def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) ->
         errors="replace",
         start_new_session=True,
     )
-    end: deque[str] = deque(maxlen=OUTPUT_LINES)
+    last_lines: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
         for line in process.stdout or ():
             print(f"{side}: {inert_lines(line.rstrip())}", file=sys.stderr, flush=True)
-            end.append(line.rstrip())
+            last_lines.append(line.rstrip())
         code = process.wait()
-    finally:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    except BaseException:
+        end_supervised(process)
+        raise
     if code:
-        output = "\n  ".join(end)
+        output = "\n  ".join(last_lines)
         raise Unavailable(f"--build failed for the {side} with exit code {code}:\n  {output}")

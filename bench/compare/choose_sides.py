@@ -2,10 +2,9 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.compare.both_sides import BothSides
@@ -27,16 +26,18 @@ from bench.compare.worktree import (
     worktree,
 )
 from bench.plan.selection import Registry
+from bench.plan.trial_import import load_checked
 from bench.run.origin import Guarded
 from bench.spec import Unavailable
 
 
 @contextmanager
 def open_sides(
-    options: CompareOptions, backends: Sequence[str], entry: Path, registry: Registry
+    options: CompareOptions, backends: Sequence[str], entry: Path, registry: Registry, since: float
 ) -> Iterator[BothSides[Side]]:
     """Base and head; what is made for them lasts as long as the context. `backends` are the names
-    and files that the user gave, `entry` is this checkout's `run_bench.py`."""
+    and files that the user gave, `entry` is this checkout's `run_bench.py`, `since` the time before
+    which nothing of the comparison was built."""
     if options.aa and (options.base or options.base_python):
         raise Unavailable("--aa compares the head with itself: it takes no base")
     if options.base or options.head or options.build:
@@ -45,7 +46,7 @@ def open_sides(
     repository = _compared_repository(options, backends, entry)
     with ExitStack() as stack:
         trees = _open_trees(stack, options, repository, entry)
-        opener = _SideOpener(stack, options, backends, entry, repository, trees)
+        opener = _SideOpener(stack, options, backends, entry, repository, trees, since)
         head = opener.open("head", trees.head, pythons.head)
         if options.aa:
             base = replace(head, name="base", label=f"{head.label}, against itself")
@@ -59,7 +60,7 @@ def _refuse_installed(backends: Sequence[str], entry: Path, registry: Registry) 
     for name in backends:
         if name.endswith(".py") or name not in registry.names():
             continue
-        file = getattr(registry.load(name), "__file__", None)
+        file = getattr(load_checked(registry, name), "__file__", None)
         if file is None or not Path(file).resolve().is_relative_to(entry.resolve().parent):
             raise Unavailable(
                 f"backend {name!r} is installed ({file or 'not a module'}): both sides would run "
@@ -145,7 +146,7 @@ class _SideOpener:
     entry: Path
     repository: Path | None
     trees: BothSides[Tree]
-    since: float = field(default_factory=time.time)
+    since: float
 
     def open(self, name: str, tree: Tree, python: str) -> Side:
         """The side of this name, with its code in this tree."""

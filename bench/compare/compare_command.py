@@ -1,13 +1,11 @@
 """The command `compare`: measure or read two sides, judge them, and write the verdict."""
 
 import os
-import signal
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from math import inf
 from pathlib import Path
+from time import time
 
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
@@ -32,13 +30,13 @@ from bench.records.folder import RecordsError, RunFolder, storage_errors
 from bench.records.inert import inert
 from bench.run.display import format_duration
 from bench.run.header import selection_line
+from bench.run.how_to_continue import how_to_continue
 from bench.run.limits import job_count, parse_duration, run_name, worker_limits
 from bench.run.status import StatusLine
 from bench.spec import Unavailable
 
 MARGIN = 0.02
 """A median is flagged from this far above the change that is tolerated."""
-INTERRUPTED, TERMINATED = 130, 143
 
 
 def compare_command(
@@ -118,11 +116,12 @@ def _live(
         entry=entry,
     )
     names = request.get("backends") or ()
-    with StatusLine() as status, _orderly_end():
+    with how_to_continue("start the comparison again", path), StatusLine() as status:
+        since = time()  # the first trial import of an adapter may already compile something
         _announce(settings, options, status, tasks)
-        with open_sides(options, names, entry, backends) as sides:
+        with open_sides(options, names, entry, backends, since) as sides:
             result = compare_live(sides, settings, status)
-    return INTERRUPTED if result is None else _conclude(path, result)
+    return _conclude(path, result)
 
 
 def _announce(
@@ -150,19 +149,6 @@ def _announce(
 
 def _side_words(revision: str | None, python: str | None) -> str:
     return (revision or "the checkout") + (f" under {python}" if python else "")
-
-
-@contextmanager
-def _orderly_end() -> Iterator[None]:
-    """At SIGTERM the command ends as at an interrupt: worktrees, environments and workers go."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
 
 
 def _conclude(path: Path, result: ComparisonResult) -> int:

@@ -8,11 +8,19 @@ from bench.spec import Unavailable
 SEEDS = tuple(range(8))
 PROBES = ("parity", "learning", "gradients", "speed")
 """All probes that are compared."""
+PHASES = ("step",)
 PHASE_S = 0.15
 """Seconds that a launch times one phase."""
 THREADS = 1
 """With as many threads as processors, any other process stops all threads at each barrier: a second
 busy process makes small kernels several times slower."""
+DEFAULT_TEXTS = {
+    "seeds": f"{SEEDS[0]} to {SEEDS[-1]}",
+    "probes": " ".join(PROBES),
+    "phases": " ".join(PHASES),
+    "threads": str(THREADS),
+}
+"""How the help describes the defaults, by option."""
 
 
 def with_comparison_defaults(request: Request, tasks: Sequence[str]) -> Request:
@@ -25,6 +33,6 @@ def with_comparison_defaults(request: Request, tasks: Sequence[str]) -> Request:
         tasks=list(tasks),
         probes=list(PROBES),
         seeds=list(SEEDS),
-        phases=["step"],
+        phases=list(PHASES),
         threads=THREADS,
     ).replacing(launches=1, phase_s=PHASE_S)

@@ -11,9 +11,11 @@ from bench.plan.selection import BackendRegistry
 from bench.plan.units import Unit
 from bench.records import machine
 from bench.run.environment import worker_environment
-from bench.run.process import WorkerCommand, WorkerProcess, worker_arguments
-from bench.run.runner import Runner, StartCommand, UnitWorkers
+from bench.run.process import WorkerProcess
+from bench.run.runner import Runner
 from bench.run.turns import alternate
+from bench.run.unit_workers import UnitWorkers
+from bench.run.worker_command import StartCommand, WorkerCommand, worker_arguments
 
 Work = Sequence[tuple[Runner, Unit]]
 """Units with equally many cases, each with the runner that runs it."""

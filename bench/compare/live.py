@@ -26,8 +26,10 @@ from bench.plan.request import Request
 from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
-from bench.run.process import Limits
-from bench.run.runner import Progress, Runner, StartCommand
+from bench.records.inert import inert
+from bench.run.limits import Limits
+from bench.run.runner import Progress, Runner
+from bench.run.worker_command import StartCommand
 
 SHOWN_ROWS = 3
 """Rows that the status line names."""
@@ -58,7 +60,7 @@ class MeasuredSide:
         the workers of the control; `asked` is what the user asked for."""
         info = {
             **plan.info,
-            "side": side.label,
+            "side": inert(side.label),
             "missing": list(plan.missing),
             "asked": dict(asked.values),
         }

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 
 from bench.compare.both_sides import BothSides
@@ -14,13 +13,13 @@ from bench.compare.judge import judge
 from bench.compare.launches import control_command
 from bench.compare.live import LiveComparison, MeasuredSide
 from bench.compare.sides import Side, SidePlan, plan_side
+from bench.compare.temporary import temporary_folder
 from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry
 from bench.records.inert import inert
-from bench.run.limits import quota_warning
-from bench.run.process import Limits
-from bench.run.runner import run_to_completion
+from bench.run.completion import run_to_completion
+from bench.run.limits import Limits, quota_warning
 from bench.run.status import StatusLine
 
 
@@ -44,8 +43,8 @@ class LiveSettings:
 
 def compare_live(
     sides: BothSides[Side], settings: LiveSettings, status: StatusLine
-) -> ComparisonResult | None:
-    """Plan, measure and judge both sides; None where the user interrupted it."""
+) -> ComparisonResult:
+    """Plan, measure and judge both sides."""
     status.show("asking both sides what they run")
     plans = sides.map(lambda side: plan_side(side, settings.request, settings.backends))
     for side, plan in zip(sides, plans, strict=True):
@@ -54,14 +53,10 @@ def compare_live(
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
-    try:
-        with TemporaryDirectory(prefix="recurrent-bench-", ignore_cleanup_errors=True) as compiled:
-            measured = _create_sides(sides, plans, settings, Path(compiled), status)
-            comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
-            run_to_completion(comparison.measure(settings.jobs, status.show))
-    except KeyboardInterrupt:
-        print(f"stopped; what was measured is in {settings.path}", file=sys.stderr)
-        return None
+    with temporary_folder() as compiled:
+        measured = _create_sides(sides, plans, settings, compiled, status)
+        comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)
+        run_to_completion(comparison.measure(settings.jobs, status.show))
     findings = judge(comparison.evidence(), rule)
     return ComparisonResult(findings, _about(sides, plans), rule, comparison.records())
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from bench.options import EXECUTION, Kind, option
+from bench.options import EXECUTION, InvocationOptions, Kind, option
 
 SIDES = "the sides"
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareOptions:
+class CompareOptions(InvocationOptions):
     """Which two sides are compared, and what counts as a change."""
 
     base: str | None = option(
@@ -38,9 +38,6 @@ class CompareOptions:
         default=False,
         group=SIDES,
     )
-    run_id: str | None = option(
-        Kind.WORD, "name of the comparison", default_text="the time", metavar="ID", group=EXECUTION
-    )
     pairs: int = option(
         Kind.WHOLE, "launches of each side in a round", default=10, least=1, group=EXECUTION
     )
@@ -57,11 +54,5 @@ class CompareOptions:
         "change that a pass excludes",
         default=0.07,
         metavar="SHARE",
-        group=EXECUTION,
-    )
-    budget: str | None = option(
-        Kind.WORD,
-        "time such as 10m; after it, a round begins only to confirm a regression",
-        metavar="TIME",
         group=EXECUTION,
     )

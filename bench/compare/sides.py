@@ -13,10 +13,10 @@ from bench.plan.case import Case
 from bench.plan.request import Request
 from bench.plan.selection import Registry
 from bench.plan.units import Unit
+from bench.processes.supervised import run_supervised
 from bench.run.environment import Declared, pinned_environment
 from bench.run.origin import Guarded
-from bench.run.process import WorkerCommand, worker_arguments
-from bench.run.runner import StartCommand
+from bench.run.worker_command import StartCommand, WorkerCommand, worker_arguments
 from bench.spec import Unavailable
 
 PLAN_LIMIT_S = 300
@@ -73,6 +73,7 @@ class Side:
                     **self.variables,
                 },
                 self.folder,
+                plan.repeats_request,
             )
 
         return start
@@ -89,6 +90,8 @@ class SidePlan:
     """The variables that each adapter declares, by the name that the user gave."""
     tells_origin: bool
     """Whether the side's workers can tell which files they loaded; older code cannot."""
+    repeats_request: bool
+    """Whether its workers begin each line with the name of the request; older code does not."""
 
 
 def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
@@ -112,6 +115,7 @@ def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
             plan["info"],
             declared or _declared_here(cases, backends),
             tells_origin="declared" in plan,
+            repeats_request=bool(plan.get("repeats_request")),
         )
     except (ValueError, KeyError, TypeError):
         raise _not_measurable(side, f"its plan is {answer!r:.100}") from None
@@ -132,18 +136,18 @@ def _ask_for_plan(side: Side, request: Request) -> str:
     if side.folder:
         options |= _absolute_files(options)
     try:
-        done = subprocess.run(
+        done = run_supervised(
             side.command("plan", json.dumps(options)),
-            capture_output=True,
-            text=True,
-            timeout=PLAN_LIMIT_S,
-            cwd=side.folder,
-            env={**os.environ, **side.variables},
+            PLAN_LIMIT_S,
+            {**os.environ, **side.variables},
+            side.folder,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_measurable(side, str(error)) from None
     if done.returncode:
         reason = last_line(done.stderr)
+        for name, file in side.moved.items():
+            reason = reason.replace(file, name)
         if "unrecognized arguments: plan" in reason:
             reason = "its run_bench.py is too old: it has no command `plan`"
         elif "does not import" in reason and side.guarded and len(side.guarded.own) == 1:

@@ -1,13 +1,13 @@
 """Git: the repository of a file, and the files of a revision in a folder of their own."""
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.compare.sides import last_line
+from bench.compare.temporary import temporary_folder
+from bench.processes.supervised import run_supervised
 from bench.spec import Unavailable
 
 GIT_LIMIT_S = 300
@@ -29,15 +29,14 @@ def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
     """Check a revision out into a temporary folder; yield the folder and the full name of the
     commit. `Unavailable` where the repository has no such revision."""
     commit = _commit(repository, revision)
-    folder = Path(tempfile.mkdtemp(prefix="recurrent-bench-")).resolve()
     try:
-        _git(repository, "worktree", "add", "--detach", "--force", str(folder / "tree"), commit)
-        _add_submodules(repository, folder / "tree")
-        yield folder / "tree", commit
+        with temporary_folder() as folder:
+            tree = folder / "tree"
+            _git(repository, "worktree", "prune")  # what a killed comparison has left
+            _git(repository, "worktree", "add", "--detach", "--force", str(tree), commit)
+            _add_submodules(repository, tree)
+            yield tree, commit
     finally:
-        with suppress(Unavailable):
-            _git(repository, "worktree", "remove", "--force", str(folder / "tree"))
-        shutil.rmtree(folder, ignore_errors=True)
         with suppress(Unavailable):
             _git(repository, "worktree", "prune")
 
@@ -106,9 +105,7 @@ def tracked_files(folder: Path, *patterns: str) -> list[Path]:
 def _git(folder: Path, *words: str) -> str:
     """The output of a git command; `Unavailable` with its last message where it fails."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=GIT_LIMIT_S
-        )
+        done = run_supervised(["git", "-C", str(folder), *words], GIT_LIMIT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"git does not work: {error}") from None
     if done.returncode:

@@ -189,27 +189,40 @@ class WorkerOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """The name of a run, and how much of it is carried out."""
+class InvocationOptions:
+    """What a run and a comparison have in common: a name, and a time to keep to."""
 
     run_id: str | None = option(
-        Kind.WORD, "name of the run", default_text="the time", metavar="ID", group=EXECUTION
+        Kind.WORD, "name of its folder", default_text="the time", metavar="ID", group=EXECUTION
     )
+    budget: str | None = option(
+        Kind.WORD,
+        "time such as 10m: a run spends what is left of it on more launches where intervals are "
+        "widest; after it a comparison begins a round only to confirm a regression",
+        metavar="TIME",
+        group=EXECUTION,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(InvocationOptions):
+    """The name of a run, and how much of it is carried out."""
+
     resume: str | None = option(
         Kind.WORD,
         "continue this run; recorded cases are kept",
         metavar="ID",
         group=EXECUTION,
     )
+    again: bool = option(
+        Kind.FLAG,
+        "run failed and skipped cases of the resumed run once more",
+        default=False,
+        group=EXECUTION,
+    )
     dry_run: bool = option(
         Kind.FLAG,
         "show the cases and the expected time, run nothing",
         default=False,
-        group=EXECUTION,
-    )
-    budget: str | None = option(
-        Kind.WORD,
-        "such as 10m: spend the time that is left on more launches where intervals are widest",
-        metavar="TIME",
         group=EXECUTION,
     )

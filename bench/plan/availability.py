@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import util
 from typing import Any
 
+from bench.processes.stop import Stopped
 from bench.records import machine
 from bench.spec import Unavailable, folders_of, place_of
 
@@ -47,7 +48,9 @@ def _declared(backend: Any, name: str, argument: Any) -> tuple[Any, str | None]:
     function = getattr(backend, name, lambda _: None)
     try:
         return function(argument), None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raises is the reason
+    except Stopped:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is the reason
         place = place_of(error, folders_of(backend))
         return None, f"its {name}() raised {type(error).__name__}: {error}{place}"
 

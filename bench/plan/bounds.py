@@ -9,7 +9,7 @@ from bench.spec import CELLS, ModelSpec, Task, Unavailable
 from bench.weights import weight_shapes
 
 MOST_CASES = 100_000
-"""The most cases of one run. The records of twice as many no longer fit into 2 GB of memory."""
+"""The most cases of one run; `studies.growth` measures what that many cost."""
 BYTES = 8
 """The reference computes in float64."""
 

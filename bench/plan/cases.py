@@ -134,11 +134,12 @@ def _repetitions(settings: Settings, task: Task, proof: Case) -> list[Case]:
         )
         for phases in _phases_of_cases(settings)
     ]
+    launches = range(settings.launches if timed else 0)
     return [
         proof,
         *(replace(proof, probe=probe, seed=s) for s in settings.seeds for probe in training),
         *(replace(proof, probe=probe) for probe in memory),
-        *(replace(case, launch=launch) for launch in range(settings.launches) for case in timed),
+        *(replace(case, launch=launch) for launch in launches for case in timed),
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.options import Settings, checked, is_of_kind
 from bench.plan.probes import PROFILES
+from bench.records.inert import inert
 from bench.spec import Unavailable
 
 
@@ -41,7 +42,16 @@ class Request:
         return self.with_defaults(**earlier)
 
     def settings(self) -> Settings:
-        """Every option with its value; `Unavailable` if an option does not accept its value."""
+        """Every option with its value; `Unavailable` if an option does not accept its value, or has
+        a text that is not UTF-8, as the name of a file can be: `run.json` cannot hold it."""
+        for name, value in self.values.items():
+            for text in value if isinstance(value, list) else [value]:
+                if any("\ud800" <= character <= "\udfff" for character in str(text)):
+                    flag = name.replace("_", "-")
+                    raise Unavailable(
+                        f"--{flag}: {inert(text)} is not UTF-8, which run.json needs: "
+                        "rename the file or its folder"
+                    )
         name = self.get("profile") or "standard"
         profile = PROFILES[checked(Settings, {"profile": name}).profile]
         by_profile = {

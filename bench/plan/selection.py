@@ -8,7 +8,7 @@ from bench.plan.availability import Gap, usable_devices
 from bench.plan.cases import Selection
 from bench.plan.request import Request
 from bench.plan.task_words import task_from_words, user_series
-from bench.plan.trial_import import check_import
+from bench.plan.trial_import import load_checked
 from bench.spec import Task, Unavailable
 
 
@@ -39,7 +39,7 @@ def select(request: Request, backends: Registry, tasks: Registry) -> tuple[Selec
     chosen = [same_word(name, known) for name in settings.backends]
     named = chosen or getattr(backends, "DEFAULT", backends.names())
     names = backends.names() if ALL_BACKENDS in named else named
-    loaded = {name: _load(backends, name) for name in names}
+    loaded = {name: load_checked(backends, name) for name in names}
     sized_tasks = _sized_tasks(settings, tasks)
     devices, gaps = usable_devices(loaded, settings.devices)
     missing = [gap for gap in gaps if gap.backend not in devices]
@@ -57,14 +57,9 @@ def _sized_tasks(settings: Settings, tasks: Registry) -> list[tuple[str, Task]]:
     series = user_series(settings)
     default = getattr(tasks, "FOR_DATA" if series else "DEFAULT", ())
     return [
-        task_from_words(text, _load(tasks, text.split(":")[0]), settings.profile, series)
+        task_from_words(text, load_checked(tasks, text.split(":")[0]), settings.profile, series)
         for text in (_as_listed(t, tasks) for t in settings.tasks or default)
     ]
-
-
-def _load(registry: Registry, name: str) -> Any:
-    check_import(name)
-    return registry.load(name)
 
 
 def _as_listed(text: str, tasks: Registry) -> str:

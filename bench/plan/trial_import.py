@@ -1,40 +1,68 @@
-"""Imports a user's file in a process of its own first: it may end the process that imports it."""
+"""Imports a plug-in in a process of its own first: it may end the process that imports it."""
 
 import os
-import signal
 import subprocess
 import sys
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
+from bench.processes.death import exit_reason
+from bench.processes.supervised import run_supervised
 from bench.spec import Unavailable
 
 SURVIVED = 97
-"""The exit code of a process that has imported the file, or met an error in it, and lived on."""
-# An error is met again, and reported with its line, when this process imports the file.
+"""The exit code of a process that has imported the plug-in, or met an error in it, and lived on."""
+LIMIT_S = 300.0
+"""Seconds that an import may take."""
+# An error is met again, and reported with its line, when this process imports the plug-in.
 PROGRAM = f"""
-import os, runpy, sys
+import importlib, os, sys
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+os.dup2(1, 2)
 try:
-    runpy.run_path(sys.argv[1])
+    importlib.import_module(sys.argv[1]).load(sys.argv[2])
 except BaseException:
     pass
 os._exit({SURVIVED})
 """
 
 
-def check_import(name: str) -> None:
-    """Raise `Unavailable` if `name` is a file whose import ends the process."""
-    path = Path(name).expanduser()
-    if path.suffix != ".py" or not path.is_file():
-        return
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if (code := done.returncode) != SURVIVED:
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+def load_checked(registry: Any, name: str) -> Any:
+    """What the registry, the package `backends` or `tasks`, loads by this name. Raises
+    `Unavailable` for a plug-in whose import does not return."""
+    if _is_plugin(registry, name):
+        _check_import(registry.__name__, name)
+    return registry.load(name)
+
+
+def _is_plugin(registry: Any, name: str) -> bool:
+    """Whether the name is a file, or an entry point of an installed package."""
+    if name.endswith(".py"):
+        return Path(name).expanduser().is_file()
+    return name.lower().replace("_", "-") in _entry_point_names(getattr(registry, "GROUP", ""))
+
+
+@cache
+def _entry_point_names(group: str) -> set[str]:
+    return {point.name.lower().replace("_", "-") for point in entry_points(group=group)}
+
+
+def _check_import(package: str, name: str) -> None:
+    paths = [path or os.getcwd() for path in sys.path]
+    try:
+        done = run_supervised(
+            [sys.executable, "-P", "-c", PROGRAM, package, name],
+            LIMIT_S,
+            {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(
+            f"{name} does not import: it has not returned after {LIMIT_S:g} s"
+        ) from None
+    if done.returncode != SURVIVED:
+        how = exit_reason(done.returncode)
         raise Unavailable(
             f"{name} does not import: it ends the process that imports it ({how}); an import must "
             "return, so leave out whatever exits"

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,13 @@ from bench.records.lines import (
     parse_lines,
     read_packed,
     split_lines,
+    whole_lines,
     write_packed,
 )
 from bench.records.record import Record, without_nonfinite
 from bench.records.storage import (
     RecordsError,
     locked,
-    open_to_read,
     open_to_write,
     read_file,
     replace_file,
@@ -147,29 +147,17 @@ class RunFolder:
         own = [r if r.run == self.id else replace(r, run=self.id) for r in records]
         return without_old_launches(own, lambda: self.info().get("environments", {}))
 
-    def _whole_lines(self) -> Iterator[bytes]:
+    def _whole_lines(self) -> Iterable[bytes]:
         """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written
         one."""
-        file = self.records_file
-        if self.packed_file.is_file() and not file.exists():
-            return
-        with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
-            try:
-                for number, line in enumerate(stream, 1):
-                    if not line.endswith(b"\n"):
-                        raise RecordsError(
-                            f"{file}, line {number} is half-written (the run was killed while "
-                            f"writing it). Nothing was changed; --resume {self.id} sets it aside "
-                            "and runs that case again."
-                        )
-                    yield line[:-1]
-            except MemoryError:
-                raise RecordsError(f"{file} has a line that is larger than the memory") from None
+        if self.packed_file.is_file() and not self.records_file.exists():
+            return ()
+        advice = f"--resume {self.id} sets it aside and runs that case again."
+        return whole_lines(self.records_file, advice)
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""
-        advice = f"Recorded cases are kept; make room and continue with --resume {self.id}"
-        with storage_errors(f"cannot write to {self.records_file}", advice):
+        with storage_errors(f"cannot write to {self.records_file}", "Recorded cases are kept"):
             append_line(self.records_file, record.to_json().encode())
 
     def set_torn_line_aside(self) -> bool:

@@ -3,6 +3,8 @@
 import re
 
 BLANKS = re.compile(r" *(?:\r\n|[\t\n])(?:\r\n|[ \t\n])*")
+COMMAND = re.compile(r"(\s*)(?=::|##\[)")
+"""Continuous integration takes a line of a log that begins so for a command."""
 
 
 def inert(value: object) -> str:
@@ -16,7 +18,13 @@ def inert_lines(text: object) -> str:
     return "\n".join(map(_escaped, str(text).split("\n")))
 
 
+def without_command(line: str) -> str:
+    """The line with a backslash before what would be a command of continuous integration."""
+    start = COMMAND.match(line)
+    return f"{start[1]}\\{line[start.end() :]}" if start else line
+
+
 def _escaped(line: str) -> str:
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return without_command(line)

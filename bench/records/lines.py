@@ -2,20 +2,24 @@
 
 import lzma
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from bench.records.parse_record import parse_record
 from bench.records.record import Record
 from bench.records.storage import (
     RecordsError,
+    open_to_read,
     open_to_write,
     read_file,
     replace_file,
     storage_errors,
 )
 
+LONGEST_LINE = 1 << 29
+"""Bytes of a line: nothing longer is read into the memory."""
 MOST_BYTES = 1 << 32
 """Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
@@ -59,6 +63,23 @@ def append_line(file: Path, line: bytes) -> None:
         with suppress(OSError):
             os.truncate(file, size)
         raise
+
+
+def whole_lines(file: Path, advice: str) -> Iterator[bytes]:
+    """The lines of a file without their ends, one after the other. Raises `RecordsError` for a line
+    that is too long, and for a half-written one, with the advice."""
+    with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), 1):
+            if len(line) == LONGEST_LINE:
+                raise RecordsError(
+                    f"{file}, line {number} is damaged: it has {LONGEST_LINE >> 20} MiB or more"
+                )
+            if not line.endswith(b"\n"):
+                raise RecordsError(
+                    f"{file}, line {number} is half-written (the run was killed while writing it). "
+                    f"Nothing was changed; {advice}"
+                )
+            yield line[:-1]
 
 
 def split_lines(content: bytes) -> tuple[list[bytes], bytes]:

@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+BUFFER = 1 << 20
+"""Bytes that are read at once: a record may have a hundred thousand."""
+
 
 class RecordsError(Exception):
     """A run's folder or its records cannot be used; the message says why and what to do next."""
@@ -32,7 +35,7 @@ def open_to_read(file: Path) -> IO[bytes]:
     Raises OSError."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise RecordsError(f"cannot read {file}: it is not a regular file")
-    return file.open("rb")
+    return file.open("rb", buffering=BUFFER)
 
 
 def read_file(file: Path) -> bytes:

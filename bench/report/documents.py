@@ -1,5 +1,6 @@
 """The Markdown page and the LaTeX document of a report."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,9 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage{array,booktabs,longtable}
 \begin{document}\scriptsize
 """
+
+LINE_BREAK_ARGUMENT = re.compile(r"^(?=[\[*])", re.MULTILINE)
+"""What at the start of a row would be an argument of the line break before it."""
 
 Infos = Mapping[str, Mapping[str, Any]]
 Figures = Mapping[tuple[str, ...], Sequence[Path]]
@@ -71,6 +75,7 @@ def latex_document(
     origins = ["; ".join(lines) for lines in _origins(infos, records)]
     lines = [*overall_lines(tables), *notes(tables), *origins]
     body = "\n".join(latex_table(caption, frame) for caption, frame in captioned if len(frame))
+    body = LINE_BREAK_ARGUMENT.sub("{}", body)
     paragraphs = "\n\n".join(escape_latex(line) for line in lines)
     return f"{PREAMBLE}{body}\n{paragraphs}\n\\end{{document}}\n"
 

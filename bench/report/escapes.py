@@ -43,9 +43,8 @@ def escape_markdown(value: object) -> str:
 def escape_latex(value: object) -> str:
     """The value on one line in ASCII, with the marks of TeX escaped. A letter that is neither
     ASCII nor in `LATEX` becomes a question mark."""
-    line = inert(value)
-    text = "".join(LATEX.get(letter, letter) for letter in line).encode("ascii", "replace").decode()
-    return f"{{}}{text}" if text.startswith(("[", "*")) else text  # arguments of a line break
+    letters = (LATEX.get(letter, letter) for letter in inert(value))
+    return "".join(letters).encode("ascii", "replace").decode()
 
 
 def escape_csv(value: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report.speed_words import row_names
 from bench.report.words import (
     DASH,
     format_columns,
@@ -25,12 +26,10 @@ LATENCY = (
 
 def latency_words(rows: pd.DataFrame) -> pd.DataFrame:
     """The latencies of `ranked_rows`."""
-    several_threads = rows["threads"].nunique() > 1
     return format_columns(
         rows,
         {
-            "cell": lambda r: r.cell,
-            **({"threads": lambda r: str(r.threads)} if several_threads else {}),
+            **row_names(rows),
             "rank": lambda r: format_rank(r.rank_best, r.rank_worst),
             "backend": lambda r: r.backend,
             "advance p50 (µs)": _microseconds(""),

@@ -31,7 +31,7 @@ def phase_words(rows: pd.DataFrame, phase: str) -> pd.DataFrame:
     return format_columns(
         rows,
         {
-            **_row_names(rows),
+            **row_names(rows),
             "rank": lambda r: format_rank(r.rank_best, r.rank_worst),
             "backend": lambda r: r.backend,
             f"{name} (ms)": lambda r: format_number(1e3 * r.s),
@@ -49,7 +49,7 @@ def start_words(frame: pd.DataFrame) -> pd.DataFrame:
     return format_columns(
         frame,
         {
-            **_row_names(frame),
+            **row_names(frame),
             "backend": lambda r: r.backend,
             "first calls (s)": lambda r: format_number(r.first_call_s, 2),
             "open (s)": lambda r: format_number(r.open_s, 2),
@@ -71,7 +71,7 @@ def time_caption(rows: pd.DataFrame) -> str:
     return f"{where}; {median} of {format_counts(counts)} launches."
 
 
-def _row_names(frame: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
+def row_names(frame: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
     """The cell and, where there are several numbers of threads, the threads."""
     several = frame["threads"].nunique() > 1
     return {"cell": lambda r: r.cell} | ({"threads": lambda r: str(r.threads)} if several else {})

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.analysis.tables import Tables, build_tables
 from bench.records.folder import RunFolder
-from bench.records.inert import inert
+from bench.records.inert import inert, without_command
 from bench.records.record import Record
 from bench.report.notes import notes, overall_lines
 from bench.report.origin import harness_line, origin
@@ -129,4 +129,4 @@ def _print(text: str) -> None:
 
 def _stripped_lines(out: io.StringIO) -> str:
     """What a console wrote, without spaces at the ends of lines."""
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return "\n".join(without_command(line.rstrip()) for line in out.getvalue().split("\n"))

@@ -106,7 +106,7 @@ def row_values(frame: pd.DataFrame) -> list[list[Any]]:
 @cache
 def _row_type(columns: tuple[str, ...]) -> Any:
     """The type of the rows of frames with these columns: it takes longer to make than the rows."""
-    return namedtuple("Row", columns, rename=True)  # type: ignore[misc]
+    return namedtuple("Row", columns, rename=True)
 
 
 def format_columns(

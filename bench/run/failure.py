@@ -12,7 +12,7 @@ LENGTH = 8000
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "resource_exhausted", "resourceexhausted")
 
 
-def describe_failure(error: Exception, folders: Sequence[Path]) -> tuple[str, str, str | None]:
+def describe_failure(error: BaseException, folders: Sequence[Path]) -> tuple[str, str, str | None]:
     """The status, reason and traceback of a case that raised this error.
 
     The reason ends with the innermost line in one of the folders, those of the adapter and of the

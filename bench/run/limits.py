@@ -1,18 +1,27 @@
 """The limits and names that the options of the command line set for a run."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 
 from bench.options import WorkerOptions
 from bench.records import machine
 from bench.records.quota import processor_quota
-from bench.run.process import Limits
 from bench.spec import Unavailable
 
 MEMORY_SHARE = 0.8
 """The share of the machine's memory that a worker may take by default."""
 SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits of a case: seconds, and bytes of resident memory of its worker together with the
+    processes that it has started."""
+
+    time_s: float
+    memory_bytes: float
 
 
 def worker_limits(options: WorkerOptions, default_time_s: float) -> Limits:

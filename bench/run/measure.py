@@ -16,12 +16,14 @@ from bench.plan.units import Unit
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.budget import next_launch
+from bench.run.completion import run_to_completion
 from bench.run.display import run_display
 from bench.run.environment import worker_environment
 from bench.run.heartbeat import SystemClock
+from bench.run.limits import Limits
 from bench.run.pace import Pace
-from bench.run.process import Limits, WorkerCommand, worker_arguments
-from bench.run.runner import Runner, run_to_completion
+from bench.run.runner import Runner
+from bench.run.worker_command import WorkerCommand, worker_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +63,10 @@ def run_work(
     workers: Workers,
     budget_s: float = 0.0,
     planned: Sequence[Case] = (),
-) -> float | None:
-    """Measure, and append the records to a locked folder. While there is time left of the budget,
-    models of the `planned` cases get more launches.
+) -> float:
+    """Measure, and append the records to a locked folder; return the elapsed seconds.
 
-    Return the elapsed seconds, or None if the user interrupted the run.
+    While there is time left of the budget, models of the `planned` cases get more launches.
     """
     start, clock = perf_counter(), SystemClock()
     pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
@@ -75,12 +76,9 @@ def run_work(
         for record in folder.records():
             if record.key not in proven_again:
                 runner.note_parity(record)
-        try:
-            run_to_completion(runner.run_all(work.units, workers.jobs))
-            models = {case.model_key for case in planned}
-            run_to_completion(_spend_budget(runner, start + budget_s, models))
-        except KeyboardInterrupt:
-            return None
+        run_to_completion(runner.run_all(work.units, workers.jobs))
+        models = {case.model_key for case in planned}
+        run_to_completion(_spend_budget(runner, start + budget_s, models))
     seconds = perf_counter() - start
     runner.info.setdefault("sessions_s", []).append(seconds)
     folder.write_info(runner.info)

@@ -27,6 +27,7 @@ def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path)
         "missing": [str(gap) for gap in gaps],
         "info": first_info(planned, selection, entry, backends),
         "declared": declared,
+        "repeats_request": True,
     }
     print(json.dumps(plan))
     return 0

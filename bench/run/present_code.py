@@ -11,10 +11,10 @@ from bench.records.record import Record
 
 
 def remaining_cases(
-    folder: RunFolder, cases: Sequence[Case], code: CodeDigests, *, prove_all: bool
+    folder: RunFolder, cases: Sequence[Case], code: CodeDigests, *, prove_all: bool, again: bool
 ) -> list[Case]:
-    """The cases that the folder has no record of, and those that have to run again because the
-    code has changed since.
+    """The cases that the folder has no record of, with `again` also those that failed or were
+    skipped, and those that have to run again because the code has changed since.
 
     A model that is measured further passes the gate again, and so does every model of the cases
     with `prove_all`; what was skipped because the gate had rejected it then runs. Launches of one
@@ -22,7 +22,8 @@ def remaining_cases(
     """
     recorded = {record.key: record for record in folder.records()}
     environments = folder.info().get("environments", {})
-    left = [case for case in cases if case.key not in recorded]
+    done = {key for key, record in recorded.items() if record.status == "ok" or not again}
+    left = [case for case in cases if case.key not in done]
     models = {case.model_key for case in (cases if prove_all else left)}
     launches = {_launches(case) for case in left if case.probe in TIMED_PROBES}
 
@@ -33,16 +34,21 @@ def remaining_cases(
 
     old = [case for case in cases if case.key in recorded]
     proofs = [case for case in old if case.probe == GATE and case.model_key in models]
-    again = {case.model_key for case in proofs if changed(case)}
-    keys = {case.key for case in (*left, *(proof for proof in proofs if proof.model_key in again))}
+    changed_models = {case.model_key for case in proofs if changed(case)}
+    keys = {
+        case.key
+        for case in (*left, *(proof for proof in proofs if proof.model_key in changed_models))
+    }
     keys |= {case.key for case in old if _launches(case) in launches and changed(case)}
     keys |= {
-        case.key for case in old if case.model_key in again and _was_unproven(recorded[case.key])
+        case.key
+        for case in old
+        if case.model_key in changed_models and _was_unproven(recorded[case.key])
     }
     return [case for case in cases if case.key in keys]
 
 
-def cases_of_other_code(remaining: Iterable[Case], folder: RunFolder) -> list[Case]:
+def recorded_among(remaining: Iterable[Case], folder: RunFolder) -> list[Case]:
     """Those of the remaining cases that are recorded already."""
     recorded = {record.key for record in folder.records()}
     return [case for case in remaining if case.key in recorded]

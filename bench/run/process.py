@@ -10,199 +10,181 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, time
 from typing import Any
-from uuid import uuid4
-
-import psutil
 
 from bench.plan.case import Case
+from bench.processes.death import exit_reason, last_line, out_of_memory_kills
+from bench.processes.memory import memory_below
+from bench.processes.supervised import supervised
+from bench.processes.supervisor import END_S
+from bench.records import machine
 from bench.records.storage import make_folder, open_to_write, storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
-from bench.run.death import exit_reason, last_line, out_of_memory_kills
-from bench.run.origin import Guarded
+from bench.run.channel import REQUEST
+from bench.run.limits import Limits
 from bench.run.turns import IN_TURNS, PAUSED, RESUME
+from bench.run.worker_command import WorkerCommand
 
-LINE_LIMIT = 1 << 28
+LINE_LIMIT = 1 << 26
 """The largest size of one answer, in bytes."""
-WATCH_S = 0.2
+WATCH_S = 0.5
 """Seconds between two checks of a worker's memory."""
-FLUSH_S = 0.5
-"""Seconds in which what a dead worker has sent arrives."""
-MARK = "RECURRENT_BENCH_WORKER"
-"""The environment variable by which the processes of a worker are found."""
+START_S = 60.0
+"""Seconds that the supervisor of a worker may take to start it."""
 GRACE_S = 10.0
 """Seconds that a worker may take to exit after it closed its output."""
 
-
 Answer = Mapping[str, Any]
 """The fields of a record that a worker knows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The limits of a case: seconds, and bytes of resident memory of its worker."""
-
-    time_s: float
-    memory_bytes: float
-
-
-@dataclass(frozen=True)
-class WorkerCommand:
-    """How a worker is started: the program with its arguments, all environment variables, and the
-    working directory, None for that of this process."""
-
-    program: Sequence[str]
-    environment: Mapping[str, str]
-    folder: Path | None = None
-
-
-def worker_arguments(
-    backend: str, processors: Sequence[int], guarded: Guarded | None = None
-) -> list[str]:
-    """The arguments of `run_bench.py` that start a worker of this process."""
-    options = ["--processors", *map(str, processors), "--parent", str(os.getpid())]
-    if guarded:
-        options += ["--guarded", guarded.to_json()]
-    return ["worker", "--backend", backend, *options]
 
 
 @dataclass
 class WorkerProcess:
     """A running worker, and the log file with what it prints."""
 
-    process: asyncio.subprocess.Process
+    supervisor: asyncio.subprocess.Process
+    """Ends when the worker and everything that it has started have ended, and as the worker did."""
+    pid: int
+    """The process id of the worker, which leads a session of its own."""
     log: Path
     limits: Limits
-    mark: str
-    """The value of the variable `MARK` in the worker and in all processes that it starts."""
+    repeats_request: bool
     takes_turns: bool = False
     """Whether it can pause within a case."""
+    requests: int = 0
+    request: str = ""
+    """The name of the last request: its number and a digest of its case."""
     killed_at_bytes: float | None = None
     """The worker's memory when it was killed for exceeding the limit."""
+
+    def __post_init__(self) -> None:
+        self._watch = asyncio.create_task(self._watch_memory())
 
     @classmethod
     async def start(
         cls, command: WorkerCommand, logs: Path, name: str, limits: Limits
     ) -> "WorkerProcess":
-        """Start a worker in its own process group; its log in `logs` is named after `name`."""
-        mark = uuid4().hex
+        """Start a worker; its log in `logs` is named after `name`. Raises OSError where it does not
+        start."""
+        command.check()
         with storage_errors(f"cannot write to {logs}"):
             make_folder(logs)
             log = logs / f"{len(list(logs.iterdir())):03d}-{name}.log"
             errors = open_to_write(log, "wb")
         with errors:
-            process = await asyncio.create_subprocess_exec(
-                *command.program,
+            supervisor = await asyncio.create_subprocess_exec(
+                *supervised(command.program, errors.fileno()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env={**command.environment, MARK: mark},
+                stderr=asyncio.subprocess.DEVNULL,
+                env=command.environment,
                 cwd=command.folder,
+                pass_fds=(errors.fileno(),),
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )
-        return cls(process, log, limits, mark)
+        pid = await _worker_id(supervisor)
+        return cls(supervisor, pid, log, limits, command.repeats_request)
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self.process.returncode is None
+        return self.supervisor.returncode is None
 
     async def ask(self, case: Case) -> Answer:
         """Return the worker's answer; without one, kill the worker and return a failure with the
         reason."""
-        answer = await self._reply(_line(case.flat()))
+        answer = await self._reply(self._request(case.flat()))
         assert answer is not None, "only a worker that takes turns pauses"
         return answer
 
     async def begin(self, case: Case) -> Answer | None:
         """Like `ask`, in turns: None where the worker has paused, to be resumed later."""
-        return await self._reply(_line({**case.flat(), IN_TURNS: True}))
+        return await self._reply(self._request({**case.flat(), IN_TURNS: True}))
 
     async def resume(self) -> Answer | None:
         """Give a paused worker its next turn: its answer, or None where it has paused again."""
         self._signal(signal.SIGCONT)
         return await self._reply(RESUME)
 
+    def move(self, processors: Sequence[int]) -> None:
+        """Move all threads of the worker to these processors, if the system can."""
+        if hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):
+                for thread in os.listdir(f"/proc/{self.pid}/task"):
+                    os.sched_setaffinity(int(thread), processors)
+
+    async def kill(self) -> None:
+        """End the worker and everything that it has started, even where they are stopped."""
+        self._watch.cancel()
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                self.supervisor.send_signal(number)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.supervisor.wait(), 2 * END_S)
+                return
+
+    def _request(self, settings: Mapping[str, Any]) -> bytes:
+        """The line that asks for a case."""
+        if self.repeats_request:
+            self.requests += 1
+            self.request = f"{self.requests}-{machine.identifier(settings)}"
+            settings = {**settings, REQUEST: self.request}
+        return json.dumps(settings).encode() + b"\n"
+
     async def _reply(self, message: bytes) -> Answer | None:
         start, started, kills = perf_counter(), time(), out_of_memory_kills()
-        watch = asyncio.create_task(self._watch_memory())
         try:
             line = await asyncio.wait_for(self._exchange(message), self.limits.time_s)
-            if line == PAUSED:
+            if line.endswith(b"\n"):
+                line = self._of_this_request(line)
+                if line != PAUSED:
+                    return parse_answer(line)
                 # Stopped, because its threads may otherwise spin and warm the processors.
                 self._signal(signal.SIGSTOP)
                 return None
-            if line.endswith(b"\n"):
-                return parse_answer(line)
             reason = await self._why_no_answer(kills)
         except ValueError as error:
             reason = f"the worker sent {error}"
         except TimeoutError:
             reason = f"time-out: not done after {self.limits.time_s:g} s"
-        finally:
-            watch.cancel()
         await self.kill()
         failure = answer_without_numbers("failed", reason)
         return {**failure, "started": started, "wall_s": perf_counter() - start}
-
-    def move(self, processors: Sequence[int]) -> None:
-        """Move all threads of the worker to these processors, if the system can."""
-        if hasattr(os, "sched_setaffinity"):
-            with suppress(OSError):
-                for thread in os.listdir(f"/proc/{self.process.pid}/task"):
-                    os.sched_setaffinity(int(thread), processors)
-
-    async def kill(self) -> None:
-        """Kill the worker and the processes that it started, whatever their sessions."""
-        self._signal(signal.SIGKILL)
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.environ().get(MARK) == self.mark:
-                    process.kill()
-        await self.process.wait()
-
-    def _signal(self, number: signal.Signals) -> None:
-        """Signal the worker and the processes that it started in its own session."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
 
     async def _exchange(self, message: bytes) -> bytes:
         """The line that the worker answers with; empty, or without its end, if there is none.
 
         Raises ValueError for a line that is too long.
         """
-        assert self.process.stdin
+        assert self.supervisor.stdin and self.supervisor.stdout
         try:
-            self.process.stdin.write(message)
-            await self.process.stdin.drain()
-            return await self._read_line()
+            self.supervisor.stdin.write(message)
+            await self.supervisor.stdin.drain()
+            return await self.supervisor.stdout.readline()
         except ConnectionError:
             return b""
-
-    async def _read_line(self) -> bytes:
-        """A line from the worker; what it has sent so far if it dies, although another process may
-        hold its output open."""
-        assert self.process.stdout
-        reading = asyncio.create_task(self.process.stdout.readline())
-        try:
-            while not reading.done() and self.alive:
-                await asyncio.wait([reading], timeout=WATCH_S)
-            await asyncio.wait([reading], timeout=FLUSH_S)
-            return reading.result() if reading.done() else b""
         except ValueError:
             raise ValueError(f"a line of more than {LINE_LIMIT >> 20} MiB") from None
-        finally:
-            reading.cancel()
+
+    def _of_this_request(self, line: bytes) -> bytes:
+        """The line without the name of its request; ValueError where that is not the last one."""
+        name = f"{self.request} ".encode() if self.repeats_request else b""
+        if not line.startswith(name):
+            raise ValueError(f"no answer to this case, but {line!r:.200}")
+        return line.removeprefix(name)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signal the worker and the processes that it started in its own session."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
     async def _watch_memory(self) -> None:
         """Kill the worker when its memory exceeds the limit."""
-        while self.killed_at_bytes is None:
+        limit = self.limits.memory_bytes
+        while (size := memory_below(self.supervisor.pid, limit)) <= limit:
             await asyncio.sleep(WATCH_S)
-            with suppress(psutil.Error, ProcessLookupError):
-                size = psutil.Process(self.process.pid).memory_info().rss
-                if size > self.limits.memory_bytes:
-                    self.process.kill()
-                    self.killed_at_bytes = size
+        self.killed_at_bytes = size
+        self._signal(signal.SIGKILL)
 
     async def _why_no_answer(self, kills: int | None) -> str:
         """Why the worker died before it sent an answer.
@@ -210,8 +192,8 @@ class WorkerProcess:
         `kills` is how often the kernel had killed for memory before the case.
         """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.process.wait(), GRACE_S)
-        code = self.process.returncode
+            await asyncio.wait_for(self.supervisor.wait(), GRACE_S)
+        code = self.supervisor.returncode
         if self.killed_at_bytes is not None:
             size, limit = self.killed_at_bytes / 2**30, self.limits.memory_bytes / 2**30
             return f"out of memory: {size:.2f} GiB, over the limit of {limit:.2f}"
@@ -220,5 +202,14 @@ class WorkerProcess:
         return f"worker died: {exit_reason(code)}{last_line(self.log)}"
 
 
-def _line(settings: Mapping[str, Any]) -> bytes:
-    return json.dumps(settings).encode() + b"\n"
+async def _worker_id(supervisor: asyncio.subprocess.Process) -> int:
+    """The process id of the worker, which its supervisor prints first; OSError without it."""
+    assert supervisor.stdout
+    try:
+        return int(await asyncio.wait_for(supervisor.stdout.readline(), START_S))
+    except BaseException as error:
+        with suppress(ProcessLookupError):
+            supervisor.terminate()
+        if isinstance(error, TimeoutError | ValueError):
+            raise OSError("its supervisor does not start it") from None
+        raise

@@ -21,9 +21,10 @@ from bench.records.inert import inert
 from bench.records.record import latest_records
 from bench.run.display import format_duration
 from bench.run.header import selection_line, work_lines
+from bench.run.how_to_continue import how_to_continue
 from bench.run.limits import job_count, parse_duration, quota_warning, run_name, worker_limits
 from bench.run.measure import Workers, earlier_costs, planned_work, run_work
-from bench.run.present_code import cases_of_other_code, remaining_cases
+from bench.run.present_code import recorded_among, remaining_cases
 from bench.run.resumed_request import resumed_request
 from bench.run.run_info import check_same_environment, check_same_machine, first_info
 from bench.spec import Unavailable
@@ -40,6 +41,8 @@ class RunPlan:
     """The name of the run, unless an earlier one is resumed."""
     budget_s: float
     """The seconds that the run may spend; if time is left, more launches are run."""
+    again: bool
+    """Whether failed and skipped cases of the resumed run are run once more."""
     tasks: Registry
 
 
@@ -75,6 +78,8 @@ def run_command(
 def _run_to_resume(options: RunOptions, root: Path) -> RunFolder | None:
     """The folder of the run that is resumed; None for a new run."""
     if options.resume is None:
+        if options.again:
+            raise Unavailable("--again runs failed cases of an earlier run: name it by --resume ID")
         return None
     if options.run_id is not None:
         raise Unavailable("--run-id names a new run and --resume an old one: give one of them")
@@ -103,6 +108,7 @@ def _plan(
         ),
         run_id=run_name(options.run_id),
         budget_s=parse_duration(options.budget) if options.budget else 0.0,
+        again=options.again,
         tasks=tasks,
     )
     for gap in gaps:
@@ -116,16 +122,13 @@ def _plan(
 
 def _measure(folder: RunFolder, plan: RunPlan) -> int:
     """Run the cases that the folder has no record of; return the exit code."""
-    with folder.lock():
+    with how_to_continue(f"continue with --resume {inert(folder.id)}"), folder.lock():
         if folder.set_torn_line_aside():
             print("a half-written record was set aside; its case runs again", file=sys.stderr)
         line = f"run {folder.id}: {selection_line(plan.selection)}"
         print(inert(line), file=sys.stderr, flush=True)
         work = _work(plan, folder, folder.path.parent, sys.stderr)
         seconds = run_work(folder, work, plan.workers, plan.budget_s, plan.cases)
-        if seconds is None:
-            print(f"stopped; continue with --resume {inert(folder.id)}", file=sys.stderr)
-            return 130
         return _report(folder, seconds)
 
 
@@ -169,14 +172,12 @@ def _work(
 
 
 def _remaining(plan: RunPlan, folder: RunFolder) -> list[Case]:
-    """The cases of the plan that are left; says how many run again because code has changed."""
+    """The cases of the plan that are left; says how many of them are recorded already, and why."""
     backends, checkout = plan.workers.backends, plan.workers.entry.parent
     code = CodeDigests(backends.load, plan.tasks.load, checkout)
-    cases = remaining_cases(folder, plan.cases, code, prove_all=True)
-    if again := cases_of_other_code(cases, folder):
-        print(
-            f"{len(again)} recorded cases run again: the code of an adapter, a task or the harness "
-            "has changed since",
-            file=sys.stderr,
-        )
+    cases = remaining_cases(folder, plan.cases, code, prove_all=True, again=plan.again)
+    if repeated := recorded_among(cases, folder):
+        reason = "they failed or were skipped, or " if plan.again else ""
+        reason += "the code of an adapter, a task or the harness has changed since"
+        print(f"{len(repeated)} recorded cases run again: {reason}", file=sys.stderr)
     return cases

@@ -4,8 +4,7 @@ Only this process writes. A worker that dies, hangs or answers nonsense fails it
 record says why, and a fresh worker continues with the next case.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +14,16 @@ from bench.plan.case import Case, model_key
 from bench.plan.probes import GATE, IMPORT_PROBE, ORIGIN_PROBE, UNPROVEN
 from bench.plan.units import Unit
 from bench.records import machine
-from bench.records.folder import RecordsError, RunFolder
+from bench.records.folder import RunFolder
 from bench.records.inert import inert
 from bench.records.record import Record, without_nonfinite
 from bench.records.record_check import check_fields
-from bench.run.answer import answer_without_numbers
-from bench.run.process import Limits, WorkerCommand, WorkerProcess
+from bench.run.limits import Limits
+from bench.run.process import WorkerProcess
 from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
-
-StartCommand = Callable[[Unit, Sequence[int]], WorkerCommand]
-"""Returns the command that starts the worker of a unit on these processors."""
+from bench.run.unit_workers import UnitWorkers
+from bench.run.worker_command import StartCommand
 
 
 class Progress(Protocol):
@@ -34,15 +32,6 @@ class Progress(Protocol):
     def case_started(self, slot: int, case: Case) -> None: ...
     def case_finished(self, slot: int, case: Case, record: Record) -> None: ...
     def unit_finished(self, slot: int, unit: Unit) -> None: ...
-
-
-def run_to_completion(work: Coroutine[Any, Any, None]) -> None:
-    """Run the coroutine. If several units failed to write, raise only the first `RecordsError`."""
-    try:
-        asyncio.run(work)
-    except ExceptionGroup as group:
-        storage, others = group.split(RecordsError)
-        raise (others or storage.exceptions[0]) from None  # type: ignore[union-attr]
 
 
 @dataclass
@@ -85,7 +74,11 @@ class Runner:
         except OSError:
             return None
         # An older worker may not know the `import` probe; it then takes no turns either.
-        answer = await worker.ask(replace(unit.cases[0], probe=IMPORT_PROBE))
+        try:
+            answer = await worker.ask(replace(unit.cases[0], probe=IMPORT_PROBE))
+        except BaseException:
+            await worker.kill()
+            raise
         worker.takes_turns = bool(answer["metrics"].get(TAKES_TURNS))
         return worker
 
@@ -160,54 +153,3 @@ class Runner:
             environments[name] = environment
             self.folder.write_info(self.info)
         return name
-
-
-@dataclass
-class UnitWorkers:
-    """The workers of one unit: one at a time, a new one after one that died."""
-
-    runner: Runner
-    unit: Unit
-    slot: int
-    processors: Sequence[int]
-    worker: WorkerProcess | None = None
-
-    async def run_all(self) -> None:
-        """Run all cases of the unit, one after the other."""
-        for case in self.unit.cases:
-            async for _ in self.run(case):
-                pass
-        self.runner.progress.unit_finished(self.slot, self.unit)
-        await self.end()
-
-    async def end(self) -> None:
-        """Ask the worker, where that was asked for, which of its files are not its side's own."""
-        if self.runner.asks_origin and self.worker and self.worker.alive:
-            await self.runner.note_origin(self.unit, self.worker)
-
-    async def run(self, case: Case, in_turns: bool = False) -> AsyncGenerator[None, None]:
-        """Run a case and write its record. In turns, yield where the worker pauses."""
-        if failure := self.runner.gate_failure(case):
-            self.runner.write(self.slot, case, answer_without_numbers("skipped", failure))
-            return
-        self.runner.progress.case_started(self.slot, case)
-        try:
-            worker = await self._living_worker()
-            answer = await (worker.begin(case) if in_turns else worker.ask(case))
-            while answer is None:
-                yield
-                answer = await worker.resume()
-        except OSError as error:
-            answer = answer_without_numbers("failed", f"no worker could be started: {error}")
-        if not self.runner.write(self.slot, case, answer) and self.worker:
-            await self.worker.kill()  # what it answers next cannot be trusted either
-
-    async def _living_worker(self) -> WorkerProcess:
-        if self.worker is None or not self.worker.alive:
-            self.worker = await self.runner.start(self.unit, self.processors)
-        return self.worker
-
-    async def kill(self) -> None:
-        """Kill the worker: it has nothing to save, and frameworks take long to shut down."""
-        if self.worker:
-            await self.worker.kill()

@@ -1,20 +1,13 @@
-"""The worker process of one backend on one device: reads cases and answers, as JSON lines.
+"""Answers cases in a worker process: measures, and leaves it to the parent to write the records."""
 
-The worker measures; its parent writes the records.
-"""
-
-import ctypes
-import json
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bench.plan.case import Case
 from bench.plan.cases import case_limit
@@ -25,44 +18,12 @@ from bench.records import machine
 from bench.records.code import CodeDigests
 from bench.run.failure import describe_failure
 from bench.run.origin import Guarded, why_foreign
-from bench.run.turns import IN_TURNS, PAUSED, TAKES_TURNS
+from bench.run.turns import TAKES_TURNS
 from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
 
 Load = Callable[[str], Any]
 """Loads a backend or a task by its name."""
-
-
-def serve(
-    load_backend: Load,
-    load_task: Load,
-    backend: str,
-    reference: str,
-    processors: Sequence[int],
-    parent: int,
-    variable_patterns: Sequence[str] = (),
-    guarded: Guarded | None = None,
-) -> None:
-    """Answer cases until the parent closes the pipe.
-
-    `backend` and `reference` are names for `load_backend`; `parent` is the id of the parent
-    process: this process ends when it does. `variable_patterns` are the frameworks' patterns of
-    variables that are recorded, see `bench.records.speed_variables`; `guarded` is what a comparison
-    guards.
-    """
-    channel = Channel()
-    die_with(parent)
-    pin_to(processors)
-    threads, conditions = len(processors), WorkerConditions(variable_patterns)
-    worker = Worker(load_backend, load_task, backend, reference, threads, conditions, guarded)
-    own_id = os.getpid()
-    for line in iter(sys.stdin.readline, ""):
-        settings = json.loads(line)
-        turns = Turns(channel.pause) if settings.pop(IN_TURNS, False) else None
-        answer = worker.answer(Case.from_flat(settings), turns)
-        if os.getpid() != own_id:
-            os._exit(0)  # a process that the adapter has forked: one answer is enough
-        channel.send(json.dumps(answer, default=_as_json))
 
 
 @dataclass
@@ -108,7 +69,7 @@ class Worker:
             outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
-        except Exception as error:  # noqa: BLE001 - whatever happens fails this case only
+        except BaseException as error:  # noqa: BLE001 - whatever happens fails this case only
             status, reason, raised_at = describe_failure(error, self._folders(case))
             with suppress(Exception):  # a broken backend may fail here again
                 environment = self._environment(case, opened)
@@ -202,58 +163,3 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
-
-
-def pin_to(processors: Sequence[int]) -> None:
-    """Run all threads of this process on these processors only, if the system can."""
-    if processors and hasattr(os, "sched_setaffinity"):
-        # Threads are pinned one by one: NumPy has started its pool of threads already.
-        for thread in os.listdir("/proc/self/task"):
-            with suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread), set(processors))
-
-
-def take_over_output() -> IO[str]:
-    """Return the pipe to the parent; from now on standard output goes to standard error.
-
-    Frameworks print to standard output, which would garble the answers.
-    """
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return channel
-
-
-class Channel:
-    """The pipes between this worker and its parent."""
-
-    def __init__(self) -> None:
-        self._output = take_over_output()
-
-    def send(self, line: str) -> None:
-        """Send one line."""
-        self._output.write(line.rstrip("\n") + "\n")
-        self._output.flush()
-
-    def pause(self) -> None:
-        """Say that this worker pauses, and wait until it is to go on."""
-        self.send(PAUSED.decode())
-        if not sys.stdin.readline():
-            sys.exit("the parent has closed the pipe")
-
-
-def _as_json(value: Any) -> Any:
-    """A value of a type that JSON lacks: a framework's scalar as a number, others as text."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def die_with(parent: int) -> None:
-    """On Linux, end this process when its parent dies, and let the kernel kill this process first
-    if memory runs out."""
-    if sys.platform != "linux":
-        return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the parent process has ended")
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")

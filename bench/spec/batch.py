@@ -9,13 +9,13 @@ import numpy as np
 from bench.spec.cells import CELLS
 from bench.spec.model import Array, ModelSpec
 
-BATCH_KINDS = {"f": "numbers", "i": "whole numbers", "u": "whole numbers", "b": "whole numbers"}
-"""The kinds of NumPy dtypes that a session accepts."""
+BATCH_KINDS = "fiub"
+"""The kinds of NumPy dtypes that a session accepts: floating-point, whole numbers and booleans."""
 
 
 @dataclass(frozen=True)
 class ArrayFacts:
-    """What is known of an array without reading it from its device: `dtype` is None where it is
+    """What can be said of an array without reading it from its device: `dtype` is None where it is
     unknown, `least` and `most` are the extremes of whole numbers."""
 
     shape: tuple[int, ...]
@@ -33,7 +33,7 @@ def facts_of(array: Array) -> ArrayFacts:
     """The facts of a NumPy array. Raises ValueError for a dtype that is not made of numbers."""
     if array.dtype.kind not in BATCH_KINDS:
         raise ValueError(
-            f"an array of the dtype {array.dtype} is no part of a batch: give floating-point "
+            f"an array of the dtype {array.dtype} cannot be part of a batch: give floating-point "
             "numbers, or whole numbers for labels and lengths"
         )
     if array.dtype.kind == "f" or not array.size:
@@ -86,8 +86,16 @@ def _check_targets(spec: ModelSpec, y: ArrayFacts, batch: int, time: int) -> Non
         raise ValueError(
             f"y has the shape {y.shape}; for this x and loss {spec.loss} it must have {expected}"
         )
-    if not labelled:
-        return
+    if labelled:
+        _check_labels(spec, y)
+    elif y.kind not in ("f", ""):
+        raise ValueError(
+            f"y has the dtype {y.dtype}, but the loss mse compares floating-point numbers: convert "
+            "it, by y.astype('float32') for example"
+        )
+
+
+def _check_labels(spec: ModelSpec, y: ArrayFacts) -> None:
     accepted = f"labels are whole numbers from −1 (no label) to {spec.outputs - 1}"
     if y.kind == "f":
         raise ValueError(f"y has the dtype {y.dtype}, but {accepted}: convert it, or round it")

@@ -1,4 +1,4 @@
-"""A session whose arguments are checked and whose arrays are its own."""
+"""A session that checks its arguments and shares no memory with its caller."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,17 +23,19 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "gradient_terms": _LEARN,
     "hidden_gradients": ("x", "y"),
 }
-"""What the arguments of a method are, in their order; the state is `initial_state` to some."""
+"""What the arguments of a method are, in their order; some methods call the state
+`initial_state`."""
 ASYNCHRONOUS = ("forward", "backward", "step")
 """The methods that may return before they have read their arguments."""
 
 
 class CheckedSession:
-    """A session in front of an adapter's own, `unchecked`: it refuses what is no batch of the
-    model, and hands on copies of what the caller may change while the device still reads it.
+    """Stands in front of an adapter's session, `unchecked`. It refuses arguments that are no batch
+    of the model. Where the device may still read an array after the call, it hands on a copy.
 
-    What `put` returns is remembered, so that no later call reads it back from the device. The
-    arrays themselves go to the adapter as they are: the clock times `unchecked`.
+    It remembers the shape, dtype and extremes of what `put` returns, so that no later call reads
+    them back from the device. Such arrays go to the adapter as they are. The clock times
+    `unchecked`.
     """
 
     def __init__(self, session: Session, spec: ModelSpec) -> None:
@@ -41,28 +43,34 @@ class CheckedSession:
         self._facts = RememberedFacts()
 
     def put(self, array: Any) -> Any:
-        copy = np.array(array)
-        facts = facts_of(copy)
-        on_device = self.unchecked.put(copy)
+        array = np.asarray(array)
+        facts = facts_of(array)
+        on_device = self.unchecked.put(_plain(array, copy=True))
         self._facts.remember(on_device, facts)
         return on_device
 
     def __getattr__(self, name: str) -> Any:
-        """The adapter's own attribute; a method that takes a batch checks it first."""
+        """The attribute of the adapter's session; a method that takes a batch checks it first."""
         value = getattr(self.unchecked, name)
         if name in ARGUMENTS:
-            value = self._checked(value, ARGUMENTS[name], copies=name in ASYNCHRONOUS)
+            value = self._checked(value, ARGUMENTS[name], copy=name in ASYNCHRONOUS)
             setattr(self, name, value)
         return value
 
     def _checked(
-        self, method: Callable[..., Any], names: Sequence[str], copies: bool
+        self, method: Callable[..., Any], names: Sequence[str], copy: bool
     ) -> Callable[..., Any]:
         def checked(*arguments: Any, **options: Any) -> Any:
-            arguments = tuple(self._as_array(value, copies) for value in arguments)
-            options = {name: self._as_array(value, copies) for name, value in options.items()}
-            self._check(**dict(zip(names, arguments, strict=False)) | options)
-            return method(*arguments, **options)
+            batch = {
+                name: _as_state(value) if "state" in name else _as_array(value)
+                for name, value in [*zip(names, arguments, strict=False), *options.items()]
+            }
+            self._check(**batch)
+            values = [self._for_adapter(value, copy) for value in batch.values()]
+            count = min(len(arguments), len(names))
+            by_name = dict(zip([*batch][count:], values[count:], strict=True))
+            # Python itself refuses arguments beyond those of the method.
+            return method(*values[:count], *arguments[count:], **by_name)
 
         return checked
 
@@ -83,27 +91,25 @@ class CheckedSession:
             None if state is None else [self._facts_of(s, read=False) for s in _tuple(state)],
         )
 
-    def _as_array(self, value: Any, copied: bool) -> Any:
-        """Lists and numbers as arrays, a list of arrays as a tuple, arrays of the caller's own
-        copied if asked for; arrays on a device as they are."""
-        if isinstance(value, tuple) or (
-            isinstance(value, list) and value and hasattr(value[0], "shape")
-        ):
-            return tuple(self._as_array(item, copied) for item in value)
-        if isinstance(value, list | int | float):
-            return np.array(value)
-        own = copied and isinstance(value, np.ndarray) and self._facts.recall(value) is None
-        return np.array(value) if own else value
+    def _for_adapter(self, value: Any, copy: bool) -> Any:
+        """NumPy arrays that every framework can read; arrays on a device as they are."""
+        if isinstance(value, tuple):
+            return tuple(self._for_adapter(item, copy) for item in value)
+        if not isinstance(value, np.ndarray) or self._facts.recall(value) is not None:
+            return value
+        return _plain(value, copy)
 
     def _facts_of(self, value: Any, read: bool = True) -> ArrayFacts:
-        """The facts about an argument. For an array that `put` did not make, this is the shape
+        """The facts about an argument. For an array that `put` did not return, this is the shape
         alone if the array is not to be read from its device, or cannot be."""
         if (facts := self._facts.recall(value)) is not None:
             return facts
         if isinstance(value, np.ndarray):
             return facts_of(value)
+        if not hasattr(value, "shape"):
+            raise ValueError(f"a batch consists of arrays, not of {type(value).__name__}")
         if read:
-            with suppress(Exception):  # each framework has its own errors
+            with suppress(Exception):  # each framework raises other errors
                 return facts_of(np.asarray(value))
         shape = value.shape() if callable(value.shape) else value.shape
         return ArrayFacts(tuple(shape))
@@ -124,6 +130,27 @@ class RememberedFacts:
         """The facts of this very array; None where it is not remembered."""
         reference, facts = self._by_id.get(id(array), (lambda: None, None))
         return facts if reference() is array else None
+
+
+def _as_array(value: Any) -> Any:
+    """Lists and numbers as an array; arrays as they are."""
+    return np.array(value) if isinstance(value, list | tuple | int | float) else value
+
+
+def _as_state(value: Any) -> Any:
+    """Several arrays as a tuple; lists and numbers as an array."""
+    several = isinstance(value, list | tuple) and value and hasattr(value[0], "shape")
+    return tuple(value) if several else _as_array(value)
+
+
+def _plain(array: Any, copy: bool) -> Any:
+    """The array as every framework can read it: contiguous, in the byte order of the machine, no
+    number longer than 64 bits, whole numbers as int64. Shares its memory unless `copy` is true or
+    something has to be changed."""
+    dtype = np.dtype(np.int64) if array.dtype.kind in "iub" else array.dtype.newbyteorder("=")
+    if dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    return np.array(array, dtype, copy=copy or None, order="C")
 
 
 def _tuple(state: Any) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from bench.processes.stop import Stopped
 from bench.spec.supports import Unavailable
 
 T = TypeVar("T")
@@ -32,10 +33,10 @@ def import_file(path: Path) -> ModuleType:
 
 def import_checked(label: str, load: Callable[[], T]) -> T:
     """What `load` imports. Raises `Unavailable` with the file and the line of whatever the import
-    raises, `SystemExit` and `KeyboardInterrupt` too."""
+    raises, `SystemExit` and `KeyboardInterrupt` too; `Stopped`, which a signal raises, passes."""
     try:
         return load()
-    except Unavailable:
+    except (Unavailable, Stopped):
         raise
     except BaseException as error:
         raise Unavailable(f"{label} does not import: {_with_location(error)}") from error

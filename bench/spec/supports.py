@@ -70,15 +70,13 @@ class Supports:
     limits: Mapping[str, Limit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = {"cell": CELLS, "dtype": DTYPES, "gru variant": GRU_VARIANTS}
+        choices = {"cell": CELLS, "dtype": DTYPES, "gru variant": GRU_VARIANTS}
         lists = {"cell": self.cells, "dtype": self.dtypes, "gru variant": self.gru}
         for noun, values in lists.items():
             for value in values:
-                check_choice(f"a supported {noun}", value, known[noun])
+                check_choice(f"a supported {noun}", value, choices[noun])
         for value in self.limits:
-            check_choice(
-                "what a limit is on", value, [name for names in known.values() for name in names]
-            )
+            check_choice("what a limit is on", value, (*CELLS, *DTYPES, *GRU_VARIANTS))
 
     def limit(self, spec: ModelSpec) -> str | None:
         """Why the adapter cannot express this model, and whose limit that is; None where it can."""

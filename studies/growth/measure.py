@@ -11,12 +11,14 @@ from typing import Any
 from bench.compare.worktree import worktree
 from studies.growth.commands import COMMANDS, Command, seconds_of_work
 from studies.growth.processes import measured
-from studies.growth.records import write_run
+from studies.growth.records import write_older_run, write_run
 from studies.json_lines import JsonLines
 
 ROOT = Path(__file__).parents[2]
 BEFORE, AFTER = "before", "after"
 MEASUREMENTS_FILE = "measurements.jsonl"
+WRITE = {BEFORE: write_older_run, AFTER: write_run}
+"""How the records of each side are written."""
 
 
 def measure(
@@ -49,15 +51,15 @@ def _measurements(
     command: Command, count: int, checkouts: Mapping[str, Path], rounds: int, limit_s: float
 ) -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as temporary:
-        records = Path(temporary) / "records"
-        run = records / "large"
+        runs = {side: Path(temporary) / side / "large" for side in checkouts}
         if command.reads_records:
-            run = write_run(records, "large", count).path
+            for side, run in runs.items():
+                WRITE[side](run.parent, run.name, count)
         for number in range(rounds):
             for side in random.Random(number).sample(list(checkouts), len(checkouts)):
                 with TemporaryDirectory() as scratch:
                     folder = Path(scratch)
-                    arguments = command.arguments(run, folder / "runs", count)
+                    arguments = command.arguments(runs[side], folder / "runs", count)
                     usage = measured(checkouts[side], arguments, folder / "log", limit_s)
                     work_s = seconds_of_work(folder / "runs")
                 yield {"side": side, **asdict(usage), "work_s": work_s}

@@ -1,69 +1,93 @@
-"""The table of the measurements."""
+"""The tables of the measurements."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.report.words import DASH, format_number
 from studies.growth.commands import COMMANDS
 from studies.growth.measure import AFTER, BEFORE, MEASUREMENTS_FILE
 from studies.json_lines import JsonLines
 from studies.tables.pipe_table import pipe_table
 
 Measurement = Mapping[str, Any]
-MIB, GONE = 2**20, "–"
-HEADS = ("command", "count", "before (s)", "after (s)", "before (MiB)", "after (MiB)")
-CASE_HEADS = ("seeds", "before (ms a case)", "after (ms a case)")
+Group = tuple[str, int, str]
+"""Command, count and side."""
+MIB = 2**20
+ABOUT = (
+    "Medians of fresh processes. The wall clock depends on what else the machine does, the time of "
+    f"the processors hardly. {DASH}: the command failed, or exceeded its time limit."
+)
+ABOUT_CASES = (
+    "What one more cheap case takes: on the wall clock without the calls of the backend and of the "
+    "reference, on the processors with them."
+)
+HEADS = ("command", "count", "version", "wall clock (s)", "processors (s)", "memory (MiB)")
+CASE_HEADS = ("seeds", "version", "wall clock (ms a case)", "processors (ms a case)")
+VERSIONS: Mapping[str, str] = {BEFORE: "before", AFTER: "now"}
 
 
 def report(folder: Path) -> str:
     """All tables as Markdown, from the measurements in a folder."""
     measurements = JsonLines(folder / MEASUREMENTS_FILE).read()
-    groups: dict[tuple[str, int], list[Measurement]] = {}
-    for measurement in measurements:
-        groups.setdefault((measurement["command"], measurement["count"]), []).append(measurement)
-    ordered = sorted(groups.items(), key=lambda group: ([*COMMANDS].index(group[0][0]), group[0]))
-    rows = [_row(COMMANDS[name].about, count, group) for (name, count), group in ordered]
-    cases = [_case_row(count, group) for (name, count), group in ordered if name == "run"]
-    alignment = ("left", *["right"] * (len(HEADS) - 1))
-    blocks = ["# Time and memory as results grow", pipe_table(rows, HEADS, alignment)]
+    groups: dict[Group, list[Measurement]] = {}
+    for m in measurements:
+        group = groups.setdefault((m["command"], m["count"], m["side"]), [])
+        if m["exit_code"] == 0:
+            group.append(m)
+    ordered = sorted(groups.items(), key=lambda item: _order(item[0]))
+    rows = [_row(*group, measured) for group, measured in ordered]
+    cases = _case_rows(groups)
+    blocks = ["# Time and memory as results grow", ABOUT, _table(rows, HEADS)]
     if cases:
-        note = (
-            "What the harness adds to a cheap case: the time of the whole run, its start and its "
-            "report included, without the calls of the backend and the reference, over its cases."
-        )
-        blocks += [note, pipe_table(cases, CASE_HEADS, ["right"] * len(CASE_HEADS))]
+        blocks += [ABOUT_CASES, _table(cases, CASE_HEADS)]
     return "\n\n".join(blocks) + "\n"
 
 
-def _row(about: str, count: int, group: Sequence[Measurement]) -> list[str]:
-    columns = [_median(group, side, name) for name in ("seconds", "peak_bytes") for side in SIDES]
-    seconds, peaks = columns[:2], columns[2:]
-    return [
-        about,
-        f"{count:,}",
-        *(GONE if value is None else f"{value:.3g}" for value in seconds),
-        *(GONE if value is None else f"{value / MIB:,.0f}" for value in peaks),
-    ]
+def _order(group: Group) -> tuple[int, int, int]:
+    command, count, side = group
+    return [*COMMANDS].index(command), count, [*VERSIONS].index(side)
 
 
-def _case_row(count: int, group: Sequence[Measurement]) -> list[str]:
-    """The harness's time for each case: the seeds, and the parity case before them."""
-    texts = []
-    for side in SIDES:
-        times = [1e3 * (m["seconds"] - m["work_s"]) / (count + 1) for m in _successful(group, side)]
-        texts.append(f"{median(times):.2g}" if times else GONE)
-    return [f"{count:,}", *texts]
+def _table(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
+    return pipe_table(rows, heads, ["left", *["right"] * (len(heads) - 1)])
 
 
-SIDES = (BEFORE, AFTER)
+def _row(command: str, count: int, side: str, measured: Sequence[Measurement]) -> list[str]:
+    figures = [("seconds", 1.0), ("processor_s", 1.0), ("peak_bytes", 1 / MIB)]
+    texts = [_median([m[name] * scale for m in measured]) for name, scale in figures]
+    return [COMMANDS[command].about, f"{count:,}", VERSIONS[side], *texts]
 
 
-def _median(group: Sequence[Measurement], side: str, name: str) -> float | None:
-    values = [measurement[name] for measurement in _successful(group, side)]
-    return median(values) if values else None
+def _case_rows(groups: Mapping[Group, Sequence[Measurement]]) -> list[list[str]]:
+    """For each side, what one more case takes: the difference of the largest and the smallest run
+    over that of their cases."""
+    rows = []
+    for side, version in VERSIONS.items():
+        runs = {
+            count: group for (name, count, s), group in groups.items() if (name, s) == ("run", side)
+        }
+        runs = {count: group for count, group in runs.items() if group}
+        if len(runs) < 2:
+            continue
+        few, many = min(runs), max(runs)
+        waits, processors = (
+            [median([value(m) for m in runs[count]]) for count in (few, many)]
+            for value in (_beside_work, _processors)
+        )
+        texts = [format_number(1e3 * (b - a) / (many - few)) for a, b in (waits, processors)]
+        rows.append([f"{few:,} to {many:,}", version, *texts])
+    return rows
 
 
-def _successful(group: Sequence[Measurement], side: str) -> list[Measurement]:
-    """The measurements of a side whose command succeeded."""
-    return [m for m in group if m["side"] == side and m["exit_code"] == 0]
+def _beside_work(measurement: Measurement) -> float:
+    return float(measurement["seconds"] - measurement["work_s"])
+
+
+def _processors(measurement: Measurement) -> float:
+    return float(measurement["processor_s"])
+
+
+def _median(values: Sequence[float]) -> str:
+    return format_number(median(values)) if values else DASH

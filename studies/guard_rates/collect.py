@@ -24,8 +24,9 @@ from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.display import SilentProgress
 from bench.run.environment import worker_environment
-from bench.run.process import Limits, WorkerCommand, worker_arguments
+from bench.run.limits import Limits
 from bench.run.runner import Runner
+from bench.run.worker_command import WorkerCommand, worker_arguments
 from studies.guard_rates.calibrate import corrected_products, products_for
 from studies.json_lines import JsonLines
 from tasks import adding

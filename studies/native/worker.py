@@ -11,7 +11,8 @@ def serve(parent: int, processors: set[int], device: str) -> None:
     """Answer calls on these processors until the parent closes the pipe."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors)  # before NumPy starts its threads
-    from bench.run.worker import die_with, take_over_output
+    from bench.run.channel import take_over_output
+    from bench.run.serve import die_with
     from studies.native.candidates import CandidateServer, reason
 
     channel, server = take_over_output(), CandidateServer(len(processors), device)

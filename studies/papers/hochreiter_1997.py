@@ -11,6 +11,7 @@ from dataclasses import replace
 from bench.spec import Task
 from studies.experiment import OTHER_SEEDS, SEQUENCES, SOLVED, Experiment, value_range
 from studies.papers.published_1997 import (
+    ELMAN_WEIGHTS,
     FEWER_THAN_140_WRONG,
     GROUP,
     HELD_OUT_2A_2B,
@@ -70,7 +71,7 @@ def _embedded_reber() -> list[Experiment]:
             published=(
                 value_range("lstm", SEQUENCES, 8440, 39740, WEIGHTS["1"]),
                 value_range("lstm", SOLVED, 0.97, 1.0, WEIGHTS["1"]),
-                none_solved("rnn", WEIGHTS["1, Elman network"]),
+                none_solved("rnn", ELMAN_WEIGHTS),
             ),
         )
     ]
@@ -85,7 +86,7 @@ def _long_lags() -> list[Experiment]:
             task=long_lag.PROFILES["2a"],
             cells=("rnn", "lstm"),
             forget_bias=5.0,
-            published=(sequences_until_solved(5040, WEIGHTS["2a"]), none_solved("rnn")),
+            published=(sequences_until_solved(5040), none_solved("rnn")),
             differences=(HELD_OUT_2A_2B, PREDICTS_EVERY_SYMBOL),
         ),
         _with_an_lstm(

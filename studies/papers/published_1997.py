@@ -1,5 +1,8 @@
 """The figures that Hochreiter & Schmidhuber 1997 report, and notes on how our settings differ."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from studies.experiment import SEQUENCES, SOLVED, PublishedFigure, single_value
 
 GROUP = "Hochreiter & Schmidhuber 1997"
@@ -13,22 +16,65 @@ PUBLISHED_SEQUENCES = {
 }
 """The training sequences that the paper reports for the experiments that are trained in both
 manners; for 1, with the units and the learning rate of `trained_as_in_1997`."""
-WEIGHTS = {
-    "1": "264–276",
-    "1, Elman network": "435",
-    "2a": "10,404",
-    "2c, p = q = 50": "364",
-    "2c, p = q = 100": "664",
-    "3a": "102",
-    "3b": "102",
-    "3c": "102",
-    "4, T = 100": "93",
-    "4, T = 500": "93",
-    "5": "93",
-    "6a": "156",
-    "6b": "308",
+
+
+@dataclass(frozen=True)
+class Lstm1997:
+    """The sizes of an LSTM of the paper. Each block has `cells` memory cells, an input gate and an
+    output gate. The hidden layer of cells and gates is fully connected and reads the inputs; the
+    outputs read the cells. `biased` names the units that have a trained bias."""
+
+    inputs: int
+    outputs: int
+    blocks: int
+    cells: int
+    biased: tuple[str, ...] = ("cells", "gates", "outputs")
+
+    @property
+    def weights(self) -> int:
+        """The number of weights and biases."""
+        units = {
+            "cells": self.blocks * self.cells,
+            "gates": 2 * self.blocks,
+            "outputs": self.outputs,
+        }
+        hidden = units["cells"] + units["gates"]
+        connections = hidden * (self.inputs + hidden) + self.outputs * units["cells"]
+        return connections + sum(units[kind] for kind in self.biased)
+
+
+def elman_weights(inputs: int, hidden: int, outputs: int) -> int:
+    """The number of weights of an Elman network without biases."""
+    return hidden * (inputs + hidden) + outputs * hidden
+
+
+_TWO_SEQUENCES = Lstm1997(1, 1, blocks=3, cells=1, biased=("cells", "gates"))
+_TWO_NUMBERS = Lstm1997(2, 1, blocks=2, cells=2)
+NETWORKS: Mapping[str, Sequence[Lstm1997]] = {
+    "1": [
+        Lstm1997(7, 7, blocks=4, cells=1, biased=("gates",)),
+        Lstm1997(7, 7, blocks=3, cells=2, biased=("gates",)),
+    ],
+    "2c, p = q = 50": [Lstm1997(54, 2, blocks=2, cells=1, biased=())],
+    "2c, p = q = 100": [Lstm1997(104, 2, blocks=2, cells=1, biased=())],
+    "3a": [_TWO_SEQUENCES],
+    "3b": [_TWO_SEQUENCES],
+    "3c": [_TWO_SEQUENCES],
+    "4, T = 100": [_TWO_NUMBERS],
+    "4, T = 500": [_TWO_NUMBERS],
+    "5": [_TWO_NUMBERS],
+    "6a": [Lstm1997(8, 4, blocks=2, cells=2)],
+    "6b": [Lstm1997(8, 8, blocks=3, cells=2)],
 }
-"""The weights of the paper's networks, from tables 1 to 10; it states none for 2b."""
+"""The networks of the paper by experiment: several where it used several. Those of 2a and 2b, which
+have direct connections and grow while they learn, are left out."""
+WEIGHTS = {
+    name: "–".join(f"{network.weights:,}" for network in networks)
+    for name, networks in NETWORKS.items()
+}
+"""The number of weights of these networks, worked out from their sizes."""
+ELMAN_WEIGHTS = f"{elman_weights(7, 15, 7):,}"
+"""Those of the Elman network of experiment 1."""
 
 TRAINED_BY_ADAM = (
     "Our LSTM has forget gates and is trained by Adam, in batches. Compare the rows trained as in "

@@ -98,8 +98,8 @@ def _columns(
 
 
 def _weights_text(figure: PublishedFigure, record: Record) -> str:
-    """`4,610 (156)`: the trained weights of our network and, where the paper states them, of the
-    published one."""
+    """`4,610 (156)`: the trained weights of our network and, where they follow from sizes in the
+    paper, of the published one."""
     shapes = weight_shapes(Case.from_flat(record.case).model)
     published = f" ({figure.weights})" if figure.weights else ""
     return f"{sum(map(prod, shapes.values())):,}{published}"

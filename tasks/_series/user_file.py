@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from bench.spec import added_setting
 
@@ -44,6 +45,8 @@ class FileSettings:
             raise ValueError(f"--fill must be {' or '.join(FILLS)}, not {self.fill!r}")
         if self.time_format and not self.time_column:
             raise ValueError("--time-format goes with a column of times: --time NAME")
+        if self.data and (path := Path(self.data)).exists() and not path.is_file():
+            raise ValueError(f"{path} is not a regular file")
 
     @property
     def file(self) -> "FileSettings":
