@@ -62,7 +62,8 @@ def options() -> set[str]:
     """Every option of the command line and of the programs in `studies`."""
     commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
     commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
-    commands += [f"-m studies.{name}" for name in ("gate_rates", "guard_rates", "native")]
+    studies = ("gate_rates", "guard_rates", "native", "growth", "faults")
+    commands += [f"-m studies.{name}" for name in studies]
     help_texts = [
         subprocess.run(
             [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True

@@ -16,9 +16,10 @@ from running import TINY, bench_inside, copy_run
 from bench.plan.units import Unit
 from bench.records.folder import RecordsError, RunFolder
 from bench.report.report_command import report_command
+from bench.run.limits import Limits
 from bench.run.measure import _spend_budget
 from bench.run.process import WorkerProcess
-from bench.run.worker_command import Limits, WorkerCommand
+from bench.run.worker_command import WorkerCommand
 
 PLUGIN = """
 from pathlib import Path
