@@ -41,10 +41,11 @@ def signed_rank(differences: Iterable[float], bound: float) -> float:
 def _rank_sum_probabilities(ranks: tuple[int, ...]) -> Array:
     """The probability of each sum of ranks where a fair coin decides whether a rank is included.
     Cached, because most calls have the ranks 1 to n."""
-    probabilities = np.ones(1)
+    probabilities = np.zeros(sum(ranks) + 1)
+    probabilities[0] = 1
     for rank in ranks:
-        without, included = np.pad(probabilities, (0, rank)), np.pad(probabilities, (rank, 0))
-        probabilities = without / 2 + included / 2
+        probabilities[rank:] += probabilities[:-rank]
+        probabilities /= 2
     probabilities.setflags(write=False)
     return probabilities
 
