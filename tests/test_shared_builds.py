@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from test_compare_sides import git
 
+from bench.run import origin
 from bench.run import shared_builds as module
+from bench.run.loaded_files import loaded_files
 from bench.run.origin import Guarded, why_foreign
 from bench.run.shared_builds import shared_builds, stale_builds
 
@@ -74,7 +76,13 @@ def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_worker_names_the_library_and_what_to_do(extension: Path, tmp_path: Path) -> None:
+def test_worker_names_the_library_and_what_to_do(
+    extension: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other tests have loaded plug-ins from temporary folders into this process.
+    libraries = {file for file in loaded_files() if file == str(extension)}
+    monkeypatch.setattr(origin, "loaded_files", lambda: libraries)
+
     def reason(own: str, since: float | None) -> str:
         checkouts = [str(tmp_path / "head")]
         guarded = Guarded(own=[str(tmp_path / own)], checkouts=checkouts, projects=[], since=since)
