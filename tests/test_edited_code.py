@@ -1,6 +1,5 @@
 """A run that is resumed after its code was edited: proven again, and launches never pooled."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,11 +85,11 @@ def test_edited_plug_in_is_proven_again_and_rejected(plugin: Path) -> None:
 
 def test_record_that_does_not_say_by_which_code_is_proven_again(plugin: Path) -> None:
     assert run(plugin, "--probes", "learning").returncode == 0
-    file = plugin.parents[1] / "runs" / "r" / "run.json"
-    info = json.loads(file.read_text())
+    folder = RunFolder(plugin.parents[1] / "runs" / "r")
+    info = folder.info()
     for environment in info["environments"].values():
         del environment["code"]
-    file.write_text(json.dumps(info))
+    folder.write_info(info)
     assert resume(plugin).returncode == 0
     assert outcomes(plugin)[2:] == [("parity", "ok", 0)]
 

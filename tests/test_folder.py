@@ -236,6 +236,20 @@ def test_description_that_lacks_optional_fields_or_has_none_is_accepted(folder: 
     assert folder.info() == info
 
 
+def test_changed_description_is_noticed_unless_it_lacks_its_checksum(folder: RunFolder) -> None:
+    folder.write_info({"request": {"threads": 1}, "executed_path": "lstm: fused"})
+    assert folder.info() == {"request": {"threads": 1}, "executed_path": "lstm: fused"}
+    written = folder.info_file.read_text()
+    for old, new in (("executed_path", "executed_pata"), ("fused", "fuses"), ("1", "2")):
+        folder.info_file.write_text(written.replace(old, new, 1))
+        with pytest.raises(RecordsError, match="not those that were written"):
+            folder.info()
+    changed = {**json.loads(written), "executed_path": "lstm: by steps"}
+    del changed["checksum"]
+    folder.info_file.write_text(json.dumps(changed))
+    assert folder.info() == changed
+
+
 def test_run_has_one_writer_at_a_time(folder: RunFolder) -> None:
     with folder.lock(), pytest.raises(RecordsError, match="another process"), folder.lock():
         pass

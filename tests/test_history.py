@@ -11,6 +11,7 @@ from matplotlib.image import imread
 from running import bench_inside, tiny_run
 
 from bench.analysis.history import METRICS, MetricHistory, Point, change_points
+from bench.records.folder import RunFolder
 from bench.report.history_plot import history_figures
 from bench.report.history_table import history_table
 from bench.report.layout import HEIGHT
@@ -122,9 +123,10 @@ def test_unknown_metrics_and_runs_of_another_machine_are_refused(
     assert (misspelt.returncode, "did you mean step" in misspelt.stderr) == (2, True)
     assert bench_inside("history", "--results-dir", tmp_path).returncode == 2
     shutil.copytree(runs / "run-0", tmp_path / "run-0")
-    info = json.loads((tmp_path / "run-0" / "run.json").read_text())
+    folder = RunFolder(tmp_path / "run-0")
+    info = folder.info()
     info["machine"]["processor"] = "another"
-    (tmp_path / "run-0" / "run.json").write_text(json.dumps(info))
+    folder.write_info(info)
     done = bench_inside("history", "--results-dir", tmp_path)
     assert done.returncode == 2
     assert "no runs of this machine" in done.stderr

@@ -1,12 +1,13 @@
 """A damaged or changed run is resumed where that is safe, and otherwise refused and left alone."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from running import bench_inside, case_keys, copy_run, keep_lines, records
+
+from bench.records.folder import RunFolder
 
 
 def test_half_written_line_is_reported_and_set_aside_on_resume(
@@ -88,15 +89,15 @@ def test_run_is_resumed_only_under_the_versions_it_was_started_with(
     finished_run: Path, tmp_path: Path
 ) -> None:
     copy_run(finished_run, tmp_path)
-    file = tmp_path / "r" / "run.json"
-    info = json.loads(file.read_text())
+    folder = RunFolder(tmp_path / "r")
+    info = folder.info()
     assert info["versions"]["numpy"] == np.__version__
-    file.write_text(json.dumps({**info, "versions": {**info["versions"], "numpy": "1.0"}}))
-    before = file.read_bytes()
+    folder.write_info({**info, "versions": {**info["versions"], "numpy": "1.0"}})
+    before = folder.info_file.read_bytes()
     done = bench_inside("--resume", "r", "--results-dir", tmp_path)
     assert done.returncode == 2
     assert f"numpy 1.0 is now {np.__version__}" in done.stderr
-    assert file.read_bytes() == before
+    assert folder.info_file.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,11 @@ def test_run_is_resumed_only_under_the_conditions_it_was_started_with(
     changes: dict[str, Any], message: str, finished_run: Path, tmp_path: Path
 ) -> None:
     copy_run(finished_run, tmp_path)
-    file = tmp_path / "r" / "run.json"
-    info = json.loads(file.read_text())
+    folder = RunFolder(tmp_path / "r")
+    info = folder.info()
     for name, values in changes.items():
         info[name] = {**info[name], **values}
-    file.write_text(json.dumps(info))
+    folder.write_info(info)
     done = bench_inside("--resume", "r", "--results-dir", tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
@@ -125,13 +126,13 @@ def test_run_of_before_conditions_were_recorded_is_resumed(
     finished_run: Path, tmp_path: Path
 ) -> None:
     copy_run(finished_run, tmp_path)
-    file = tmp_path / "r" / "run.json"
-    info = json.loads(file.read_text())
+    folder = RunFolder(tmp_path / "r")
+    info = folder.info()
     del info["variables"], info["machine"]["processor_quota"]
     for environment in info["environments"].values():
         for name in ("variables", "instruction_sets", "physical_cores"):
             del environment[name]
-    file.write_text(json.dumps(info))
+    folder.write_info(info)
     done = bench_inside("--resume", "r", "--results-dir", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "[" not in done.stdout
@@ -154,8 +155,6 @@ def test_run_on_a_data_file_that_has_changed_is_not_resumed(tmp_path: Path) -> N
 def test_packed_run_is_resumed_without_running_its_cases_again(
     finished_run: Path, tmp_path: Path
 ) -> None:
-    from bench.records.folder import RunFolder
-
     copy_run(finished_run, tmp_path)
     folder = RunFolder.existing(tmp_path, "r")
     before = folder.records()

@@ -1,11 +1,13 @@
-"""The checksum of a record: it shows that a number was damaged, and is no proof against forgery.
+"""The checksum of a record and of `run.json`: it shows that a value was damaged, and is no proof
+against forgery.
 
-It is the CRC-32 of the record's canonical form: JSON without spaces, the fields in the order in
-which they were written, which has a meaning for metrics and settings.
+It is the CRC-32 of the canonical form: JSON without spaces, the fields in the order in which they
+were written, which has a meaning for metrics and settings.
 """
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 NAME = "checksum"
@@ -33,7 +35,26 @@ def check_checksum(line: bytes, checksum: str) -> None:
     else:
         data = json.loads(line)
         content = canonical({k: v for k, v in data.items() if k != NAME}).encode()
-    if (digest := _digest(content)) != checksum:
+    _compare(_digest(content), checksum)
+
+
+def described_with_checksum(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The contents of `run.json` with their checksum as the last field."""
+    data = json.loads(canonical({name: value for name, value in info.items() if name != NAME}))
+    return {**data, NAME: _digest(canonical(data).encode())}
+
+
+def without_checksum(info: Mapping[str, Any]) -> dict[str, Any]:
+    """The contents of `run.json` without their checksum; ValueError where it is not theirs.
+    Files of older versions have none."""
+    data = {name: value for name, value in info.items() if name != NAME}
+    if NAME in info:
+        _compare(_digest(canonical(data).encode()), info[NAME])
+    return data
+
+
+def _compare(digest: str, checksum: Any) -> None:
+    if digest != checksum:
         raise ValueError(
             f"its values are not those that were written: their {NAME} is {digest}, not "
             f"{checksum}. If they are right, remove the field {NAME}"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.records.checksum import described_with_checksum, without_checksum
 from bench.records.info_check import check_info
 from bench.records.launches import without_old_launches
 from bench.records.lines import (
@@ -115,9 +116,9 @@ class RunFolder:
             raise RecordsError(f"{self.info_file} is damaged: not a JSON object")
         try:
             check_info(data)
+            return without_checksum(data)
         except ValueError as error:
             raise RecordsError(f"{self.info_file} is damaged: {error}") from None
-        return data
 
     def request(self) -> dict[str, Any]:
         """The options that the run was started with, to plan the same cases again."""
@@ -127,7 +128,7 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
-        text = json.dumps(without_nonfinite(info), indent=1) + "\n"
+        text = json.dumps(described_with_checksum(without_nonfinite(info)), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
             replace_file(self.info_file, text.encode())
 

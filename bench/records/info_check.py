@@ -9,10 +9,7 @@ from bench.records.schema import RunInfo
 
 def check_info(info: Mapping[str, Any]) -> None:
     """Raise ValueError for the first field of `run.json` with a wrong value: the error names the
-    field, its value, and what is accepted.
-
-    The file has no checksum, because a run rewrites it, and whoever publishes a run may edit it.
-    """
+    field, its value, and what is accepted."""
     try:
         check(info, RunInfo, "")
         check_texts(info, "")
