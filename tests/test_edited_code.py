@@ -56,7 +56,7 @@ def run(plugin: Path, *words: str) -> Any:
 
 def resume(plugin: Path, *words: str) -> Any:
     root = plugin.parents[1] / "runs"
-    return bench_inside("--resume", "r", "--backends", plugin, "--results-dir", root, *words)
+    return bench_inside("--resume", "r", "--results-dir", root, *words)
 
 
 def outcomes(plugin: Path) -> list[tuple[str, str, int]]:

@@ -8,13 +8,16 @@ from bench.records.folder import RunFolder
 from bench.spec import Unavailable
 
 
-def resumed_request(request: Request, folder: RunFolder) -> Request:
+def resumed_request(request: Request, folder: RunFolder, named_by_path: bool) -> Request:
     """The request, with the options of the earlier run for those that the user left open.
 
-    Raises `Unavailable` where these name a file of code: resuming would execute it, and what
-    `run.json` says is not the user's word.
+    A folder that is named by its path can come from elsewhere. Raises `Unavailable` where its
+    `run.json` names a file of code: resuming would execute it. A run that is named by its ID lies
+    among the user's results.
     """
     resumed = request.over(folder.request())
+    if not named_by_path:
+        return resumed
     missing = [
         shlex.join([flag_of(option), *resumed.get(option)])
         for option in ("backends", "tasks")
@@ -23,8 +26,8 @@ def resumed_request(request: Request, folder: RunFolder) -> Request:
     ]
     if missing:
         raise Unavailable(
-            f"run {folder.id} was started with a plug-in. A plug-in that run.json names is "
-            "executed only if the command line names it too: if you trust it, add "
+            f"run {folder.id} was started with a plug-in. A plug-in that the run.json of a folder "
+            "names is executed only if the command line names it too: if you trust it, add "
             f"{' '.join(missing)}"
         )
     return resumed

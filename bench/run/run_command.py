@@ -1,5 +1,6 @@
 """The command `run`: plan, measure, report."""
 
+import os
 import random
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def run_command(
     """
     earlier = _run_to_resume(options, root)
     if earlier:
-        request = resumed_request(request, earlier)
+        request = resumed_request(request, earlier, os.sep in (options.resume or ""))
     plan = _plan(request, options, worker_options, backends, tasks, entry)
     if options.dry_run:
         return _show_plan(plan, earlier, root)
