@@ -1,7 +1,9 @@
 """A worker gets its variables before it imports a framework, and its answers stay clean."""
 
 import os
+import resource
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,7 @@ from bench.probes import training
 from bench.probes.training import train
 from bench.records.folder import RunFolder
 from bench.run.environment import worker_environment
-from bench.run.worker import Worker
+from bench.run.worker import Worker, require_free_files
 from bench.spec import Unsupported
 
 THREAD_VARIABLES = [f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")]
@@ -104,3 +106,23 @@ def test_worker_without_its_parent_ends_at_once() -> None:
     worker = ("worker", "--backend", "numpy", "--parent")
     assert bench(*worker, "1", stdin=subprocess.DEVNULL).returncode == 1
     assert bench(*worker, str(os.getpid()), stdin=subprocess.DEVNULL).returncode == 0
+
+
+def test_files_that_a_case_has_used_up_fail_that_case() -> None:
+    require_free_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        with suppress(OSError):
+            while True:
+                used.append(os.open(os.devnull, os.O_RDONLY))
+        os.close(used.pop())
+        with pytest.raises(OSError, match="Too many open files"):
+            require_free_files()
+        assert os.close(os.open(os.devnull, os.O_RDONLY)) is None, "it has closed what it opened"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for file in used:
+            os.close(file)
+    require_free_files()

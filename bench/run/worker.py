@@ -1,9 +1,10 @@
 """Answers cases in a worker process: measures, and leaves it to the parent to write the records."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
 
 Load = Callable[[str], Any]
 """Loads a backend or a task by its name."""
+FREE_FILES = 16
+"""Files that the next case must be able to open."""
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Worker:
         try:
             outcome = self._outcome(case, turns, watch, opened)
             environment = self._environment(case, opened)
+            require_free_files()
             status, reason = ("failed", outcome.failure) if outcome.failure else ("ok", None)
         except BaseException as error:  # noqa: BLE001 - whatever happens fails this case only
             status, reason, raised_at = describe_failure(error, self._folders(case))
@@ -163,3 +167,11 @@ class Worker:
             "executed_path": self.paths.get(key),
             "expected_path": expected(case.model, case.device) if expected else None,
         }
+
+
+def require_free_files() -> None:
+    """Raise OSError where this process cannot open a few more files: the case that has used them up
+    fails, and not the next one."""
+    with ExitStack() as files:
+        for _ in range(FREE_FILES):
+            files.enter_context(open(os.devnull))
