@@ -225,11 +225,6 @@ def test_page_quotes_the_published_tries() -> None:
     assert (FOLDER / "table.md").read_text() == table_page(FOLDER)
 
 
-def test_page_says_what_was_lost() -> None:
-    assert PAGE.quotes("What was lost are descriptions in , which has no checksum.")
-    assert {line["kind"].split(":")[0] for line in TRIES if line["lost"]} == {"run.json"}
-
-
 def test_page_quotes_the_counts_of_odd_inputs() -> None:
     lines = JsonLines(FOLDER / FUZZ_FILE).read()
     counts = [
