@@ -23,17 +23,17 @@ class CodeDigests:
     load_backend: Callable[[str], Any]
     load_task: Callable[[str], Any]
     checkout: Path
-    _known: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
+    _digests: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
 
     def of(self, backend: str, task: str) -> dict[str, str | None]:
         """The digests of all code that decides what a case of this backend and task measures."""
-        if (backend, task) not in self._known:
-            self._known[backend, task] = {
+        if (backend, task) not in self._digests:
+            self._digests[backend, task] = {
                 "adapter": module_digest(self.load_backend(backend), self.checkout),
                 "task": module_digest(self.load_task(task), self.checkout),
                 "harness": harness_digest(self.checkout),
             }
-        return self._known[backend, task]
+        return self._digests[backend, task]
 
 
 def module_digest(module: Any, checkout: Path) -> str | None:
@@ -54,8 +54,8 @@ def module_digest(module: Any, checkout: Path) -> str | None:
 def harness_digest(checkout: Path) -> str:
     """The digest of the gate, the probes and the contract in a checkout of this project."""
     folders = [checkout / "bench" / name for name in HARNESS]
-    own = sorted((checkout / "bench").glob("*.py"))
-    files = [*own, *(file for folder in folders for file in code_files(folder))]
+    top_level = sorted((checkout / "bench").glob("*.py"))
+    files = [*top_level, *(file for folder in folders for file in code_files(folder))]
     return digest(_named(files, checkout))
 
 

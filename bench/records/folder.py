@@ -138,15 +138,15 @@ class RunFolder:
         """All records that count; `RecordsError` names a line that is not a whole record.
 
         A record belongs to the run that it is read from, whatever the folder was called before. A
-        launch counts where the last launch of its model is of the same code. Of each record only
-        what `reduced` returns is kept in memory.
+        launch counts where the last launch of its model is of the same code. Only what
+        `reduced` returns for a record is kept in memory.
         """
         with storage_errors(f"cannot read {self.path}"):
             packed = read_packed(self.packed_file)
         records = parse_lines(packed, self.packed_file, reduced=reduced)
         records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
-        own = [r if r.run == self.id else replace(r, run=self.id) for r in records]
-        return without_old_launches(own, lambda: self.info().get("environments", {}))
+        renamed = [r if r.run == self.id else replace(r, run=self.id) for r in records]
+        return without_old_launches(renamed, lambda: self.info().get("environments", {}))
 
     def _whole_lines(self) -> Iterable[bytes]:
         """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written

@@ -10,24 +10,25 @@ from pathlib import Path
 from bench.records.code_files import SHARED_FOLDERS, code_files
 
 
-def imported_files(files: Iterable[Path], known: Sequence[Path]) -> dict[str, Path]:
+def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str, Path]:
     """The files of the packages and modules that these files import, directly or through others, by
     their names such as `kernels/fast.py`, sorted.
 
-    The standard library, installed packages and whatever is in the `known` folders are left out. An
+    The standard library, installed packages and what is in the `excluded` folders are left out. An
     import whose module is computed is not seen.
     """
-    found: dict[str, Path] = {}
-    pending, seen = [*files], set(sys.stdlib_module_names)
+    files_by_name: dict[str, Path] = {}
+    pending, followed = [*files], set(sys.stdlib_module_names)
     while pending:
-        names = _imported_names(pending.pop()) - seen
-        seen |= names
+        names = _imported_names(pending.pop()) - followed
+        followed |= names
         for place in (place for name in names for place in _places(name)):
-            if not _is_known(place, known):
-                new = code_files(place) if place.is_dir() else [place] * place.is_file()
-                found |= {file.relative_to(place.parent).as_posix(): file for file in new}
-                pending += new
-    return dict(sorted(found.items()))
+            if not _is_excluded(place, excluded):
+                imported = code_files(place) if place.is_dir() else [place] * place.is_file()
+                for file in imported:
+                    files_by_name[file.relative_to(place.parent).as_posix()] = file
+                pending += imported
+    return dict(sorted(files_by_name.items()))
 
 
 def _imported_names(file: Path) -> set[str]:
@@ -51,7 +52,7 @@ def _places(name: str) -> list[Path]:
     return []
 
 
-def _is_known(place: Path, known: Sequence[Path]) -> bool:
+def _is_excluded(place: Path, excluded: Sequence[Path]) -> bool:
     return any(part in SHARED_FOLDERS for part in place.parts) or any(
-        place.is_relative_to(folder) for folder in known
+        place.is_relative_to(folder) for folder in excluded
     )
