@@ -90,7 +90,7 @@ def test_hanging_worker_is_killed_with_its_children_at_the_time_limit(tmp_path: 
 
 def test_worker_that_does_not_start_fails_its_cases(tmp_path: Path) -> None:
     run, case = runner(tmp_path, [str(tmp_path / "no-such-python")]), parity_case()
-    asyncio.run(run.run_all([unit(case, case)], 1))
+    asyncio.run(run.run_all([unit(case, replace(case, seed=1))], 1))
     reasons = [record.reason for record in run.folder.records()]
     assert len(reasons) == 2
     assert all(r and r.startswith("no worker could be started: ") for r in reasons)
