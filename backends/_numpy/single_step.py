@@ -1,8 +1,8 @@
 """One step of a running sequence: the cells without a tape for a backward pass.
 
 At batch 1 a call of NumPy takes longer than its arithmetic. So every array and every view of it is
-made once; arrays are batch-major, `(B, ·)`; and σ(a) = (1 + tanh(a / 2)) / 2, so that all gates take
-one tanh. The order of the gates is that of `lstm.py` and `gru.py`.
+made once; arrays are batch-major, `(B, ·)`; and σ(a) = (1 + tanh(a / 2)) / 2, so that all gates
+take one tanh. The order of the gates is that of `lstm.py` and `gru.py`.
 """
 
 from collections.abc import Mapping

@@ -21,8 +21,8 @@ def model_bytes(spec: ModelSpec, weights: Params, output: str, inputs: tuple[str
 
     `inputs` are `x` `(batch, time, inputs)`, or time-major `steps` `(time, batch, inputs)`, and any
     of `lengths` `(batch,)` and the initial states `h0` and `c0`, `(layers × directions, batch,
-    hidden)`. `output` is `readout`, the last layer's `states`, or `advance`, the readout followed by
-    the final states.
+    hidden)`. `output` is `readout`, the last layer's `states`, or `advance`, the readout followed
+    by the final states.
     """
     graph = Graph()
     results = _outputs(graph, spec, weights, output, inputs)
