@@ -6,11 +6,11 @@ sizes. Layers and directions are separate options: `--layers 4 --directions 2`.
 Sources of the shapes: `braun` is from Braun's rnn_benchmarks (2018, arXiv 1806.01818); `fastrnns`
 is PyTorch's own benchmark of that name; `deepbench` is Baidu's DeepBench; `rosetta-imdb` is the
 DeepLearningFrameworks comparison; `flashrnn` is from Pöppel, Beck & Hochreiter (2024);
-`keras-layers` is Keras' benchmark of its layers; `vollo-tiny` is the `lstm_tiny` of Vollo, a product
-for FPGAs, at one step and to be run with two layers (a mean of 2.4 µs by
+`keras-layers` is Keras' benchmark of its layers; `vollo-tiny` is the `lstm_tiny` of Vollo, which
+runs on FPGAs: one step of two layers (2.4 µs in the mean, by its page
 https://vollo.myrtle.ai/latest/benchmark-lstm.html). `tiny` and `small` are of this project, and so
 are the shapes of a service: `service` is two days of hourly values from seven sensors,
-`service-batch` 32 such windows at once, to be run with two layers.
+`service-batch` 32 such windows at once, for two layers.
 """
 
 from collections.abc import Mapping
