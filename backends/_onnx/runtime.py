@@ -1,9 +1,10 @@
 """What the adapter states about ONNX Runtime: devices, switches, paths."""
 
-import os
 import re
 from importlib import metadata, util
 from typing import Any
+
+from backends._threads import available_threads
 
 REQUIRES = ("onnx", "onnxruntime")
 OPSET, IR_VERSION = 17, 8
@@ -37,7 +38,7 @@ def settings(device: str) -> dict[str, Any]:
     """ONNX Runtime's switches as the sessions here set them."""
     return {
         "providers": ", ".join(name for name, _ in providers(device)),
-        "intra_threads": threads(),
+        "intra_threads": available_threads(),
         "inter_threads": 1,
         "graph_optimisation": "all",
         "opset": OPSET,
@@ -53,14 +54,3 @@ def providers(device: str) -> list[tuple[str, dict[str, str]]]:
     index = device.partition(":")[2] or "0"
     # TF32 is on by default: float32 would not be float32.
     return [("CUDAExecutionProvider", {"device_id": index, "use_tf32": "0"}), cpu]
-
-
-def threads() -> int:
-    """The number that OMP_NUM_THREADS names, or the processors that this process may use.
-
-    ONNX Runtime reads no such variable itself: the session options carry the number.
-    """
-    if first := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
-        return int(first)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

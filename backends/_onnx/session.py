@@ -12,7 +12,8 @@ import onnxruntime
 
 from backends._onnx.layers import OPERATORS
 from backends._onnx.model import model_bytes
-from backends._onnx.runtime import PATHS, providers, threads
+from backends._onnx.runtime import PATHS, providers
+from backends._threads import available_threads
 from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported, check_one_direction
 
 
@@ -156,7 +157,7 @@ class OnnxSession:
 
 def _session_options() -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads(), 1
+    options.intra_op_num_threads, options.inter_op_num_threads = available_threads(), 1
     options.log_severity_level = 3  # errors: nobody reads the warnings on standard error
     return options
 
