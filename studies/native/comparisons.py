@@ -9,6 +9,7 @@ PARTS: Mapping[str, str] = {
     "c": "`torch-scan` is faster than torch.nn where that is slow, and never far behind",
     "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
     "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
+    "f": "a single step of a running sequence costs little over the same step hand-written",
 }
 """The claims that are tested, by letter."""
 FAMILIES: Mapping[str, Sequence[str]] = {
@@ -26,12 +27,14 @@ FAMILIES: Mapping[str, Sequence[str]] = {
         "flax",
         "equinox",
         "keras-jax",
+        "native jax",
         "native jax-autodiff",
         "native flax",
         "native equinox",
     ),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
-    "numpy": ("numpy", "np.matmul"),
+    "litert": ("litert", "native litert"),
+    "numpy": ("numpy", "native numpy", "np.matmul"),
 }
 """The candidates that share a process, where their samples alternate."""
 
@@ -44,6 +47,10 @@ NATIVE_PHASES = {
     "onnxruntime": "forward",
 }
 """The adapters with a hand-written counterpart, and the phase that is compared."""
+
+SINGLE_STEPS = ("numpy", "torch", "tensorflow", "jax", "onnxruntime", "litert")
+"""The adapters whose single steps have a hand-written counterpart."""
+SINGLE_STEP_TARGET = 1.15
 
 LACKING = {("flax", "gru"), ("equinox", "rnn")}
 """Cells that a framework does not have, or not with these equations."""
@@ -94,6 +101,9 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     if shape == "products":
         yield from _product_rates() if cell == "lstm" else ()
         return
+    if shape == "single-step":
+        yield from _single_steps()
+        return
     for name, phase in NATIVE_PHASES.items():
         yield Comparison(part="a", tested=[name], base=[f"native {name}"], phase=phase, target=1.02)
     for phase in ("gradients", "step"):
@@ -109,6 +119,17 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     yield Comparison(part="d", tested=TENSORFLOW, base=["Keras fit"], target=1.0)
     if shape == "fastrnns":
         yield Comparison(part="e", tested=["numpy"], base=FASTEST, target=1.3)
+
+
+def _single_steps() -> Iterator[Comparison]:
+    for name in SINGLE_STEPS:
+        yield Comparison(
+            part="f",
+            tested=[name],
+            base=[f"native {name}"],
+            phase="advance",
+            target=SINGLE_STEP_TARGET,
+        )
 
 
 def _product_rates() -> Iterator[Comparison]:

@@ -36,6 +36,7 @@ SHAPES: Mapping[str, Shape] = {
     "braun-1x320": Shape(64, 100, 123, 320),
     "fastrnns": Shape(64, 100, 512, 512),
     "products": Shape(64, 50, 512, 512),
+    "single-step": Shape(1, 1, 7, 64),
 }
 
 
