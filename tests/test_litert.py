@@ -53,23 +53,29 @@ def assert_close(array: Any, reference: Any) -> None:
 def test_sequence_of_several_blocks_agrees_with_the_reference(
     cell: str, variant: str, layers: int
 ) -> None:
-    from backends._litert.session import BLOCK
-
     session, reference = open_sessions(model(cell, variant, layers=layers, readout="every"))
-    x = sequence(2, 2 * BLOCK + 1)
+    x = sequence(2, 2 * session.block + 1)
     assert_close(session.predict(x), reference.predict(x))
     assert session.executed_path() == litert_backend.expected_path(session, "cpu")
 
 
 @installed
 def test_ends_of_sequences_may_lie_in_any_block() -> None:
-    from backends._litert.session import BLOCK
-
     session, reference = open_sessions(model("lstm"))
-    x, lengths = sequence(3, BLOCK + 2), np.array([BLOCK + 2, BLOCK, 1])
+    x = sequence(3, session.block + 2)
+    lengths = np.array([session.block + 2, session.block, 1])
     x[2, 1:] = np.nan
     assert_close(session.predict(x, lengths), reference.predict(x, lengths))
     assert not np.allclose(session.predict(x[:2]), reference.predict(x[:2], lengths[:2]))
+
+
+@installed
+@pytest.mark.parametrize(("hidden", "steps"), [(5, 16), (128, 3), (400, 1)])
+def test_block_is_as_long_as_its_weights_fit_into_the_cache(hidden: int, steps: int) -> None:
+    session, reference = open_sessions(model("lstm", hidden=hidden))
+    assert session.block == steps
+    x = sequence(1, 4)
+    assert_close(session.predict(x), reference.predict(x))
 
 
 @installed

@@ -10,10 +10,11 @@ from backends._litert.model import model_bytes
 from backends._threads import available_threads
 from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported
 
-BLOCK = 16
-"""Steps of the longest model. A longer sequence runs block by block, its state carried: the weights
-are packed anew for each step of a model."""
-
+MOST_STEPS = 16
+"""Steps of the longest model: its conversion takes longer the more it has."""
+PACKED_BYTES = 1 << 20
+"""XNNPACK packs the weights anew for each step of a model. Together they shall not take more: about
+half of what a core's own cache holds."""
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -37,11 +38,14 @@ class Runner(NamedTuple):
 
 class LiteRtSession:
     """See `bench.spec.Session`. Each output and shape is a model of its own, converted when it is
-    first needed."""
+    first needed. A sequence longer than a `block` of steps runs block by block, its state carried.
+    """
 
     def __init__(self, supports: Supports, spec: ModelSpec, params: Params) -> None:
         self._supports, self._spec = supports, spec
         self._weights = {name: np.array(value, np.float32) for name, value in params.items()}
+        size = sum(value.nbytes for value in self._weights.values())
+        self.block = max(1, min(MOST_STEPS, PACKED_BYTES // size))
         self._runners: dict[Any, Runner] = {}
         self._single_steps: dict[tuple[int, ...], Runner] = {}
 
@@ -95,8 +99,8 @@ class LiteRtSession:
         mask = None
         if lengths is not None:
             mask = (np.arange(x.shape[1]) < np.asarray(lengths)[:, None])[:, :, None]
-        for start in range(0, x.shape[1], BLOCK):
-            steps = slice(start, start + BLOCK)
+        for start in range(0, x.shape[1], self.block):
+            steps = slice(start, start + self.block)
             piece, masks = x[:, steps], () if mask is None else (mask[:, steps],)
             runner = self._runner(output, *piece.shape[:2], mask is not None)
             block, *states = runner(piece, *states, *masks)
