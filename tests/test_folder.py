@@ -199,6 +199,16 @@ def test_damaged_line_in_the_packed_file_is_reported_by_its_number(folder: RunFo
         folder.records()
 
 
+@pytest.mark.parametrize("rest", [b"garbage", lzma.compress(b"{}\n"), bytes(8)])
+def test_bytes_behind_the_packed_records_are_reported(rest: bytes, folder: RunFolder) -> None:
+    folder.append(cell_record("rnn"))
+    folder.pack()
+    folder.packed_file.write_bytes(folder.packed_file.read_bytes() + rest)
+    message = f"records.jsonl.xz is damaged: {len(rest)} bytes follow its end"
+    with pytest.raises(RecordsError, match=message):
+        folder.records()
+
+
 # ---- the disk, run.json and the lock -----------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from bench.processes.stop import Stopped
 from bench.records import machine
 from bench.spec import Unavailable, folders_of, place_of
 
-DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
 """How devices are written."""
 
 

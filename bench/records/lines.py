@@ -102,6 +102,11 @@ def read_packed(file: Path) -> list[bytes]:
         raise RecordsError(
             f"{file} is damaged: {'it ends early' if unpacker.needs_input else long}"
         )
+    if rest := len(unpacker.unused_data):
+        raise RecordsError(
+            f"{file} is damaged: {rest} bytes follow its end. If it was joined from several files, "
+            "join what they unpack to"
+        )
     return lines
 
 
