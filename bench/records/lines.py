@@ -20,6 +20,8 @@ from bench.records.storage import (
 
 LONGEST_LINE = 1 << 29
 """Bytes of a line: nothing longer is read into the memory."""
+MOST_PACKED_BYTES = 1 << 29
+"""Bytes of a packed file."""
 MOST_BYTES = 1 << 32
 """Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
@@ -92,7 +94,7 @@ def read_packed(file: Path) -> list[bytes]:
     """The lines of a packed file; none if it does not exist."""
     if not file.exists():
         return []
-    content, unpacker = read_file(file), lzma.LZMADecompressor()
+    content, unpacker = read_file(file, MOST_PACKED_BYTES), lzma.LZMADecompressor()
     try:
         lines = unpacker.decompress(content, MOST_BYTES).splitlines()
     except lzma.LZMAError as error:
