@@ -31,6 +31,13 @@ BACKENDS = {
     "def unavailable(device):\n    raise RuntimeError('the driver is broken')": (
         "its unavailable() raised RuntimeError: the driver is broken (adapters/mine.py:3)"
     ),
+    "def unavailable(device):\n    return 5": "its unavailable() returned 5; it must return a text",
+    "def environment(threads):\n    return 5": "its environment() returned what is no environment",
+    "def environment(threads):\n    return {'A': 5}": "the variable 'A' is 5, which is no text",
+    "def environment(threads):\n    return {'A': 'x\\0'}": "no variable can be called 'A' and be",
+    "def environment(threads):\n    return {'A=B': 'x'}": "no variable can be called 'A=B'",
+    "def compilation_cache(folder):\n    return {'A': None}": "the variable 'A' is None, which is",
+    "SPEED_VARIABLES = 5": "SPEED_VARIABLES is 5; it must be a tuple",
     "def environment(threads):\n    return {}[threads]": (
         "its environment() raised KeyError: 1 (adapters/mine.py:3)"
     ),

@@ -55,7 +55,9 @@ def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyl
     """Draw a sample over training, a thin line for each seed and a bold one for their median;
     return the finite values drawn."""
     samples = [r.samples for r in records if {name, "checkpoint_step"} <= r.samples.keys()]
-    curves = [(drawable(by_name["checkpoint_step"]), drawable(by_name[name])) for by_name in samples]
+    curves = [
+        (drawable(by_name["checkpoint_step"]), drawable(by_name[name])) for by_name in samples
+    ]
     curves = [(steps, values) for steps, values in curves if len(steps) == len(values)]
     for steps, values in curves:
         axes.plot(steps, values, color=style.colour, lw=0.7, alpha=0.45)
@@ -73,7 +75,7 @@ def drawable(values: Sequence[float]) -> Array:
     return numbers
 
 
-def _median_curve(curves: Sequence[Sequence[float]]) -> Array:
+def _median_curve(curves: Sequence[Array]) -> Array:
     """The median over seeds at each checkpoint. A seed that has diverged or ended counts as worse
     than any other: the curve ends where half of the seeds have."""
     table = np.full((len(curves), max(map(len, curves))), math.inf)
