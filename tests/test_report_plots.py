@@ -28,7 +28,7 @@ from bench.report.figures import learning_figure
 from bench.report.files import write_report
 from bench.report.growth import growth_figure, growth_series
 from bench.report.layout import HEIGHT, pages
-from bench.report.plots import STYLE, save_pages
+from bench.report.plots import STYLE, plots, save_pages
 from bench.report.styles import line_style, line_styles
 from bench.report.time_figures import time_figures
 
@@ -196,6 +196,9 @@ def test_curve_that_overflows_is_drawn_as_far_as_it_can_be(tmp_path: Path) -> No
     curve = [0.5, 1.7e308, -1.7e308]
     records = [parity_record(), learning_record(), gradients_record(initial=(1e308, 1.0, 5e-324))]
     steps = {"checkpoint_step": [0, 10, 1.7e308]}
-    drawn = [records[0], *(replace(r, samples={**r.samples, **steps, "mse": curve}) for r in records[1:])]
+    drawn = [
+        records[0],
+        *(replace(r, samples={**r.samples, **steps, "mse": curve}) for r in records[1:]),
+    ]
     paths = [path for group in plots(tables_of(drawn), tmp_path).values() for path in group]
     assert len(paths) == 3
