@@ -260,6 +260,16 @@ def test_changed_description_is_noticed_unless_it_lacks_its_checksum(folder: Run
     assert folder.info() == changed
 
 
+@pytest.mark.parametrize(("name", "most"), [("run.json", 256), ("records.jsonl.xz", 512)])
+def test_file_that_is_too_large_is_reported_and_not_read(
+    name: str, most: int, folder: RunFolder
+) -> None:
+    with (folder.path / name).open("ab") as file:
+        file.truncate(2**32)
+    with pytest.raises(RecordsError, match=rf"{name}: it has more than {most} MiB"):
+        folder.info() if name == "run.json" else folder.records()
+
+
 def test_run_has_one_writer_at_a_time(folder: RunFolder) -> None:
     with folder.lock(), pytest.raises(RecordsError, match="another process"), folder.lock():
         pass
