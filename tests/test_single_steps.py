@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends import numpy_backend
+from backends import jax_backend, numpy_backend, tensorflow_backend
 from bench.gate.observe import advance_steps
 from bench.spec import ModelSpec
 from bench.weights import initial_weights
@@ -93,3 +93,37 @@ def test_large_preactivations_saturate_without_a_warning() -> None:
     params = {name: 1e4 * v for name, v in initial_weights(spec, np.random.default_rng(0)).items()}
     session, x = numpy_backend.open_session(spec, params, "cpu"), sequence(1, "float32")
     np.testing.assert_allclose(advance_steps(session, x), session.predict(x), rtol=1e-5)
+
+
+# ---- compiled steps, whose weights are constants ------------------------------------------------
+
+
+@pytest.mark.parametrize("most_constants", [0, 1 << 20], ids=["large", "small"])
+def test_compiled_step_of_jax_reads_the_weights_of_the_last_update(
+    most_constants: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backends._jax import session as session_module
+
+    monkeypatch.setattr(session_module, "MOST_CONSTANTS", most_constants)
+    spec = model("lstm", dtype="float32")
+    params, x = initial_weights(spec, np.random.default_rng(3)), sequence(1, "float32")
+    session = jax_backend.open_session(spec, params, "cpu")
+    before = advance_steps(session, x)
+    np.testing.assert_allclose(before, session.predict(x), atol=1e-6)
+    session.step(x, np.ones((1, 6, 2), np.float32))
+    after = advance_steps(session, x)
+    assert not np.allclose(before, after, atol=1e-5)
+    np.testing.assert_allclose(after, session.predict(x), atol=1e-6)
+
+
+def test_graph_of_a_step_in_tensorflow_is_dropped_where_the_weights_change() -> None:
+    spec = model("gru", dtype="float32")
+    params, x = initial_weights(spec, np.random.default_rng(3)), sequence(1, "float32")
+    session: Any = tensorflow_backend.open_session(spec, params, "cpu")
+    before = advance_steps(session, x)
+    session.step(x, np.ones((1, 6, 2), np.float32))
+    after = advance_steps(session, x)
+    assert not np.allclose(before, after, atol=1e-5)
+    np.testing.assert_allclose(after, session.predict(x), atol=1e-6)
+    session.restart(params)
+    np.testing.assert_allclose(advance_steps(session, x), before, atol=1e-6)

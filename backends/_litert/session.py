@@ -102,7 +102,7 @@ class LiteRtSession:
         for start in range(0, x.shape[1], self.block):
             steps = slice(start, start + self.block)
             piece, masks = x[:, steps], () if mask is None else (mask[:, steps],)
-            runner = self._runner(output, *piece.shape[:2], mask is not None)
+            runner = self._runner(output, len(x), piece.shape[1], mask is not None)
             block, *states = runner(piece, *states, *masks)
             blocks.append(block)
         return blocks, states
