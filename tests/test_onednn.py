@@ -179,14 +179,20 @@ def test_executed_path_is_what_onednn_says(
     cell: str, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = model(cell, variant)
-    assert re.fullmatch(r"onednn \((\w+(:\w+)?(, )?)+\)", open_session(spec).executed_path())
-    names = iter(["forward", "backward", "inference"])
+    code = r"\w+(:\w+)?"
+    path = rf"onednn \(({code}|training {code}, inference {code})\)"
+    session = open_session(spec)
+    before = session.executed_path()
+    assert re.fullmatch(path, before)
+    session.predict(batch(spec)[0])
+    session.step(*batch(spec))
+    assert session.executed_path() == before
+    names = iter(["forward", "backward", "inference", "other"])
     monkeypatch.setattr(Objects, "implementation", lambda *_: next(names))
     session = open_session(spec)
-    session.step(*batch(spec))
-    assert session.executed_path() == "onednn (backward, forward)"
+    assert session.executed_path() == "onednn (training backward+forward, inference inference)"
     session.predict(batch(spec)[0])
-    assert session.executed_path() == "onednn (backward, forward, inference)"
+    assert session.executed_path().endswith("inference inference+other)")
 
 
 def test_failed_call_names_the_function_and_the_status() -> None:
@@ -216,6 +222,13 @@ def test_unsupported_models_and_devices_are_refused_with_whose_limit_it_is() -> 
         open_session(model("feedforward"))
     with pytest.raises(Unsupported, match="runs on cpu, not on cuda"):
         onednn_backend.open_session(model(), weights(model()), "cuda")
+
+
+def test_limit_on_float64_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    """oneDNN has descriptors of float64 (7), but no primitive."""
+    monkeypatch.setattr("backends._onednn.objects._FLOAT32", 7)
+    with pytest.raises(OnednnError, match="forward_primitive_desc_create failed: unimplemented"):
+        open_session(model()).predict(batch(model())[0])
 
 
 def test_missing_package_is_named_with_the_command_that_installs_it(

@@ -13,7 +13,7 @@ from backends._onednn.stepwise import OneStep
 from bench.spec import Array, ModelSpec
 
 KEPT = 8
-"""How many stacks, of as many shapes, are kept of each kind."""
+"""How many stacks, of as many shapes, are kept for training, and as many for inference."""
 
 
 class Encoded(NamedTuple):
@@ -37,23 +37,26 @@ class Network:
     ) -> None:
         self.spec, self.weights, self.gradients = spec, weights, gradients
         self._engine, self._version = engine, 0
-        self._training, self._inference = dict[Shape, Stack](), dict[Shape, Stack]()
+        self._stacks: dict[bool, dict[Shape, Stack]] = {True: {}, False: {}}
+        self._batch = 1
 
     def weights_changed(self) -> None:
         """Every stack brings them into its own formats again before its next pass."""
         self._version += 1
 
-    @property
-    def implementations(self) -> set[str]:
-        """oneDNN's names of the code that ran."""
-        stacks = *self._training.values(), *self._inference.values()
-        return {name for stack in stacks for name in stack.implementations}
+    def implementations(self, training: bool) -> str:
+        """oneDNN's names of the code that ran in training, or in inference. Where nothing ran yet,
+        those that it chooses for a single step of the last batch."""
+        if not self._stacks[training]:
+            self._stack(training, Shape(self._batch, 1))
+        stacks = self._stacks[training].values()
+        return "+".join(sorted({name for stack in stacks for name in stack.implementations}))
 
     # ---- forward --------------------------------------------------------------------------------
 
     def infer(self, x: Array, lengths: Any = None, state: Any = None) -> Encoded:
         """Run the layers over x `(B, T, D)` from a state, or from zeros."""
-        stack = self._stack(self._inference, x, None)
+        stack = self._stack(False, Shape(*x.shape[:2]))
         states = state if isinstance(state, tuple | list) else (state,) * len(stack.initial)
         for array, given in zip(stack.initial, states, strict=True):
             array[...] = 0 if given is None else given
@@ -72,12 +75,13 @@ class Network:
         shape = stack.shape.time, stack.shape.batch, self.spec.outputs
         return features, logits.reshape(shape).swapaxes(0, 1)
 
-    def _stack(self, stacks: dict[Shape, Stack], x: Array, gradients: Parameters | None) -> Stack:
-        """The stack for the shape of x, with the present weights."""
-        shape = Shape(*x.shape[:2])
+    def _stack(self, training: bool, shape: Shape) -> Stack:
+        """The stack for this shape, with the present weights."""
+        stacks, self._batch = self._stacks[training], shape.batch
         if (stack := stacks.get(shape)) is None:
             if len(stacks) == KEPT:
                 del stacks[next(iter(stacks))]
+            gradients = self.gradients if training else None
             stack = Stack(self._engine, self.spec, shape, self.weights, gradients)
             stacks[shape] = stack
         stack.prepare(self._version)
@@ -134,7 +138,7 @@ class Network:
     def _lose(self, x: Array, y: Array, lengths: Any) -> tuple[Encoded, float, Array]:
         """Run the layers from zeros; the loss and its derivative with respect to the readout
         `(n, outputs)`. The readout's gradients go to `gradients`."""
-        stack = self._stack(self._training, x, self.gradients)
+        stack = self._stack(True, Shape(*x.shape[:2]))
         encoded = self._run(stack, x, lengths)
         features, prediction = self.read_out(encoded)
         loss, d_prediction = LOSSES[self.spec.loss](prediction, y)
@@ -142,5 +146,5 @@ class Network:
             d_prediction = d_prediction.swapaxes(0, 1)
         d_logits = np.ascontiguousarray(d_prediction).reshape(-1, self.spec.outputs)
         np.matmul(d_logits.T, features, out=self.gradients.arrays["readout.w"])
-        np.sum(d_logits, axis=0, out=self.gradients.arrays["readout.b"])
+        np.add.reduce(d_logits, axis=0, out=self.gradients.arrays["readout.b"])
         return encoded, loss, d_logits

@@ -58,7 +58,9 @@ class Objects:
         if array.dtype != np.float32 or not array.flags.c_contiguous:
             raise ValueError(f"a memory needs a row-major array of float32, not {array.dtype}")
         descriptor = self._descriptor(shape, _ROW_MAJOR[len(shape)])
-        return Memory(self._memory(descriptor, array.ctypes.data_as(c_void_p)), descriptor, shape, array)
+        return Memory(
+            self._memory(descriptor, array.ctypes.data_as(c_void_p)), descriptor, shape, array
+        )
 
     def _memory(self, descriptor: c_void_p, data: c_void_p) -> c_void_p:
         arguments = descriptor, self._engine.engine, data

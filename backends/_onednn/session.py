@@ -68,11 +68,12 @@ class OnednnSession:
         """Do nothing: every pass waits for its own end."""
 
     def executed_path(self) -> str:
-        """The names that oneDNN gives the code of all passes so far, such as `brgemm:avx512_core`.
-        Its `ref` is the general code, whose products and nonlinearities are compiled as well."""
-        if not self._network.implementations:
-            self.predict(np.zeros((1, 1, self._spec.inputs)))
-        return f"onednn ({', '.join(sorted(self._network.implementations))})"
+        """With the names that oneDNN gives the code. Its `ref` is the general code, whose products
+        and nonlinearities are compiled for the processor as well."""
+        training, inference = map(self._network.implementations, (True, False))
+        if training == inference:
+            return f"onednn ({training})"
+        return f"onednn (training {training}, inference {inference})"
 
 
 def _batch_major(sequence: Array) -> Array:

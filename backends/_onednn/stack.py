@@ -58,14 +58,14 @@ class Stack:
         `backward`."""
         if gradients and not spec.bidirectional:
             self.d_joined = self.layers[-1][0].derivatives.hidden.array
+        self._preparation = [call for d in self._directions for call in d.prepare]
         self._prepared = -1
 
     def prepare(self, version: int) -> None:
         """Bring the weights of this version into the formats of the primitives."""
         if version != self._prepared:
-            for direction in self._directions:
-                for call in direction.prepare:
-                    call()
+            for call in self._preparation:
+                call()
             self._prepared = version
 
     @property
@@ -120,7 +120,8 @@ class Stack:
         """Run all layers in reverse from the derivative of what `last` returned."""
         self.set_last(d_last, orders)
         self._run_backward(orders)
-        self.set_last(np.zeros_like(d_last), orders)  # all else is zero for the next pass too
+        for direction, order in zip(self.layers[-1], orders, strict=True):
+            order.set_last(direction.derivatives.hidden.array, 0)  # zero again, as all else is
 
     def set_last(self, d_last: Array, orders: Orders) -> None:
         """Set the derivative of what `last` returned, that of the other steps being zero."""
@@ -157,7 +158,9 @@ class Stack:
         if len(orders) == 1 and orders[0].is_identity:
             return
         for k, (direction, order) in enumerate(zip(layer, orders, strict=True)):
-            order.derive_written(self._columns(self.d_joined, k), direction.derivatives.hidden.array)
+            order.derive_written(
+                self._columns(self.d_joined, k), direction.derivatives.hidden.array
+            )
 
     def _columns(self, joined: Array, k: int) -> Array:
         """The columns of one direction."""
