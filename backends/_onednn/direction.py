@@ -1,6 +1,7 @@
 """One direction of one layer at one shape: the calls of its two passes."""
 
 from ctypes import c_void_p
+from typing import Any
 
 from backends._onednn.objects import DIFF_WEIGHTS, WEIGHTS, WORKSPACE, Call, Objects
 from backends._onednn.primitives import (
@@ -25,7 +26,8 @@ class Direction:
         values: Tensors,
         derivatives: Tensors | None = None,
     ) -> None:
-        self.values, self.derivatives = values, derivatives
+        self.values = values
+        self.derivatives: Any = derivatives  # read only where there is a backward pass
         self.prepare, self.backward = list[Call](), list[Call]()
         forward = primitive.forward(objects, values, derivatives is not None)
         self.implementations = [objects.implementation(forward)]
