@@ -49,7 +49,7 @@ def adapter(**functions: Any) -> Any:
 
 def test_layouts_are_the_product_and_its_transpose_in_every_order_of_memory() -> None:
     candidates = layouts(Product(3, 4, 5, 6), "float32")
-    assert all(c.a.shape[1] == len(c.b) == 4 and c.count == 6 for c in candidates)
+    assert all(c.a.shape[1] == len(c.b) == 4 and c.times == 6 for c in candidates)
     assert all(c.a.dtype == c.b.dtype == np.float32 for c in candidates)
     kinds = {(len(c.a), c.a.flags.c_contiguous, c.b.flags.c_contiguous) for c in candidates}
     assert len(kinds) == len(candidates) == 8 and {rows for rows, *_ in kinds} == {3, 5}

@@ -69,7 +69,7 @@ def test_gru_that_resets_before_needs_two_products_a_step() -> None:
         variant: [
             (p.inner, p.columns)
             for p in training_products(replace(gru, gru=variant), B, T)
-            if p.count == T
+            if p.times == T
         ]
         for variant in ("reset_after", "reset_before")
     }
@@ -94,7 +94,7 @@ def test_decoder_waits_for_its_outputs_in_the_forward_pass_and_not_in_training()
 def test_twice_as_many_steps_make_chains_twice_as_long_and_no_more_products() -> None:
     once, twice = (training_products(LSTM, B, time) for time in (T, 2 * T))
     assert len(once) == len(twice)
-    assert [p.count for p in twice] == [p.count * (2 if p.count == T else 1) for p in once]
+    assert [p.times for p in twice] == [p.times * (2 if p.times == T else 1) for p in once]
     with_readout = 3 * 2 * B * H
     assert operations(twice) - with_readout == 2 * (operations(once) - with_readout)
 

@@ -19,9 +19,9 @@ from bench.probes.context import ProbeContext
 from bench.probes.products import Product, forward_products, training_products
 from bench.spec import Array, Operands, Unsupported
 
-SAMPLES, SAMPLE_S, BUDGET_S = 5, 0.002, 0.04
+SAMPLES, SAMPLE_S, BUDGET_S = 5, 0.001, 0.06
 """The least number of samples, the seconds of the shortest, and the seconds of all."""
-CHOICE_S, CHOICE_COUNT, NEAR = 0.005, 8, 1.5
+CHOICE_S, CHOICE_TIMES, NEAR = 0.005, 8, 1.5
 """Seconds in which the layouts of a product are tried, multiplications in a row, and the multiple
 of the least time up to which a layout is tried again."""
 PAUSE_S = 0.03
@@ -101,7 +101,7 @@ def layouts(product: Product, dtype: str) -> list[Operands]:
 def fastest(candidates: Sequence[Operands], multiply: MultiplyAll) -> Operands:
     """The candidate with the least time. All are tried in turns, and those again that are near the
     least so far."""
-    calls = [multiply([c._replace(count=min(c.count, CHOICE_COUNT))]) for c in candidates]
+    calls = [multiply([c._replace(times=min(c.times, CHOICE_TIMES))]) for c in candidates]
     least, end = [_seconds(call) for call in calls], time.perf_counter() + CHOICE_S
     while True:
         for number, call in enumerate(calls):

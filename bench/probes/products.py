@@ -23,18 +23,18 @@ from bench.weights import layer_inputs
 
 
 class Product(NamedTuple):
-    """Matrices of `rows × inner` and `inner × columns`, multiplied `count` times one after the
+    """Matrices of `rows × inner` and `inner × columns`, multiplied so many `times`, one after the
     other."""
 
     rows: int
     inner: int
     columns: int
-    count: int = 1
+    times: int = 1
 
 
 def operations(products: Iterable[Product]) -> int:
     """Floating-point operations: a multiplication and an addition for each pair of elements."""
-    return sum(2 * p.rows * p.inner * p.columns * p.count for p in products)
+    return sum(2 * p.rows * p.inner * p.columns * p.times for p in products)
 
 
 def forward_products(model: ModelSpec, batch: int, time: int) -> list[Product]:
@@ -48,7 +48,7 @@ def forward_products(model: ModelSpec, batch: int, time: int) -> list[Product]:
         *_layers_forward(model.decoding, batch, 1),
         *_readout_forward(model.decoding, batch, 1),
     ]
-    generated = [step._replace(count=step.count * model.decoder) for step in one_step]
+    generated = [step._replace(times=step.times * model.decoder) for step in one_step]
     return [*_layers_forward(_encoder(model), batch, time), *generated]
 
 

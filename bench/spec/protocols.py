@@ -82,12 +82,12 @@ class RestartedSession(Session, Protocol):
 
 
 class Operands(NamedTuple):
-    """Two matrices of NumPy, whose product is computed `count` times. A transposed view stays one
+    """Two matrices of NumPy, whose product is computed so many `times`. A transposed view stays one
     wherever the framework has such views."""
 
     a: Array
     b: Array
-    count: int
+    times: int
 
 
 class Backend(Protocol):
