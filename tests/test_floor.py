@@ -152,10 +152,10 @@ def test_floor_is_below_the_time_of_a_step_that_computes_its_products() -> None:
     with threadpool_limits(1):  # the threads of a product wait long for a loaded processor
         pairs = [
             (least_seconds(floor, 2), least_seconds(lambda: session.step(x, y), 2))
-            for _ in range(20)
+            for _ in range(30)
         ]
-    floor_s, step_s = np.median(pairs, axis=0)
-    assert 0.1 * step_s < floor_s < 1.05 * step_s
+    floor_s, step_s = np.min(pairs, axis=0)
+    assert floor_s < 1.05 * step_s
 
 
 # ---- what tables show ------------------------------------------------------------------------
@@ -221,13 +221,21 @@ def test_rows_without_a_floor_show_a_dash_and_tables_without_any_have_no_column(
 def test_samples_that_are_no_times_make_no_floor(broken: list[float]) -> None:
     record = floor_record(1e-3)
     record.samples["floor.training.numpy"] = broken
-    (floors,) = floors_by_model(rows_from_records([parity_record(), record])).values()
+    (floors,) = floors_by_model(rows_from_records([parity_record(), record]), {}).values()
     assert floors.keys() == {"forward"}
+
+
+def test_disturbed_launches_count_only_where_there_are_no_others() -> None:
+    loaded = {"extra_metrics": {"others_busy": 1.0}}
+    disturbed = [floor_record(9e-3, launch=k, backend="a", **loaded) for k in range(3)]
+    quiet = floor_record(1e-3, backend="b")
+    assert speed_of(*disturbed, quiet)["step_floor_s"].tolist() == pytest.approx([1e-3] * 2)
+    assert speed_of(*disturbed)["step_floor_s"].tolist() == pytest.approx([9e-3])
 
 
 def test_floor_on_a_gpu_is_the_median_of_its_samples() -> None:
     record = floor_record(1e-3, device="cuda:0")
     record.samples["floor.training.numpy"] = [1e-3, 2e-3, 9e-3]
     rows = rows_from_records([parity_record(device="cuda:0"), record])
-    (floors,) = floors_by_model(rows).values()
+    (floors,) = floors_by_model(rows, {}).values()
     assert floors["step"] == pytest.approx(2e-3)

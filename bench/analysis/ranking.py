@@ -25,7 +25,7 @@ def speed_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> 
     frame = pd.DataFrame(entries, columns=list(SPEED_COLUMNS))
     for phase in TABLE_PHASES:
         rank_rows(frame, phase)
-    add_floors(frame, proven)
+    add_floors(frame, proven, infos)
     group = frame.groupby(list(RANKED_KEYS), sort=False).ngroup()
     first_time = frame[[f"{phase}_s" for phase in TABLE_PHASES]].bfill(axis=1).iloc[:, 0]
     order = frame.assign(group=group, first_time=first_time)
