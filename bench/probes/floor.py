@@ -38,16 +38,15 @@ def floor_samples(context: ProbeContext, timed: Collection[str]) -> dict[str, li
     model, task = context.case.model, context.task
     chains = {"forward": forward_products, "training": training_products}
     samples = {}
-    for source, multiply in _libraries(context).items():
-        for chain in dict.fromkeys(FLOOR_OF[phase] for phase in timed):
-            products = chains[chain](model, task.batch, task.time)
-            seconds = context.cached(
-                f"floor {source} {context.case.device} {model.dtype} {products}",
-                partial(_measure, products, multiply, model.storage, context.case.device),
-            )
-            if seconds:
-                samples[floor_name(chain, source)] = seconds
-    return samples
+    with garbage_collector_off():
+        for source, multiply in _libraries(context).items():
+            for chain in dict.fromkeys(FLOOR_OF[phase] for phase in timed):
+                products = chains[chain](model, task.batch, task.time)
+                samples[floor_name(chain, source)] = context.cached(
+                    f"floor {source} {context.case.device} {model.dtype} {products}",
+                    partial(_measure, products, multiply, model.storage, context.case.device),
+                )
+    return {name: seconds for name, seconds in samples.items() if seconds}
 
 
 def _libraries(context: ProbeContext) -> dict[str, MultiplyAll]:
@@ -78,11 +77,10 @@ def product_chain(
 
     On a CPU each product is laid out as is fastest. Other devices choose the kernel themselves.
     """
-    with garbage_collector_off():
-        operands = [
-            fastest(candidates, multiply) if device == "cpu" else candidates[0]
-            for candidates in (layouts(product, dtype) for product in products)
-        ]
+    operands = [
+        fastest(candidates, multiply) if device == "cpu" else candidates[0]
+        for candidates in (layouts(product, dtype) for product in products)
+    ]
     return multiply(operands)
 
 
@@ -126,12 +124,10 @@ def multiply_in_numpy(operands: Sequence[Operands]) -> Callable[[], None]:
 def _samples(call: Callable[[], None]) -> list[float]:
     """Seconds of one call for each sample, after a call that warms up."""
     samples: list[float] = []
-    with garbage_collector_off():
-        call()
-        calls = max(1, ceil(SAMPLE_S / _seconds(call)))
-        end = time.perf_counter() + BUDGET_S
-        while len(samples) < SAMPLES or time.perf_counter() < end:
-            samples.append(_seconds(call, calls))
+    call()
+    calls, end = max(1, ceil(SAMPLE_S / _seconds(call))), time.perf_counter() + BUDGET_S
+    while len(samples) < SAMPLES or time.perf_counter() < end:
+        samples.append(_seconds(call, calls))
     return samples
 
 
