@@ -36,8 +36,7 @@ GRADIENTS = (
 FLOOR = (
     "× floor: the time over that of the matrix products that the model cannot avoid, at their "
     "shapes and one after the other, by the fastest library that the launches of its table "
-    "measured: NumPy's on a CPU, and a framework's own where its adapter offers it. A training "
-    "update and gradients have one floor."
+    "measured: NumPy's on a CPU, and a framework's own where its adapter offers it."
 )
 TIMES = (
     "Times: one call. The time of a launch (a fresh process) is the lower quartile of its samples "
