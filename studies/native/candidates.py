@@ -20,6 +20,7 @@ from studies.native import (
     tensorflow_native,
     torch_native,
 )
+from studies.native.floor import numpy_products, torch_products
 from studies.native.problem import Call, Problem, build_problem, flops
 
 SAMPLE_S = 0.02
@@ -73,6 +74,8 @@ NATIVE: Mapping[tuple[str, str], Callable[[Problem], Call]] = {
     ("native onnxruntime", "forward"): onnx_native.forward,
     ("Keras fit", "step"): keras_native.fit,
     ("np.matmul", "step"): matmul,
+    ("floor numpy", "step"): numpy_products,
+    ("floor torch", "step"): torch_products,
     ("native numpy", "advance"): advance_native.numpy_steps,
     ("native torch", "advance"): advance_native.torch_steps,
     ("native tensorflow", "advance"): advance_native.tensorflow_steps,

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from studies.native.floor import FLOORS, OURS, THEIRS, floor_target
+
 PARTS: Mapping[str, str] = {
     "a": "an adapter costs nothing over the same model hand-written",
     "b": "`jax` with its own backward pass is the fastest of JAX",
@@ -10,10 +12,12 @@ PARTS: Mapping[str, str] = {
     "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
     "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
     "f": "a single step of a running sequence costs little over the same step hand-written",
+    "g": "the fastest of this project's backward passes is close to the floor, the matrix products "
+    "that a training step cannot avoid",
 }
 """The claims that are tested, by letter."""
 FAMILIES: Mapping[str, Sequence[str]] = {
-    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch"),
+    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch", "floor torch"),
     "tensorflow": (
         "tensorflow",
         "tensorflow-xla",
@@ -34,7 +38,7 @@ FAMILIES: Mapping[str, Sequence[str]] = {
     ),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
     "litert": ("litert", "native litert"),
-    "numpy": ("numpy", "native numpy", "np.matmul"),
+    "numpy": ("numpy", "onednn", "native numpy", "np.matmul", "floor numpy"),
 }
 """The candidates that share a process, where their samples alternate."""
 
@@ -119,6 +123,9 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     yield Comparison(part="d", tested=TENSORFLOW, base=["Keras fit"], target=1.0)
     if shape == "fastrnns":
         yield Comparison(part="e", tested=["numpy"], base=FASTEST, target=1.3)
+    yield Comparison(part="g", tested=OURS, base=FLOORS, target=floor_target(shape, cell))
+    for name in (*OURS, *THEIRS):
+        yield Comparison(part="g", tested=[name], base=FLOORS)
 
 
 def _single_steps() -> Iterator[Comparison]:
