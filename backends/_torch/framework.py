@@ -1,11 +1,12 @@
 """What the PyTorch adapters state: environment, devices, switches and the allocator."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import util
 from typing import Any
 
 from bench.spec import (
     ModelSpec,
+    Operands,
     Params,
     Session,
     Supports,
@@ -74,6 +75,13 @@ def peak_memory(device: str) -> int | None:
     import torch
 
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else None
+
+
+def matrix_products(operands: Sequence[Operands], dtype: str, device: str) -> Callable[[], None]:
+    """The products by MKL on the CPU, and by cuBLAS on a GPU."""
+    from backends._torch.products import matrix_products
+
+    return matrix_products(operands, dtype, device)
 
 
 def open_session(

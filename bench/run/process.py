@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter, time
 from typing import Any
 
-from bench.plan.case import Case
+from bench.plan.case import IN_TURNS, REQUEST, Case
 from bench.processes.death import exit_reason, last_line, out_of_memory_kills
 from bench.processes.memory import memory_below
 from bench.processes.supervised import supervised
@@ -19,9 +19,8 @@ from bench.processes.supervisor import END_S
 from bench.records import machine
 from bench.records.storage import make_folder, open_to_write, storage_errors
 from bench.run.answer import answer_without_numbers, parse_answer
-from bench.run.channel import REQUEST
 from bench.run.limits import Limits
-from bench.run.turns import IN_TURNS, PAUSED, RESUME
+from bench.run.turns import PAUSED, RESUME
 from bench.run.worker_command import WorkerCommand
 
 LINE_LIMIT = 1 << 26

@@ -20,7 +20,14 @@ from bench.spec.model import (
     check_choice,
 )
 from bench.spec.plugins import folders_of, import_checked, import_file, place_of
-from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
+from bench.spec.protocols import (
+    Backend,
+    Operands,
+    RestartedSession,
+    Session,
+    Task,
+    TimedSession,
+)
 from bench.spec.supports import (
     NOT_WRITTEN,
     ONE_DIRECTION,
@@ -49,6 +56,7 @@ __all__ = [
     "CheckedSession",
     "Limit",
     "ModelSpec",
+    "Operands",
     "Params",
     "RestartedSession",
     "Session",
