@@ -1,7 +1,6 @@
 """Groups cases into units of work, each for one fresh worker process."""
 
 import random
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,11 +60,11 @@ def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[U
     """The untimed units of the backend and device that takes longest first, so that no long one
     runs alone at the end; then the timed units as they are. `seconds` are those of each case, by
     its key."""
-    totals: Counter[tuple[str, str]] = Counter()
-    for unit in units:
-        if not unit.timed:
-            totals[unit.backend, unit.device] += sum(seconds[case.key] for case in unit.cases)
+    totals: dict[tuple[str, str], float] = {}
     untimed = [unit for unit in units if not unit.timed]
+    for unit in untimed:
+        place = unit.backend, unit.device
+        totals[place] = totals.get(place, 0.0) + sum(seconds[case.key] for case in unit.cases)
     untimed.sort(key=lambda unit: -totals[unit.backend, unit.device])
     return [*untimed, *(unit for unit in units if unit.timed)]
 
