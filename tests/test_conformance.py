@@ -6,9 +6,12 @@ every cell, stacked or not, in one direction and both, for full and ragged batch
 slow to compile are asked fewer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from itertools import product
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -182,6 +185,26 @@ def asked(
 def is_slow(adapter: str, config: pytest.Config) -> bool:
     """Whether the adapter is asked a few questions only."""
     return adapter in SLOW and not config.getoption("--thorough")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless the suite is thorough, JAX compiles here without LLVM's optimiser, in half the time.
+    `test_parity.py` and `test_jax.py` compile as users do."""
+    if request.config.getoption("--thorough") or find_spec("jax") is None:
+        yield
+        return
+    import jax
+
+    from backends._jax import jit
+
+    quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    precision = jax.default_matmul_precision
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jit, "jax", SimpleNamespace(jit=quick, default_matmul_precision=precision))
+        jit.compiled.cache_clear()
+        yield
+        jit.compiled.cache_clear()
 
 
 @pytest.fixture
