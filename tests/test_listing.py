@@ -24,7 +24,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_list_parses_the_metadata_of_no_package(parsed: list[str]) -> None:
     assert bench_inside("list").returncode == 0
-    assert parsed == []
+    assert not {"METADATA", "PKG-INFO"} & set(parsed)
     assert metadata.version("numpy")
     assert "METADATA" in parsed, "a file that is parsed is noticed"
 
