@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from running import bench_inside
 
 import backends
 import tasks
@@ -60,15 +61,17 @@ def test_files_that_the_architecture_page_names_exist() -> None:
 @cache
 def options() -> set[str]:
     """Every option of the command line and of the programs in `studies`."""
-    commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
-    commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
+    commands = ("run", "list", "report", "plan", "compare", "history", "study")
+    help_texts = [bench_inside(command, "--help").stdout for command in commands]
     studies = ("gate_rates", "guard_rates", "native", "growth", "faults")
-    commands += [f"-m studies.{name}" for name in studies]
-    help_texts = [
+    help_texts += [
         subprocess.run(
-            [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-m", f"studies.{name}", "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
         ).stdout
-        for command in commands
+        for name in studies
     ]
     assert all(help_texts)
     return set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(help_texts)))

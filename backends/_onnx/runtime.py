@@ -1,10 +1,11 @@
 """What the adapter states about ONNX Runtime: devices, switches, paths."""
 
 import re
-from importlib import metadata, util
+from importlib import util
 from typing import Any
 
 from backends._threads import available_threads
+from bench.spec import installed_version
 
 REQUIRES = ("onnx", "onnxruntime")
 OPSET, IR_VERSION = 17, 8
@@ -29,7 +30,7 @@ def unavailable(device: str) -> str | None:
         return None
     if not re.fullmatch(r"cuda(:\d+)?", device):
         return f"ONNX Runtime runs here on cpu, cuda or cuda:N, not on {device}"
-    if any(metadata.distributions(name="onnxruntime-gpu")):
+    if installed_version("onnxruntime-gpu"):
         return None
     return "the installed onnxruntime is built without CUDA (onnxruntime-gpu has it)"
 
