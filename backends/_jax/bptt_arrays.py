@@ -38,11 +38,6 @@ def flatten_steps(array: Any) -> Any:
     return array.reshape(-1, array.shape[-1])
 
 
-def round_matrices(weights: Any, dtype: str) -> Any:
-    """The weights with the matrices in that dtype; biases keep theirs."""
-    return {name: v.astype(dtype) if v.ndim == 2 else v for name, v in weights.items()}
-
-
 def matmul(x: Any, m: Any) -> Any:
     """x m, with x rounded to the dtype of m, summed and returned in the dtype of x."""
     return jnp.matmul(x.astype(m.dtype), m, preferred_element_type=x.dtype)

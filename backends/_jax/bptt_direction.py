@@ -21,11 +21,11 @@ from backends._jax.bptt_arrays import (
     flatten_steps,
     hidden_after,
     matmul,
-    round_matrices,
     write_step,
     write_tape,
 )
 from backends._jax.bptt_cells import CellSteps
+from backends._jax.bptt_weights import LoopWeights, backward_weights, forward_weights
 from backends._jax.layers import add_perturbation, hold_state, input_products
 
 
@@ -60,7 +60,7 @@ class Direction:
 
     def states(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
         """Run all steps without a tape: return the final state and h of every step."""
-        matrices = round_matrices(weights, self.dtype)
+        matrices = forward_weights(weights, self.cell.blocks, self.dtype)
 
         def step(state: Any, inputs: Any) -> Any:
             x_or_wx, mask, perturbation = inputs
@@ -73,8 +73,8 @@ class Direction:
 
     def forward(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
         """Run all steps: return what `states` returns, and what the backward pass needs."""
-        matrices, steps = round_matrices(weights, self.dtype), len(x)
-        inputs = self._inputs_of_loop(weights, x)
+        matrices = forward_weights(weights, self.cell.blocks, self.dtype)
+        inputs, steps = self._inputs_of_loop(weights, x), len(x)
 
         def step(k: Any, carry: Any) -> Any:
             state, operands, tape = carry
@@ -93,22 +93,23 @@ class Direction:
     def backward(self, saved: Saved, cotangents: Any) -> Any:
         """Run all steps in reverse, then make each weight gradient in one product over all steps:
         return the derivatives of the arguments of `forward`."""
-        matrices = round_matrices(saved.weights, self.dtype)
-        d_initial, tape, d_perturbation = self._loop_back(saved, matrices, *cotangents)
+        d_initial, tape, d_perturbation = self._loop_back(saved, *cotangents)
         d_input_side, d_weights = self.cell.weight_gradients(
             [flatten_steps(array) for array in tape],
             flatten_steps(saved.operands),
             saved.final_hidden.shape[1],
             self.dtype,
         )
-        dx = matmul(d_input_side, matrices["w"]).reshape(*saved.operands.shape[:2], -1)
+        w = saved.weights["w"].astype(self.dtype)
+        dx = matmul(d_input_side, w).reshape(*saved.operands.shape[:2], -1)
         return d_weights, dx, d_initial, None, d_perturbation
 
-    def _loop_back(self, saved: Saved, matrices: Any, d_final: Any, d_hidden: Any) -> Any:
+    def _loop_back(self, saved: Saved, d_final: Any, d_hidden: Any) -> Any:
         """Overwrite the tape with the derivatives of the preactivations; `d_final` and `d_hidden`
         are the derivatives of what `forward` returns. Return the derivative of the initial state,
         the tape, and the derivative of the perturbation."""
-        _, operands, final_hidden, tape, mask, perturbation = saved
+        weights, operands, final_hidden, tape, mask, perturbation = saved
+        matrices = backward_weights(weights, self.cell.blocks, self.dtype)
         steps = len(operands)
 
         def step(k: Any, carry: Any) -> Any:
@@ -158,6 +159,6 @@ class Direction:
         # computed directly from a step of W x would be such a kernel.
         return x if self.cell.tape_widths else input_products(x, weights, self.dtype)
 
-    def _wx(self, x_or_wx: Any, weights: Any) -> Any:
+    def _wx(self, x_or_wx: Any, weights: LoopWeights) -> Any:
         """W x of one step."""
-        return matmul(x_or_wx, weights["w"].T) if self.cell.tape_widths else x_or_wx
+        return matmul(x_or_wx, weights.w) if self.cell.tape_widths else x_or_wx
