@@ -41,7 +41,7 @@ def _cut(u: Any, blocks: Sequence[int]) -> tuple[Any, ...]:
 def _materialise(weights: Any, w: Any, u: tuple[Any, ...], dtype: str) -> LoopWeights:
     """Round the matrices and store them as they are laid out here."""
     matrices = tuple(None if m is None else m.astype(dtype) for m in (w, *u))
-    # Without the barrier XLA moves a transposition or a cut into the product, and at small batches
-    # it then copies the matrix at every step.
+    # The barrier keeps XLA from merging a transposition or a cut with the products of the loop:
+    # at batch 1 it then copies the matrix at every step.
     w, *u_blocks = lax.optimization_barrier(matrices)
     return LoopWeights(w, tuple(u_blocks), weights["b"], weights.get("b_hn"))
