@@ -38,12 +38,18 @@ class Saved(NamedTuple):
     tape: tuple[Any, ...]
     mask: Any
     perturbation: Any
+    workspace: tuple[()] | None
+    """None if the tape is not in a workspace of the caller."""
 
 
 @cache
 def differentiable(cell: CellSteps, dtype: str, reverse: bool) -> Callable[..., Any]:
-    """Return the function of weights, x, initial state, mask and perturbation that JAX
-    differentiates by `Direction.backward`; it returns the final state and h of every step."""
+    """Return the function of weights, x, initial state, mask, perturbation and workspace that JAX
+    differentiates by `Direction.backward`; it returns the final state and h of every step.
+
+    The workspace is None or the memory of the tape, whatever it holds. Its derivative is the tape
+    as the backward pass leaves it, so that a caller who donates it gets the same memory back.
+    """
     direction = Direction(cell, dtype, reverse)
     function = jax.custom_vjp(direction.states)
     function.defvjp(direction.forward, direction.backward)
@@ -58,7 +64,9 @@ class Direction:
     dtype: str
     reverse: bool
 
-    def states(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
+    def states(
+        self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any, workspace: Any
+    ) -> Any:
         """Run all steps without a tape: return the final state and h of every step."""
         matrices = forward_weights(weights, self.cell.blocks, self.dtype)
 
@@ -71,7 +79,9 @@ class Direction:
         inputs = (self._inputs_of_loop(weights, x), mask, perturbation)
         return lax.scan(step, initial, inputs, reverse=self.reverse)
 
-    def forward(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
+    def forward(
+        self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any, workspace: Any
+    ) -> Any:
         """Run all steps: return what `states` returns, and what the backward pass needs."""
         matrices = forward_weights(weights, self.cell.blocks, self.dtype)
         inputs, steps = self._inputs_of_loop(weights, x), len(x)
@@ -85,10 +95,13 @@ class Direction:
             after = hold_state(after, state, at_step(mask, t))
             return after, operands, write_tape(tape, factors, t)
 
-        operands, tape = self._buffers(x, initial[0].shape[1], inputs)
+        size = initial[0].shape[1]
+        operands, tape = self._operands(x, size), workspace or self._tape(x, size) or (inputs,)
         final, operands, tape = lax.fori_loop(0, steps, step, (initial, operands, tape))
         hidden = self._hidden_of_steps(operands, final[0])
-        return (final, hidden), Saved(weights, operands, final[0], tape, mask, perturbation)
+        given = None if workspace is None else ()
+        saved = Saved(weights, operands, final[0], tape, mask, perturbation, given)
+        return (final, hidden), saved
 
     def backward(self, saved: Saved, cotangents: Any) -> Any:
         """Run all steps in reverse, then make each weight gradient in one product over all steps:
@@ -102,13 +115,14 @@ class Direction:
         )
         w = saved.weights["w"].astype(self.dtype)
         dx = matmul(d_input_side, w).reshape(*saved.operands.shape[:2], -1)
-        return d_weights, dx, d_initial, None, d_perturbation
+        d_workspace = None if saved.workspace is None else tape
+        return d_weights, dx, d_initial, None, d_perturbation, d_workspace
 
     def _loop_back(self, saved: Saved, d_final: Any, d_hidden: Any) -> Any:
         """Overwrite the tape with the derivatives of the preactivations; `d_final` and `d_hidden`
         are the derivatives of what `forward` returns. Return the derivative of the initial state,
         the tape, and the derivative of the perturbation."""
-        weights, operands, final_hidden, tape, mask, perturbation = saved
+        weights, operands, final_hidden, tape, mask, perturbation, _ = saved
         matrices = backward_weights(weights, self.cell.blocks, self.dtype)
         steps = len(operands)
 
@@ -134,17 +148,18 @@ class Direction:
         zeros = None if perturbation is None else jnp.zeros_like(perturbation)
         return lax.fori_loop(0, steps, step, (d_final, tape, zeros))
 
-    def _buffers(self, x: Any, size: int, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The operands before h is written into them, and the tape."""
+    def _operands(self, x: Any, size: int) -> Any:
+        """The operands before h is written into them."""
+        empty = jnp.full((*x.shape[:2], size), 0, x.dtype)
+        ones = jnp.full((*x.shape[:2], 1), 1, x.dtype)
+        return jnp.concatenate([empty, x, ones], axis=2)
+
+    def _tape(self, x: Any, size: int) -> tuple[Any, ...]:
+        """A tape of its own; empty for a cell without factors."""
         # The backward loop overwrites the tape instead of filling a second one: the operating
         # system maps a large buffer anew, page by page, at every call.
-        steps, batch, _ = x.shape
-        empty = jnp.full((steps, batch, size), 0, x.dtype)
-        ones = jnp.full((steps, batch, 1), 1, x.dtype)
-        operands = jnp.concatenate([empty, x, ones], axis=2)
         widths = [width * size for width in self.cell.tape_widths]
-        tape = tuple(jnp.zeros((steps, batch, width), x.dtype) for width in widths)
-        return operands, tape or (inputs,)
+        return tuple(jnp.zeros((*x.shape[:2], width), x.dtype) for width in widths)
 
     def _hidden_of_steps(self, operands: Any, final_hidden: Any) -> Any:
         """h after every step `(T, B, H)`: the operands hold it at the next step, except the final

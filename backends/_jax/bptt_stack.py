@@ -7,9 +7,18 @@ derivatives of the preactivations, and each weight gradient is one product over 
 
 from typing import Any
 
-from backends._jax.bptt_cells import STEPS
+import jax.numpy as jnp
+
+from backends._jax.bptt_cells import STEPS, CellSteps
 from backends._jax.bptt_direction import differentiable
-from backends._jax.layers import by_layer, by_name, feedforward, run_layers, step_mask
+from backends._jax.layers import (
+    by_layer,
+    by_name,
+    feedforward,
+    layer_names,
+    run_layers,
+    step_mask,
+)
 from backends._jax.stack import Stack
 from bench.spec import CELLS, ModelSpec
 
@@ -25,17 +34,36 @@ def run(
     lengths: Any = None,
     initial_state: Any = None,
     perturbation: Any = None,
+    workspace: Any = None,
 ) -> Any:
-    """See `RunStack`."""
+    """See `RunStack` and `workspace_of`."""
+    tapes = workspace or {}
 
     def run_direction(name: str, x: Any, initial: Any, perturbation: Any, reverse: bool) -> Any:
         if not CELLS[spec.cell].recurrent:
             return feedforward(spec, weights[name], x, initial, lengths, perturbation, reverse)
-        cell: Any = STEPS[spec.gru if spec.cell == "gru" else spec.cell]
-        function = differentiable(cell, spec.dtype, reverse)
-        return function(weights[name], x, initial, step_mask(lengths, len(x)), perturbation)
+        function = differentiable(steps_of(spec), spec.dtype, reverse)
+        mask, tape = step_mask(lengths, len(x)), tapes.get(name)
+        return function(weights[name], x, initial, mask, perturbation, tape)
 
     return run_layers(spec, run_direction, x, initial_state, perturbation)
 
 
-STACK = Stack(by_layer, to_canonical, run, time_major=True)
+def steps_of(spec: ModelSpec) -> CellSteps:
+    return STEPS[spec.gru if spec.cell == "gru" else spec.cell]
+
+
+def workspace_of(spec: ModelSpec, batch: int, time: int) -> dict[str, Any] | None:
+    """The tape of each direction of each layer, by its name; None where a cell has no tape of its
+    own."""
+    widths = steps_of(spec).tape_widths if CELLS[spec.cell].recurrent else ()
+    if not widths:
+        return None
+    shapes = [(time, batch, width * spec.hidden) for width in widths]
+    return {
+        name: tuple(jnp.zeros(shape, spec.storage) for shape in shapes)
+        for name in layer_names(spec)
+    }
+
+
+STACK = Stack(by_layer, to_canonical, run, time_major=True, workspace=workspace_of)
