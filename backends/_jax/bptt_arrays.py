@@ -5,9 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-NARROW_COLUMNS = 256
-"""Operands with fewer columns are laid out transposed before a product over all steps."""
-
 
 def at_step(array: Any, t: Any) -> Any:
     """One step of an array; None of None."""
@@ -46,13 +43,7 @@ def matmul(x: Any, m: Any) -> Any:
 def sum_outer_products(operands: Any, d: Any, dtype: str) -> Any:
     """Σ operand dᵀ over all steps and sequences `(columns of operands, columns of d)`, in one
     product of `(T·B, ·)` arrays."""
-    transposed = operands.T
-    # The barrier makes XLA lay narrow operands out transposed in memory: its product on the CPU is
-    # then much faster than if it transposes by itself. For wide ones the copy costs more than it
-    # saves.
-    if len(transposed) < NARROW_COLUMNS:
-        transposed = lax.optimization_barrier(transposed)
-    return matmul(transposed, d.astype(dtype))
+    return matmul(operands.T, d.astype(dtype))
 
 
 def split_gradients(d_of_hidden: Any, d_of_inputs: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Saved(NamedTuple):
     mask: Any
     perturbation: Any
     workspace: tuple[()] | None
-    """None if the tape is not in a workspace of the caller."""
+    """None if operands and tape are not in a workspace of the caller."""
 
 
 @cache
@@ -47,8 +47,8 @@ def differentiable(cell: CellSteps, dtype: str, reverse: bool) -> Callable[..., 
     """Return the function of weights, x, initial state, mask, perturbation and workspace that JAX
     differentiates by `Direction.backward`; it returns the final state and h of every step.
 
-    The workspace is None or the memory of the tape, whatever it holds. Its derivative is the tape
-    as the backward pass leaves it, so that a caller who donates it gets the same memory back.
+    The workspace is None or the memory of operands and tape, whatever it holds. Its derivative is
+    what the backward pass leaves there, so that a caller who donates it gets the same memory back.
     """
     direction = Direction(cell, dtype, reverse)
     function = jax.custom_vjp(direction.states)
@@ -96,7 +96,9 @@ class Direction:
             return after, operands, write_tape(tape, factors, t)
 
         size = initial[0].shape[1]
-        operands, tape = self._operands(x, size), workspace or self._tape(x, size) or (inputs,)
+        operands, *tape = workspace or self.workspace(steps, x.shape[1], x.shape[2], size, x.dtype)
+        operands = self._write_inputs(operands, x)
+        tape = tuple(tape) or (inputs,)
         final, operands, tape = lax.fori_loop(0, steps, step, (initial, operands, tape))
         hidden = self._hidden_of_steps(operands, final[0])
         given = None if workspace is None else ()
@@ -115,7 +117,8 @@ class Direction:
         )
         w = saved.weights["w"].astype(self.dtype)
         dx = matmul(d_input_side, w).reshape(*saved.operands.shape[:2], -1)
-        d_workspace = None if saved.workspace is None else tape
+        own_tape = tape if self.cell.tape_widths else ()
+        d_workspace = None if saved.workspace is None else (saved.operands, *own_tape)
         return d_weights, dx, d_initial, None, d_perturbation, d_workspace
 
     def _loop_back(self, saved: Saved, d_final: Any, d_hidden: Any) -> Any:
@@ -148,18 +151,21 @@ class Direction:
         zeros = None if perturbation is None else jnp.zeros_like(perturbation)
         return lax.fori_loop(0, steps, step, (d_final, tape, zeros))
 
-    def _operands(self, x: Any, size: int) -> Any:
-        """The operands before h is written into them."""
-        empty = jnp.full((*x.shape[:2], size), 0, x.dtype)
-        ones = jnp.full((*x.shape[:2], 1), 1, x.dtype)
-        return jnp.concatenate([empty, x, ones], axis=2)
-
-    def _tape(self, x: Any, size: int) -> tuple[Any, ...]:
-        """A tape of its own; empty for a cell without factors."""
+    def workspace(
+        self, steps: int, batch: int, inputs: int, size: int, dtype: Any
+    ) -> tuple[Any, ...]:
+        """The memory of the operands and, for a cell with factors, of the tape."""
         # The backward loop overwrites the tape instead of filling a second one: the operating
         # system maps a large buffer anew, page by page, at every call.
-        widths = [width * size for width in self.cell.tape_widths]
-        return tuple(jnp.zeros((*x.shape[:2], width), x.dtype) for width in widths)
+        widths = [size + inputs + 1, *(width * size for width in self.cell.tape_widths)]
+        return tuple(jnp.zeros((steps, batch, width), dtype) for width in widths)
+
+    def _write_inputs(self, operands: Any, x: Any) -> Any:
+        """The operands with [x, 1] in place, before h is written into them."""
+        ones = jnp.full((*x.shape[:2], 1), 1, x.dtype)
+        columns = jnp.concatenate([x, ones], axis=2)
+        start = operands.shape[2] - columns.shape[2]
+        return lax.dynamic_update_slice(operands, columns, (0, 0, start))
 
     def _hidden_of_steps(self, operands: Any, final_hidden: Any) -> Any:
         """h after every step `(T, B, H)`: the operands hold it at the next step, except the final

@@ -7,10 +7,10 @@ derivatives of the preactivations, and each weight gradient is one product over 
 
 from typing import Any
 
-import jax.numpy as jnp
+import numpy as np
 
 from backends._jax.bptt_cells import STEPS, CellSteps
-from backends._jax.bptt_direction import differentiable
+from backends._jax.bptt_direction import Direction, differentiable
 from backends._jax.layers import (
     by_layer,
     by_name,
@@ -37,14 +37,14 @@ def run(
     workspace: Any = None,
 ) -> Any:
     """See `RunStack` and `workspace_of`."""
-    tapes = workspace or {}
+    buffers = workspace or {}
 
     def run_direction(name: str, x: Any, initial: Any, perturbation: Any, reverse: bool) -> Any:
         if not CELLS[spec.cell].recurrent:
             return feedforward(spec, weights[name], x, initial, lengths, perturbation, reverse)
         function = differentiable(steps_of(spec), spec.dtype, reverse)
-        mask, tape = step_mask(lengths, len(x)), tapes.get(name)
-        return function(weights[name], x, initial, mask, perturbation, tape)
+        mask = step_mask(lengths, len(x))
+        return function(weights[name], x, initial, mask, perturbation, buffers.get(name))
 
     return run_layers(spec, run_direction, x, initial_state, perturbation)
 
@@ -54,15 +54,15 @@ def steps_of(spec: ModelSpec) -> CellSteps:
 
 
 def workspace_of(spec: ModelSpec, batch: int, time: int) -> dict[str, Any] | None:
-    """The tape of each direction of each layer, by its name; None where a cell has no tape of its
-    own."""
-    widths = steps_of(spec).tape_widths if CELLS[spec.cell].recurrent else ()
-    if not widths:
+    """The memory of each direction of each layer, by its name; None for a cell without a loop."""
+    if not CELLS[spec.cell].recurrent:
         return None
-    shapes = [(time, batch, width * spec.hidden) for width in widths]
+    direction = Direction(steps_of(spec), spec.dtype, reverse=False)
+    inputs = [spec.inputs] + [spec.hidden * spec.directions] * (spec.layers - 1)
+    sizes = dict(zip(layer_names(spec), np.repeat(inputs, spec.directions), strict=True))
     return {
-        name: tuple(jnp.zeros(shape, spec.storage) for shape in shapes)
-        for name in layer_names(spec)
+        name: direction.workspace(time, batch, int(size), spec.hidden, spec.storage)
+        for name, size in sizes.items()
     }
 
 
