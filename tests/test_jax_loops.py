@@ -36,7 +36,8 @@ def compiled_update(backend: str, spec: ModelSpec, batch: int) -> str:
     weights = initial_weights(spec, np.random.default_rng(3))
     session: Any = backends.load(backend).open_session(spec, weights, "cpu").unchecked
     x, y = (session.put(np.zeros((batch, 7, n))) for n in (spec.inputs, spec.outputs))
-    arguments = (session.weights, session.optimiser_state, x, y)
+    workspace = session.stack.workspace(spec, batch, 7)
+    arguments = (session.weights, session.optimiser_state, x, y, None, workspace)
     return str(session._update.lower(*arguments).compile().as_text())
 
 
