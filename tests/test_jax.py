@@ -132,6 +132,21 @@ def test_steps_with_and_without_a_kept_workspace_agree(cell: str, gru: str) -> N
         assert_close(kept.params()[name], value, 1e-6)
 
 
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_gradients_of_one_sequence_agree_with_the_reference(cell: str, gru: str) -> None:
+    """Its loops take several steps at once; the number of steps is no multiple of that."""
+    spec, rng = model(cell, gru, dtype="float64"), np.random.default_rng(0)
+    x, y = rng.standard_normal((1, 7, 3)), rng.standard_normal((1, 2))
+    actual, expected = (
+        adapter.open_session(spec, weights(spec), "cpu").gradients(x, y)
+        for adapter in (jax_backend, numpy_backend)
+    )
+    assert_close(actual[0], expected[0])
+    assert actual[1].keys() == expected[1].keys()
+    for name, value in expected[1].items():
+        assert_close(actual[1][name], value)
+
+
 def test_step_leaves_the_weights_of_the_caller_unchanged() -> None:
     """The session donates its arrays at each step, and on the CPU they may share memory with the
     caller's NumPy arrays."""
