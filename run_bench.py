@@ -5,12 +5,20 @@ Everything that takes time to import is imported by the command that needs it, s
 finds its handler installed.
 """
 
-import argparse
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
-from bench.program import exit_code_of, run_program
+IS_PYTHONS = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+if __name__ == "__main__" and IS_PYTHONS and sys.argv[1:2] != ["worker"]:
+    # What is imported from here on takes a tenth of a second, in which an interrupt would print a
+    # traceback. The handler of stop signals replaces this.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse  # noqa: E402
+from collections.abc import Callable, Mapping, Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from bench.program import exit_code_of, run_program  # noqa: E402
 
 HERE = Path(__file__).parent
 ENTRY = HERE / "run_bench.py"

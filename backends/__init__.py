@@ -4,13 +4,12 @@ An adapter only states what the backend is; how it computes is in the folder of 
 as `_torch/`, which is imported when a session is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +23,11 @@ from bench.spec import (
     Unavailable,
     import_checked,
     import_file,
+    installed_entry_points,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["DEFAULT", "GROUP", "REFERENCE", "SPEED_VARIABLES", "load", "names"]
 
@@ -35,6 +38,11 @@ DEFAULT = ("numpy", "torch", "tensorflow", "jax")
 REFERENCE = "numpy"
 """The backend that every other one is compared with before it is measured."""
 
+LISTS_OF_NAMES: Mapping[str, str] = {
+    "REQUIRES": "packages, such as ('numpy',)",
+    "SPEED_VARIABLES": "environment variables, such as ('MINE_*',)",
+}
+"""What an adapter lists, and the names of what."""
 _FOLDER = Path(__file__).parent
 
 
@@ -64,8 +72,8 @@ def load(name: str) -> Any:
     raise Unavailable(f"unknown backend {name!r}{hint}. Known: {', '.join(names())}")
 
 
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _installed() -> "dict[str, EntryPoint]":
+    return {point.name: point for point in installed_entry_points(GROUP)}
 
 
 class CheckedBackend:
@@ -93,14 +101,16 @@ def _checked(name: str, load_adapter: Callable[[], Any]) -> CheckedBackend:
         n for n in ("open_session", "devices") if not callable(getattr(adapter, n, None))
     ]:
         raise Unavailable(f"{name} is no backend: it lacks {' and '.join(missing)}")
-    supports, requires = getattr(adapter, "SUPPORTS", Supports()), getattr(adapter, "REQUIRES", ())
+    supports = getattr(adapter, "SUPPORTS", Supports())
     if not isinstance(supports, Supports):
         raise Unavailable(
             f"{name} is no backend: SUPPORTS is {supports!r:.80}; it must be bench.spec.Supports(…)"
         )
-    if not isinstance(requires, tuple | list) or not all(isinstance(r, str) for r in requires):
-        raise Unavailable(
-            f"{name} is no backend: REQUIRES is {requires!r:.80}; it must be a tuple of the names "
-            "of packages, such as ('numpy',)"
-        )
+    for field, things in LISTS_OF_NAMES.items():
+        words = getattr(adapter, field, ())
+        if not isinstance(words, tuple | list) or not all(isinstance(w, str) for w in words):
+            raise Unavailable(
+                f"{name} is no backend: {field} is {words!r:.80}; it must be a tuple of the names "
+                f"of {things}"
+            )
     return CheckedBackend(adapter)

@@ -42,3 +42,11 @@ def test_tables_have_the_same_columns_full_and_empty() -> None:
         assert list(frame.columns) == [
             column for column in columns if not column.startswith(("baseline.", "final."))
         ]
+
+
+def test_names_of_tasks_may_hold_any_digits() -> None:
+    """Python reads neither superscripts nor very long numbers as whole numbers."""
+    names = ["a9", "a²", "a1²3", "a" + "9" * 5000, "a10", "a010", "²"]
+    shown = list(tables_of([r for name in names for r in all_probes(task=name)]).speed["task"])
+    assert sorted(shown) == sorted(names)
+    assert shown.index("a9") < shown.index("a10") < shown.index("a" + "9" * 5000)

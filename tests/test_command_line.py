@@ -63,6 +63,13 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "--seeds ,": ("--seeds is empty",),
     "--devices gpu": ("unknown device 'gpu'", "cpu, cuda, cuda:1"),
     "--devices cuda:x": ("unknown device 'cuda:x'",),
+    "--devices cuda:٣": ("unknown device 'cuda:٣'",),
+    "--devices cuda:99999": ("unknown device 'cuda:99999'",),
+    "--tasks adding:steps=9999999999999999999": ("steps must be a whole number of at most 92",),
+    "--tasks adding:hidden=" + "9" * 4000: ("not a whole number of more than 60 digits",),
+    "plan x": ("the request is not JSON",),
+    "plan []": ("the request must be a JSON object of options, not",),
+    'plan {"cells":5}': ("the request is damaged: cells cannot be 5",),
     "--dtypes float46": ("unknown dtype 'float46'", "did you mean float", "float32, float64"),
     "--profile smok": ("unknown profile 'smok'; did you mean smoke", "standard"),
     "--probes sped": ("unknown probe 'sped'; did you mean speed", "gradients"),
@@ -108,7 +115,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("words", REFUSED)
 def test_wrong_word_is_refused_by_name_with_the_choices(words: str, tmp_path: Path) -> None:
-    root = () if words.startswith("list") else ("--results-dir", tmp_path)
+    root = () if words.startswith(("list", "plan")) else ("--results-dir", tmp_path)
     done = bench_inside(*words.split(), *root)
     assert done.returncode == 2
     for text in REFUSED[words]:

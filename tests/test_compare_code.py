@@ -11,6 +11,9 @@ from compare_sides import compare, verdicts
 from running import inheriting, start, wait_until
 from test_compare_sides import git
 
+from bench.compare.build import run_build
+from bench.spec import Unavailable
+
 ADAPTER = """{setup}
 import kern_own
 from backends import numpy_backend
@@ -160,6 +163,14 @@ def test_build_that_fails_is_an_error_with_the_end_of_its_output(
     assert "--build failed for the head with exit code 7:\n  no compiler" in done.stderr
     assert not (tmp_path / "c").exists()
     assert list(temporary(tmp_path).iterdir()) == []
+
+
+def test_build_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    mark = {"GUARD_TEST": str(tmp_path)}
+    command, variables = "echo begun; sleep 600 & wait", {**os.environ, **mark}
+    with pytest.raises(Unavailable, match="for the head after 1 s, its limit:\n  begun"):
+        run_build("head", command, tmp_path, variables, limit_s=1)
+    assert not inheriting(mark)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

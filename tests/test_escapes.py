@@ -87,7 +87,7 @@ def test_latex_has_no_mark_that_is_not_escaped(text: str) -> None:
 
 
 def test_formulas_are_text_in_csv_and_numbers_stay_numbers(tmp_path: Path) -> None:
-    for text in ("=1+1", "+1", "-1", "@x", "\t=1", "\r\n=1"):
+    for text in ("=1+1", "+1", "-1", "@x", "\t=1", "\r\n=1", "＝1+1", "＠x"):
         assert escape_csv(text).startswith(("'", "\\"))
     assert escape_csv("a=1") == "a=1"
     metrics = {"parity_error": 1e-7, "parity_tolerance": 1e-5}

@@ -199,6 +199,16 @@ def test_damaged_line_in_the_packed_file_is_reported_by_its_number(folder: RunFo
         folder.records()
 
 
+@pytest.mark.parametrize("rest", [b"garbage", lzma.compress(b"{}\n"), bytes(8)])
+def test_bytes_behind_the_packed_records_are_reported(rest: bytes, folder: RunFolder) -> None:
+    folder.append(cell_record("rnn"))
+    folder.pack()
+    folder.packed_file.write_bytes(folder.packed_file.read_bytes() + rest)
+    message = f"records.jsonl.xz is damaged: {len(rest)} bytes follow its end"
+    with pytest.raises(RecordsError, match=message):
+        folder.records()
+
+
 # ---- the disk, run.json and the lock -----------------------------------------------------------
 
 
@@ -248,6 +258,16 @@ def test_changed_description_is_noticed_unless_it_lacks_its_checksum(folder: Run
     del changed["checksum"]
     folder.info_file.write_text(json.dumps(changed))
     assert folder.info() == changed
+
+
+@pytest.mark.parametrize(("name", "most"), [("run.json", 256), ("records.jsonl.xz", 512)])
+def test_file_that_is_too_large_is_reported_and_not_read(
+    name: str, most: int, folder: RunFolder
+) -> None:
+    with (folder.path / name).open("ab") as file:
+        file.truncate(2**32)
+    with pytest.raises(RecordsError, match=rf"{name}: it has more than {most} MiB"):
+        folder.info() if name == "run.json" else folder.records()
 
 
 def test_run_has_one_writer_at_a_time(folder: RunFolder) -> None:

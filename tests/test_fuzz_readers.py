@@ -33,6 +33,14 @@ def test_changed_file_is_read_or_refused(
 
 @settings(max_examples=15)
 @given(random=st.randoms(use_true_random=False))
+def test_changed_run_is_reported_or_refused(
+    random: Random, readers: Readers, finished_run: Path
+) -> None:
+    readers.report(mutated(examples("report", finished_run / "r"), random))
+
+
+@settings(max_examples=15)
+@given(random=st.randoms(use_true_random=False))
 def test_changed_series_is_read_or_refused(
     random: Random, readers: Readers, finished_run: Path
 ) -> None:

@@ -111,8 +111,8 @@ def test_page_quotes_the_published_table() -> None:
     )
     (case,) = (row for row in cells if len(row) == 4 and row[1] == "now")
     assert page.quotes(
-        "takes {} ms of the processors, work included, and a run of 2,000 such cases holds {} MiB.",
-        *(case[3], figures("run", "2,000")[1]),
+        "takes {} ms of the processors, work included, and a run of 1,000 such cases holds {} MiB.",
+        *(case[3], figures("run", "1,000")[1]),
     )
     assert page.quotes("at most {} MiB", MOST_BYTES >> 20)
     assert page.quotes("{} MiB of each run", RUN_BYTES >> 20)

@@ -130,3 +130,13 @@ def test_unknown_metrics_and_runs_of_another_machine_are_refused(
     done = bench_inside("history", "--results-dir", tmp_path)
     assert done.returncode == 2
     assert "no runs of this machine" in done.stderr
+
+
+def test_change_from_zero_is_shown_by_the_new_level() -> None:
+    table = history_table([history([0.0] * 5 + [2.0] * 5, (5,))], METRICS["score"])
+    assert table["reason"].tolist() == ["from 0 to 2.00 at run-5 (torch 2.5)"]
+
+
+def test_interval_that_begins_at_zero_is_shown() -> None:
+    table = history_table([history([0.0] * 3)], METRICS["score"])
+    assert table["last interval"].tolist() == ["0–0"]

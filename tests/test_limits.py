@@ -18,7 +18,9 @@ def test_duration_is_read_with_its_unit(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5", "0", "5d", "ten"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-5", "0", "5d", "ten", "9" * 400, "1" + "0" * 305 + "h"]
+)
 def test_text_that_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(Unavailable, match="--budget must be a time such as"):
         parse_duration(text)

@@ -118,7 +118,9 @@ def test_list_with_repeats_holds_each_value_once_in_order() -> None:
         (Settings, "phase_s", 0.0, "phase_s must be a positive number, not 0"),
         (Settings, "forget_bias", float("inf"), "--forget-bias must be a number, not inf"),
         (WorkerOptions, "time_limit", -1.0, "--time-limit must be a positive number, not -1"),
-        (CompareOptions, "pairs", 0, "--pairs must be a whole number from 1 up, not 0"),
+        (CompareOptions, "pairs", 0, "--pairs must be a whole number from 1 to 1000, not 0"),
+        (Settings, "seeds", [2**63], f"--seeds must be a whole number from 0 to {2**63 - 1}, not "),
+        (Settings, "layers", [10**5000], "--layers must be a whole number from 1 to 92"),
     ],
 )
 def test_value_that_an_option_does_not_accept_is_named(

@@ -31,6 +31,13 @@ BACKENDS = {
     "def unavailable(device):\n    raise RuntimeError('the driver is broken')": (
         "its unavailable() raised RuntimeError: the driver is broken (adapters/mine.py:3)"
     ),
+    "def unavailable(device):\n    return 5": "its unavailable() returned 5; it must return a text",
+    "def environment(threads):\n    return 5": "its environment() returned what is no environment",
+    "def environment(threads):\n    return {'A': 5}": "the variable 'A' is 5, which is no text",
+    "def environment(threads):\n    return {'A': 'x\\0'}": "no variable can be called 'A' and be",
+    "def environment(threads):\n    return {'A=B': 'x'}": "no variable can be called 'A=B'",
+    "def compilation_cache(folder):\n    return {'A': None}": "the variable 'A' is None, which is",
+    "SPEED_VARIABLES = 5": "SPEED_VARIABLES is 5; it must be a tuple",
     "def environment(threads):\n    return {}[threads]": (
         "its environment() raised KeyError: 1 (adapters/mine.py:3)"
     ),
@@ -71,6 +78,39 @@ def test_file_that_is_no_task_is_refused_with_its_line(source: str, tmp_path: Pa
     assert TASKS[source] in done.stderr
     assert "mine.py" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+OWN_TASK = """from dataclasses import dataclass
+from tasks.adding import PROFILES as ADDING
+REQUIRES = ()
+@dataclass(frozen=True, kw_only=True)
+class Mine(type(ADDING["smoke"])):
+    own: {}
+PROFILES = dict.fromkeys(ADDING, Mine(length=5))
+"""
+SETTINGS = {
+    "tuple = (1, 2)": "own is (1, 2); accepted: a text, a finite number, true, false or null",
+    "int = 2**63": "own is 9223372036854775808; accepted: a text",
+    "str = '\\udcff'": "own is '\\udcff'; accepted: text in UTF-8",
+    "int = 1\n    seed: int = 5": "a setting cannot be called seed, because every case has a part",
+    "int = 1\n    backend: str = 'x'": "a setting cannot be called backend",
+    "int = 1\n    request: str = 'x'": "a setting cannot be called request",
+}
+"""A setting of a task, and why a record cannot hold it."""
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_setting_of_a_task_that_a_record_cannot_hold_is_refused(
+    setting: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    words = ("--backends", "numpy", "--tasks", file, "--dry-run", "--results-dir", tmp_path / "r")
+    file.write_text(OWN_TASK.format("str = 'a'\n    metric: str = 'mse'"))
+    assert bench_inside(*words).returncode == 0
+    file.write_text(OWN_TASK.format(setting))
+    done = bench_inside(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert SETTINGS[setting] in done.stderr
 
 
 def test_error_of_an_adapter_is_recorded_with_its_line_and_traceback(tmp_path: Path) -> None:

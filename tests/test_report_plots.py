@@ -28,7 +28,7 @@ from bench.report.figures import learning_figure
 from bench.report.files import write_report
 from bench.report.growth import growth_figure, growth_series
 from bench.report.layout import HEIGHT, pages
-from bench.report.plots import STYLE, save_pages
+from bench.report.plots import STYLE, plots, save_pages
 from bench.report.styles import line_style, line_styles
 from bench.report.time_figures import time_figures
 
@@ -190,3 +190,15 @@ def test_growth_is_drawn_where_single_size_takes_three_values_and_all_else_stays
     assert growth_figure(tables.rows, tables.speed, "step", styles) is not None
     single_size = tables_of(all_probes())
     assert growth_figure(single_size.rows, single_size.speed, "step", styles) is None
+
+
+def test_curve_that_overflows_is_drawn_as_far_as_it_can_be(tmp_path: Path) -> None:
+    curve = [0.5, 1.7e308, -1.7e308]
+    records = [parity_record(), learning_record(), gradients_record(initial=(1e308, 1.0, 5e-324))]
+    steps = {"checkpoint_step": [0, 10, 1.7e308]}
+    drawn = [
+        records[0],
+        *(replace(r, samples={**r.samples, **steps, "mse": curve}) for r in records[1:]),
+    ]
+    paths = [path for group in plots(tables_of(drawn), tmp_path).values() for path in group]
+    assert len(paths) == 3

@@ -107,6 +107,22 @@ def test_interrupt_of_a_command_that_still_imports_prints_nothing() -> None:
     assert (process.returncode, errors) == (130, "")
 
 
+def test_interrupt_of_the_first_imports_prints_nothing(tmp_path: Path) -> None:
+    """An `argparse` of the test's own stands for imports that take long."""
+    (tmp_path / "argparse.py").write_text(
+        f"import pathlib, time\npathlib.Path({str(tmp_path)!r}, 'begun').touch()\ntime.sleep(60)\n"
+    )
+    with start(
+        "list",
+        environment={"PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        wait_until((tmp_path / "begun").exists)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (-signal.SIGINT, "")
+
+
 def test_closed_standard_output_is_refused_with_a_way_out() -> None:
     closed = bench("list", stdout=subprocess.DEVNULL, preexec_fn=lambda: os.close(1))
     assert closed.returncode == 2

@@ -2,8 +2,10 @@
 
 import os
 import re
-from importlib import metadata, util
+from importlib import util
 from typing import Any
+
+from bench.spec import installed_version
 
 REQUIRES = ("onnx", "onnxruntime")
 OPSET, IR_VERSION = 17, 8
@@ -28,7 +30,7 @@ def unavailable(device: str) -> str | None:
         return None
     if not re.fullmatch(r"cuda(:\d+)?", device):
         return f"ONNX Runtime runs here on cpu, cuda or cuda:N, not on {device}"
-    if any(metadata.distributions(name="onnxruntime-gpu")):
+    if installed_version("onnxruntime-gpu"):
         return None
     return "the installed onnxruntime is built without CUDA (onnxruntime-gpu has it)"
 

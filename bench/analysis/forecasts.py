@@ -49,5 +49,5 @@ def _with_time(record: Record) -> dict[str, Any]:
 
 
 def as_dates(seconds: Sequence[float]) -> pd.DatetimeIndex:
-    """The dates of seconds since 1970."""
-    return pd.DatetimeIndex(pd.to_datetime(np.asarray(seconds), unit="s"))
+    """The dates of seconds since 1970, none for seconds that no date stands for."""
+    return pd.DatetimeIndex(pd.to_datetime(np.asarray(seconds), unit="s", errors="coerce"))

@@ -151,6 +151,7 @@ def _record_order(record: Record) -> tuple[Any, ...]:
 
 
 def _natural_order(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that puts `length=10` after `length=9`."""
-    words = re.split(r"(\d+)", text)
-    return [(0, int(word), "") if word.isdigit() else (1, 0, word) for word in words]
+    """A sort key that puts `length=10` after `length=9`. Numbers stay text, because Python refuses
+    to read very long ones."""
+    words = re.split(r"0*([0-9]+)", text)
+    return [(0, len(word), word) if k % 2 else (1, 0, word) for k, word in enumerate(words)]

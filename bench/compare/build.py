@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Timer
 
 from bench.compare.temporary import temporary_folder
 from bench.processes.supervised import end_supervised, run_supervised, supervised
@@ -18,7 +19,9 @@ from bench.spec import Unavailable
 OUTPUT_LINES = 20
 """The last lines of a failed command that its error repeats."""
 LIMIT_S = 300
-"""Seconds that making an environment may take. The user's command has no limit."""
+"""Seconds that making an environment may take."""
+BUILD_LIMIT_S = 2 * 3600.0
+"""Seconds that the user's command may take."""
 PIP = """#!/bin/sh
 exec "{python}" -m pip "$@"
 """
@@ -51,7 +54,7 @@ def built_environment(
     with temporary_folder() as folder:
         environment = _make(folder / "environment", python, folders)
         print(f"building the {side}: {command}", file=sys.stderr, flush=True)
-        _build(side, command, tree, {**os.environ, **environment.variables})
+        run_build(side, command, tree, {**os.environ, **environment.variables})
         yield environment
 
 
@@ -88,10 +91,18 @@ def _plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) -> None:
+def run_build(
+    side: str,
+    command: str,
+    tree: Path,
+    variables: Mapping[str, str],
+    limit_s: float = BUILD_LIMIT_S,
+) -> None:
     """Run the command; nothing that it starts is left at the end. What it prints goes to standard
-    error."""
-    process = subprocess.Popen(
+    error. `Unavailable` with the end of the output where the command fails or takes too long."""
+    last_lines: deque[str] = deque(maxlen=OUTPUT_LINES)
+    late = Event()
+    with subprocess.Popen(
         supervised(["/bin/sh", "-c", command]),
         cwd=tree,
         env=variables,
@@ -101,16 +112,25 @@ def _build(side: str, command: str, tree: Path, variables: Mapping[str, str]) ->
         text=True,
         errors="replace",
         start_new_session=True,
-    )
-    last_lines: deque[str] = deque(maxlen=OUTPUT_LINES)
-    try:
-        for line in process.stdout or ():
-            print(f"{side}: {inert_lines(line.rstrip())}", file=sys.stderr, flush=True)
-            last_lines.append(line.rstrip())
-        code = process.wait()
-    except BaseException:
-        end_supervised(process)
-        raise
+    ) as process:
+
+        def end_late() -> None:
+            late.set()
+            end_supervised(process)
+
+        limit = Timer(limit_s, end_late)
+        limit.start()
+        try:
+            for line in process.stdout or ():
+                print(f"{side}: {inert_lines(line.rstrip())}", file=sys.stderr, flush=True)
+                last_lines.append(line.rstrip())
+            code = process.wait()
+        except BaseException:
+            end_supervised(process)
+            raise
+        finally:
+            limit.cancel()
     if code:
+        how = f"after {limit_s:g} s, its limit" if late.is_set() else f"with exit code {code}"
         output = "\n  ".join(last_lines)
-        raise Unavailable(f"--build failed for the {side} with exit code {code}:\n  {output}")
+        raise Unavailable(f"--build failed for the {side} {how}:\n  {output}")

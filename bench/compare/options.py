@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from bench.options import EXECUTION, InvocationOptions, Kind, option
 
 SIDES = "the sides"
+MOST_PAIRS, MOST_ROUNDS = 1000, 20
+"""The exact test of more pairs takes hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +41,16 @@ class CompareOptions(InvocationOptions):
         group=SIDES,
     )
     pairs: int = option(
-        Kind.WHOLE, "launches of each side in a round", default=10, least=1, group=EXECUTION
+        Kind.WHOLE,
+        "launches of each side in a round",
+        default=10,
+        least=1,
+        most=lambda: MOST_PAIRS,
+        group=EXECUTION,
     )
-    rounds: int = option(Kind.WHOLE, "most rounds", default=3, least=1, group=EXECUTION)
+    rounds: int = option(
+        Kind.WHOLE, "most rounds", default=3, least=1, most=lambda: MOST_ROUNDS, group=EXECUTION
+    )
     least: float = option(
         Kind.NUMBER,
         "smallest change that is flagged",

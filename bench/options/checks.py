@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, TypeVar
 
 from bench.options.table import Kind, Option, Options, flag_of, option_table
+from bench.records.faults import shown
+from bench.records.kinds import MOST
 from bench.spec import Unavailable
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -33,14 +35,15 @@ def _checked(name: str, entry: Option, value: Any) -> Any:
 
 
 def _check_whole(label: str, entry: Option, values: Sequence[int]) -> None:
-    most = entry.most() if entry.most else inf
+    most = entry.most() if entry.most else MOST
     for value in values:
         if entry.choices and value not in entry.choices:
             choices = " or ".join(map(str, entry.choices))
-            raise Unavailable(f"{label} must be {choices}, not {value}")
+            raise Unavailable(f"{label} must be {choices}, not {shown(value)}")
         if entry.least is not None and not entry.least <= value <= most:
-            bounds = f"from {entry.least} up" if most == inf else f"from {entry.least} to {most}"
-            raise Unavailable(f"{label} must be a whole number {bounds}, not {value}")
+            upper = f"to {most}" if entry.most or value > most else "up"
+            accepted = f"a whole number from {entry.least} {upper}"
+            raise Unavailable(f"{label} must be {accepted}, not {shown(value)}")
 
 
 def _check_number(label: str, entry: Option, value: float) -> None:

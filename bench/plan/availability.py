@@ -7,10 +7,13 @@ from importlib import util
 from typing import Any
 
 from bench.processes.stop import Stopped
+from bench.processes.variables import check_variables
 from bench.records import machine
 from bench.spec import Unavailable, folders_of, place_of
 
-DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+ANY_FOLDER = "/the/compilation/cache"
+"""Stands for the folder of a compilation cache that does not exist yet."""
+DEVICE = re.compile(r"cpu|cuda(:[0-9]{1,4})?")
 """How devices are written."""
 
 
@@ -31,7 +34,7 @@ def why_unavailable(backend: Any, device: str) -> str | None:
     versions = machine.versions(getattr(backend, "REQUIRES", ()))
     missing = [n for n, version in versions.items() if not version and not _is_module(n)]
     if missing:
-        return f"not installed: {', '.join(missing)}"
+        return f"not installed: {', '.join(missing)} (pip install {' '.join(missing)})"
     reasons = [_declared_reason(backend, device), machine.why_no_cuda(device)]
     return "; ".join(reason for reason in reasons if reason) or None
 
@@ -39,8 +42,22 @@ def why_unavailable(backend: Any, device: str) -> str | None:
 def _declared_reason(backend: Any, device: str) -> str | None:
     """Why the adapter itself says that it cannot run, or how it failed to say so."""
     reason, error = _declared(backend, "unavailable", device)
-    _, other_error = _declared(backend, "environment", 1)
-    return error or reason or other_error
+    if reason is not None and not isinstance(reason, str):
+        error = f"its unavailable() returned {reason!r:.60}; it must return a text or None"
+    errors = [error, reason]
+    for name, argument in (("environment", 1), ("compilation_cache", ANY_FOLDER)):
+        variables, failure = _declared(backend, name, argument)
+        errors.append(failure or _why_no_variables(name, variables))
+    return next(filter(None, errors), None)
+
+
+def _why_no_variables(name: str, variables: Any) -> str | None:
+    """Why no process can have the variables that a function of the adapter returned."""
+    try:
+        check_variables({} if variables is None else variables)
+    except ValueError as error:
+        return f"its {name}() returned what is no environment: {error}"
+    return None
 
 
 def _declared(backend: Any, name: str, argument: Any) -> tuple[Any, str | None]:

@@ -23,6 +23,17 @@ PROBE_SETTINGS = ("probe", "seed", "launch", "phases", "phase_s", "threads")
 ProcessKey = tuple[str, str, int]
 """Backend, device and number of threads: cases that agree in them can share a process."""
 CASE_FIELDS = ("backend", "device", "task", "metric", "init", "forget_bias", *PROBE_SETTINGS)
+REQUEST = "request"
+"""A key beside the settings of a case on the pipe to a worker: the name of the request. Every line
+that the worker sends begins with it, so that an answer belongs to its case."""
+IN_TURNS = "in_turns"
+"""Another such key: the worker is to pause where its probe can."""
+TAKEN_NAMES = frozenset((*CASE_FIELDS, *MODEL_FIELDS, *TRAINING_FIELDS, REQUEST, IN_TURNS)) - {
+    *("metric", "hidden", "inputs", "outputs", "readout", "loss", "decoder"),
+    *("learning_rate", "clip_norm"),
+}
+"""Names that no setting of a task can have: a flat case has another value under them. The others
+are those that the model, the training and the case take from the task."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,14 +31,14 @@ class Request:
         """This request, with these values for options that the user left open."""
         return Request({**values, **self.values})
 
-    def over(self, earlier: Mapping[str, Any]) -> "Request":
+    def over(self, earlier: Mapping[str, Any], source: str = "run.json") -> "Request":
         """This request, with the values of an earlier one for options that the user left open.
 
-        `earlier` was read from a file: raises `Unavailable` if it is damaged.
+        `earlier` comes from `source`: raises `Unavailable` if it is damaged.
         """
         for name, value in earlier.items():
             if not is_of_kind(Settings, name, value):
-                raise Unavailable(f"run.json is damaged: {name} cannot be {value!r:.60}")
+                raise Unavailable(f"{source} is damaged: {name} cannot be {value!r:.60}")
         return self.with_defaults(**earlier)
 
     def settings(self) -> Settings:

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.options import Settings, check_words, flag_of, same_word
+from bench.plan.case import TAKEN_NAMES
 from bench.plan.probes import PROFILES
+from bench.records.faults import check, check_texts, shown
+from bench.records.kinds import MOST, Setting
 from bench.spec import Task, Unavailable
 
+SETTING: Any = Setting | None
+"""What a record can hold of a setting."""
 SERIES_OPTIONS: Mapping[str, str] = {
     "column": "column",
     "time": "time_column",
@@ -137,9 +142,26 @@ def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) ->
         changed: Task = replace(task, **changes)
     except (ValueError, TypeError) as error:
         raise Unavailable(f"task {name}: {error}") from error
+    _check_settings(name, changed)
     if idle := [option for option in changes if option in getattr(changed, "unread", ())]:
         raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
     return changed
+
+
+def _check_settings(name: str, task: Task) -> None:
+    """Raise `Unavailable` for the first setting of a task that a record cannot hold."""
+    for setting in fields(task):  # type: ignore[arg-type]
+        if setting.name in TAKEN_NAMES:
+            raise Unavailable(
+                f"task {name}: a setting cannot be called {setting.name}, because every case has "
+                "a part of that name: give it another one"
+            )
+        value = getattr(task, setting.name)
+        try:
+            check(value, SETTING, setting.name)
+            check_texts(value, setting.name)
+        except ValueError as error:
+            raise Unavailable(f"task {name}: {error}") from None
 
 
 def _parsed(name: str, option: str, text: str, current: Any) -> Any:
@@ -149,7 +171,11 @@ def _parsed(name: str, option: str, text: str, current: Any) -> Any:
     if text.lower() == "none":
         return None
     try:
-        return int(text) if isinstance(current, int) else float(text)
+        value = int(text) if isinstance(current, int) else float(text)
     except ValueError:
         noun = "a whole number" if isinstance(current, int) else "a number"
-        raise Unavailable(f"task {name}: {option} must be {noun}, not {text!r}") from None
+        raise Unavailable(f"task {name}: {option} must be {noun}, not {text!r:.60}") from None
+    if isinstance(value, int) and abs(value) > MOST:
+        accepted = f"a whole number of at most {MOST}"
+        raise Unavailable(f"task {name}: {option} must be {accepted}, not {shown(value)}")
+    return value

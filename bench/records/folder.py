@@ -32,6 +32,10 @@ from bench.records.storage import (
 
 __all__ = ["RecordsError", "RunFolder", "storage_errors"]
 
+MOST_INFO_BYTES = 1 << 28
+"""Bytes of `run.json`, which holds an environment for each backend, task and version of its code.
+"""
+
 
 class RunFolder:
     """The files of one run.
@@ -107,7 +111,7 @@ class RunFolder:
 
     def info(self) -> dict[str, Any]:
         """The contents of `run.json`: the request, the machine, the environments."""
-        content = read_file(self.info_file)
+        content = read_file(self.info_file, MOST_INFO_BYTES)
         try:
             data = json.loads(content)
         except (ValueError, RecursionError) as error:

@@ -1,7 +1,6 @@
 """The kinds of values in records, answers and `run.json`. A description says what is accepted."""
 
 import re
-import sys
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -12,6 +11,8 @@ from bench.spec import CELLS, DTYPES
 STATUSES = ("ok", "failed", "skipped")
 MOST = 2**63 - 1
 """The largest whole number."""
+LONGEST_S = 1e10
+"""Seconds that something may have taken: three centuries."""
 
 
 def _one_of(words: Iterable[str]) -> Meta:
@@ -37,8 +38,7 @@ Count = Annotated[int, _whole(1)]
 Integer = Annotated[int, Meta(ge=-MOST, le=MOST)]
 Number = Annotated[Integer | float, Meta(description="a finite number")]
 Duration = Annotated[
-    float,
-    Meta(ge=0, le=sys.float_info.max, description="a finite number of at least 0"),
+    float, Meta(ge=0, le=LONGEST_S, description=f"seconds, a number from 0 to {LONGEST_S:g}")
 ]
 Moment = Annotated[
     float, Meta(ge=0, lt=2**33, description="seconds since 1970, as a finite number")

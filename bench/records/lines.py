@@ -20,6 +20,8 @@ from bench.records.storage import (
 
 LONGEST_LINE = 1 << 29
 """Bytes of a line: nothing longer is read into the memory."""
+MOST_PACKED_BYTES = 1 << 29
+"""Bytes of a packed file."""
 MOST_BYTES = 1 << 32
 """Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
@@ -92,7 +94,7 @@ def read_packed(file: Path) -> list[bytes]:
     """The lines of a packed file; none if it does not exist."""
     if not file.exists():
         return []
-    content, unpacker = read_file(file), lzma.LZMADecompressor()
+    content, unpacker = read_file(file, MOST_PACKED_BYTES), lzma.LZMADecompressor()
     try:
         lines = unpacker.decompress(content, MOST_BYTES).splitlines()
     except lzma.LZMAError as error:
@@ -101,6 +103,11 @@ def read_packed(file: Path) -> list[bytes]:
         long = f"it unpacks to more than {MOST_BYTES >> 30} GiB"
         raise RecordsError(
             f"{file} is damaged: {'it ends early' if unpacker.needs_input else long}"
+        )
+    if rest := len(unpacker.unused_data):
+        raise RecordsError(
+            f"{file} is damaged: {rest} bytes follow its end. If it was joined from several files, "
+            "join what they unpack to"
         )
     return lines
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.records.faults import check, printable_place, shown
+from bench.records.kinds import LONGEST_S
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def check_rules(record: RecordLine) -> None:
         for name, seconds in record.samples.items():
             _check_times(printable_place(f"samples.{name}"), seconds)
     for name, value in record.metrics.items():
-        if value is not None and value < 0 and name.endswith(SECONDS):
+        if value is not None and name.endswith(SECONDS) and not 0 <= value <= LONGEST_S:
             place = printable_place(f"metrics.{name}")
-            raise ValueError(f"{place} is {value!r}; accepted: a number of at least 0")
+            raise ValueError(f"{place} is {value!r}; accepted: a number from 0 to {LONGEST_S:g}")
     _check_curves(record)
     _check_proof(record)
 
@@ -42,11 +43,12 @@ def check_rules(record: RecordLine) -> None:
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:
     """Times are above 0; a null is a time that could not be read."""
     times = [second for second in seconds if second is not None]
-    if times and (least := min(times)) <= 0:
-        raise ValueError(
-            f"{place}[{seconds.index(least)}] is {least!r}; "
-            "accepted: a finite number above 0 or null"
-        )
+    for extreme in (min(times), max(times)) if times else ():
+        if not 0 < extreme <= LONGEST_S:
+            raise ValueError(
+                f"{place}[{seconds.index(extreme)}] is {extreme!r}; "
+                f"accepted: a number above 0 and up to {LONGEST_S:g}, or null"
+            )
 
 
 def _check_curves(record: RecordLine) -> None:

@@ -25,7 +25,7 @@ from bench.records.kinds import (
 
 
 class CaseSettings(Struct, kw_only=True):
-    """The settings that every case has; a case may have more."""
+    """The settings that every case has, and others that are read back; a case may have more."""
 
     backend: Text
     device: Device
@@ -36,6 +36,11 @@ class CaseSettings(Struct, kw_only=True):
     seed: Whole
     launch: Whole | None
     threads: Count
+    metric: Text | None = None
+    phases: Text | None = None
+    batch: Whole | None = None
+    steps: Whole | None = None
+    clip_norm: Number | None = None
 
 
 class RecordLine(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+MOST_BYTES = 1 << 32
+"""Bytes of a file that is read as a whole."""
 BUFFER = 1 << 20
 """Bytes that are read at once: a record may have a hundred thousand."""
 
@@ -38,11 +40,14 @@ def open_to_read(file: Path) -> IO[bytes]:
     return file.open("rb", buffering=BUFFER)
 
 
-def read_file(file: Path) -> bytes:
-    """The contents of a regular file. Raises `RecordsError` where they cannot be read."""
+def read_file(file: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """The contents of a regular file. Raises `RecordsError` where they cannot be read, and for more
+    than `most_bytes`."""
     with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
+        if file.stat().st_size > most_bytes:
+            raise RecordsError(f"cannot read {file}: it has more than {most_bytes >> 20} MiB")
         try:
-            return stream.read()
+            return stream.read(most_bytes)
         except MemoryError:
             raise RecordsError(f"cannot read {file}: it is larger than the memory") from None
 

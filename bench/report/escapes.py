@@ -30,7 +30,8 @@ MARKDOWN = re.compile(
 NUMBERED = re.compile(r"^([0-9]{1,9})(?=[.)](?: |$))")
 MENTION = re.compile(r"[@#](?=\w)")
 """GitHub notifies whom it names, and links what it numbers."""
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""How formulas begin, also in the wide letters of East Asian spreadsheets."""
 
 
 def escape_markdown(value: object) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -14,6 +15,7 @@ from bench.report.panels import (
     draw_curves,
     draw_gradients_through_time,
     draw_level,
+    drawable,
     legend_line,
     make_logarithmic,
     needs_logarithm,
@@ -68,7 +70,8 @@ def _over_training(
 ) -> Figure:
     """One panel for each cell with the curves of a sample of a probe, and horizontal lines."""
     figure, panels = panels_by_cell(rows)
-    values = [level.value for level in levels if level.value is not None]
+    drawn = drawable([level.value for level in levels if level.value is not None])
+    values = drawn[np.isfinite(drawn)].tolist()
     for row in rows:
         values += draw_curves(panels[row.cell], row.measured(probe), sample, styles[row.backend])
     for axes in panels.values():

@@ -11,7 +11,7 @@ from bench.analysis.forecasts import as_dates, forecast_lines
 from bench.analysis.rows import Row, metric_value
 from bench.records.record import Record
 from bench.report.layout import add_legend, add_title, label_text
-from bench.report.panels import GREY, legend_line, panels_by_cell
+from bench.report.panels import GREY, drawable, legend_line, panels_by_cell
 from bench.report.styles import LineStyle
 
 MOST_STEPS = 120
@@ -71,13 +71,15 @@ def _by_score(score: float) -> tuple[bool, float]:
 def _draw_common(
     axes: Any, lines: Mapping[str, Sequence[float]], classical: Mapping[str, Any]
 ) -> None:
-    axes.plot(_times(lines), lines["actual"][:MOST_STEPS], color=ACTUAL.colour, lw=ACTUAL.width)
+    actual = drawable(lines["actual"][:MOST_STEPS])
+    axes.plot(_times(lines), actual, color=ACTUAL.colour, lw=ACTUAL.width)
     for name, dashes in classical.items():
-        axes.plot(_times(lines), lines[name][:MOST_STEPS], color=GREY, lw=0.9, ls=dashes)
+        values = drawable(lines[name][:MOST_STEPS])
+        axes.plot(_times(lines), values, color=GREY, lw=0.9, ls=dashes)
 
 
 def _draw(axes: Any, lines: Mapping[str, Sequence[float]], style: LineStyle) -> None:
-    values = lines["forecast"][:MOST_STEPS]
+    values = drawable(lines["forecast"][:MOST_STEPS])
     axes.plot(_times(lines), values, color=style.colour, lw=style.width / 2 + 0.6, ls=style.dashes)
 
 
@@ -85,7 +87,7 @@ def _times(lines: Mapping[str, Sequence[float]]) -> Any:
     """The times of the steps shown, or their numbers."""
     if "unix_time" in lines:
         return as_dates(lines["unix_time"][:MOST_STEPS])
-    return lines.get("time", lines["step"])[:MOST_STEPS]
+    return drawable(lines.get("time", lines["step"])[:MOST_STEPS])
 
 
 def _label_axes(axes: Any, lines: Mapping[str, Sequence[float]]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from bench.analysis.history import Metric, MetricHistory
 from bench.plan.probes import PHASE_NAMES
 from bench.report.layout import WIDTH, add_title, label_text, pages
-from bench.report.panels import GREY
+from bench.report.panels import GREY, TOO_LARGE, drawable
 from bench.report.plots import STYLE
 from bench.report.styles import COLOURS
 
@@ -49,20 +49,20 @@ def _page(histories: Sequence[MetricHistory], name: str, metric: Metric) -> Figu
 
 
 def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
-    values = [scale * point.value for point in history.points]
+    values = drawable([scale * point.value for point in history.points]).tolist()
     for index, point in enumerate(history.points):
         if point.low is not None and point.high is not None:
-            interval = [scale * point.low, scale * point.high]
+            interval = drawable([scale * point.low, scale * point.high])
             axes.plot([index, index], interval, color=VALUE, alpha=0.4, lw=3)
     axes.plot(range(len(values)), values, "o", ms=3.5, color=VALUE)
     for first, last, median in history.levels():
         ends = [first - 0.4, last + 0.4]
-        axes.plot(ends, [scale * median] * 2, color=LEVEL, lw=1.4)
+        axes.plot(ends, drawable([scale * median] * 2), color=LEVEL, lw=1.4)
     for start in history.changes:
         axes.axvline(start - 0.5, color=GREY, ls="--", lw=1)
     axes.set_title(fill(label_text(history.label, 4 * TITLE_LETTERS), TITLE_LETTERS), fontsize=8)
     if min(values) > 0:
         tops = [scale * point.high for point in history.points if point.high is not None]
-        axes.set_ylim(0, 1.1 * max([*values, *tops]))
+        axes.set_ylim(0, 1.1 * min(max([*values, *tops]), TOO_LARGE))
     ticks = sorted({0, *history.changes, len(values) - 1})
     axes.set_xticks(ticks, [label_text(history.points[k].started[:10]) for k in ticks], fontsize=7)

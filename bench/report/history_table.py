@@ -21,19 +21,26 @@ def history_table(histories: Iterable[MetricHistory], metric: Metric) -> pd.Data
                 f"first {metric.unit}".strip(): format_number(levels[0][2] * metric.scale),
                 f"now {metric.unit}".strip(): format_number(levels[-1][2] * metric.scale),
                 "last interval": (
-                    format_interval(last.low, last.high, metric.scale) if last.low else DASH
+                    DASH if last.low is None else format_interval(last.low, last.high, metric.scale)
                 ),
-                "reason": "; ".join(_changes(history)) or "no change",
+                "reason": "; ".join(_changes(history, metric.scale)) or "no change",
             }
         )
     return pd.DataFrame(rows, dtype=object)
 
 
-def _changes(history: MetricHistory) -> list[str]:
+def _changes(history: MetricHistory, scale: float) -> list[str]:
     """`+12.3% at 2026-11-02T10-00 (commit abc, torch 2.13)` for each change."""
     levels = history.levels()
     return [
-        f"{100 * (after / before - 1):+.1f}% at {history.points[start].run}"
+        f"{_change(before * scale, after * scale)} at {history.points[start].run}"
         + (f" ({history.points[start].software})" if history.points[start].software else "")
         for (_, _, before), (start, _, after) in itertools.pairwise(levels)
     ]
+
+
+def _change(before: float, after: float) -> str:
+    """`+12.3%`, and the new level itself where the old one is zero."""
+    if before == 0:
+        return f"from 0 to {format_number(after)}"
+    return f"{100 * (after / before - 1):+.1f}%"

@@ -16,6 +16,8 @@ from bench.spec import Array
 
 LOGARITHMIC_FROM = 20
 """An axis is logarithmic if its largest value is more than this many times its smallest."""
+TOO_LARGE = 1e100
+"""matplotlib multiplies what it draws, and fails where a product overflows."""
 GREY = "#555555"
 CELL_STYLES: Mapping[str, tuple[str, str]] = {
     "rnn": ("#DDAA33", "-"),
@@ -53,7 +55,9 @@ def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyl
     """Draw a sample over training, a thin line for each seed and a bold one for their median;
     return the finite values drawn."""
     samples = [r.samples for r in records if {name, "checkpoint_step"} <= r.samples.keys()]
-    curves = [(by_name["checkpoint_step"], by_name[name]) for by_name in samples]
+    curves = [
+        (drawable(by_name["checkpoint_step"]), drawable(by_name[name])) for by_name in samples
+    ]
     curves = [(steps, values) for steps, values in curves if len(steps) == len(values)]
     for steps, values in curves:
         axes.plot(steps, values, color=style.colour, lw=0.7, alpha=0.45)
@@ -61,10 +65,17 @@ def draw_curves(axes: Any, records: Sequence[Record], name: str, style: LineStyl
         longest = max((steps for steps, _ in curves), key=len)
         median = _median_curve([values for _, values in curves])
         axes.plot(longest, median, color=style.colour, ls=style.dashes, lw=style.width)
-    return [value for _, values in curves for value in values if math.isfinite(value)]
+    return [float(value) for _, values in curves for value in values if math.isfinite(value)]
 
 
-def _median_curve(curves: Sequence[Sequence[float]]) -> Array:
+def drawable(values: Sequence[float]) -> Array:
+    """The values, with NaN for those that are too large to be drawn."""
+    numbers = np.array(values, dtype=np.float64)
+    numbers[~(np.abs(numbers) < TOO_LARGE)] = math.nan
+    return numbers
+
+
+def _median_curve(curves: Sequence[Array]) -> Array:
     """The median over seeds at each checkpoint. A seed that has diverged or ended counts as worse
     than any other: the curve ends where half of the seeds have."""
     table = np.full((len(curves), max(map(len, curves))), math.inf)
@@ -96,7 +107,7 @@ def make_logarithmic(axis: Any) -> None:
 
 def draw_level(axes: Any, value: float | None, dashes: str) -> None:
     """A horizontal line, such as chance."""
-    if value is not None and math.isfinite(value):
+    if value is not None and abs(value) < TOO_LARGE:
         axes.axhline(value, color=GREY, lw=1.1, ls=dashes)
 
 
@@ -107,7 +118,7 @@ def draw_gradients_through_time(axes: Any, cell: str, norms: Sequence[Sequence[f
     colour, dashes = CELL_STYLES.get(cell, (GREY, "-"))
     longest = max(map(len, norms))
     whole = [series[::-1] for series in norms if len(series) == longest]
-    table = np.array(whole, dtype=np.float64)
+    table = np.array([drawable(series) for series in whole])
     table[~(table > 0)] = math.nan
     lags = np.flatnonzero(np.isfinite(table).any(axis=0))
     if not len(lags):

@@ -5,10 +5,6 @@ from typing import IO
 
 from bench.run.turns import PAUSED
 
-REQUEST = "request"
-"""A key beside the settings of a case: the name of the request. Every line that the worker sends
-begins with it, so that an answer belongs to its case."""
-
 
 class Channel:
     """The pipes between this worker and its parent.

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.plan.availability import ANY_FOLDER
 from bench.plan.selection import Registry
 
 PINNED = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"))
 """The thread counts of the linear-algebra libraries that NumPy uses."""
-
-ANY_FOLDER = "/the/compilation/cache"
-"""Stands for the folder of a compilation cache that does not exist yet."""
 
 
 @dataclass(frozen=True)

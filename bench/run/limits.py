@@ -63,6 +63,7 @@ def run_name(name: str | None) -> str:
 def parse_duration(text: str) -> float:
     """The seconds in a text such as `90`, `90s`, `10m` or `1.5h`."""
     match = re.fullmatch(r"(\d+(?:\.\d*)?)([smh]?)", text.strip())
-    if not match or not float(match[1]):
-        raise Unavailable(f"--budget must be a time such as 90s, 10m or 1h, not {text!r}")
-    return float(match[1]) * SECONDS_PER_UNIT[match[2]]
+    seconds = float(match[1]) * SECONDS_PER_UNIT[match[2]] if match else 0.0
+    if not 0 < seconds < inf:
+        raise Unavailable(f"--budget must be a time such as 90s, 10m or 1h, not {text!r:.60}")
+    return seconds

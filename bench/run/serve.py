@@ -10,11 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.plan.case import Case
+from bench.plan.case import IN_TURNS, REQUEST, Case
 from bench.probes.turns import Turns
-from bench.run.channel import REQUEST, Channel
+from bench.run.channel import Channel
 from bench.run.origin import Guarded
-from bench.run.turns import IN_TURNS
 from bench.run.worker import Load, Worker
 from bench.run.worker_conditions import WorkerConditions
 

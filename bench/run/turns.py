@@ -8,8 +8,6 @@ parent stops the process until its next turn.
 
 from collections.abc import AsyncGenerator, Iterable
 
-IN_TURNS = "in_turns"
-"""A key beside the settings of a case: the worker is to pause where its probe can."""
 PAUSED, RESUME = b'"paused"\n', b'"resume"\n'
 """The line of a worker that pauses, and the line that it then waits for."""
 TAKES_TURNS = "takes_turns"

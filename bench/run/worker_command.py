@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.plan.units import Unit
 from bench.processes.supervisor import PARENT
+from bench.processes.variables import check_variables
 from bench.run.origin import Guarded
 
 
@@ -25,7 +26,12 @@ class WorkerCommand:
     code, which a comparison may start, do not."""
 
     def check(self) -> None:
-        """Raise FileNotFoundError where there is no such program."""
+        """Raise FileNotFoundError where there is no such program, OSError for variables with which
+        none can be started."""
+        try:
+            check_variables(self.environment)
+        except ValueError as error:
+            raise OSError(str(error)) from None
         name = self.program[0]
         if shutil.which(name, path=self.environment.get("PATH")) is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)

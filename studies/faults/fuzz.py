@@ -23,7 +23,7 @@ from typing import Any
 from studies.json_lines import JsonLines
 
 FUZZ_FILE = "fuzz.jsonl"
-TARGETS = ("records", "info", "series", "command")
+TARGETS = ("records", "info", "report", "series", "command")
 INSTRUMENTED = ("bench", "tasks", "run_bench")
 Read = Callable[[bytes], bool]
 

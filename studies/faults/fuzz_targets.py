@@ -5,12 +5,13 @@ turns into a message. Any other error is a fault of the reader.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bench.records import checksum
 from bench.records.folder import RecordsError, RunFolder
 from bench.spec import Unavailable
 from studies.faults.commands import run_inside
@@ -18,7 +19,7 @@ from tasks._series.user_file import FILLS, FileSettings
 from tasks._series.user_series import read_user_series
 
 CODES = {0, 2, 3}
-"""The exit codes of a command that plans."""
+"""The exit codes of a command that plans or reports."""
 ROWS = "".join(f"2020-01-{day:02},{day % 7}.5,a\n" for day in range(1, 25))
 SERIES = f"t,y,z\n{ROWS}".encode()
 COMMAND_LINES = (
@@ -62,6 +63,17 @@ class Readers:
             return False
         return True
 
+    def report(self, data: bytes) -> bool:
+        """Write all tables of a run: the first line is its description, the others its records."""
+        run = RunFolder(self.folder)
+        info, _, records = data.partition(b"\n")
+        run.info_file.write_bytes(info)
+        run.records_file.write_bytes(records)
+        output = self.folder / "report"
+        return self._accepts(
+            ("report", self.folder, "--format", "csv,markdown,latex", "--output", output)
+        )
+
     def series(self, data: bytes) -> bool:
         """Read a column of a CSV file; the first byte chooses how."""
         choice, file = (data[0] if data else 0), self.folder / "series.csv"
@@ -85,7 +97,11 @@ class Readers:
     def command(self, data: bytes) -> bool:
         """Plan a run from the words of a command line, which zeros separate."""
         words = data.decode("utf-8", "surrogateescape").split("\0")
-        ended = run_inside(("run", *words, "--dry-run", "--results-dir", self.folder))
+        return self._accepts(("run", *words, "--dry-run", "--results-dir", self.folder))
+
+    def _accepts(self, arguments: Sequence[str | Path]) -> bool:
+        """Whether a command does what it is asked; ValueError unless it does or refuses."""
+        ended = run_inside(arguments)
         if ended.code not in CODES or "Traceback" in ended.err:
             raise ValueError(f"exit code {ended.code}: {ended.err[-2000:]}")
         return ended.code == 0
@@ -96,17 +112,30 @@ class Readers:
         return {
             "records": self.records,
             "info": self.info,
+            "report": self.report,
             "series": self.series,
             "command": self.command,
         }
 
 
 def examples(target: str, run: Path) -> list[bytes]:
-    """Inputs that a reader accepts, of which others are made; `run` is the folder of a run."""
+    """Inputs that a reader accepts, of which others are made; `run` is the folder of a run.
+
+    Those without a checksum lead deeper, because a changed value can pass.
+    """
+    info, records = (run / "run.json").read_bytes(), (run / "records.jsonl").read_bytes()
+    bare_info, *bare = map(_without_checksum, (info, *records.splitlines()))
     by_target = {
-        "records": (run / "records.jsonl").read_bytes().splitlines(keepends=True),
-        "info": [(run / "run.json").read_bytes()],
+        "records": [*records.splitlines(keepends=True), *bare],
+        "info": [info, bare_info],
+        "report": [bare_info + b"".join(bare)],
         "series": [bytes([choice]) + SERIES for choice in (0, 1, 3)],
         "command": [line.replace(" ", "\0").encode() for line in COMMAND_LINES],
     }
     return by_target[target]
+
+
+def _without_checksum(content: bytes) -> bytes:
+    data = json.loads(content)
+    del data[checksum.NAME]
+    return checksum.canonical(data).encode() + b"\n"

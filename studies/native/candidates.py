@@ -13,6 +13,7 @@ import backends
 from bench.probes.clock import clock
 from bench.spec import Unavailable, Unsupported
 from studies.native import jax_native, keras_native, onnx_native, tensorflow_native, torch_native
+from studies.native.floor import numpy_products, torch_products
 from studies.native.problem import Call, Problem, build_problem, flops
 
 SAMPLE_S = 0.02
@@ -64,6 +65,8 @@ NATIVE: Mapping[str, Callable[[Problem], Call]] = {
     "native onnxruntime": onnx_native.forward,
     "Keras fit": keras_native.fit,
     "np.matmul": matmul,
+    "floor numpy": numpy_products,
+    "floor torch": torch_products,
 }
 
 

@@ -3,16 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from studies.native.floor import FLOORS, OURS, THEIRS, floor_target
+
 PARTS: Mapping[str, str] = {
     "a": "an adapter costs nothing over the same model hand-written",
     "b": "`jax` with its own backward pass is the fastest of JAX",
     "c": "`torch-scan` is faster than torch.nn where that is slow, and never far behind",
     "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
     "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
+    "g": "the fastest of this project's backward passes is close to the floor, the matrix products "
+    "that a training step cannot avoid",
 }
 """The claims that are tested, by letter."""
 FAMILIES: Mapping[str, Sequence[str]] = {
-    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch"),
+    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch", "floor torch"),
     "tensorflow": (
         "tensorflow",
         "tensorflow-xla",
@@ -31,7 +35,7 @@ FAMILIES: Mapping[str, Sequence[str]] = {
         "native equinox",
     ),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
-    "numpy": ("numpy", "np.matmul"),
+    "numpy": ("numpy", "onednn", "np.matmul", "floor numpy"),
 }
 """The candidates that share a process, where their samples alternate."""
 
@@ -109,6 +113,9 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     yield Comparison(part="d", tested=TENSORFLOW, base=["Keras fit"], target=1.0)
     if shape == "fastrnns":
         yield Comparison(part="e", tested=["numpy"], base=FASTEST, target=1.3)
+    yield Comparison(part="g", tested=OURS, base=FLOORS, target=floor_target(shape, cell))
+    for name in (*OURS, *THEIRS):
+        yield Comparison(part="g", tested=[name], base=FLOORS)
 
 
 def _product_rates() -> Iterator[Comparison]:
