@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backends._jax.bptt_cells import STEPS, CellSteps
+from backends._jax.bptt_cells import STEPS
 from backends._jax.bptt_direction import Direction, differentiable
 from backends._jax.layers import (
     by_layer,
@@ -49,7 +49,8 @@ def run(
     return run_layers(spec, run_direction, x, initial_state, perturbation)
 
 
-def steps_of(spec: ModelSpec) -> CellSteps:
+def steps_of(spec: ModelSpec) -> Any:
+    """The `CellSteps` of the model."""
     return STEPS[spec.gru if spec.cell == "gru" else spec.cell]
 
 

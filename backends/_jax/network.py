@@ -4,7 +4,6 @@
 pytree, `readout.w` and `readout.b`.
 """
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -57,8 +56,9 @@ def run_stack(
         initial_state = (initial_state,)
     if lengths is not None:  # whatever stands in padding: NaN times zero would be NaN
         x = jnp.where(jnp.arange(x.shape[1])[:, None] < lengths[:, None, None], x, 0)
-    run = stack.run if workspace is None else partial(stack.run, workspace=workspace)
-    hidden, final = run(spec, weights["layers"], x, lengths, initial_state, perturbation)
+    run: Any = stack.run
+    kept = {} if workspace is None else {"workspace": workspace}
+    hidden, final = run(spec, weights["layers"], x, lengths, initial_state, perturbation, **kept)
     return hidden, tuple(state.astype(spec.storage) for state in final)
 
 
