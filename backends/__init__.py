@@ -24,6 +24,7 @@ from bench.spec import (
     import_checked,
     import_file,
     installed_entry_points,
+    path_of,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def load(name: str) -> Any:
     one that is no backend.
     """
     if name.endswith(".py"):
-        return _checked(name, partial(import_file, Path(name).expanduser().resolve()))
+        return _checked(name, partial(import_file, path_of(name)))
     key = name.lower().replace("_", "-")
     module = key.replace("-", "_") + "_backend"
     if (_FOLDER / f"{module}.py").exists():

@@ -20,6 +20,7 @@ from bench.spec import (
     import_checked,
     import_file,
     installed_entry_points,
+    path_of,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def load(name: str) -> TaskFile:
     attribute of `TaskFile`.
     """
     if name.endswith(".py"):
-        return _checked(name, partial(import_file, Path(name).expanduser().resolve()))
+        return _checked(name, partial(import_file, path_of(name)))
     key = name.lower().replace("_", "-")
     if key in (modules := _module_names()):
         return _checked(name, partial(import_module, f"{__name__}.{modules[key]}"))

@@ -17,7 +17,7 @@ from bench.processes.supervised import run_supervised
 from bench.run.environment import Declared, pinned_environment
 from bench.run.origin import Guarded
 from bench.run.worker_command import StartCommand, WorkerCommand, worker_arguments
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 PLAN_LIMIT_S = 300
 """Seconds that a side may take to say what it would run."""
@@ -161,7 +161,7 @@ def _absolute_files(options: Mapping[str, Any]) -> dict[str, Any]:
     file and the same data, from whatever folder."""
     changed: dict[str, Any] = {}
     if data := options.get("data"):
-        changed["data"] = str(Path(data).expanduser().resolve())
+        changed["data"] = str(path_of(data))
     if tasks := options.get("tasks"):
         changed["tasks"] = list(map(_absolute_task, tasks))
     return changed
@@ -170,7 +170,7 @@ def _absolute_files(options: Mapping[str, Any]) -> dict[str, Any]:
 def _absolute_task(words: str) -> str:
     name, colon, rest = words.partition(":")
     if name.endswith(".py"):
-        name = str(Path(name).expanduser().resolve())
+        name = str(path_of(name))
     return name + colon + rest
 
 

@@ -14,7 +14,7 @@ from bench.plan.case import TAKEN_NAMES
 from bench.plan.probes import PROFILES
 from bench.records.faults import check, check_texts, shown
 from bench.records.kinds import MOST, Setting
-from bench.spec import Task, Unavailable
+from bench.spec import Task, Unavailable, path_of
 
 SETTING: Any = Setting | None
 """What a record can hold of a setting."""
@@ -52,7 +52,7 @@ def _one_row(values: Sequence[str]) -> str:
 
 def _data_file(data: str, known_digest: str | None) -> tuple[Path, str]:
     """The path of the user's file, and its digest, which must be the known one."""
-    path = Path(data).expanduser().resolve()
+    path = path_of(data)
     if path.exists() and not path.is_file():
         raise Unavailable(f"--data: {path} is not a regular file")
     try:

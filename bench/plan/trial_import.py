@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 from bench.processes.death import exit_reason
 from bench.processes.supervised import run_supervised
-from bench.spec import Unavailable, installed_entry_points
+from bench.spec import Unavailable, installed_entry_points, path_of
 
 SURVIVED = 97
 """The exit code of a process that has imported the plug-in, or met an error in it, and lived on."""
@@ -38,7 +37,7 @@ def load_checked(registry: Any, name: str) -> Any:
 def _is_plugin(registry: Any, name: str) -> bool:
     """Whether the name is a file, or an entry point of an installed package."""
     if name.endswith(".py"):
-        return Path(name).expanduser().is_file()
+        return path_of(name).is_file()
     return name.lower().replace("_", "-") in _entry_point_names(getattr(registry, "GROUP", ""))
 
 

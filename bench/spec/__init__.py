@@ -19,7 +19,7 @@ from bench.spec.model import (
     Training,
     check_choice,
 )
-from bench.spec.plugins import folders_of, import_checked, import_file, place_of
+from bench.spec.plugins import folders_of, import_checked, import_file, path_of, place_of
 from bench.spec.protocols import (
     Backend,
     Operands,
@@ -76,5 +76,6 @@ __all__ = [
     "import_file",
     "installed_entry_points",
     "installed_version",
+    "path_of",
     "place_of",
 ]

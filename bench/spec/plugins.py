@@ -1,5 +1,6 @@
 """Files that other people wrote: how they are imported, and where in them an error is."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,6 +13,12 @@ from bench.processes.stop import Stopped
 from bench.spec.supports import Unavailable
 
 T = TypeVar("T")
+
+
+def path_of(words: str) -> Path:
+    """The absolute path of what a user names. `~name` without such a user is a file's own name, and
+    links that run in a circle stay as they are: reading the path then says what is wrong."""
+    return Path(os.path.realpath(os.path.expanduser(words)))
 
 
 def import_file(path: Path) -> ModuleType:
