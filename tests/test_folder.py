@@ -11,10 +11,12 @@ from planning import changed_case, example_record
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
 
+INFO = {"request": {"threads": 1}, "environments": {"e": {}}}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path, "r", {"request": {"threads": 1}})
+    return RunFolder.create(tmp_path, "r", INFO)
 
 
 def cell_record(cell: str, status: str = "ok") -> Record:
@@ -240,7 +242,7 @@ def test_folder_that_was_moved_away_is_reported(folder: RunFolder) -> None:
 
 
 def test_description_that_lacks_optional_fields_or_has_none_is_accepted(folder: RunFolder) -> None:
-    assert folder.info() == {"request": {"threads": 1}}
+    assert folder.info() == INFO
     info = {"request": {"threads": 1}, "machine": None, "versions": None}
     folder.info_file.write_text(json.dumps(info))
     assert folder.info() == info

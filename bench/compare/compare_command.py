@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from time import time
 
+from bench.analysis.unfinished import missing_cases
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.choose_sides import open_sides
@@ -87,6 +88,8 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     labels = folders.map(lambda folder: folder.path if same_name else folder.id)
     about = [f"base: run {labels.base}", f"head: run {labels.head}"]
     about += ["stored runs: the weaker comparison"]
+    missing = sides.map(lambda side: missing_cases(side.records, side.info))
+    about += [f"run {label} is {line}" for label, line in zip(labels, missing, strict=True) if line]
     findings = judge(build_evidence(sides, live=False), rule)
     return _conclude(path, ComparisonResult(findings, about, rule, sides))
 

@@ -77,8 +77,11 @@ class RunFolder:
         with storage_errors(f"cannot read {folder.path}"):
             if folder.has_records():
                 return folder
+            is_here = bool(run_id) and cls(Path(run_id)).has_records()
         if os.sep in run_id:
             raise RecordsError(f"no run {run_id!r}")
+        if is_here:
+            raise RecordsError(f"no run {run_id!r} in {root}; for the folder here, say ./{run_id}")
         latest = sorted(run.id for run in cls.all(root))[-5:]
         hint = f"; the latest are {', '.join(latest)}" if latest else ""
         raise RecordsError(f"no run {run_id!r} in {root}{hint}")
@@ -142,15 +145,21 @@ class RunFolder:
         """All records that count; `RecordsError` names a line that is not a whole record.
 
         A record belongs to the run that it is read from, whatever the folder was called before. A
-        launch counts where the last launch of its model is of the same code. Only what
-        `reduced` returns for a record is kept in memory.
+        launch counts where the last launch of its model is of the same code. Every environment
+        must be in `run.json`. Only what `reduced` returns for a record is kept in memory.
         """
         with storage_errors(f"cannot read {self.path}"):
             packed = read_packed(self.packed_file)
         records = parse_lines(packed, self.packed_file, reduced=reduced)
         records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        environments = self.info().get("environments", {}) if records else {}
+        if foreign := {r.environment for r in records if r.environment} - environments.keys():
+            raise RecordsError(
+                f"{self.path} is damaged: a record names the environment {min(foreign)!r}, which "
+                "run.json lacks, as it does where records of another run were added. Remove them"
+            )
         renamed = [r if r.run == self.id else replace(r, run=self.id) for r in records]
-        return without_old_launches(renamed, lambda: self.info().get("environments", {}))
+        return without_old_launches(renamed, environments)
 
     def _whole_lines(self) -> Iterable[bytes]:
         """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written

@@ -1,5 +1,6 @@
 """The command that writes tables and plots of stored runs."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,14 +22,19 @@ def report_command(
     was measured."""
     folders = RunFolder.told_apart([RunFolder.existing(root, run) for run in runs])
     from bench.analysis.compact import for_tables
+    from bench.analysis.unfinished import missing_cases
     from bench.report.files import write_report
 
     reduced = None if "plots" in formats else for_tables
-    records = [record for folder in folders for record in folder.records(reduced)]
+    records_of = {folder.id: folder.records(reduced) for folder in folders}
+    records = [record for of_run in records_of.values() for record in of_run]
     if output is None:
         output = folders[0].path / "report"
         with storage_errors(f"cannot write to {output}"):
             make_folder(output)
     for path in write_report(folders, records, formats, output, phases):
         print(inert(path))
+    for folder in folders:
+        if missing := missing_cases(records_of[folder.id], folder.info()):
+            print(f"run {inert(folder.id)} is {missing}", file=sys.stderr)
     return 0 if any(record.status == "ok" for record in records) else 3
