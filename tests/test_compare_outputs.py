@@ -96,6 +96,17 @@ def test_numbers_and_letters_that_a_format_lacks_are_replaced(tmp_path: Path) ->
     assert Xml.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"
 
 
+def test_json_files_hold_no_character_that_steers_a_terminal(tmp_path: Path) -> None:
+    row = "mine\x1b[2J \x85\u2028\u202eé \x7f"
+    finding = Finding(row, "speed of step", Verdict.PASS, "why", 0.01, 0.011, "s", 1.1)
+    write_files(tmp_path, ComparisonResult([finding], [row], RULE, NO_RECORDS))
+    verdict = (tmp_path / "verdict.json").read_text()
+    assert json.loads(verdict)["sides"] == [row]
+    for text in (verdict, (tmp_path / "smaller-is-better.json").read_text()):
+        assert "é" in text
+        assert text.replace("\n", "").isprintable()
+
+
 def test_pytest_benchmark_compares_the_files_of_two_sides(tmp_path: Path) -> None:
     for name, factor in (("base", 1.0), ("head", 1.3)):
         times = {("numpy lstm adding", "step"): noisy_times(factor)}

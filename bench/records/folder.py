@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class RunFolder:
         self.path, self.id = path, name or Path(os.path.abspath(path)).name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
+        self._is_here: Callable[[], bool] = lambda: True
 
     @classmethod
     def create(cls, root: Path, run_id: str, info: Mapping[str, Any]) -> "RunFolder":
@@ -170,7 +171,13 @@ class RunFolder:
         return whole_lines(self.records_file, advice)
 
     def append(self, record: Record) -> None:
-        """Append a record and flush it to the disk; if that fails, leave no part of it."""
+        """Append a record and flush it to the disk; if that fails, leave no part of it. A folder
+        that has taken the place of the locked one gets no record."""
+        if not self._is_here():
+            raise RecordsError(
+                f"cannot write to {self.records_file}: the folder of the run, or its file lock, "
+                "was renamed, removed or replaced. Recorded cases are kept"
+            )
         with storage_errors(f"cannot write to {self.records_file}", "Recorded cases are kept"):
             append_line(self.records_file, record.to_json().encode())
 
@@ -209,6 +216,11 @@ class RunFolder:
             return [], b""
         return split_lines(read_file(self.records_file))
 
-    def lock(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self) -> Iterator[None]:
         """Hold the lock of the run: one process at a time writes to it."""
-        return locked(self.path)
+        with locked(self.path) as self._is_here:
+            try:
+                yield
+            finally:
+                self._is_here = lambda: True
