@@ -15,12 +15,14 @@ from bench.compare.both_sides import BothSides
 from bench.compare.conclusion import ComparisonResult, conclusion, exit_code
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
+from bench.compare.folder import create_folder
 from bench.compare.matching import SideRecords
 from bench.compare.outputs.files import write_files
 from bench.compare.outputs.json_files import smaller_is_better
 from bench.compare.outputs.junit import junit
 from bench.compare.outputs.markdown import markdown
 from bench.compare.outputs.pytest_benchmark_json import pytest_benchmark
+from bench.records.folder import RecordsError
 
 PASS = Finding("c", "parity", Verdict.PASS)
 REGRESSED = Finding("c", "x", Verdict.REGRESSED, "why & <how>")
@@ -129,3 +131,9 @@ def test_only_the_outputs_import_the_reports() -> None:
             n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)
         ]
         assert not [n.module for n in imports if (n.module or "").startswith("bench.report")], file
+
+
+def test_comparison_that_began_meanwhile_keeps_its_name(tmp_path: Path) -> None:
+    create_folder(tmp_path / "c")
+    with pytest.raises(RecordsError, match=r"comparison c exists in .*; choose another --run-id$"):
+        create_folder(tmp_path / "c")
