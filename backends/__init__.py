@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +23,11 @@ from bench.spec import (
     Unavailable,
     import_checked,
     import_file,
+    installed_entry_points,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["DEFAULT", "GROUP", "REFERENCE", "SPEED_VARIABLES", "load", "names"]
 
@@ -69,8 +72,8 @@ def load(name: str) -> Any:
     raise Unavailable(f"unknown backend {name!r}{hint}. Known: {', '.join(names())}")
 
 
-def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _installed() -> "dict[str, EntryPoint]":
+    return {point.name: point for point in installed_entry_points(GROUP)}
 
 
 class CheckedBackend:

@@ -23,6 +23,7 @@ SUPPORTS = Supports(
 environment, devices, settings = _jax.environment, _jax.devices, _jax.settings
 compilation_cache = _jax.compilation_cache
 peak_memory, expected_path = _jax.peak_memory, _jax.expected_path
+matrix_products = _jax.matrix_products
 
 
 def unavailable(device: str) -> str | None:

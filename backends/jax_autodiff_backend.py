@@ -9,6 +9,7 @@ SUPPORTS = Supports(dtypes=DTYPES, decoder=True, generation=True)
 environment, devices, unavailable = _jax.environment, _jax.devices, _jax.unavailable
 compilation_cache = _jax.compilation_cache
 settings, peak_memory, expected_path = _jax.settings, _jax.peak_memory, _jax.expected_path
+matrix_products = _jax.matrix_products
 
 
 def open_session(

@@ -21,6 +21,7 @@ SUPPORTS = Supports(
 )
 
 environment, settings, peak_memory = _jax.environment, _jax.settings, _jax.peak_memory
+matrix_products = _jax.matrix_products
 compilation_cache = _jax.compilation_cache
 
 

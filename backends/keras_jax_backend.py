@@ -13,6 +13,7 @@ SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
 environment = _jax.environment
 compilation_cache = _jax.compilation_cache
 devices, peak_memory, settings = _jax.devices, _jax.peak_memory, _jax.settings
+matrix_products = _jax.matrix_products
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:

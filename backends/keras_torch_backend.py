@@ -14,6 +14,7 @@ SUPPORTS = SUPPORTS_ON_JAX_AND_TORCH
 environment = _torch.environment
 devices, settings = _torch.devices, _torch.settings
 peak_memory, reset_peak_memory = _torch.peak_memory, _torch.reset_peak_memory
+matrix_products = _torch.matrix_products
 instruction_sets = _torch.instruction_sets
 
 

@@ -17,6 +17,7 @@ SUPPORTS = Supports(
 environment, devices, unavailable = _torch.environment, _torch.devices, _torch.unavailable
 settings = _torch.settings
 peak_memory, reset_peak_memory = _torch.peak_memory, _torch.reset_peak_memory
+matrix_products = _torch.matrix_products
 instruction_sets = _torch.instruction_sets
 
 

@@ -10,12 +10,20 @@ from dataclasses import is_dataclass
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from inspect import getattr_static
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from bench.spec import Task, Unavailable, import_checked, import_file
+from bench.spec import (
+    Task,
+    Unavailable,
+    import_checked,
+    import_file,
+    installed_entry_points,
+)
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "recurrent_bench.tasks"
 DEFAULT = ("adding",)
@@ -69,9 +77,10 @@ def _module_names() -> dict[str, str]:
     return {stem.replace("_", "-"): stem for stem in stems if not stem.startswith("_")}
 
 
-def _entry_points() -> dict[str, EntryPoint]:
+def _entry_points() -> "dict[str, EntryPoint]":
     """The entry point of each task in an installed package, by task name."""
-    return {point.name.lower().replace("_", "-"): point for point in entry_points(group=GROUP)}
+    points = installed_entry_points(GROUP)
+    return {point.name.lower().replace("_", "-"): point for point in points}
 
 
 def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:

@@ -6,7 +6,11 @@ sizes. Layers and directions are separate options: `--layers 4 --directions 2`.
 Sources of the shapes: `braun` is from Braun's rnn_benchmarks (2018, arXiv 1806.01818); `fastrnns`
 is PyTorch's own benchmark of that name; `deepbench` is Baidu's DeepBench; `rosetta-imdb` is the
 DeepLearningFrameworks comparison; `flashrnn` is from Pöppel, Beck & Hochreiter (2024);
-`keras-layers` is Keras' benchmark of its layers; `tiny` and `small` are of this project.
+`keras-layers` is Keras' benchmark of its layers; `vollo-tiny` is the `lstm_tiny` of Vollo, which
+runs on FPGAs: one step of two layers (2.4 µs in the mean, by its page
+https://vollo.myrtle.ai/latest/benchmark-lstm.html). `tiny` and `small` are of this project, and so
+are the shapes of a service: `service` is two days of hourly values from seven sensors,
+`service-batch` 32 such windows at once, for two layers.
 """
 
 from collections.abc import Mapping
@@ -75,8 +79,12 @@ class Workload:
         return x, rng.standard_normal((count, self.outputs))
 
 
-def _shape(name: str, batch: int, length: int, width: int, hidden: int) -> Workload:
-    return Workload(shape=name, batch=batch, length=length, width=width, hidden=hidden)
+def _shape(
+    name: str, batch: int, length: int, width: int, hidden: int, outputs: int = 1
+) -> Workload:
+    return Workload(
+        shape=name, batch=batch, length=length, width=width, hidden=hidden, outputs=outputs
+    )
 
 
 NAMED: Mapping[str, Workload] = {
@@ -95,6 +103,9 @@ NAMED: Mapping[str, Workload] = {
         _shape("rosetta-imdb", 64, 150, 125, 100),
         _shape("flashrnn", 16, 1024, 768, 768),
         _shape("keras-layers", 256, 256, 256, 32),
+        _shape("service", 1, 48, 7, 64),
+        _shape("service-batch", 32, 48, 7, 64),
+        _shape("vollo-tiny", 1, 1, 128, 128, outputs=32),
     )
 }
 PROFILES: Mapping[str, Workload] = {

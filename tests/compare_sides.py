@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from running import bench
+from running import bench, bench_inside
 
 INJECTED = "studies/guard_rates/injected_backend.py"
 
@@ -20,9 +20,11 @@ def python_with(folder: Path, **variables: str) -> Path:
 
 
 def compare(root: Path, *arguments: str | Path, **options: Any) -> Any:
-    """Run a small comparison into `root / "c"`."""
+    """Run a small comparison into `root / "c"`: within this process, which has imported everything
+    already, unless there are `options` of `running.bench`."""
     small = ("--cells", "lstm", "--threads", "1", "--pairs", "6", "--excluded", "0.5")
-    return bench("compare", *small, *arguments, "--results-dir", root, "--run-id", "c", **options)
+    words = ("compare", *small, *arguments, "--results-dir", root, "--run-id", "c")
+    return bench(*words, **options) if options else bench_inside(*words)
 
 
 def compare_with_fault(root: Path, fault: str, *arguments: str | Path, **options: Any) -> Any:

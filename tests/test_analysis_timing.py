@@ -42,15 +42,6 @@ def step_words(speed: pd.DataFrame) -> pd.DataFrame:
     return phase_words(ranked_rows(speed, "step"), "step")
 
 
-def test_product_share_compares_with_the_product_of_the_same_launches() -> None:
-    product = {"product_gflops": 40.0}
-    launches = [speed_record(launch=k, extra_metrics=product) for k in range(3)]
-    speed = tables_of([parity_record(), *launches]).speed
-    assert speed["product_share"].iloc[0] == pytest.approx(speed["gflops"].iloc[0] / 40)
-    assert "of product" in step_words(speed)
-    assert "of product" not in step_words(tables_of(all_probes()).speed)
-
-
 def test_backend_that_does_not_train_is_ranked_by_its_forward_pass_alone() -> None:
     metrics = {"parity_error": 1e-7, "parity_tolerance": 1e-5, "gradients_compared": 0.0}
     parity = record("parity", metrics=metrics, backend="onnx")

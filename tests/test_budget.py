@@ -60,6 +60,13 @@ def test_two_launches_have_the_widest_interval_of_all() -> None:
     assert [width.relative for width in widths] == [np.inf]
 
 
+def test_noise_of_the_floor_asks_for_no_more_launches() -> None:
+    records = launches("gru", NARROW)
+    for record, seconds in zip(records, WIDEST, strict=True):
+        record.samples["floor.training.numpy"] = [seconds] * 5  # type: ignore[index]
+    assert chosen(records) is None
+
+
 def test_no_launch_is_run_that_does_not_fit_or_whose_interval_is_narrow() -> None:
     records = [*launches("gru", WIDEST), *launches("lstm", NARROW)]
     assert chosen(records, seconds_left=5.9) is None

@@ -210,7 +210,7 @@ def test_data_file_together_with_a_named_series_is_refused(task: str, tmp_path: 
         ("", "is no backend: it lacks open_session and devices"),
         (
             "REQUIRES = ('no-such-framework',)\ndef devices(): ...\ndef open_session(): ...\n",
-            "mine.py on cpu: not installed: no-such-framework",
+            "mine.py on cpu: not installed: no-such-framework (pip install no-such-framework)",
         ),
     ],
 )

@@ -19,7 +19,7 @@ factor of five."""
 def test_side_against_itself_is_green(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     environment = {"GITHUB_STEP_SUMMARY": str(summary)}
-    chosen = ("--backends", "numpy", "--tasks", "adding:short:steps=30")
+    chosen = ("--backends", "numpy", "--tasks", "adding:length=10:hidden=8:steps=30:held_out=50")
     probes = ("--probes", "parity", "learning", "gradients")
     done = compare(tmp_path, "--aa", *chosen, *probes, *LAX, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr

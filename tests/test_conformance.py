@@ -6,9 +6,12 @@ every cell, stacked or not, in one direction and both, for full and ragged batch
 slow to compile are asked fewer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from itertools import product
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +56,7 @@ FEW = {
         {"layers": 2, "bidirectional": True, "dtype": "float64"},
         ("output", "ragged gradients"),
     ),
-    "feedforward": ({}, ("output", "ragged training")),
+    "feedforward": ({"layers": 2}, ("output", "ragged training")),
 }
 """What a backend that takes long to compile is asked about each cell. Every question costs it one
 function or two; over all cells, every value of each setting and nearly every question occurs, and
@@ -67,11 +70,13 @@ FEW_IN_BFLOAT16 = {"lstm": ("gradients",), "gru": ("output",)}
 """The same about models in bfloat16."""
 SLOW = (
     *("jax", "jax-autodiff", "flax", "equinox", "keras-jax"),
-    *("tensorflow", "tensorflow-xla", "tensorflow-loop", "torch-compile"),
+    *("tensorflow", "tensorflow-xla", "tensorflow-loop", "torch-compile", "litert"),
 )
 """The backends that take long to compile: from a third of a second to ten seconds a function."""
 SLOWEST = ("torch-compile",)
-"""Those that compile a decoder and bfloat16 for --thorough only: it takes them minutes."""
+"""Those that compile each layer and each step anew: they are asked about recurrent models of one
+layer and about two steps. A decoder and bfloat16, which take them minutes, they compile for
+--thorough only."""
 
 
 class Combination(NamedTuple):
@@ -142,6 +147,13 @@ def in_bfloat16(few: bool = False) -> list[Combination]:
     return chosen
 
 
+def of_one_layer(combination: Combination) -> Combination:
+    """The same with one layer, if the cell is recurrent."""
+    if not CELLS[combination.spec.cell].recurrent:
+        return combination
+    return combination._replace(spec=replace(combination.spec, layers=1))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config, names = metafunc.config, metafunc.fixturenames
     matrices = {"combination": matrix, "decoder": decoders, "rounded": in_bfloat16}
@@ -151,7 +163,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             (a, combination)
             for a in adapters(config)
             if not (a in left_out and is_slow(a, config))
-            for combination in matrices[name](is_slow(a, config))
+            for combination in asked(a, matrices[name], config)
         ]
         metafunc.parametrize(("adapter", name), pairs, ids=[f"{a}-{c.name}" for a, c in pairs])
     elif "quick_adapter" in names:
@@ -161,9 +173,38 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("adapter", adapters(config))
 
 
+def asked(
+    adapter: str, make_matrix: Callable[[bool], list[Combination]], config: pytest.Config
+) -> list[Combination]:
+    """The combinations of a matrix that the adapter is asked about."""
+    few = is_slow(adapter, config)
+    combinations = make_matrix(few)
+    return list(map(of_one_layer, combinations)) if few and adapter in SLOWEST else combinations
+
+
 def is_slow(adapter: str, config: pytest.Config) -> bool:
     """Whether the adapter is asked a few questions only."""
     return adapter in SLOW and not config.getoption("--thorough")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless the suite is thorough, JAX compiles here without LLVM's optimiser, in half the time.
+    `test_parity.py` and `test_jax.py` compile as users do."""
+    if request.config.getoption("--thorough") or find_spec("jax") is None:
+        yield
+        return
+    import jax
+
+    from backends._jax import jit
+
+    quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    precision = jax.default_matmul_precision
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jit, "jax", SimpleNamespace(jit=quick, default_matmul_precision=precision))
+        jit.compiled.cache_clear()
+        yield
+        jit.compiled.cache_clear()
 
 
 @pytest.fixture
@@ -172,6 +213,12 @@ def device(request: pytest.FixtureRequest) -> str:
 
 
 Checked = Callable[..., Verdict]
+
+
+@pytest.fixture
+def time(adapter: str, request: pytest.FixtureRequest) -> int:
+    """The steps of a sequence: two where each unrolled step takes a second to compile."""
+    return 2 if adapter in SLOWEST and is_slow(adapter, request.config) else 5
 
 
 @pytest.fixture
@@ -191,9 +238,9 @@ def checked(adapter: str, device: str, record_property: Callable[[str, str], Non
 
 
 def test_adapter_computes_what_the_reference_computes(
-    combination: Combination, checked: Checked
+    combination: Combination, checked: Checked, time: int
 ) -> None:
-    checked(problem(combination.spec), combination.ask)
+    checked(problem(combination.spec, time=time), combination.ask)
 
 
 def test_decoder_trains_and_predicts_as_the_reference_does(

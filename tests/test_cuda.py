@@ -125,6 +125,17 @@ def test_losses_are_finite_after_waiting_for_the_device(context_on_gpu: OpenCont
     assert np.isfinite([float(loss) for loss in losses]).all()
 
 
+def test_floor_is_that_of_the_framework_s_own_products(
+    context_on_gpu: OpenContext, backend: str
+) -> None:
+    if not hasattr(backends.load(backend), "matrix_products"):
+        pytest.skip(f"{backend} offers no products")
+    small, large = (speed(context_on_gpu("speed", hidden=h, batch=64)).samples for h in (64, 1024))
+    assert "floor.training.numpy" not in small
+    for name in ("floor.forward.own", "floor.training.own"):
+        assert 0 < min(small[name]) < min(large[name])
+
+
 def test_clocks_and_temperature_are_measured(context_on_gpu: OpenContext, device: str) -> None:
     pytest.importorskip("pynvml", reason="nvidia-ml-py is not installed")
     metrics = dict(speed(context_on_gpu("speed")).metrics)

@@ -40,14 +40,18 @@ QUESTIONS_BY_MODEL: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize("framework", OTHER)
 def test_keras_computes_what_the_reference_computes_and_on_no_other_framework(
-    framework: str,
+    framework: str, request: pytest.FixtureRequest
 ) -> None:
-    """Keras on JAX also takes cuDNN where Keras would."""
+    """Keras on JAX also takes cuDNN where Keras would. Unless the suite is thorough, XLA compiles
+    without LLVM's optimiser, in half the time: the formulas are checked."""
+    thorough = request.config.getoption("--thorough")
+    fast = {} if thorough else {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
     process = subprocess.run(
         [sys.executable, "-W", "error", __file__],
         cwd=ROOT,
         env={
             **os.environ,
+            **fast,
             "KERAS_BACKEND": framework,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/tests",
         },

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from test_native_tables import log_ratios, native_records, only_row
 
+import backends
 from studies.native import torch_native
 from studies.native.candidates import NATIVE, adapter_call, open_candidate
-from studies.native.comparisons import FAMILIES, PARTS, comparisons, family
+from studies.native.comparisons import FAMILIES, PARTS, SINGLE_STEPS, comparisons, family
 from studies.native.problem import CELLS, SHAPES, build_problem
 from studies.native.ratio import loss_error
 from studies.native.rounds import round_order
@@ -51,6 +52,23 @@ def test_native_model_with_another_learning_rate_differs_in_its_second_loss() ->
     assert loss_error(adapter_losses, other) > 1e-4
 
 
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("name", SINGLE_STEPS)
+def test_native_steps_carry_the_state_of_the_adapter(name: str, cell: str) -> None:
+    if reason := backends.load(name).unavailable("cpu"):
+        pytest.skip(reason)
+    problem = build_problem("single-step", cell, 1)
+    doubled = replace(problem, weights={name: 2 * v for name, v in problem.weights.items()})
+    adapter, native, other = (
+        open_candidate(candidate, "advance", p).losses
+        for candidate, p in ((name, problem), (f"native {name}", problem), (name, doubled))
+    )
+    assert adapter[0] != adapter[1]
+    assert loss_error(native, adapter) < 1e-5
+    assert loss_error(other, adapter) > 1e-3
+
+
 def test_gradients_and_forward_of_an_adapter_have_the_same_loss() -> None:
     problem = build_problem("tiny", "gru", 1)
     first = open_candidate("numpy", "step", problem).losses[0]
@@ -67,7 +85,8 @@ def test_every_compared_candidate_belongs_to_a_family_and_every_part_is_describe
     assert {c.part for c in everything} == set(PARTS)
     candidates = {name for names in FAMILIES.values() for name in names}
     assert {name for c in everything for name in (*c.tested, *c.base)} == candidates
-    assert set(NATIVE) < candidates
+    entries = {(name, c.phase) for c in everything for name in (*c.tested, *c.base)}
+    assert set(NATIVE) < entries
 
 
 def test_round_keeps_a_family_together_and_an_adapter_beside_its_native() -> None:

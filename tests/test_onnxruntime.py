@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backends import numpy_backend, onnxruntime_backend
-from backends._onnx import runtime
+from backends._threads import available_threads
 from bench.spec import ModelSpec, Unsupported
 from bench.weights import initial_weights
 
@@ -136,7 +136,7 @@ def test_threads_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
     assert onnxruntime_backend.settings("cpu")["intra_threads"] == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
-    assert 1 <= runtime.threads() <= (os.cpu_count() or 1)
+    assert 1 <= available_threads() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from running import bench_inside
 
 import backends
 import tasks
@@ -60,15 +61,17 @@ def test_files_that_the_architecture_page_names_exist() -> None:
 @cache
 def options() -> set[str]:
     """Every option of the command line and of the programs in `studies`."""
-    commands = ["run_bench.py", *(f"run_bench.py {name}" for name in ("list", "report", "plan"))]
-    commands += [f"run_bench.py {name}" for name in ("compare", "history", "study")]
+    commands = ("run", "list", "report", "plan", "compare", "history", "study")
+    help_texts = [bench_inside(command, "--help").stdout for command in commands]
     studies = ("gate_rates", "guard_rates", "native", "growth", "faults")
-    commands += [f"-m studies.{name}" for name in studies]
-    help_texts = [
+    help_texts += [
         subprocess.run(
-            [sys.executable, *command.split(), "--help"], cwd=ROOT, capture_output=True, text=True
+            [sys.executable, "-m", f"studies.{name}", "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
         ).stdout
-        for command in commands
+        for name in studies
     ]
     assert all(help_texts)
     return set(re.findall(r"--[a-z][a-z-]*[a-z]", " ".join(help_texts)))
@@ -130,7 +133,7 @@ def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> Non
     slowest = max(float(row["× fastest"]) for row in report_table(UPDATE))
     assert f"differs up to {slowest:g}\ntimes" in README
     others = set(backends.names()) - set(backends.DEFAULT)
-    assert len(others) == 12 and "Twelve more implementations" in README
+    assert len(others) == 14 and "Fourteen more implementations" in README
     page = (ROOT / "docs/backends.md").read_text()
     rows = markdown_table(page, "on a GPU")
     listed = {name for row in rows for name in re.findall(r"`([\w-]+)`", row["backend"])}

@@ -15,7 +15,7 @@ from conftest import bench_for
 from backends import numpy_backend
 from bench.probes.clock import steady_samples
 from bench.probes.memory import memory
-from bench.probes.speed import operations, speed
+from bench.probes.speed import speed
 from bench.probes.training import norm
 from bench.records.conditions import LoadCounters, frequency_mhz, gpu_conditions
 from bench.spec import ModelSpec, Params, Supports, Training
@@ -132,13 +132,6 @@ def test_case_without_speed_settings_is_refused() -> None:
     context = bench_for("numpy", "parity")
     with pytest.raises(ValueError, match="no speed settings"):
         speed(context)
-
-
-def test_operations_are_counted_for_the_matrix_products() -> None:
-    context = bench_for("numpy", "speed", cell="lstm", batch=3, length=5, hidden=7)
-    forward = 4 * 7 * (2 + 7) * 5 + 7
-    backward = 4 * 7 * (2 + 7 + 7) * 5 + 2 * 7
-    assert operations(context) == 2 * 3 * (forward + backward)
 
 
 def test_load_of_other_processes_is_told_from_our_own() -> None:

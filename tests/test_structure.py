@@ -21,7 +21,10 @@ ALLOWED = {
     "studies": {"studies", "bench", "tasks", "backends"},
 }
 """The packages of this project that each package may import."""
-HEAVY = {"torch", "tensorflow", "keras", "jax", "optax", "flax", "equinox", "onnx", "onnxruntime"}
+HEAVY = {
+    *("torch", "tensorflow", "keras", "jax", "optax", "flax", "equinox"),
+    *("onnx", "onnxruntime", "ai_edge_litert"),
+}
 
 
 def imported_modules(tree: ast.AST) -> Iterator[str]:
@@ -53,7 +56,7 @@ def test_forbidden_import_is_detected() -> None:
     assert forbidden_imports("import backends", ALLOWED["bench"]) == ["backends"]
 
 
-FRAMEWORK_NAME = re.compile(r"torch|tensorflow|keras|jax|flax|equinox|onnx|cudnn")
+FRAMEWORK_NAME = re.compile(r"torch|tensorflow|keras|jax|flax|equinox|onnx|litert|cudnn")
 INITIALISATION = "bench/initialisation.py"
 """Draws the initial weights that frameworks draw by default: its schemes have their names."""
 

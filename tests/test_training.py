@@ -1,6 +1,8 @@
 """Training gives the same curves in every backend; the probes that follow it report them."""
 
 import math
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +11,13 @@ import pytest
 from conftest import COMPILED, bench_for, skip_unless_thorough
 
 import backends
+from backends._numpy.session import NumpySession
+from bench.gate.parity import parity
 from bench.probes.gradients import gradients, half_life, through_time
 from bench.probes.learning import learning, thinned
 from bench.probes.lengths import lengths
 from bench.probes.training import WRITTEN, norm, train
+from bench.spec import ModelSpec, Params, Training
 from studies import faulty_backends
 
 STEPS = 100
@@ -45,6 +50,39 @@ def test_same_seed_gives_the_same_losses_and_another_seed_does_not() -> None:
         train(bench_for("numpy", "learning", seed=seed, steps=10)).losses for seed in (0, 0, 1)
     )
     assert first == again != other
+
+
+class Restartable(NumpySession):
+    """A session of the reference that can be restarted."""
+
+    def restart(self, params: Params) -> None:
+        NumpySession.__init__(self, self.spec, params, self.training)
+
+    def __init__(self, spec: ModelSpec, params: Params, training: Training) -> None:
+        super().__init__(spec, params, training)
+        self.training = training
+
+
+@pytest.mark.parametrize(("session", "opened"), [(Restartable, 1), (NumpySession, 3)])
+def test_gate_and_all_seeds_share_a_session_that_can_be_restarted(
+    session: type[NumpySession], opened: int
+) -> None:
+    counts: Counter[ModelSpec] = Counter()
+
+    def open_session(spec: ModelSpec, params: Params, device: str, training: Training) -> Any:
+        counts[spec] += 1
+        return session(spec, params, training)
+
+    adapter = SimpleNamespace(REQUIRES=(), open_session=open_session)
+    size: dict[str, Any] = {"dtype": "float32", "steps": 3, "held_out": 8}
+    shared: dict[str, Any] = {}
+    proof = replace(bench_for(adapter, "parity", **size), cache=shared)
+    assert parity(proof).failure is None
+    for seed in (0, 1):
+        context = bench_for(adapter, "learning", seed=seed, **size)
+        losses = train(replace(context, cache=shared)).losses
+        assert losses == train(bench_for("numpy", "learning", seed=seed, **size)).losses
+    assert counts[proof.case.model] == opened
 
 
 def test_learning_reports_when_an_easy_task_is_solved() -> None:

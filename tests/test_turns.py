@@ -99,13 +99,15 @@ async def settled(process: psutil.Process) -> str:
     return str(process.status())
 
 
-def test_paused_worker_is_stopped_until_its_next_turn(tmp_path: Path) -> None:
+def test_worker_is_stopped_until_its_first_case_and_between_its_turns(tmp_path: Path) -> None:
     side = runner(tmp_path, [sys.executable, "-c", WORKER, "a", str(tmp_path / "log")])
+    side.gate_failures[speed_case().model_key] = ""
 
     async def states() -> list[str]:
         worker = await side.start_ready(unit(speed_case(), timed=True), [])
         assert worker is not None and worker.takes_turns
-        process, seen = psutil.Process(worker.pid), []
+        process = psutil.Process(worker.pid)
+        seen = [await settled(process)]
         answer = await worker.begin(speed_case())
         while answer is None:
             seen.append(await settled(process))
@@ -114,7 +116,7 @@ def test_paused_worker_is_stopped_until_its_next_turn(tmp_path: Path) -> None:
         await worker.kill()
         return seen
 
-    assert asyncio.run(states()) == [psutil.STATUS_STOPPED] * TURNS
+    assert asyncio.run(states()) == [psutil.STATUS_STOPPED] * (1 + TURNS)
 
 
 def test_alternation_goes_on_with_those_that_have_not_ended() -> None:

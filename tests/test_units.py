@@ -13,7 +13,7 @@ from planning import SIZE, selection, selections
 from bench.plan.case import Case
 from bench.plan.cases import Selection, plan_cases
 from bench.plan.estimate import estimate_total
-from bench.plan.units import Unit, plan_units
+from bench.plan.units import Unit, longest_first, plan_units
 
 rngs = st.randoms(use_true_random=False)
 
@@ -46,6 +46,30 @@ def test_model_is_proven_before_another_unit_uses_it(
         if case.probe == "parity":
             proven.add(case.model_key)
         assert case.model_key in proven
+
+
+@given(selections, rngs, st.dictionaries(st.sampled_from(["numpy", "other"]), st.integers(0, 9)))
+def test_backend_that_takes_longest_begins_first(
+    selection: Selection, rng: random.Random, seconds_of_a_case: dict[str, int]
+) -> None:
+    cases = plan_cases(selection)
+    units = plan_units(cases, rng)
+    seconds = {case.key: float(seconds_of_a_case.get(case.backend, 1)) for case in cases}
+    ordered = longest_first(units, seconds)
+    untimed = ordered[: len(units) - len(timed(units))]
+    assert sorted(map(id, ordered)) == sorted(map(id, units))
+    assert ordered[len(untimed) :] == timed(units)
+    groups: dict[tuple[str, str], list[Unit]] = {}
+    for unit in untimed:
+        groups.setdefault((unit.backend, unit.device), []).append(unit)
+    for (backend, device), group in groups.items():
+        assert group == [
+            u for u in units if (u.backend, u.device, u.timed) == (backend, device, False)
+        ]
+    totals = [
+        sum(seconds[c.key] for unit in group for c in unit.cases) for group in groups.values()
+    ]
+    assert totals == sorted(totals, reverse=True)
 
 
 def test_timed_units_take_turns_launch_by_launch() -> None:

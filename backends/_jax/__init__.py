@@ -8,16 +8,17 @@ This file imports no framework. A function that needs JAX imports it when it is 
 - `layers.py` runs a stack layer by layer;
 - `bptt_stack.py` and the other `bptt_*.py` are the hand-written backward pass of `jax`;
 - `autodiff_stack.py`, `cudnn_stack.py`, `flax_stack.py`, `equinox_stack.py` are the other backends;
+- `products.py` multiplies matrices and does nothing else, for the floor of a time;
 - `runtime.py` reads JAX's devices, switches and memory.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any
 
-from bench.spec import ModelSpec, Supports, Unsupported
+from bench.spec import ModelSpec, Operands, Supports, Unsupported
 
 REQUIRES = ("jax", "jaxlib", "optax")
 
@@ -74,6 +75,15 @@ def peak_memory(device: str) -> int | None:
     from backends._jax import runtime
 
     return runtime.peak_memory(device)
+
+
+def matrix_products(operands: Sequence[Operands], dtype: str, device: str) -> Callable[[], None]:
+    """The products by cuBLAS. On the CPU XLA's own are slower than those of NumPy's library."""
+    if device == "cpu":
+        raise Unsupported("NumPy's library multiplies faster on the CPU")
+    from backends._jax.products import multiply_all
+
+    return multiply_all(operands, dtype, device)
 
 
 def expected_path(spec: ModelSpec, device: str) -> str:

@@ -1,4 +1,4 @@
-"""What is compiled: once for each model, however many sessions it has."""
+"""What is compiled: most of it once for each model, however many sessions it has."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -7,12 +7,9 @@ from typing import Any
 import jax
 
 
-# A process that compares more models than this drops the oldest, and with it the memory of its
-# compiled code.
-@lru_cache(maxsize=64)
-def compiled(function: Callable[..., Any], *fixed: Any, donate: tuple[int, ...] = ()) -> Any:
-    """Return the function under `jax.jit` with its first arguments fixed; `donate` numbers the
-    remaining arguments whose buffers it may reuse."""
+def compile_with(function: Callable[..., Any], *fixed: Any, donate: tuple[int, ...] = ()) -> Any:
+    """Return the function under `jax.jit` with its first arguments fixed, arrays as constants;
+    `donate` numbers the remaining arguments whose buffers it may reuse."""
 
     def traced(*arguments: Any) -> Any:
         # No TF32. A product takes its precision when it is traced, so this costs nothing later.
@@ -20,6 +17,12 @@ def compiled(function: Callable[..., Any], *fixed: Any, donate: tuple[int, ...] 
             return function(*fixed, *arguments)
 
     return jax.jit(traced, donate_argnums=donate)
+
+
+# A process that compares more models than this drops the oldest, and with it the memory of its
+# compiled code.
+compiled = lru_cache(maxsize=64)(compile_with)
+"""`compile_with`, once for the same arguments, which are no arrays."""
 
 
 def path_of(lowered: str) -> str:

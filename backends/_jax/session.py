@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from backends._jax import functions
-from backends._jax.jit import compiled, path_of
+from backends._jax.jit import compile_with, compiled, path_of
 from backends._jax.network import to_canonical, to_native
 from backends._jax.optimiser import optimiser
 from backends._jax.runtime import find_device
 from backends._jax.stack import Stack
 from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
+
+AS_IT_IS = nullcontext()
+MOST_CONSTANTS = 1 << 20
+"""Weights of a model above which XLA takes long to compile them as constants."""
 
 
 class JaxSession:
@@ -26,6 +31,7 @@ class JaxSession:
         self.stack, self.spec = stack, spec
         self.device, self.dtype = find_device(device), np.dtype(spec.storage)
         self._compiled: dict[Callable[..., Any], Any] = {}
+        self._advance: Any = None
         # Weights and optimiser state are donated: the update overwrites their buffers.
         self._update = compiled(functions.update, stack, spec, training, donate=(0, 1))
         with self._precision():
@@ -62,6 +68,7 @@ class JaxSession:
 
     def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
         x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
+        self._advance = None
         with self._precision():
             self.weights, self.optimiser_state, self._pending = self._update(
                 self.weights, self.optimiser_state, x, y, lengths
@@ -73,8 +80,14 @@ class JaxSession:
         check_one_direction(self.spec)
         if state is None:
             state = self._zero_state(x.shape[0])
-        outputs, state = self._call(functions.advance, x, state)
-        return np.array(outputs), state if len(state) > 1 else state[0]
+        elif not isinstance(state, tuple):
+            state = tuple(state) if isinstance(state, list) else (state,)
+        if not isinstance(state[0], jax.Array):
+            state = self._argument(state)
+        with self._precision():
+            outputs, state = self._go_on()(self._input(x), state)
+        self._note_call(x)
+        return np.asarray(outputs), state if len(state) > 1 else state[0]
 
     def params(self) -> dict[str, Array]:
         return self._to_canonical(self.weights)
@@ -103,6 +116,17 @@ class JaxSession:
             self._compiled[function] = compiled(function, self.stack, self.spec)
         return self._compiled[function]
 
+    def _go_on(self) -> Any:
+        """The compiled function of x and a state. A small model has its weights as constants in it:
+        handing them over takes longer than the arithmetic. An update drops it."""
+        if self._advance is None:
+            if sum(array.size for array in jax.tree.leaves(self.weights)) > MOST_CONSTANTS:
+                self._advance = partial(self._function(functions.advance), self.weights)
+            else:
+                fixed = (self.stack, self.spec, self.weights)
+                self._advance = compile_with(functions.advance, *fixed)
+        return self._advance
+
     def _note_call(self, x: Any) -> None:
         """Remember what `executed_path` reports on."""
         self._last_shape = x.shape
@@ -110,7 +134,7 @@ class JaxSession:
 
     def _precision(self) -> AbstractContextManager[Any]:
         """64 bits are on for a float64 model only: other sessions of the process keep 32."""
-        return jax.enable_x64(True) if self.spec.dtype == "float64" else nullcontext()
+        return jax.enable_x64(True) if self.spec.dtype == "float64" else AS_IT_IS
 
     def _argument(self, value: Any) -> Any:
         """An array, or a tuple of arrays, in the model's dtype; `jit` takes NumPy arrays."""
@@ -119,6 +143,11 @@ class JaxSession:
         if value is None or isinstance(value, jax.Array):
             return value
         return self._typed(value)
+
+    def _input(self, value: Any) -> Any:
+        """A NumPy array in the model's dtype; any other as it is."""
+        is_other = isinstance(value, np.ndarray) and value.dtype != self.dtype
+        return self._typed(value) if is_other else value
 
     def _zero_state(self, batch: int) -> tuple[Any, ...]:
         """As `advance` returns it, so that the first call needs no function of its own."""

@@ -66,14 +66,13 @@ def keras_scan(
     if perturbation is not None:
         layer = _perturbed(layer, x.shape[-1])
         x = ops.concatenate([x, perturbation], -1)
+    # A loop of one step costs several times what the step does. cuDNN has no such loop.
+    if x.shape[1] == 1 and not getattr(layer, "use_cudnn", False):
+        h, states = layer.cell(ops.squeeze(x, 1), initial)  # the mask is true: no sequence is empty
+        return h[:, None] if every else h, *states
     # The layer reads this attribute while it is traced. The final state alone is cheaper.
     layer.return_sequences = every
-    unroll = layer.unroll
-    # A loop of one step costs several times what the step does. cuDNN has no such loop.
-    layer.unroll = unroll or (x.shape[1] == 1 and not getattr(layer, "use_cudnn", False))
-    outputs = tuple(layer(x, mask=mask, initial_state=initial))
-    layer.unroll = unroll
-    return outputs
+    return tuple(layer(x, mask=mask, initial_state=initial))
 
 
 def feedforward_scan(

@@ -110,6 +110,8 @@ class Network:
             zeros = ops.zeros((x.shape[0], self.spec.hidden), self.spec.storage)
             return [[zeros] * len(CELLS[self.spec.cell].states)] * count
         arrays = initial if isinstance(initial, tuple | list) else (initial,)
+        if count == 1:  # a cheaper operation than a slice
+            return [[ops.squeeze(array, 0) for array in arrays]]
         return [[array[k] for array in arrays] for k in range(count)]
 
     def _run_layer(
@@ -172,7 +174,10 @@ class Network:
     def _stack_states(self, final: list[Any]) -> Any:
         """h `(layers × directions, batch, hidden)` or, for the lstm, the pair (h, c)."""
         arrays = [
-            ops.cast(ops.stack(list(states)), self.spec.storage)
+            ops.cast(
+                ops.stack(list(states)) if len(states) > 1 else ops.expand_dims(states[0], 0),
+                self.spec.storage,
+            )
             for states in zip(*final, strict=True)
         ]
         return tuple(arrays) if len(arrays) > 1 else arrays[0]

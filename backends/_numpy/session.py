@@ -8,6 +8,7 @@ from backends._numpy.network import Network
 from backends._numpy.optimiser import OPTIMISERS
 from backends._numpy.parameters import FlatParameters
 from backends._numpy.products import GradientTerms, Product, multiply, terms
+from backends._numpy.single_step import SingleStep
 from bench.spec import Array, ModelSpec, Params, Training, check_one_direction
 
 
@@ -20,6 +21,7 @@ class NumpySession:
         self.weight_gradients = FlatParameters(spec, params)
         self.network = Network(spec, self.weights)
         self.optimiser = OPTIMISERS[training.optimiser](training, self.weights.vector)
+        self._single_step: SingleStep | None = None
 
     def put(self, array: Any) -> Array:
         return self.network.put(array)
@@ -37,6 +39,8 @@ class NumpySession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         check_one_direction(self.spec)
+        if x.shape[1] == 1:
+            return self._step_of(x.shape[0])(x, state)
         encoded = self.network.encode(x, None, state)
         by_state = zip(*encoded.final_states, strict=True)
         final = tuple(np.array([array.T for array in layers]) for layers in by_state)
@@ -88,6 +92,12 @@ class NumpySession:
 
     def executed_path(self) -> str:
         return linked_library()
+
+    def _step_of(self, batch: int) -> SingleStep:
+        """The single step of a batch of this size: the last one, where the size is the same."""
+        if self._single_step is None or self._single_step.batch != batch:
+            self._single_step = SingleStep(self.spec, self.weights, batch)
+        return self._single_step
 
     def _multiply(self, product: Product) -> None:
         out = self.weight_gradients.arrays[product.name][product.rows]

@@ -11,6 +11,10 @@ FLOAT, INT32, INT64, BOOL = 1, 6, 7, 9
 """Element types, numbered as in onnx.TensorProto."""
 
 
+RECURRENT = ("RNN", "LSTM", "GRU")
+"""The operators of recurrent layers, whose outputs are all optional."""
+
+
 class ValueType(NamedTuple):
     """An element type and the sizes or their names; `shape` is None where they are open."""
 
@@ -49,7 +53,12 @@ class Graph:
         return self.add("Gather", array, np.array(index), axis=axis)
 
     def proto(self, inputs: dict[str, ValueType], outputs: dict[str, ValueType]) -> Any:
-        """The finished graph as onnx.GraphProto."""
+        """The finished graph as onnx.GraphProto. Of a recurrent layer it computes only what is
+        read."""
+        read = {*outputs, *(name for node in self.nodes for name in node.input)}
+        for node in self.nodes:
+            if node.op_type in RECURRENT:
+                node.output[:] = [name if name in read else "" for name in node.output]
         arguments = [helper.make_tensor_value_info(name, *value) for name, value in inputs.items()]
         results = [helper.make_tensor_value_info(name, *value) for name, value in outputs.items()]
         name = self.prefix or "model"

@@ -65,7 +65,12 @@ def recurrent_layers(
 
 
 def feedforward_layers(
-    graph: Graph, spec: ModelSpec, weights: Params, x: str, lengths: str
+    graph: Graph,
+    spec: ModelSpec,
+    weights: Params,
+    x: str,
+    lengths: str,
+    initial: Sequence[str],
 ) -> Encoded:
     """The layers h' = tanh(W x + b) on x `(batch, time, inputs)`."""
     final = []
@@ -91,7 +96,7 @@ def readout(graph: Graph, weights: Params, features: str) -> str:
 
 def join_layers(graph: Graph, layers: list[str]) -> str:
     """States of each layer as `(layers × directions, batch, hidden)`."""
-    return graph.add("Concat", *layers, axis=0)
+    return graph.add("Concat", *layers, axis=0) if len(layers) > 1 else layers[0]
 
 
 def _split_layers(graph: Graph, spec: ModelSpec, states: str) -> list[str]:

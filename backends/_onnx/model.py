@@ -19,15 +19,17 @@ from bench.spec import CELLS, ModelSpec, Params
 def model_bytes(spec: ModelSpec, weights: Params, output: str, inputs: tuple[str, ...]) -> bytes:
     """The serialised model that computes one output.
 
-    `inputs` are `x` `(batch, time, inputs)` and any of `lengths` `(batch,)` and the initial states
-    `h0` and `c0`, `(layers × directions, batch, hidden)`. `output` is `readout`, the last layer's
-    `states`, or `advance`, the readout followed by the final states.
+    `inputs` are `x` `(batch, time, inputs)`, or time-major `steps` `(time, batch, inputs)`, and any
+    of `lengths` `(batch,)` and the initial states `h0` and `c0`, `(layers × directions, batch,
+    hidden)`. `output` is `readout`, the last layer's `states`, or `advance`, the readout followed
+    by the final states.
     """
     graph = Graph()
     results = _outputs(graph, spec, weights, output, inputs)
     states = ValueType(FLOAT, (spec.layers * spec.directions, "batch", spec.hidden))
     types = {
         "x": ValueType(FLOAT, ("batch", "time", spec.inputs)),
+        "steps": ValueType(FLOAT, ("time", "batch", spec.inputs)),
         "lengths": ValueType(INT32, ("batch",)),
     }
     proto = graph.proto(
@@ -44,11 +46,12 @@ def _outputs(
 ) -> list[str]:
     lengths = "lengths" if "lengths" in inputs else ""
     initial = [name for name in ("h0", "c0") if name in inputs]
-    if CELLS[spec.cell].recurrent:
-        below = graph.add("Transpose", "x", perm=(1, 0, 2))
-        encoded = recurrent_layers(graph, spec, weights, below, lengths, initial)
-    else:
-        encoded = feedforward_layers(graph, spec, weights, "x", lengths)
+    recurrent = CELLS[spec.cell].recurrent
+    x = inputs[0]
+    if recurrent == (x == "x"):
+        x = graph.add("Transpose", x, perm=(1, 0, 2))
+    layers = recurrent_layers if recurrent else feedforward_layers
+    encoded = layers(graph, spec, weights, x, lengths, initial)
     if output == "states":
         return [_states_of_every_step(graph, spec, encoded, lengths)]
     if spec.decoder:
@@ -66,6 +69,8 @@ def _readout_features(graph: Graph, spec: ModelSpec, encoded: Encoded, lengths: 
     if spec.readout == "every":
         return _states_of_every_step(graph, spec, encoded, lengths)
     final = encoded.final[0][-1]
+    if not spec.bidirectional:
+        return graph.add("Squeeze", final, np.array([0]))
     transposed = graph.add("Transpose", final, perm=(1, 0, 2))
     return graph.add("Reshape", transposed, np.array([0, -1]))
 

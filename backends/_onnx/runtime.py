@@ -1,9 +1,11 @@
 """What the adapter states about ONNX Runtime: devices, switches, paths."""
 
-import os
 import re
-from importlib import metadata, util
+from importlib import util
 from typing import Any
+
+from backends._threads import available_threads
+from bench.spec import installed_version
 
 REQUIRES = ("onnx", "onnxruntime")
 OPSET, IR_VERSION = 17, 8
@@ -28,7 +30,7 @@ def unavailable(device: str) -> str | None:
         return None
     if not re.fullmatch(r"cuda(:\d+)?", device):
         return f"ONNX Runtime runs here on cpu, cuda or cuda:N, not on {device}"
-    if any(metadata.distributions(name="onnxruntime-gpu")):
+    if installed_version("onnxruntime-gpu"):
         return None
     return "the installed onnxruntime is built without CUDA (onnxruntime-gpu has it)"
 
@@ -37,7 +39,7 @@ def settings(device: str) -> dict[str, Any]:
     """ONNX Runtime's switches as the sessions here set them."""
     return {
         "providers": ", ".join(name for name, _ in providers(device)),
-        "intra_threads": threads(),
+        "intra_threads": available_threads(),
         "inter_threads": 1,
         "graph_optimisation": "all",
         "opset": OPSET,
@@ -53,14 +55,3 @@ def providers(device: str) -> list[tuple[str, dict[str, str]]]:
     index = device.partition(":")[2] or "0"
     # TF32 is on by default: float32 would not be float32.
     return [("CUDAExecutionProvider", {"device_id": index, "use_tf32": "0"}), cpu]
-
-
-def threads() -> int:
-    """The number that OMP_NUM_THREADS names, or the processors that this process may use.
-
-    ONNX Runtime reads no such variable itself: the session options carry the number.
-    """
-    if first := os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]:
-        return int(first)
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

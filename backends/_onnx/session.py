@@ -1,6 +1,8 @@
 """A session of ONNX Runtime: inference only."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +12,8 @@ import onnxruntime
 
 from backends._onnx.layers import OPERATORS
 from backends._onnx.model import model_bytes
-from backends._onnx.runtime import PATHS, providers, threads
+from backends._onnx.runtime import PATHS, providers
+from backends._threads import available_threads
 from bench.spec import CELLS, Array, ModelSpec, Params, Supports, Unsupported, check_one_direction
 
 
@@ -27,6 +30,7 @@ class OnnxSession:
         self._placement = (device_type, int(index or 0))
         self._weights = {name: np.array(value, np.float32) for name, value in params.items()}
         self._inference_sessions: dict[tuple[str, ...], Any] = {}
+        self._run_step: Callable[..., Any] | None = None
         self._shape: tuple[int, ...] = (1, 2, spec.inputs)
         if device != "cpu":
             onnxruntime.preload_dlls()
@@ -49,14 +53,12 @@ class OnnxSession:
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         check_one_direction(self._spec)
-        if self._device == "cpu":  # binding inputs and outputs takes longer than a small step
-            output, *final = self._run_on_arrays(_array(x), state)
-        else:
-            x = self._on_device(x)
-            initial = self._zero_states(x.shape()[0]) if state is None else state
-            value, *final = self._run("advance", x, None, initial)
-            output = _to_numpy(value)
-        return output, tuple(final) if len(final) > 1 else final[0]
+        if self._device == "cpu":
+            return self._advance_arrays(x, state)
+        x = self._on_device(x)
+        initial = self._zero_states(x.shape()[0]) if state is None else state
+        value, *final = self._run("advance", x, None, initial)
+        return _to_numpy(value), tuple(final) if len(final) > 1 else final[0]
 
     def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Array]]:
         raise Unsupported(str(self._supports.lacks("training")))
@@ -109,14 +111,22 @@ class OnnxSession:
         session.run_with_iobinding(binding)
         return list(binding.get_outputs())
 
-    def _run_on_arrays(self, x: Array, state: Any) -> list[Array]:
-        """The readout and the final states, from NumPy arrays to NumPy arrays."""
+    def _advance_arrays(self, x: Any, state: Any) -> tuple[Array, Any]:
+        """`advance` from NumPy arrays to NumPy arrays: binding inputs and outputs takes longer than
+        a small step."""
         if state is None:
             state = self._zero_states(len(x))
-        arrays = (x, *map(_array, self._state_arrays(state)))
-        feeds = dict(zip(("x", "h0", "c0"), arrays, strict=False))
-        outputs: list[Array] = self._inference("advance", tuple(feeds)).run(None, feeds)
-        return outputs
+        elif not isinstance(state, tuple | list):
+            state = (state,)
+        # Time-major for the kernels: the transpose of a single step is a view.
+        feeds = {"steps": _array(x).swapaxes(0, 1), "h0": _array(state[0])}
+        if self._spec.cell == "lstm":
+            feeds["c0"] = _array(state[1])
+        if self._run_step is None:
+            session = self._inference("advance", tuple(feeds))
+            self._run_step = partial(session.run, [node.name for node in session.get_outputs()])
+        output, *final = self._run_step(feeds)
+        return output, tuple(final) if len(final) > 1 else final[0]
 
     def _inference(self, output: str, inputs: tuple[str, ...]) -> Any:
         """The inference session that computes this output from these inputs."""
@@ -147,15 +157,16 @@ class OnnxSession:
 
 def _session_options() -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads(), 1
+    options.intra_op_num_threads, options.inter_op_num_threads = available_threads(), 1
     options.log_severity_level = 3  # errors: nobody reads the warnings on standard error
     return options
 
 
 def _array(value: Any) -> Array:
     """A value, or what the caller gave, as ONNX Runtime reads it on the CPU."""
-    is_value = isinstance(value, onnxruntime.OrtValue)
-    return value.numpy() if is_value else np.ascontiguousarray(value, np.float32)
+    if isinstance(value, onnxruntime.OrtValue):
+        value = value.numpy()
+    return np.asarray(value, np.float32)
 
 
 def _to_numpy(value: Any) -> Array:

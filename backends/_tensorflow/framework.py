@@ -3,11 +3,11 @@
 import os
 import re
 from ctypes import CDLL
-from importlib import metadata, util
+from importlib import util
 from typing import Any
 
 from backends._keras.engine import compute_with
-from bench.spec import Unsupported
+from bench.spec import Unsupported, installed_version
 
 REQUIRES = ("tensorflow", "keras")
 
@@ -52,7 +52,7 @@ def unavailable(device: str) -> str | None:
         return None
     if not re.fullmatch(r"cuda(:\d+)?", device):
         return f"TensorFlow runs here on cpu, cuda or cuda:N, not on {device}"
-    if _installed("tensorflow-cpu") and not _installed("tensorflow"):
+    if installed_version("tensorflow-cpu") and not installed_version("tensorflow"):
         return "the installed tensorflow-cpu is built without CUDA"
     return None if _nvidia_driver() else "no NVIDIA driver library (libcuda) found"
 
@@ -106,13 +106,6 @@ def _deterministic() -> bool:
     from tensorflow.python.framework import config  # the public API can only switch it on
 
     return bool(config.is_op_determinism_enabled())
-
-
-def _installed(distribution: str) -> bool:
-    try:
-        return bool(metadata.version(distribution))
-    except metadata.PackageNotFoundError:
-        return False
 
 
 def _nvidia_driver() -> bool:

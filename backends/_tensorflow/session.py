@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -36,6 +37,7 @@ class TensorFlowSession:
         jit: bool = False,
     ) -> None:
         self._placement, self._spec, self._jit = placement(device), spec, jit
+        self._dtype = np.dtype(spec.storage)
         self._traces = Traces(CELLS[spec.cell].recurrent, jit)
         default = "/GPU:0" if tf.config.list_logical_devices("GPU") else "/CPU:0"
         self._needs_placement = self._placement != default
@@ -56,6 +58,7 @@ class TensorFlowSession:
     def restart(self, params: Params) -> None:
         """Start again from these weights. Tracing a graph takes longer than training a small
         model, so the traced functions are kept."""
+        self._runs.clear()
         with tf.device(self._placement):
             self._network.assign(params)
             for variable in self._state:
@@ -88,12 +91,13 @@ class TensorFlowSession:
         return self._backward(*map(self._on_device, (x, y, lengths)))
 
     def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
+        self._runs.clear()
         return self._step(*map(self._on_device, (x, y, lengths)))
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
         check_one_direction(self._spec)
-        x, states = self._on_device(x), self._states_of(state, x.shape[0])
         with tf.device(self._placement) if self._needs_placement else nullcontext():
+            x, states = self._input(x), self._states_of(state, x.shape[0])
             output, *final = self._run_of(x, *states)(x, *states)
         return output.numpy(), tuple(final) if len(final) > 1 else final[0]
 
@@ -113,7 +117,15 @@ class TensorFlowSession:
     def _on_device(self, value: Any) -> Any:
         if value is None or isinstance(value, tf.Tensor):
             return value
-        return tuple(map(self.put, value)) if isinstance(value, tuple | list) else self.put(value)
+        if isinstance(value, tuple | list):
+            return tuple(map(self._on_device, value))
+        return self.put(value)
+
+    def _input(self, x: Any) -> Any:
+        """x on the device, without the copy that `put` makes where it has the right dtype: the
+        caller waits until it is read."""
+        is_plain = isinstance(x, np.ndarray) and x.dtype == self._dtype
+        return tf.constant(x) if is_plain else self._on_device(x)
 
     def _states_of(self, state: Any, batch: int) -> tuple[Any, ...]:
         """(h,) or (h, c) on the device; zeros for None."""
@@ -126,16 +138,21 @@ class TensorFlowSession:
         """The graph that goes on from a state, for arguments of these shapes.
 
         It is called without tf.function, whose look-up of the graph takes as long as a small step.
+        The weights are constants in it, since a variable is read anew in every call; an update
+        drops the graph.
         """
-        shape = tuple(args[0].shape)
-        if shape not in self._runs:
+        shape = args[0].shape
+        if (run := self._runs.get(shape)) is None:
             function = tf.function(self._go_on, jit_compile=self._jit, autograph=False)
             with tf.device(self._placement):
-                self._runs[shape] = function.get_concrete_function(*args)
-        return self._runs[shape]
+                run = self._runs[shape] = function.get_concrete_function(*args)
+        return run
 
     def _go_on(self, x: Any, *states: Any) -> tuple[Any, ...]:
-        with tf.device(self._placement):
+        with tf.init_scope(), tf.device(self._placement):
+            constants = [tf.constant(v.numpy()) for v in self._variables]
+        values = list(zip(self._network.variables, constants, strict=True))
+        with tf.device(self._placement), keras.StatelessScope(values):
             output, final = self._network.advance(x, None, states)
         return output, *(final if isinstance(final, tuple) else (final,))
 

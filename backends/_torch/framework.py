@@ -1,10 +1,19 @@
 """What the PyTorch adapters state: environment, devices, switches and the allocator."""
 
-from collections.abc import Callable, Mapping
-from importlib import metadata, util
+from collections.abc import Callable, Mapping, Sequence
+from importlib import util
 from typing import Any
 
-from bench.spec import ModelSpec, Params, Session, Supports, Training, Unsupported
+from bench.spec import (
+    ModelSpec,
+    Operands,
+    Params,
+    Session,
+    Supports,
+    Training,
+    Unsupported,
+    installed_version,
+)
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -18,7 +27,7 @@ def unavailable(device: str) -> str | None:
         return "PyTorch is not installed"
     if not device.startswith("cuda"):
         return None if device == "cpu" else f"PyTorch runs here on cpu or cuda, not on {device!r}"
-    version = metadata.version("torch")
+    version = installed_version("torch") or ""
     if version.endswith("+cpu"):
         return f"PyTorch {version} is a build without CUDA"
     return None
@@ -66,6 +75,13 @@ def peak_memory(device: str) -> int | None:
     import torch
 
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else None
+
+
+def matrix_products(operands: Sequence[Operands], dtype: str, device: str) -> Callable[[], None]:
+    """The products by MKL on the CPU, and by cuBLAS on a GPU."""
+    from backends._torch.products import matrix_products
+
+    return matrix_products(operands, dtype, device)
 
 
 def open_session(

@@ -7,10 +7,11 @@ from typing import Any
 
 from bench.analysis.latency import SAMPLES
 from bench.analysis.timing import TABLE_PHASES
+from bench.plan.probes import FLOOR_PREFIX
 from bench.records.record import FORECAST_PREFIX, Record
 
 TABLE_SAMPLES = (*TABLE_PHASES, *SAMPLES, "prompt", "written")
-TABLE_PREFIXES = (FORECAST_PREFIX, "hidden_gradient_norm.")
+TABLE_PREFIXES = (FORECAST_PREFIX, FLOOR_PREFIX, "hidden_gradient_norm.")
 """The samples that tables are computed from; plots need the curves of training as well."""
 
 

@@ -80,6 +80,12 @@ def others_busy(launches: Sequence[Record]) -> float | None:
     return max(busy, default=None)
 
 
+def is_disturbed(launch: Record, info: Mapping[str, Any]) -> bool:
+    """Whether the machine was loaded or held back, by a quota too, during this launch."""
+    loaded = (others_busy([launch]) or 0.0) > MAX_OTHERS_BUSY
+    return loaded or _slowed_down(launch) or _held_by_quota(launch, info)
+
+
 def _spread(samples: Sequence[float]) -> float:
     ordered = np.sort(np.asarray(samples, np.float64))
     low, middle, high = (sorted_quantile(ordered, share) for share in (0.25, 0.5, 0.75))

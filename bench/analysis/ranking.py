@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis.floor import add_floors
 from bench.analysis.ranks import RANKED_KEYS, rank_rows
 from bench.analysis.rows import Row
 from bench.analysis.statistics import geometric_mean_ratio
@@ -17,12 +18,14 @@ def speed_table(rows: Sequence[Row], infos: Mapping[str, Mapping[str, Any]]) -> 
     """Times (seconds) and memory (bytes) of the rows with proven parity. Backends that ran the
     same model on the same device with the same number of threads are ranked by each phase; see
     `rank_rows`. A phase whose warm-up did not settle or whose machine was loaded has no rank and
-    no `relative`, which is the time over the least of the others."""
+    no `relative`, which is the time over the least of the others. For `over_floor` see
+    `add_floors`."""
     proven = [row for row in rows if not row.unproven]
     entries = [entry for row in proven for entry in timing_entries(row, infos)]
     frame = pd.DataFrame(entries, columns=list(SPEED_COLUMNS))
     for phase in TABLE_PHASES:
         rank_rows(frame, phase)
+    add_floors(frame, proven, infos)
     group = frame.groupby(list(RANKED_KEYS), sort=False).ngroup()
     first_time = frame[[f"{phase}_s" for phase in TABLE_PHASES]].bfill(axis=1).iloc[:, 0]
     order = frame.assign(group=group, first_time=first_time)

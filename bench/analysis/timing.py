@@ -22,7 +22,8 @@ SPEED_COLUMNS = (
     *ROW_KEYS,
     *("machine", "threads"),
     *(column for phase in TABLE_PHASES for column in time_columns(phase)),
-    *("first_call_s", "open_s", "sequences_per_s", "gflops", "product_share"),
+    *(f"{phase}_{column}" for phase in TABLE_PHASES for column in ("floor_s", "over_floor")),
+    *("first_call_s", "open_s", "sequences_per_s", "gflops"),
     *("process_growth_bytes", "device_peak_bytes", "executed_path"),
     *("flags", "spread", "others_busy"),
 )
@@ -47,7 +48,7 @@ def has_all_samples(record: Record) -> bool:
 
 def timing_entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One entry of the speed table for each number of threads with which the row was timed, still
-    without its ranks. `infos` holds the content of `run.json`, by run."""
+    without its ranks and floors. `infos` holds the content of `run.json`, by run."""
     by_threads: dict[int, list[Record]] = {}
     for record in row.measured("speed"):
         if has_all_samples(record) and not times_advance(record):
@@ -106,17 +107,13 @@ def _first_calls(launches: Sequence[Record]) -> dict[str, float | None]:
 def _rates(
     step_s: float | None, launches: Sequence[Record], batch: int | None
 ) -> dict[str, float | None]:
-    """Work a second at this time of an update: sequences, GFLOP, and the share of the GFLOP/s that
-    one product of two large matrices reaches in the same launches."""
+    """Work a second at this time of an update: sequences, and GFLOP of matrix products."""
     if step_s is None:
         return {}
     operations = _median_sum(launches, "flop_step")
-    product = _median_sum(launches, "product_gflops")
-    gflops = None if operations is None else operations / step_s / 1e9
     return {
         "sequences_per_s": None if batch is None else batch / step_s,
-        "gflops": gflops,
-        "product_share": None if gflops is None or product is None else gflops / product,
+        "gflops": None if operations is None else operations / step_s / 1e9,
     }
 
 

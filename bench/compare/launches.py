@@ -1,7 +1,6 @@
 """Launches: the timed units of both sides in alternation, in fresh workers that are ready
 beforehand."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,29 +11,24 @@ from bench.plan.units import Unit
 from bench.records import machine
 from bench.run.environment import worker_environment
 from bench.run.process import WorkerProcess
+from bench.run.ready_workers import TimedWork, ready_workers
 from bench.run.runner import Runner
 from bench.run.turns import alternate
 from bench.run.unit_workers import UnitWorkers
 from bench.run.worker_command import StartCommand, WorkerCommand, worker_arguments
 
-Work = Sequence[tuple[Runner, Unit]]
-"""Units with equally many cases, each with the runner that runs it."""
 
-
-async def run_launches(work: Work, controls: Work) -> None:
-    """Run one launch of each side, then the control of each side; never two at once.
+async def run_launches(work: TimedWork, controls: TimedWork) -> None:
+    """Run one launch of each side, then the control of each side; never two at once. All units of
+    `work` have equally many cases.
 
     The sides take turns within each case, the first of `work` first. Where a side is measured by a
     checkout too old to take turns, one side follows the other.
     """
     processors = machine.cpus()
-    workers = await _ready_workers([*work, *controls], processors)
-    try:
+    async with ready_workers([*work, *controls], processors) as workers:
         await _run(work, workers[: len(work)], processors)
         await _run(controls, workers[len(work) :], processors)
-    finally:
-        for worker in filter(None, workers):
-            await worker.kill()
 
 
 def control_command(backends: BackendRegistry, entry: Path) -> StartCommand:
@@ -59,7 +53,7 @@ def control_unit(control: Runner, unit: Unit, backend: str = "control") -> Unit:
 
 
 async def _run(
-    work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
+    work: TimedWork, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
 ) -> None:
     if all(worker and worker.takes_turns for worker in workers):
         await _run_in_turns(work, workers, processors)
@@ -69,7 +63,7 @@ async def _run(
 
 
 async def _run_in_turns(
-    work: Work, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
+    work: TimedWork, workers: Sequence[WorkerProcess | None], processors: Sequence[int]
 ) -> None:
     sides = [
         UnitWorkers(runner, unit, 0, processors[: unit.threads], worker)
@@ -84,24 +78,3 @@ async def _run_in_turns(
     finally:
         for side in sides:
             await side.kill()
-
-
-async def _ready_workers(work: Work, processors: Sequence[int]) -> list[WorkerProcess | None]:
-    """A worker for each unit that has imported its framework; None where it does not start.
-
-    Workers import side by side on different processors where there are enough, because importing
-    takes longer than timing and no clock runs yet. Then all move to the same processors and wait
-    for their turn.
-    """
-    threads = work[0][1].threads
-    slots = [processors[k : k + threads] for k in range(0, len(processors), threads)]
-    slots = [slot for slot in slots if len(slot) == threads] or [processors]
-    workers = await asyncio.gather(
-        *(
-            runner.start_ready(unit, slots[index % len(slots)])
-            for index, (runner, unit) in enumerate(work)
-        )
-    )
-    for worker in filter(None, workers):
-        worker.move(slots[0])
-    return workers

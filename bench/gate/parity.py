@@ -117,9 +117,12 @@ def _compare_in_dtype(
     """The comparison in the model's dtype, and whether sums in order decide an allowance."""
     scope = Scope.from_supports(context.supports)
     runs = run_reference(context, subject, scope)
-    session = context.open(subject.model, subject.weights, subject.training)
+    case = context.case
+    own = (subject.model, subject.training) == (case.model, case.training)
+    open_session = context.open_kept if own else context.open  # training restarts the case's own
+    session = open_session(subject.model, subject.weights, subject.training)
     backend = observe(session, subject.x, subject.y, scope)
-    dtype, device = subject.model.dtype, context.case.device
+    dtype, device = subject.model.dtype, case.device
     allowances = allow(runs, dtype, subject.training, subject.terms, device)
     differences = judge(backend, runs.exact, allowances)
     if not context.supports.advance_limit(subject.model) and hasattr(session, "advance"):
@@ -147,7 +150,7 @@ def compare_through_time(
     ):
         return []
     wide = dataclasses.replace(model, dtype="float64")
-    backend = context.open(wide, weights).hidden_gradients(x, y)
+    backend = context.open_kept(wide, weights).hidden_gradients(x, y)
     reference = context.open_reference(wide, weights).hidden_gradients(x, y)
     if backend.shape != reference.shape:
         return [Difference(THROUGH_TIME, math.inf, FLOAT64_TOLERANCE)]

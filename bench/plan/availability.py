@@ -34,7 +34,7 @@ def why_unavailable(backend: Any, device: str) -> str | None:
     versions = machine.versions(getattr(backend, "REQUIRES", ()))
     missing = [n for n, version in versions.items() if not version and not _is_module(n)]
     if missing:
-        return f"not installed: {', '.join(missing)}"
+        return f"not installed: {', '.join(missing)} (pip install {' '.join(missing)})"
     reasons = [_declared_reason(backend, device), machine.why_no_cuda(device)]
     return "; ".join(reason for reason in reasons if reason) or None
 

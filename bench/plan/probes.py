@@ -20,6 +20,12 @@ PHASE_NAMES: Mapping[str, str] = {
 PHASES = tuple(PHASE_NAMES)
 DEFAULT_PHASES = ("forward", "gradients", "step")
 """The phases that a run times by default."""
+FLOOR_OF: Mapping[str, str] = {"forward": "forward", "gradients": "training", "step": "training"}
+"""The matrix products that each timed phase cannot avoid, by name: see `bench.probes.products`."""
+FLOOR_SOURCES = ("numpy", "own")
+"""Whose library multiplied: NumPy's, or the framework's own."""
+FLOOR_PREFIX = "floor."
+"""The start of the names of samples that time matrix products, and no phase."""
 TIMED_PROBES = ("speed",)
 """Probes that need the whole machine: their cases run one worker at a time."""
 ISOLATED_PROBES = ("memory",)
@@ -36,6 +42,11 @@ ORIGIN_PROBE = "origin"
 """In place of a probe: the worker tells which of its files are not its side's own."""
 UNPROVEN = "not proven equal: "
 """The start of the reason of a case that is skipped because its model failed the gate."""
+
+
+def floor_name(products: str, source: str) -> str:
+    """The name of the samples of these products: `floor.training.numpy`."""
+    return f"{FLOOR_PREFIX}{products}.{source}"
 
 
 @dataclass(frozen=True)

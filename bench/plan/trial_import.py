@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from bench.processes.death import exit_reason
 from bench.processes.supervised import run_supervised
-from bench.spec import Unavailable
+from bench.spec import Unavailable, installed_entry_points
 
 SURVIVED = 97
 """The exit code of a process that has imported the plug-in, or met an error in it, and lived on."""
@@ -44,9 +42,9 @@ def _is_plugin(registry: Any, name: str) -> bool:
     return name.lower().replace("_", "-") in _entry_point_names(getattr(registry, "GROUP", ""))
 
 
-@cache
 def _entry_point_names(group: str) -> set[str]:
-    return {point.name.lower().replace("_", "-") for point in entry_points(group=group)}
+    points = installed_entry_points(group)
+    return {point.name.lower().replace("_", "-") for point in points}
 
 
 def _check_import(package: str, name: str) -> None:

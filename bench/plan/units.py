@@ -1,7 +1,7 @@
 """Groups cases into units of work, each for one fresh worker process."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +54,19 @@ def plan_units(cases: Iterable[Case], rng: random.Random) -> list[Unit]:
     for launch in sorted(launches):
         units += _shuffled(launches[launch], rng)
     return units
+
+
+def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[Unit]:
+    """The untimed units of the backend and device that takes longest first, so that no long one
+    runs alone at the end; then the timed units as they are. `seconds` are those of each case, by
+    its key."""
+    totals: dict[tuple[str, str], float] = {}
+    untimed = [unit for unit in units if not unit.timed]
+    for unit in untimed:
+        place = unit.backend, unit.device
+        totals[place] = totals.get(place, 0.0) + sum(seconds[case.key] for case in unit.cases)
+    untimed.sort(key=lambda unit: -totals[unit.backend, unit.device])
+    return [*untimed, *(unit for unit in units if unit.timed)]
 
 
 def _shuffled(cases: list[Case], rng: random.Random) -> list[Unit]:

@@ -114,20 +114,27 @@ class ProbeContext:
         session = self.watch.timed(self._open)(model, params, training)
         return StopwatchSession(session, self.watch)
 
+    def open_kept(
+        self, model: ModelSpec, params: Params, training: Training = Training()
+    ) -> Session:
+        """Like `open`; the session is kept for `reopen`, if it can be restarted."""
+        session = self.watch.timed(self._open)(model, params, training)
+        if hasattr(session, "restart"):
+            sessions = self._kept_sessions
+            sessions.pop((model, training), None)
+            _make_room(sessions)
+            sessions[model, training] = session
+        return StopwatchSession(session, self.watch)
+
     def reopen(self, model: ModelSpec, params: Params, training: Training = Training()) -> Session:
         """Like `open`, for calls that no probe times: restarts an earlier session of the same
-        model and training with these weights if it can, so that many seeds compile once."""
-        sessions: dict[Any, Any] = self.cache.setdefault("sessions", {})
-        key = model, training
-        if key in sessions:
-            session = sessions[key]
-            self.watch.timed(session.restart)(params)
-            self._remember(model, session)
-        else:
-            session = self.watch.timed(self._open)(model, params, training)
-            if hasattr(session, "restart"):
-                _make_room(sessions)
-                sessions[key] = session
+        model and training with these weights if one was kept, so that it is compiled once for the
+        gate and for many seeds."""
+        session = self._kept_sessions.get((model, training))
+        if session is None:
+            return self.open_kept(model, params, training)
+        self.watch.timed(session.restart)(params)
+        self._remember(model, session)
         return StopwatchSession(session, self.watch)
 
     def open_native(self, model: ModelSpec, params: Params, training: Training) -> Session:
@@ -165,6 +172,12 @@ class ProbeContext:
         if purpose == "evaluation":
             return np.random.default_rng(EVALUATION_SEED)
         return np.random.default_rng([self.case.seed, STREAMS[purpose]])
+
+    @property
+    def _kept_sessions(self) -> dict[Any, Any]:
+        """The sessions that can be restarted, by model and training, the oldest first."""
+        sessions: dict[Any, Any] = self.cache.setdefault("sessions", {})
+        return sessions
 
     def _open(self, model: ModelSpec, params: Params, training: Training) -> Session:
         session = self.backend.open_session(model, params, self.case.device, training)

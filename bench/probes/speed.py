@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,21 @@ import numpy as np
 from bench.gate.difference import relative_error
 from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
-from bench.plan.probes import ADVANCE
+from bench.plan.probes import ADVANCE, FLOOR_OF
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.escaped_work import check_wait
+from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
+from bench.probes.products import operations, training_products
 from bench.probes.training import norm
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
-from bench.weights import weight_shapes
 
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
-"""Rows of the square matrices whose product measures the machine, and how often it is timed."""
+"""Rows of the square matrices whose product is the control of stored runs, and how often it is
+timed."""
 
 Metrics = dict[str, float | None]
 Samples = dict[str, list[float]]
@@ -31,7 +32,7 @@ Samples = dict[str, list[float]]
 
 def speed(context: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included) and,
-    as raw samples, for one steady call of each phase.
+    as raw samples, for one steady call of each phase and for its floor.
 
     The first loss and gradient norm of the timed session, or its first outputs where single steps
     are timed (`latency`), are compared with the reference. Raises ValueError for a case without
@@ -49,11 +50,14 @@ def speed(context: ProbeContext) -> Outcome:
     metrics |= phase_metrics
     waited_s = context.turns.waited_s if context.turns else 0.0
     metrics |= before.since(waited_s * case.threads) | gpu_conditions(case.device)
-    metrics["flop_step"] = float(operations(context))
+    products = training_products(case.model, context.task.batch, context.task.time)
+    metrics["flop_step"] = float(operations(products))
     if case.device == "cpu":
         dtype = case.model.storage
         rate = context.cached(f"product {dtype}", lambda: product_rate(dtype))
         metrics["product_gflops"] = rate
+    if not context.turns:  # a comparison has its own control, and no tables
+        samples |= floor_samples(context, [phase for phase in FLOOR_OF if phase in samples])
     context.watch.seconds = imported + time.perf_counter() - start - waited_s
     return Outcome(metrics, samples, failure=failure)
 
@@ -154,8 +158,8 @@ def _disagreement(
 
 
 def product_rate(dtype: str) -> float:
-    """GFLOP/s of NumPy's product of two square matrices on this process's threads: the best that
-    its share of the machine can do, with which the kernels are compared."""
+    """GFLOP/s of NumPy's product of two square matrices on this process's threads. A comparison of
+    stored runs tells by it whether the machine changed."""
     a = np.random.default_rng(0).standard_normal((PRODUCT_SIZE, PRODUCT_SIZE)).astype(dtype)
     out, seconds = np.empty_like(a), []
     for _ in range(PRODUCT_REPEATS):
@@ -163,24 +167,3 @@ def product_rate(dtype: str) -> float:
         np.matmul(a, a, out=out)
         seconds.append(time.perf_counter() - start)
     return 2 * PRODUCT_SIZE**3 / min(seconds) / 1e9
-
-
-def operations(context: ProbeContext) -> int:
-    """Floating-point operations of the matrix products of one update.
-
-    The forward pass takes 2 for each weight, step and sequence, the backward pass twice as many.
-    Elementwise work and the optimiser are left out, and so is dL/dx of a first layer, which
-    training does not need.
-    """
-    model, task = context.case.model, context.task
-    products = 0
-    for name, shape in weight_shapes(model).items():
-        *path, parameter = name.split(".")
-        if parameter not in ("w", "u"):
-            continue
-        steps = model.decoder if "decoder" in path else task.time
-        if "readout" in path:
-            steps = 1 if model.readout == "last" else model.decoder or task.time
-        passes = 2 if parameter == "w" and "0" in path else 3
-        products += passes * steps * prod(shape)
-    return 2 * task.batch * products

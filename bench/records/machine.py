@@ -11,13 +11,12 @@ import platform
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from bench.records.quota import processor_quota
 from bench.records.topology import spread_over_cores
+from bench.spec import installed_version
 
 
 def describe_machine() -> dict[str, Any]:
@@ -96,7 +95,7 @@ def versions(packages: Iterable[str]) -> dict[str, str | None]:
 
     A build for the CPU, such as `tensorflow-cpu`, counts as the distribution.
     """
-    return {name: _version(name) or _version(name + "-cpu") for name in packages}
+    return {name: installed_version(name) or installed_version(name + "-cpu") for name in packages}
 
 
 def commit(folder: Path) -> dict[str, Any]:
@@ -109,13 +108,6 @@ def commit(folder: Path) -> dict[str, Any]:
 def identifier(environment: Any) -> str:
     """A short name for an environment: equal environments have equal names."""
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
-
-
-@cache
-def _version(name: str) -> str | None:
-    with suppress(metadata.PackageNotFoundError, ValueError):
-        return metadata.version(name)
-    return None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -33,9 +33,10 @@ GRADIENTS = (
     "→ at the trained weights; ∞ means that the norm is level, a negative value that it grows "
     "backwards in time."
 )
-PRODUCT = (
-    "The column 'of product' is the GFLOP/s as a share of those that NumPy's product of two large "
-    "matrices reaches in the same process."
+FLOOR = (
+    "× floor: the time over that of the matrix products that the model cannot avoid, at their "
+    "shapes and one after the other, by the fastest library that the launches of its table "
+    "measured: NumPy's on a CPU, and a framework's own where its adapter offers it."
 )
 TIMES = (
     "Times: one call. The time of a launch (a fresh process) is the lower quartile of its samples "
@@ -114,11 +115,12 @@ def _learning_notes(frame: pd.DataFrame) -> list[str]:
 
 def _speed_notes(tables: Tables) -> list[str]:
     frame = tables.speed
+    floors = [f"{phase}_floor_s" for phase in tables.speed_phases]
     few = any(frame[f"{phase}_launches"].between(1, 2).any() for phase in tables.speed_phases)
     return [
         TIMES,
         *([f"With fewer than {MIN_FOR_RANGE} launches no interval is shown."] if few else []),
-        *([PRODUCT] if frame["product_share"].notna().any() else []),
+        *([FLOOR] if frame[floors].notna().any(axis=None) else []),
     ]
 
 

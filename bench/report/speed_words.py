@@ -21,7 +21,6 @@ from bench.report.words import (
 _RATES: Mapping[str, Callable[[Any], str]] = {
     "sequences/s": lambda r: format_number(r.sequences_per_s),
     "GFLOP/s": lambda r: format_number(r.gflops),
-    "of product": lambda r: DASH if pd.isna(r.product_share) else f"{r.product_share:.0%}",
 }
 
 
@@ -37,6 +36,7 @@ def phase_words(rows: pd.DataFrame, phase: str) -> pd.DataFrame:
             f"{name} (ms)": lambda r: format_number(1e3 * r.s),
             spread_column(name, counts): lambda r: format_interval(r.low_s, r.high_s, 1e3),
             "× fastest": lambda r: format_number(r.relative),
+            "× floor": lambda r: format_number(r.over_floor),
             **({"launches": lambda r: str(r.launches)} if counts.nunique() > 1 else {}),
             **(_RATES if phase == "step" else {}),
             "flags": format_flags,

@@ -18,7 +18,7 @@ OPTIONAL_COLUMNS = (
     *(f"{name}{spread}" for name in (*PHASE_NAMES.values(), "score") for spread in SPREADS),
     *("parity error", "steps to solve", "memory (MiB)", "path", "first calls (s)", "NaN/Inf"),
     *("paced p50 (µs)", "window (µs)", "paced p99 (µs)", "first call (s)"),
-    *("GFLOP/s", "sequences/s", f"solved{INTERVAL}", "tolerance", "open (s)"),
+    *("× floor", "GFLOP/s", "sequences/s", f"solved{INTERVAL}", "tolerance", "open (s)"),
 )
 """Columns that are shown as far as there is room, the most important first."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.statistics import median_interval
 from bench.plan.case import Case, ProcessKey, model_key
-from bench.plan.probes import TIMED_PROBES
+from bench.plan.probes import FLOOR_PREFIX, TIMED_PROBES
 from bench.plan.units import Unit
 from bench.records.record import Record
 
@@ -70,7 +70,8 @@ def interval_widths(records: Iterable[Record]) -> list[IntervalWidth]:
 
 def _interval_width(launches: Sequence[Record]) -> IntervalWidth:
     last = max(launches, key=lambda record: record.case["launch"])
-    phases = [[r.samples.get(phase, ()) for r in launches] for phase in last.samples]
+    timed = [name for name in last.samples if not name.startswith(FLOOR_PREFIX)]
+    phases = [[r.samples.get(phase, ()) for r in launches] for phase in timed]
     widest = max((_relative_width(p, last.case["device"]) for p in phases), default=0.0)
     return IntervalWidth(Case.from_flat(last.case), widest, last.wall_s)
 

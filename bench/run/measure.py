@@ -12,7 +12,7 @@ from bench.plan.case import Case, model_key
 from bench.plan.estimate import START_S, Work, estimate_seconds
 from bench.plan.past_costs import PastCosts, past_costs
 from bench.plan.selection import Registry
-from bench.plan.units import Unit
+from bench.plan.units import Unit, longest_first
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.run.budget import next_launch
@@ -54,7 +54,8 @@ def planned_work(
 ) -> Work:
     """The work of these units, which hold the cases, with its expected times."""
     costs = estimate_seconds(cases, tasks, past)
-    return Work(cases, {c.key: s for c, s in zip(cases, costs, strict=True)}, units)
+    seconds = {c.key: s for c, s in zip(cases, costs, strict=True)}
+    return Work(cases, seconds, longest_first(units, seconds))
 
 
 def run_work(

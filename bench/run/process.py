@@ -49,6 +49,8 @@ class WorkerProcess:
     repeats_request: bool
     takes_turns: bool = False
     """Whether it can pause within a case."""
+    stopped: bool = False
+    """Whether it is stopped until it is sent something."""
     requests: int = 0
     request: str = ""
     """The name of the last request: its number and a digest of its case."""
@@ -102,8 +104,13 @@ class WorkerProcess:
 
     async def resume(self) -> Answer | None:
         """Give a paused worker its next turn: its answer, or None where it has paused again."""
-        self._signal(signal.SIGCONT)
         return await self._reply(RESUME)
+
+    def stop(self) -> None:
+        """Stop the worker until it is sent something: its threads may otherwise spin and warm the
+        processors."""
+        self.stopped = True
+        self._signal(signal.SIGSTOP)
 
     def move(self, processors: Sequence[int]) -> None:
         """Move all threads of the worker to these processors, if the system can."""
@@ -138,8 +145,7 @@ class WorkerProcess:
                 line = self._of_this_request(line)
                 if line != PAUSED:
                     return parse_answer(line)
-                # Stopped, because its threads may otherwise spin and warm the processors.
-                self._signal(signal.SIGSTOP)
+                self.stop()
                 return None
             reason = await self._why_no_answer(kills)
         except ValueError as error:
@@ -156,6 +162,9 @@ class WorkerProcess:
         Raises ValueError for a line that is too long.
         """
         assert self.supervisor.stdin and self.supervisor.stdout
+        if self.stopped:
+            self.stopped = False
+            self._signal(signal.SIGCONT)
         try:
             self.supervisor.stdin.write(message)
             await self.supervisor.stdin.drain()
@@ -178,10 +187,13 @@ class WorkerProcess:
             os.killpg(self.pid, number)
 
     async def _watch_memory(self) -> None:
-        """Kill the worker when its memory exceeds the limit."""
-        limit = self.limits.memory_bytes
-        while (size := memory_below(self.supervisor.pid, limit)) <= limit:
+        """Kill the worker when its memory exceeds the limit. While it is stopped nothing is read,
+        because another worker may be timed."""
+        limit, size = self.limits.memory_bytes, 0.0
+        while size <= limit:
             await asyncio.sleep(WATCH_S)
+            if not self.stopped:
+                size = memory_below(self.supervisor.pid, limit)
         self.killed_at_bytes = size
         self._signal(signal.SIGKILL)
 

@@ -20,6 +20,7 @@ from bench.records.record import Record, without_nonfinite
 from bench.records.record_check import check_fields
 from bench.run.limits import Limits
 from bench.run.process import WorkerProcess
+from bench.run.ready_workers import ready_together, ready_workers
 from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
 from bench.run.unit_workers import UnitWorkers
@@ -63,12 +64,16 @@ class Runner:
         processors = machine.cpus() if processors is None else processors
         untimed = [unit for unit in units if not unit.timed]
         await run_side_by_side(untimed, jobs, processors, self.run_unit)
-        for unit in units:
-            if unit.timed:
-                await self.run_unit(unit, 0, processors[: unit.threads])
+        for group in ready_together([unit for unit in units if unit.timed], jobs):
+            async with ready_workers([(self, unit) for unit in group], processors) as workers:
+                for unit, worker in zip(group, workers, strict=True):
+                    await self.run_unit(unit, 0, processors[: unit.threads], worker)
 
     async def start_ready(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess | None:
-        """Start a worker for a unit and let it import its framework; None if it does not start."""
+        """Start a worker for a unit, let it import its framework, and stop it until its first case;
+        None if it does not start, or if the gate lets no case of the unit through."""
+        if all(map(self.gate_failure, unit.cases)):
+            return None
         try:
             worker = await self.start(unit, processors)
         except OSError:
@@ -80,6 +85,7 @@ class Runner:
             await worker.kill()
             raise
         worker.takes_turns = bool(answer["metrics"].get(TAKES_TURNS))
+        worker.stop()
         return worker
 
     async def run_unit(

@@ -7,6 +7,7 @@ from bench.spec.added_settings import added_setting
 from bench.spec.batch import ArrayFacts, check_batch, facts_of
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
 from bench.spec.checked import CheckedSession
+from bench.spec.installed import installed_entry_points, installed_version
 from bench.spec.model import (
     DTYPES,
     LOSSES,
@@ -19,7 +20,14 @@ from bench.spec.model import (
     check_choice,
 )
 from bench.spec.plugins import folders_of, import_checked, import_file, place_of
-from bench.spec.protocols import Backend, RestartedSession, Session, Task, TimedSession
+from bench.spec.protocols import (
+    Backend,
+    Operands,
+    RestartedSession,
+    Session,
+    Task,
+    TimedSession,
+)
 from bench.spec.supports import (
     NOT_WRITTEN,
     ONE_DIRECTION,
@@ -48,6 +56,7 @@ __all__ = [
     "CheckedSession",
     "Limit",
     "ModelSpec",
+    "Operands",
     "Params",
     "RestartedSession",
     "Session",
@@ -65,5 +74,7 @@ __all__ = [
     "folders_of",
     "import_checked",
     "import_file",
+    "installed_entry_points",
+    "installed_version",
     "place_of",
 ]

@@ -1,7 +1,7 @@
 """The Protocols that adapters and tasks fulfil."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -81,10 +81,19 @@ class RestartedSession(Session, Protocol):
         state, and what was compiled is kept."""
 
 
+class Operands(NamedTuple):
+    """Two matrices of NumPy, whose product is computed so many `times`. A transposed view stays one
+    wherever the framework has such views."""
+
+    a: Array
+    b: Array
+    times: int
+
+
 class Backend(Protocol):
     """A module-like object: a framework's implementation of the model.
 
-    A backend may also have these functions. Only the last four entries may import the framework:
+    A backend may also have these functions. Only the last five entries may import the framework:
 
     - `SPEED_VARIABLES`: patterns, as in `MINE_*`, of more environment variables that decide its
       speed and are recorded;
@@ -97,7 +106,11 @@ class Backend(Protocol):
     - `settings(device) -> dict`: the framework's switches (precision, determinism) as they stand;
     - `instruction_sets() -> Mapping[str, str | None]`: the instruction set that the framework and
       its libraries really use on this processor, by library, from their own reports;
-    - `peak_memory(device)`, `reset_peak_memory(device)`: the framework's allocator, in bytes.
+    - `peak_memory(device)`, `reset_peak_memory(device)`: the framework's allocator, in bytes;
+    - `matrix_products(operands, dtype, device) -> Callable[[], None]`: a call that computes a @ b
+      for each of these `Operands`, as often as it says and one after the other, with the
+      framework's own library, and returns when the device is done. The floor of a time is measured
+      by it, beside NumPy's library. Raises `Unsupported` where it is not worth trying.
     """
 
     REQUIRES: Sequence[str]

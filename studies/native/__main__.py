@@ -19,7 +19,7 @@ from studies.native.rounds import NativeSettings, measure
 from studies.native.tables import comparison_rows, markdown
 
 SAMPLES = "samples.jsonl"
-DEFAULT_SHAPES = ("small", "braun-1x320", "fastrnns", "products")
+DEFAULT_SHAPES = ("small", "braun-1x320", "fastrnns", "products", "single-step")
 
 
 def main(arguments: Sequence[str]) -> int:

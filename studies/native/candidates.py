@@ -12,7 +12,15 @@ import numpy as np
 import backends
 from bench.probes.clock import clock
 from bench.spec import Unavailable, Unsupported
-from studies.native import jax_native, keras_native, onnx_native, tensorflow_native, torch_native
+from studies.native import (
+    advance_native,
+    jax_native,
+    keras_native,
+    onnx_native,
+    tensorflow_native,
+    torch_native,
+)
+from studies.native.floor import numpy_products, torch_products
 from studies.native.problem import Call, Problem, build_problem, flops
 
 SAMPLE_S = 0.02
@@ -32,6 +40,8 @@ def adapter_call(name: str, phase: str, problem: Problem) -> Call:
         .open_session(problem.spec, problem.weights, problem.device, problem.training)
         .unchecked
     )
+    if phase == "advance":
+        return advance_native.running_call(problem, session.advance)
     x, y = session.put(problem.x), session.put(problem.y)
     if phase == "forward":
         forward = session.forward
@@ -55,16 +65,25 @@ def matmul(problem: Problem) -> Call:
     return Call(lambda: np.matmul(a, b, out=out), lambda: None, None)
 
 
-NATIVE: Mapping[str, Callable[[Problem], Call]] = {
-    "native torch": torch_native.step,
-    "native tensorflow": tensorflow_native.step,
-    "native jax-autodiff": jax_native.plain,
-    "native flax": jax_native.flax,
-    "native equinox": jax_native.equinox,
-    "native onnxruntime": onnx_native.forward,
-    "Keras fit": keras_native.fit,
-    "np.matmul": matmul,
+NATIVE: Mapping[tuple[str, str], Callable[[Problem], Call]] = {
+    ("native torch", "step"): torch_native.step,
+    ("native tensorflow", "step"): tensorflow_native.step,
+    ("native jax-autodiff", "step"): jax_native.plain,
+    ("native flax", "step"): jax_native.flax,
+    ("native equinox", "step"): jax_native.equinox,
+    ("native onnxruntime", "forward"): onnx_native.forward,
+    ("Keras fit", "step"): keras_native.fit,
+    ("np.matmul", "step"): matmul,
+    ("floor numpy", "step"): numpy_products,
+    ("floor torch", "step"): torch_products,
+    ("native numpy", "advance"): advance_native.numpy_steps,
+    ("native torch", "advance"): advance_native.torch_steps,
+    ("native tensorflow", "advance"): advance_native.tensorflow_steps,
+    ("native jax", "advance"): advance_native.jax_steps,
+    ("native onnxruntime", "advance"): advance_native.onnx_steps,
+    ("native litert", "advance"): advance_native.litert_steps,
 }
+"""Hand-written code, by the candidate's name and the phase."""
 
 
 @dataclass
@@ -98,7 +117,8 @@ class Candidate:
 
 def open_candidate(name: str, phase: str, problem: Problem) -> Candidate:
     """Open and compile a candidate, and compute the losses that prove it."""
-    call = NATIVE[name](problem) if name in NATIVE else adapter_call(name, phase, problem)
+    native = NATIVE.get((name, phase))
+    call = native(problem) if native else adapter_call(name, phase, problem)
     losses, start = [], time.perf_counter()
     for _ in range(PROOF_STEPS):
         if call.loss:

@@ -3,16 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from studies.native.floor import FLOORS, OURS, THEIRS, floor_target
+
 PARTS: Mapping[str, str] = {
     "a": "an adapter costs nothing over the same model hand-written",
     "b": "`jax` with its own backward pass is the fastest of JAX",
     "c": "`torch-scan` is faster than torch.nn where that is slow, and never far behind",
     "d": "the fastest of the TensorFlow family is no slower than Keras' own fit",
     "e": "NumPy keeps up with the frameworks, and with the machine's products of matrices",
+    "f": "a single step of a running sequence costs little over the same step hand-written",
+    "g": "the fastest of this project's backward passes is close to the floor, the matrix products "
+    "that a training step cannot avoid",
 }
 """The claims that are tested, by letter."""
 FAMILIES: Mapping[str, Sequence[str]] = {
-    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch"),
+    "torch": ("torch", "torch-scan", "torch-loop", "torch-compile", "native torch", "floor torch"),
     "tensorflow": (
         "tensorflow",
         "tensorflow-xla",
@@ -26,12 +31,14 @@ FAMILIES: Mapping[str, Sequence[str]] = {
         "flax",
         "equinox",
         "keras-jax",
+        "native jax",
         "native jax-autodiff",
         "native flax",
         "native equinox",
     ),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
-    "numpy": ("numpy", "np.matmul"),
+    "litert": ("litert", "native litert"),
+    "numpy": ("numpy", "onednn", "native numpy", "np.matmul", "floor numpy"),
 }
 """The candidates that share a process, where their samples alternate."""
 
@@ -44,6 +51,10 @@ NATIVE_PHASES = {
     "onnxruntime": "forward",
 }
 """The adapters with a hand-written counterpart, and the phase that is compared."""
+
+SINGLE_STEPS = ("numpy", "torch", "tensorflow", "jax", "onnxruntime", "litert")
+"""The adapters whose single steps have a hand-written counterpart."""
+SINGLE_STEP_TARGET = 1.15
 
 LACKING = {("flax", "gru"), ("equinox", "rnn")}
 """Cells that a framework does not have, or not with these equations."""
@@ -94,6 +105,9 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     if shape == "products":
         yield from _product_rates() if cell == "lstm" else ()
         return
+    if shape == "single-step":
+        yield from _single_steps()
+        return
     for name, phase in NATIVE_PHASES.items():
         yield Comparison(part="a", tested=[name], base=[f"native {name}"], phase=phase, target=1.02)
     for phase in ("gradients", "step"):
@@ -109,6 +123,20 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     yield Comparison(part="d", tested=TENSORFLOW, base=["Keras fit"], target=1.0)
     if shape == "fastrnns":
         yield Comparison(part="e", tested=["numpy"], base=FASTEST, target=1.3)
+    yield Comparison(part="g", tested=OURS, base=FLOORS, target=floor_target(shape, cell))
+    for name in (*OURS, *THEIRS):
+        yield Comparison(part="g", tested=[name], base=FLOORS)
+
+
+def _single_steps() -> Iterator[Comparison]:
+    for name in SINGLE_STEPS:
+        yield Comparison(
+            part="f",
+            tested=[name],
+            base=[f"native {name}"],
+            phase="advance",
+            target=SINGLE_STEP_TARGET,
+        )
 
 
 def _product_rates() -> Iterator[Comparison]:

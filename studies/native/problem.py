@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.probes.context import ProbeContext
-from bench.probes.speed import operations
+from bench.probes.products import operations, training_products
 from bench.spec import Array, ModelSpec, Params, Training
 from bench.weights import initial_weights
 
@@ -36,6 +34,7 @@ SHAPES: Mapping[str, Shape] = {
     "braun-1x320": Shape(64, 100, 123, 320),
     "fastrnns": Shape(64, 100, 512, 512),
     "products": Shape(64, 50, 512, 512),
+    "single-step": Shape(1, 1, 7, 64),
 }
 
 
@@ -83,10 +82,7 @@ def flops(problem: Problem) -> int:
     """Floating-point operations of the matrix products in one step, as the speed probe counts
     them."""
     batch, time, _ = problem.x.shape
-    sizes = SimpleNamespace(batch=batch, time=time)
-    return operations(
-        cast(ProbeContext, SimpleNamespace(case=SimpleNamespace(model=problem.spec), task=sizes))
-    )
+    return operations(training_products(problem.spec, batch, time))
 
 
 class Call(NamedTuple):

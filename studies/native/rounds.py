@@ -77,7 +77,7 @@ def environment(settings: NativeSettings) -> dict[str, Any]:
         "variables": speed_variables(os.environ, backends.SPEED_VARIABLES, PINNED),
         "processors": machine.cpus()[: settings.threads],
         "python": sys.version.split()[0],
-        "versions": machine.versions((*PACKAGES, "onnx", "onnxruntime")),
+        "versions": machine.versions((*PACKAGES, "onnx", "onnxruntime", "ai-edge-litert")),
         **machine.commit(ROOT),
         "started": time.time(),
     }

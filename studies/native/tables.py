@@ -99,11 +99,15 @@ def _row(
         return row | {"verdict": "; ".join(f"{side.name}: {side.error}" for side in untimed)}
     fast, slow = (min((s for s in g if s.timed), key=lambda s: s.seconds) for g in (tested, base))
     row |= {"ours": _fastest(fast, tested), "base": _fastest(slow, base)}
-    row |= {"ours, ms": f"{fast.seconds * 1e3:.2f}", "base, ms": f"{slow.seconds * 1e3:.2f}"}
+    row |= {"ours, ms": _milliseconds(fast.seconds), "base, ms": _milliseconds(slow.seconds)}
     pairs = [(fast.timed[n], slow.timed[n]) for n in fast.timed if n in slow.timed]
     if not pairs:
         return row | {"verdict": "never timed in the same launch"}
     return row | _compared(comparison, pairs, rng)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f}" if seconds >= 1e-4 else f"{seconds * 1e3:.3g}"
 
 
 def _compared(
