@@ -147,6 +147,7 @@ def test_run_that_lacks_planned_cases_says_how_many(finished_run: Path, tmp_path
     assert (part.returncode, part.stderr) == (0, f"run r is {told}\n")
     for name in ("tables.md", "tables.tex"):
         assert told in (tmp_path / "r" / "report" / name).read_text()
+    assert told in bench_inside("history", "--results-dir", tmp_path).stderr
     compared = bench_inside("compare", tmp_path / "r", tmp_path / "r", "--results-dir", tmp_path)
     assert f"r is {told}" in " ".join(compared.stdout.split())
     resumed = bench_inside("--resume", "r", "--results-dir", tmp_path)

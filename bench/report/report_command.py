@@ -1,12 +1,12 @@
 """The command that writes tables and plots of stored runs."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.folder import RunFolder
 from bench.records.inert import inert
 from bench.records.storage import make_folder, storage_errors
+from bench.report.missing import tell_missing_cases
 
 
 def report_command(
@@ -22,7 +22,6 @@ def report_command(
     was measured."""
     folders = RunFolder.told_apart([RunFolder.existing(root, run) for run in runs])
     from bench.analysis.compact import for_tables
-    from bench.analysis.unfinished import missing_cases
     from bench.report.files import write_report
 
     reduced = None if "plots" in formats else for_tables
@@ -35,6 +34,5 @@ def report_command(
     for path in write_report(folders, records, formats, output, phases):
         print(inert(path))
     for folder in folders:
-        if missing := missing_cases(records_of[folder.id], folder.info()):
-            print(f"run {inert(folder.id)} is {missing}", file=sys.stderr)
+        tell_missing_cases(folder, records_of[folder.id])
     return 0 if any(record.status == "ok" for record in records) else 3
