@@ -259,9 +259,11 @@ def test_folder_that_was_replaced_gets_no_record(replace: str, folder: RunFolder
         else:
             (folder.path / "lock").unlink()
         before = folder.records_file.read_bytes()
-        with pytest.raises(RecordsError, match=r"cannot write .* was renamed, removed or replaced"):
-            folder.append(example_record())
+        for write in (lambda: folder.append(example_record()), lambda: folder.write_info({})):
+            with pytest.raises(RecordsError, match="was renamed, removed or replaced"):
+                write()
         assert folder.records_file.read_bytes() == before
+        assert folder.info() == INFO
     folder.append(example_record())
 
 

@@ -136,6 +136,7 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
+        self._check_place()
         text = json.dumps(described_with_checksum(without_nonfinite(info)), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
             replace_file(self.info_file, text.encode())
@@ -171,13 +172,8 @@ class RunFolder:
         return whole_lines(self.records_file, advice)
 
     def append(self, record: Record) -> None:
-        """Append a record and flush it to the disk; if that fails, leave no part of it. A folder
-        that has taken the place of the locked one gets no record."""
-        if not self._is_here():
-            raise RecordsError(
-                f"cannot write to {self.records_file}: the folder of the run, or its file lock, "
-                "was renamed, removed or replaced. Recorded cases are kept"
-            )
+        """Append a record and flush it to the disk; if that fails, leave no part of it."""
+        self._check_place()
         with storage_errors(f"cannot write to {self.records_file}", "Recorded cases are kept"):
             append_line(self.records_file, record.to_json().encode())
 
@@ -216,9 +212,17 @@ class RunFolder:
             return [], b""
         return split_lines(read_file(self.records_file))
 
+    def _check_place(self) -> None:
+        if not self._is_here():
+            raise RecordsError(
+                f"cannot write to {self.path}: the folder of the run, or its file lock, "
+                "was renamed, removed or replaced. Recorded cases are kept"
+            )
+
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock of the run: one process at a time writes to it."""
+        """Hold the lock of the run: one process at a time writes to it. A folder that takes the
+        place of the locked one is not written to."""
         with locked(self.path) as self._is_here:
             try:
                 yield
