@@ -11,7 +11,7 @@ import pytest
 
 import backends
 from backends import jax_backend, jax_cudnn_backend, numpy_backend
-from backends._jax import autodiff_stack, bptt_stack, cudnn_stack
+from backends._jax import autodiff_stack, bptt_stack, cudnn_stack, functions
 from bench.spec import CELLS, Array, ModelSpec, Training, Unsupported
 from bench.weights import initial_weights
 
@@ -80,16 +80,71 @@ def test_hand_written_backward_pass_agrees_with_automatic_differentiation(
         assert_close(a, b)
 
 
+def compiled_update(spec: ModelSpec) -> str:
+    """The text of the compiled step of a session, for a batch of 4 and 7 steps."""
+    session: Any = jax_backend.open_session(spec, weights(spec), "cpu")
+    x, y = session.put(np.zeros((4, 7, 3))), session.put(np.zeros((4, 2)))
+    workspace = session.stack.workspace(spec, 4, 7)
+    arguments = (session.weights, session.optimiser_state, x, y, None, workspace)
+    return str(session._update.lower(*arguments).compile().as_text())
+
+
 @pytest.mark.parametrize(("cell", "gru"), RECURRENT)
 def test_loops_write_the_tape_in_place(cell: str, gru: str) -> None:
     """No instruction of the compiled step copies the gates of all steps."""
     spec = model(cell, gru, layers=1, bidirectional=False)
-    session: Any = jax_backend.open_session(spec, weights(spec), "cpu")
-    x, y = session.put(np.zeros((4, 7, 3))), session.put(np.zeros((4, 2)))
-    text = session._update.lower(session.weights, session.optimiser_state, x, y).compile().as_text()
+    text = compiled_update(spec)
     width = 2 * spec.hidden if gru == "reset_before" else spec.gates * spec.hidden
     assert f"f32[7,4,{width}]" in text
     assert not re.findall(rf"f32\[7,4,{width}\]\S* copy\(", text)
+
+
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_gradients_do_not_depend_on_what_the_workspace_holds(cell: str, gru: str) -> None:
+    spec, rng = model(cell, gru), np.random.default_rng(0)
+    native = {"layers": bptt_stack.STACK.to_native(spec, weights(spec))}
+    x, y = rng.standard_normal((4, 7, 3)), rng.standard_normal((4, 2))
+    readout = {name: weights(spec)[name] for name in ("readout.w", "readout.b")}
+
+    def gradients(workspace: Any) -> Any:
+        def value(native: Any) -> Any:
+            arguments = (bptt_stack.STACK, spec, {**native, **readout}, x, y, LENGTHS)
+            return functions.loss(*arguments, workspace=workspace)
+
+        return jax.tree.leaves(jax.jit(jax.grad(value))(native))
+
+    fresh = bptt_stack.workspace_of(spec, 4, 7)
+    used = jax.tree.map(lambda buffer: np.full_like(buffer, np.nan), fresh)
+    for expected, actual in zip(gradients(fresh), gradients(used), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_steps_with_and_without_a_kept_workspace_agree(cell: str, gru: str) -> None:
+    """Also where the shape of the batch changes between steps."""
+    spec, rng = model(cell, gru), np.random.default_rng(0)
+    kept, fresh = (jax_backend.open_session(spec, weights(spec), "cpu") for _ in range(2))
+    fresh.stack = replace(fresh.stack, workspace=lambda spec, batch, time: None)
+    for batch, time in [(4, 7), (4, 7), (2, 5), (4, 7)]:
+        x, y = rng.standard_normal((batch, time, 3)), rng.standard_normal((batch, 2))
+        assert_close(kept.step(x, y), fresh.step(x, y), 1e-6)
+    for name, value in fresh.params().items():
+        assert_close(kept.params()[name], value, 1e-6)
+
+
+@pytest.mark.parametrize(("cell", "gru"), RECURRENT)
+def test_gradients_of_one_sequence_agree_with_the_reference(cell: str, gru: str) -> None:
+    """Its loops take several steps at once; the number of steps is no multiple of that."""
+    spec, rng = model(cell, gru, dtype="float64"), np.random.default_rng(0)
+    x, y = rng.standard_normal((1, 7, 3)), rng.standard_normal((1, 2))
+    actual, expected = (
+        adapter.open_session(spec, weights(spec), "cpu").gradients(x, y)
+        for adapter in (jax_backend, numpy_backend)
+    )
+    assert_close(actual[0], expected[0])
+    assert actual[1].keys() == expected[1].keys()
+    for name, value in expected[1].items():
+        assert_close(actual[1][name], value)
 
 
 def test_step_leaves_the_weights_of_the_caller_unchanged() -> None:

@@ -5,9 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-NARROW_COLUMNS = 256
-"""Operands with fewer columns are laid out transposed before a product over all steps."""
-
 
 def at_step(array: Any, t: Any) -> Any:
     """One step of an array; None of None."""
@@ -38,11 +35,6 @@ def flatten_steps(array: Any) -> Any:
     return array.reshape(-1, array.shape[-1])
 
 
-def round_matrices(weights: Any, dtype: str) -> Any:
-    """The weights with the matrices in that dtype; biases keep theirs."""
-    return {name: v.astype(dtype) if v.ndim == 2 else v for name, v in weights.items()}
-
-
 def matmul(x: Any, m: Any) -> Any:
     """x m, with x rounded to the dtype of m, summed and returned in the dtype of x."""
     return jnp.matmul(x.astype(m.dtype), m, preferred_element_type=x.dtype)
@@ -51,13 +43,7 @@ def matmul(x: Any, m: Any) -> Any:
 def sum_outer_products(operands: Any, d: Any, dtype: str) -> Any:
     """Σ operand dᵀ over all steps and sequences `(columns of operands, columns of d)`, in one
     product of `(T·B, ·)` arrays."""
-    transposed = operands.T
-    # The barrier makes XLA lay narrow operands out transposed in memory: its product on the CPU is
-    # then much faster than if it transposes by itself. For wide ones the copy costs more than it
-    # saves.
-    if len(transposed) < NARROW_COLUMNS:
-        transposed = lax.optimization_barrier(transposed)
-    return matmul(transposed, d.astype(dtype))
+    return matmul(operands.T, d.astype(dtype))
 
 
 def split_gradients(d_of_hidden: Any, d_of_inputs: Any) -> dict[str, Any]:

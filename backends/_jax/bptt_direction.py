@@ -21,11 +21,11 @@ from backends._jax.bptt_arrays import (
     flatten_steps,
     hidden_after,
     matmul,
-    round_matrices,
     write_step,
     write_tape,
 )
 from backends._jax.bptt_cells import CellSteps
+from backends._jax.bptt_weights import LoopWeights, backward_weights, forward_weights
 from backends._jax.layers import add_perturbation, hold_state, input_products
 
 
@@ -38,12 +38,18 @@ class Saved(NamedTuple):
     tape: tuple[Any, ...]
     mask: Any
     perturbation: Any
+    workspace: tuple[()] | None
+    """None if operands and tape are not in a workspace of the caller."""
 
 
 @cache
 def differentiable(cell: CellSteps, dtype: str, reverse: bool) -> Callable[..., Any]:
-    """Return the function of weights, x, initial state, mask and perturbation that JAX
-    differentiates by `Direction.backward`; it returns the final state and h of every step."""
+    """Return the function of weights, x, initial state, mask, perturbation and workspace that JAX
+    differentiates by `Direction.backward`; it returns the final state and h of every step.
+
+    The workspace is None or the memory of operands and tape, whatever it holds. Its derivative is
+    what the backward pass leaves there, so that a caller who donates it gets the same memory back.
+    """
     direction = Direction(cell, dtype, reverse)
     function = jax.custom_vjp(direction.states)
     function.defvjp(direction.forward, direction.backward)
@@ -58,9 +64,11 @@ class Direction:
     dtype: str
     reverse: bool
 
-    def states(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
+    def states(
+        self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any, workspace: Any
+    ) -> Any:
         """Run all steps without a tape: return the final state and h of every step."""
-        matrices = round_matrices(weights, self.dtype)
+        matrices = forward_weights(weights, self.cell.blocks, self.dtype)
 
         def step(state: Any, inputs: Any) -> Any:
             x_or_wx, mask, perturbation = inputs
@@ -71,10 +79,12 @@ class Direction:
         inputs = (self._inputs_of_loop(weights, x), mask, perturbation)
         return lax.scan(step, initial, inputs, reverse=self.reverse)
 
-    def forward(self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any) -> Any:
+    def forward(
+        self, weights: Any, x: Any, initial: Any, mask: Any, perturbation: Any, workspace: Any
+    ) -> Any:
         """Run all steps: return what `states` returns, and what the backward pass needs."""
-        matrices, steps = round_matrices(weights, self.dtype), len(x)
-        inputs = self._inputs_of_loop(weights, x)
+        matrices = forward_weights(weights, self.cell.blocks, self.dtype)
+        inputs, steps = self._inputs_of_loop(weights, x), len(x)
 
         def step(k: Any, carry: Any) -> Any:
             state, operands, tape = carry
@@ -85,30 +95,39 @@ class Direction:
             after = hold_state(after, state, at_step(mask, t))
             return after, operands, write_tape(tape, factors, t)
 
-        operands, tape = self._buffers(x, initial[0].shape[1], inputs)
-        final, operands, tape = lax.fori_loop(0, steps, step, (initial, operands, tape))
+        size = initial[0].shape[1]
+        operands, *tape = workspace or self.workspace(steps, x.shape[1], x.shape[2], size, x.dtype)
+        operands = self._write_inputs(operands, x)
+        tape = tuple(tape) or (inputs,)
+        carry, unroll = (initial, operands, tape), self._unroll(operands)
+        final, operands, tape = lax.fori_loop(0, steps, step, carry, unroll=unroll)
         hidden = self._hidden_of_steps(operands, final[0])
-        return (final, hidden), Saved(weights, operands, final[0], tape, mask, perturbation)
+        given = None if workspace is None else ()
+        saved = Saved(weights, operands, final[0], tape, mask, perturbation, given)
+        return (final, hidden), saved
 
     def backward(self, saved: Saved, cotangents: Any) -> Any:
         """Run all steps in reverse, then make each weight gradient in one product over all steps:
         return the derivatives of the arguments of `forward`."""
-        matrices = round_matrices(saved.weights, self.dtype)
-        d_initial, tape, d_perturbation = self._loop_back(saved, matrices, *cotangents)
+        d_initial, tape, d_perturbation = self._loop_back(saved, *cotangents)
         d_input_side, d_weights = self.cell.weight_gradients(
             [flatten_steps(array) for array in tape],
             flatten_steps(saved.operands),
             saved.final_hidden.shape[1],
             self.dtype,
         )
-        dx = matmul(d_input_side, matrices["w"]).reshape(*saved.operands.shape[:2], -1)
-        return d_weights, dx, d_initial, None, d_perturbation
+        w = saved.weights["w"].astype(self.dtype)
+        dx = matmul(d_input_side, w).reshape(*saved.operands.shape[:2], -1)
+        own_tape = tape if self.cell.tape_widths else ()
+        d_workspace = None if saved.workspace is None else (saved.operands, *own_tape)
+        return d_weights, dx, d_initial, None, d_perturbation, d_workspace
 
-    def _loop_back(self, saved: Saved, matrices: Any, d_final: Any, d_hidden: Any) -> Any:
+    def _loop_back(self, saved: Saved, d_final: Any, d_hidden: Any) -> Any:
         """Overwrite the tape with the derivatives of the preactivations; `d_final` and `d_hidden`
         are the derivatives of what `forward` returns. Return the derivative of the initial state,
         the tape, and the derivative of the perturbation."""
-        _, operands, final_hidden, tape, mask, perturbation = saved
+        weights, operands, final_hidden, tape, mask, perturbation, _ = saved
+        matrices = backward_weights(weights, self.cell.blocks, self.dtype)
         steps = len(operands)
 
         def step(k: Any, carry: Any) -> Any:
@@ -131,19 +150,29 @@ class Direction:
             return d_before, tape, d_perturbation
 
         zeros = None if perturbation is None else jnp.zeros_like(perturbation)
-        return lax.fori_loop(0, steps, step, (d_final, tape, zeros))
+        return lax.fori_loop(0, steps, step, (d_final, tape, zeros), unroll=self._unroll(operands))
 
-    def _buffers(self, x: Any, size: int, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
-        """The operands before h is written into them, and the tape."""
+    def workspace(
+        self, steps: int, batch: int, inputs: int, size: int, dtype: Any
+    ) -> tuple[Any, ...]:
+        """The memory of the operands and, for a cell with factors, of the tape."""
         # The backward loop overwrites the tape instead of filling a second one: the operating
         # system maps a large buffer anew, page by page, at every call.
-        steps, batch, _ = x.shape
-        empty = jnp.full((steps, batch, size), 0, x.dtype)
-        ones = jnp.full((steps, batch, 1), 1, x.dtype)
-        operands = jnp.concatenate([empty, x, ones], axis=2)
-        widths = [width * size for width in self.cell.tape_widths]
-        tape = tuple(jnp.zeros((steps, batch, width), x.dtype) for width in widths)
-        return operands, tape or (inputs,)
+        widths = [size + inputs + 1, *(width * size for width in self.cell.tape_widths)]
+        return tuple(jnp.zeros((steps, batch, width), dtype) for width in widths)
+
+    def _unroll(self, operands: Any) -> int:
+        """The steps that XLA gets at once: four for one sequence and a cell with factors."""
+        # XLA starts each operation of a step by itself. With one sequence that takes longer than
+        # the arithmetic; in four steps at once it finds fewer operations.
+        return 4 if operands.shape[1] == 1 and self.cell.tape_widths else 1
+
+    def _write_inputs(self, operands: Any, x: Any) -> Any:
+        """The operands with [x, 1] in place, before h is written into them."""
+        ones = jnp.full((*x.shape[:2], 1), 1, x.dtype)
+        columns = jnp.concatenate([x, ones], axis=2)
+        start = operands.shape[2] - columns.shape[2]
+        return lax.dynamic_update_slice(operands, columns, (0, 0, start))
 
     def _hidden_of_steps(self, operands: Any, final_hidden: Any) -> Any:
         """h after every step `(T, B, H)`: the operands hold it at the next step, except the final
@@ -158,6 +187,6 @@ class Direction:
         # computed directly from a step of W x would be such a kernel.
         return x if self.cell.tape_widths else input_products(x, weights, self.dtype)
 
-    def _wx(self, x_or_wx: Any, weights: Any) -> Any:
+    def _wx(self, x_or_wx: Any, weights: LoopWeights) -> Any:
         """W x of one step."""
-        return matmul(x_or_wx, weights["w"].T) if self.cell.tape_widths else x_or_wx
+        return matmul(x_or_wx, weights.w) if self.cell.tape_widths else x_or_wx

@@ -80,11 +80,17 @@ def update(
     x: Any,
     y: Any,
     lengths: Any = None,
+    workspace: Any = None,
 ) -> Any:
-    """One step of the optimiser: the new weights, its new state, and the loss before the step."""
-    value, grads = gradients(stack, spec, weights, x, y, lengths)
+    """One step of the optimiser: the new weights, its new state, the loss before the step, and the
+    workspace with its new content."""
+
+    def value_of(weights: Any, workspace: Any) -> Any:
+        return loss(stack, spec, weights, x, y, lengths, workspace=workspace)
+
+    value, (grads, workspace) = jax.value_and_grad(value_of, (0, 1))(weights, workspace)
     updates, state = optimiser(training).update(grads, state, weights)
-    return optax.apply_updates(weights, updates), state, value
+    return optax.apply_updates(weights, updates), state, value, workspace
 
 
 def loss(
@@ -95,8 +101,10 @@ def loss(
     y: Any,
     lengths: Any = None,
     perturbation: Any = None,
+    workspace: Any = None,
 ) -> Any:
-    hidden, final = run_stack(stack, spec, weights, x, lengths, perturbation=perturbation)
+    arguments = {"perturbation": perturbation, "workspace": workspace}
+    hidden, final = run_stack(stack, spec, weights, x, lengths, **arguments)
     if spec.decoder:
         hidden, final = run_decoder(stack, spec, weights, final, y)
     return LOSSES[spec.loss](readout(stack, spec, weights, hidden, final), y)

@@ -48,13 +48,17 @@ def run_stack(
     lengths: Any = None,
     initial_state: Any = None,
     perturbation: Any = None,
+    workspace: Any = None,
 ) -> Any:
-    """Run `weights["layers"]`; see `RunStack`. A lone array is taken as the initial h."""
+    """Run `weights["layers"]`; see `RunStack` and `Stack.workspace`. A lone array is taken as the
+    initial h."""
     if initial_state is not None and not isinstance(initial_state, tuple):
         initial_state = (initial_state,)
     if lengths is not None:  # whatever stands in padding: NaN times zero would be NaN
         x = jnp.where(jnp.arange(x.shape[1])[:, None] < lengths[:, None, None], x, 0)
-    hidden, final = stack.run(spec, weights["layers"], x, lengths, initial_state, perturbation)
+    run: Any = stack.run
+    kept = {} if workspace is None else {"workspace": workspace}
+    hidden, final = run(spec, weights["layers"], x, lengths, initial_state, perturbation, **kept)
     return hidden, tuple(state.astype(spec.storage) for state in final)
 
 

@@ -32,8 +32,10 @@ class JaxSession:
         self.device, self.dtype = find_device(device), np.dtype(spec.storage)
         self._compiled: dict[Callable[..., Any], Any] = {}
         self._advance: Any = None
-        # Weights and optimiser state are donated: the update overwrites their buffers.
-        self._update = compiled(functions.update, stack, spec, training, donate=(0, 1))
+        # Weights, optimiser state and workspace are donated: the update overwrites their buffers.
+        self._update = compiled(functions.update, stack, spec, training, donate=(0, 1, 5))
+        self._workspace: Any = None
+        self._workspace_shape: tuple[int, int] | None = None
         with self._precision():
             arrays = {name: np.asarray(value, self.dtype) for name, value in params.items()}
             self.weights = jax.device_put(to_native(stack, spec, arrays), self.device)
@@ -70,8 +72,9 @@ class JaxSession:
         x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
         self._advance = None
         with self._precision():
-            self.weights, self.optimiser_state, self._pending = self._update(
-                self.weights, self.optimiser_state, x, y, lengths
+            workspace = self._take_workspace(*x.shape[:2])
+            self.weights, self.optimiser_state, self._pending, self._workspace = self._update(
+                self.weights, self.optimiser_state, x, y, lengths, workspace
             )
         self._note_call(x)
         return self._pending
@@ -148,6 +151,14 @@ class JaxSession:
         """A NumPy array in the model's dtype; any other as it is."""
         is_other = isinstance(value, np.ndarray) and value.dtype != self.dtype
         return self._typed(value) if is_other else value
+
+    def _take_workspace(self, batch: int, time: int) -> Any:
+        """The buffers that the last step left; new ones for batches of another shape."""
+        if self._workspace_shape != (batch, time):
+            self._workspace_shape = (batch, time)
+            new = self.stack.workspace(self.spec, batch, time)
+            self._workspace = jax.device_put(new, self.device)
+        return self._workspace
 
     def _zero_state(self, batch: int) -> tuple[Any, ...]:
         """As `advance` returns it, so that the first call needs no function of its own."""

@@ -37,6 +37,9 @@ class Stack:
     - `to_native(spec, params)`: the library's own pytree of weights, made from the canonical
       weights of the layers (`layers.…`; a decoder's come without their prefix);
     - `to_canonical(spec, weights)`: the way back, for weights and for their gradients;
+    - `workspace(spec, batch, time)`: buffers of the storage dtype that `run` overwrites, for a
+      stack that takes them as its argument `workspace`; the gradient with respect to them is their
+      new content. A session hands the same memory to every step;
     - `run`: see `RunStack`. States are `(batch, time, ·)`, or `(time, batch, ·)` with `time_major`.
     """
 
@@ -44,3 +47,4 @@ class Stack:
     to_canonical: Callable[[ModelSpec, Any], Params]
     run: RunStack
     time_major: bool = False
+    workspace: Callable[[ModelSpec, int, int], Any] = lambda spec, batch, time: None
