@@ -9,6 +9,11 @@ from typing import Any
 from bench.processes.stop import StopHandler, ignore_stop_signals
 
 INTERRUPTED, WRONG_USE, NOBODY_READS = 130, 2, 141
+REPOSITORY_VARIABLES = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_SHALLOW_FILE"),
+)
+"""What git sets for a hook: every git command would take the hook's repository for its own."""
 
 
 def run_program(main: Callable[[list[str]], int]) -> int:
@@ -18,6 +23,8 @@ def run_program(main: Callable[[list[str]], int]) -> int:
     A worker is ended by its supervisor and handles no signal.
     """
     words, handler = sys.argv[1:], StopHandler()
+    for name in REPOSITORY_VARIABLES:
+        os.environ.pop(name, None)
     try:
         if words[:1] != ["worker"]:
             handler.install()
@@ -38,7 +45,7 @@ def exit_code_of(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        return _output_failed(error)
+        return _output_failed(error) if error.filename is None else _path_failed(error)
     except Exception as error:
         # Imported late: it takes longer than anything else here.
         from bench.records.folder import RecordsError
@@ -52,10 +59,20 @@ def exit_code_of(command: Callable[[], int]) -> int:
 
 
 def _output_failed(error: OSError) -> int:
-    """Return the exit code where standard output cannot be written."""
+    """Return the exit code where standard output cannot be written. Such an error, unlike others,
+    names no file."""
     # Python flushes standard output once more when it ends; that must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NOBODY_READS if isinstance(error, BrokenPipeError) else _refuse(str(error))
+    if isinstance(error, BrokenPipeError):
+        return NOBODY_READS
+    return _refuse(f"cannot write to standard output: {error.strerror or error}")
+
+
+def _path_failed(error: OSError) -> int:
+    """Return the exit code where the system refuses a path that no part of the program expects."""
+    from bench.records.inert import inert
+
+    return _refuse(f"cannot use {inert(error.filename)}: {error.strerror or error}")
 
 
 def _refuse(message: str) -> int:

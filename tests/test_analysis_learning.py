@@ -1,8 +1,19 @@
 """Scores, solved seeds and gradients of the learning table."""
 
-import pytest
-from report_records import all_probes, gradients_record, learning_record, parity_record, tables_of
+from typing import Any
 
+import pytest
+from report_records import (
+    ENVIRONMENT,
+    INFO,
+    all_probes,
+    gradients_record,
+    learning_record,
+    parity_record,
+    tables_of,
+)
+
+from bench.analysis.tables import build_tables
 from bench.report.learning_words import learning_words
 
 
@@ -60,3 +71,22 @@ def test_median_half_life_belongs_to_the_median_rate() -> None:
 
 def test_counts_of_nan_and_inf_are_added_over_seeds() -> None:
     assert learning_words(tables_of(all_probes()).learning)["NaN/Inf"].tolist() == ["0/9"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "flags"),
+    [
+        ({"versions": {"torch": "2.12.0"}}, "e"),
+        ({"code": {"task": "0"}}, "e"),
+        ({"machine": {"processor": "another"}}, "e"),
+        ({"executed_path": None, "threads": 7}, ""),
+    ],
+)
+def test_seed_that_other_software_trained_is_flagged(facts: Any, flags: str) -> None:
+    environments = {"e": ENVIRONMENT, "other": {**ENVIRONMENT, **facts}}
+    records = [parity_record(), *(learning_record(seed=k) for k in range(2))]
+    records.append(learning_record(seed=2, environment="other"))
+    [raised] = build_tables(records, {"r": {**INFO, "environments": environments}}).learning[
+        "flags"
+    ]
+    assert raised == flags

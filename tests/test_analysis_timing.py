@@ -113,3 +113,15 @@ def test_slowed_down_machine_raises_the_flag_held_back(metric: str, limit: float
 
     assert flags(limit) == [""]
     assert flags(limit + 0.01) == ["h"]
+
+
+def test_times_of_another_machine_are_shown_with_its_name() -> None:
+    elsewhere = {**ENVIRONMENT, "machine": {"processor": "Model_Y", "cores": 64}}
+    info = {**INFO, "environments": {"e": ENVIRONMENT, "elsewhere": elsewhere}}
+    records = [parity_record(), speed_record(), parity_record(backend="jax")]
+    records.append(speed_record(backend="jax", environment="elsewhere"))
+    speed = build_tables(records, {"r": info}).speed.set_index("backend")
+    assert speed["machine"].to_dict() == {
+        "torch": "Model_X 100%, 2 cores",
+        "jax": "Model_Y, 64 cores",
+    }

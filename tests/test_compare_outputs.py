@@ -15,12 +15,14 @@ from bench.compare.both_sides import BothSides
 from bench.compare.conclusion import ComparisonResult, conclusion, exit_code
 from bench.compare.decision import Verdict
 from bench.compare.finding import Finding
+from bench.compare.folder import create_folder
 from bench.compare.matching import SideRecords
 from bench.compare.outputs.files import write_files
 from bench.compare.outputs.json_files import smaller_is_better
 from bench.compare.outputs.junit import junit
 from bench.compare.outputs.markdown import markdown
 from bench.compare.outputs.pytest_benchmark_json import pytest_benchmark
+from bench.records.folder import RecordsError
 
 PASS = Finding("c", "parity", Verdict.PASS)
 REGRESSED = Finding("c", "x", Verdict.REGRESSED, "why & <how>")
@@ -96,6 +98,17 @@ def test_numbers_and_letters_that_a_format_lacks_are_replaced(tmp_path: Path) ->
     assert Xml.parse(tmp_path / "junit.xml").getroot().get("failures") == "1"
 
 
+def test_json_files_hold_no_character_that_steers_a_terminal(tmp_path: Path) -> None:
+    row = "mine\x1b[2J \x85\u2028\u202eé \x7f"
+    finding = Finding(row, "speed of step", Verdict.PASS, "why", 0.01, 0.011, "s", 1.1)
+    write_files(tmp_path, ComparisonResult([finding], [row], RULE, NO_RECORDS))
+    verdict = (tmp_path / "verdict.json").read_text()
+    assert json.loads(verdict)["sides"] == [row]
+    for text in (verdict, (tmp_path / "smaller-is-better.json").read_text()):
+        assert "é" in text
+        assert text.replace("\n", "").isprintable()
+
+
 def test_pytest_benchmark_compares_the_files_of_two_sides(tmp_path: Path) -> None:
     for name, factor in (("base", 1.0), ("head", 1.3)):
         times = {("numpy lstm adding", "step"): noisy_times(factor)}
@@ -118,3 +131,9 @@ def test_only_the_outputs_import_the_reports() -> None:
             n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)
         ]
         assert not [n.module for n in imports if (n.module or "").startswith("bench.report")], file
+
+
+def test_comparison_that_began_meanwhile_keeps_its_name(tmp_path: Path) -> None:
+    create_folder(tmp_path / "c")
+    with pytest.raises(RecordsError, match=r"comparison c exists in .*; choose another --run-id$"):
+        create_folder(tmp_path / "c")

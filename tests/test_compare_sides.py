@@ -11,6 +11,7 @@ from compare_sides import compare, python_with, verdicts
 from running import bench_inside
 
 from bench.compare.live import MeasuredSide
+from bench.compare.worktree import same_files
 from bench.plan.case import Case
 
 MISBEHAVING = "tests/plugins/misbehaving.py"
@@ -56,6 +57,33 @@ def test_commit_that_equals_the_checkout_passes(repository: Path, tmp_path: Path
     assert verdicts(tmp_path)["parity"] == "pass", done.stderr
     assert "base: HEAD (" in done.stdout
     assert git(repository, "worktree", "list").count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "variables"), [("own ", ()), ("own", ("GIT_DIR",))])
+def test_repository_of_the_adapter_is_the_one_compared(
+    name: str, variables: Sequence[str], repository: Path, tmp_path: Path
+) -> None:
+    """Its name may end with a space. Where a hook of git's runs the comparison, git has set GIT_DIR
+    to the repository of the hook."""
+    hooked = tmp_path / "hooked"
+    hooked.mkdir()
+    git(hooked, "init", "-q")
+    repository = repository.rename(tmp_path / name)
+    (repository / "mine.py").write_text(BACKEND.format(body="params = None"))
+    done = compare(
+        *(tmp_path, "--base", "HEAD", "--backends", repository / "mine.py", "--probes", "parity"),
+        environment=dict.fromkeys(variables, str(hooked / ".git")),
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(tmp_path)["parity"] == "regressed"
+
+
+def test_revision_is_never_taken_for_an_option_of_git(repository: Path, tmp_path: Path) -> None:
+    git(repository, "update-ref", "refs/tags/--output=stray", "HEAD")
+    assert same_files(repository, "--output=stray", None)
+    assert not (repository / "stray").exists()
+    (repository / "mine.py").write_text("another")
+    assert not same_files(repository, "--output=stray", None)
 
 
 def test_base_that_does_not_import_is_an_error(repository: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,12 @@ def changed(data: Any, place: Place, value: Any) -> Any:
             ("metrics", "parity_error"),
             None,
             "metrics.parity_error is null; acce",
+        ),
+        (
+            parity_record(),
+            ("metrics", "arrays_rejected"),
+            2,
+            "status is 'ok', but metrics.arrays_rejected is 2; accepted: 'failed'",
         ),
         (parity_record(), ("metrics", "parity_error"), -1e-7, "metrics.parity_error is -1e-07; ac"),
         (parity_record(), ("metrics", "parity_tolerance"), 0, "metrics.parity_tolerance is 0; acc"),
@@ -217,6 +224,33 @@ def test_damaged_record_ends_every_command_that_reads_it_and_no_new_run(
     done = bench_inside(*words[command], "--results-dir", tmp_path)
     assert done.returncode == (0 if command == "run" else 2), done.stderr
     assert command == "run" or "line 1 is damaged: case lacks task" in done.stderr
+
+
+@pytest.mark.parametrize("made_up", [learning_record(), speed_record(launch=1)])
+def test_record_of_another_run_is_refused_by_its_environment(
+    made_up: Record, tmp_path: Path
+) -> None:
+    records = as_written(parity_record(), speed_record(), made_up)
+    assert report(tmp_path, records).returncode == 0
+    foreign = without_checksum(replace(made_up, environment="elsewhere"))
+    done = report(tmp_path, [*records[:2], *foreign])
+    assert done.returncode == 2
+    assert "a record names the environment 'elsewhere', which run.json lacks" in done.stderr
+
+
+def test_case_whose_numbers_are_written_otherwise_counts_once(tmp_path: Path) -> None:
+    """JavaScript, for example, writes 1.0 as 1."""
+    launches = [speed_record(1 + 0.1 * k, launch=k) for k in range(3)]
+    records = without_checksum(parity_record(), *launches)
+    again = [changed(data, ("case", "clip_norm"), 1) for data in records]
+    assert records[0]["case"]["clip_norm"] == 1.0
+    assert report(tmp_path, records).returncode == 0
+    expected = (tmp_path / "o" / "speed.csv").read_text()
+    assert report(tmp_path, [*records, *again]).returncode == 0
+    assert (tmp_path / "o" / "speed.csv").read_text() == expected
+    other = [changed(data, ("case", "clip_norm"), 1.5) for data in records]
+    assert report(tmp_path, [*records, *other]).returncode == 0
+    assert (tmp_path / "o" / "speed.csv").read_text() != expected
 
 
 def test_any_single_wrong_value_is_refused_or_shown(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ from planning import changed_case, example_record
 from bench.records.folder import RecordsError, RunFolder
 from bench.records.record import Record
 
+INFO = {"request": {"threads": 1}, "environments": {"e": {}}}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path, "r", {"request": {"threads": 1}})
+    return RunFolder.create(tmp_path, "r", INFO)
 
 
 def cell_record(cell: str, status: str = "ok") -> Record:
@@ -33,7 +35,9 @@ def test_records_are_read_in_the_order_in_which_they_were_appended(folder: RunFo
     assert not folder.set_torn_line_aside()
 
 
-def test_run_is_created_once_and_found_by_name_or_path(folder: RunFolder, tmp_path: Path) -> None:
+def test_run_is_created_once_and_found_by_name_or_path(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(RecordsError, match=r"run r exists in .*--resume r"):
         RunFolder.create(tmp_path, "r", {})
     assert folder.request() == {"threads": 1}
@@ -41,6 +45,9 @@ def test_run_is_created_once_and_found_by_name_or_path(folder: RunFolder, tmp_pa
         assert RunFolder.existing(root, name).id == "r"
     with pytest.raises(RecordsError, match=r"no run 's' in .*; the latest are r$"):
         RunFolder.existing(tmp_path, "s")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecordsError, match=r"no run 'r' in .*; for the folder here, say \./r$"):
+        RunFolder.existing(tmp_path / "elsewhere", "r")
 
 
 def test_draft_that_a_kill_left_behind_is_no_run(folder: RunFolder, tmp_path: Path) -> None:
@@ -239,8 +246,29 @@ def test_folder_that_was_moved_away_is_reported(folder: RunFolder) -> None:
             call()
 
 
+@pytest.mark.parametrize("replace", ["folder", "lock"])
+def test_folder_that_was_replaced_gets_no_record(replace: str, folder: RunFolder) -> None:
+    """A run that was renamed while it is measured must not write into another one of its name."""
+    moved = folder.path.with_name("moved")
+    with folder.lock():
+        folder.append(example_record())
+        if replace == "folder":
+            folder.path.rename(moved)
+            RunFolder.create(folder.path.parent, "r", INFO)
+            (folder.path / "lock").touch()
+        else:
+            (folder.path / "lock").unlink()
+        before = folder.records_file.read_bytes()
+        for write in (lambda: folder.append(example_record()), lambda: folder.write_info({})):
+            with pytest.raises(RecordsError, match="was renamed, removed or replaced"):
+                write()
+        assert folder.records_file.read_bytes() == before
+        assert folder.info() == INFO
+    folder.append(example_record())
+
+
 def test_description_that_lacks_optional_fields_or_has_none_is_accepted(folder: RunFolder) -> None:
-    assert folder.info() == {"request": {"threads": 1}}
+    assert folder.info() == INFO
     info = {"request": {"threads": 1}, "machine": None, "versions": None}
     folder.info_file.write_text(json.dumps(info))
     assert folder.info() == info

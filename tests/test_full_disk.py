@@ -53,12 +53,22 @@ def test_output_that_cannot_be_written_ends_without_a_traceback() -> None:
     with open("/dev/full", "w") as full:
         done = bench("list", stdout=full)
     assert done.returncode == 2
-    assert "No space left on device" in done.stderr
+    message = "run_bench.py: cannot write to standard output: No space left on device\n"
+    assert done.stderr == message
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
         done = bench("list", stdout=pipe)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("command", ["history", "report r", "compare a/b c/d"])
+def test_folder_whose_name_is_too_long_is_named(command: str) -> None:
+    folder = "x" * 300
+    done = bench(*command.split(), "--results-dir", folder)
+    assert done.returncode == 2
+    assert "Errno" not in done.stderr
+    assert command.startswith("compare") or folder in done.stderr
 
 
 def test_full_disk_ends_a_comparison_with_one_message_and_leaves_nothing(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from report_records import (
     terminal_text,
     three_backends,
 )
+from running import bench_inside, copy_run, keep_lines
 
 from bench.records.folder import RecordsError
 from bench.records.record import Record
@@ -132,3 +133,24 @@ def test_phase_that_was_not_timed_is_refused_with_those_that_were(tmp_path: Path
     with pytest.raises(Unavailable, match=r"phase 'step' was not timed .* Timed: forward"):
         write_report([run_folder(tmp_path)], records, ["csv"], tmp_path / "out", ["step"])
     assert not (tmp_path / "out").exists()
+
+
+def test_run_that_lacks_planned_cases_says_how_many(finished_run: Path, tmp_path: Path) -> None:
+    file = copy_run(finished_run, tmp_path)
+    words = ("report", "r", "--results-dir", tmp_path, "--format", "markdown,latex")
+    whole = bench_inside(*words)
+    assert (whole.returncode, whole.stderr) == (0, "")
+    lines = file.read_bytes().splitlines(keepends=True)
+    keep_lines(tmp_path, len(lines) - 2)
+    told = f"incomplete: 2 of {len(lines)} planned cases have no record that counts"
+    part = bench_inside(*words)
+    assert (part.returncode, part.stderr) == (0, f"run r is {told}\n")
+    for name in ("tables.md", "tables.tex"):
+        assert told in (tmp_path / "r" / "report" / name).read_text()
+    assert told in bench_inside("history", "--results-dir", tmp_path).stderr
+    compared = bench_inside("compare", tmp_path / "r", tmp_path / "r", "--results-dir", tmp_path)
+    assert f"r is {told}" in " ".join(compared.stdout.split())
+    resumed = bench_inside("--resume", "r", "--results-dir", tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "incomplete" not in resumed.stdout
+    assert bench_inside(*words).stderr == ""

@@ -30,6 +30,14 @@ def test_score_line_names_chance_threshold_and_classical_methods() -> None:
     assert "persistence 0.5" in section.score
 
 
+def test_score_line_names_every_threshold_of_its_rows() -> None:
+    other = learning_record(backend="jax")
+    other = replace(other, metrics={**other.metrics, "threshold": 0.5})
+    records = [parity_record(), learning_record(), parity_record(backend="jax"), other]
+    [section] = sections(tables_of(records))
+    assert "chance 0.167, solved below 0.5 or 0.01" in section.score
+
+
 def test_generated_text_is_shown_with_the_end_of_its_prompt() -> None:
     def codes(text: str) -> list[float]:
         return [float(ord(letter)) for letter in text]

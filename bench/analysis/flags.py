@@ -1,5 +1,6 @@
 """Flags: one letter for each reason to read the numbers of a row with care."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,18 @@ def speed_flags(
 def learning_flags(row: Row, info: Mapping[str, Any]) -> str:
     """The flags of a row of the learning table: those that do not concern times."""
     untimed = [record for record in row.records if record.probe != "speed"]
-    return "f" * fell_back(untimed, info) + "i" * inference_only(row)
+    mixed = len(_software(untimed, info)) > 1
+    return "e" * mixed + "f" * fell_back(untimed, info) + "i" * inference_only(row)
+
+
+def _software(records: Sequence[Record], info: Mapping[str, Any]) -> set[str]:
+    """The different processors, versions and code by which these records were measured, as far as
+    they say it."""
+    environments = info.get("environments", {})
+    known = [e for r in records if (e := environments.get(r.environment))]
+    processors = ((e.get("machine") or {}).get("processor") for e in known)
+    facts = ([e.get(name) for name in ("python", "versions", "code")] for e in known)
+    return {json.dumps(pair, sort_keys=True) for pair in zip(processors, facts, strict=True)}
 
 
 def inference_only(row: Row) -> bool:

@@ -68,7 +68,7 @@ def _entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dict[str,
     return [
         {
             **row.keys,
-            "machine": machine_name(info, row.device),
+            "machine": machine_name(launches, info, row.device),
             "threads": threads,
             **_entry(launches, info),
         }

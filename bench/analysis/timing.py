@@ -61,7 +61,7 @@ def timing_entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dic
 
 
 def _entry(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"machine": machine_name(info, row.device)}
+    entry: dict[str, Any] = {"machine": machine_name(launches, info, row.device)}
     spreads = {}
     for phase in TABLE_PHASES:
         if timed := [launch for launch in launches if phase in launch.samples]:

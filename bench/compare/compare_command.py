@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from time import time
 
+from bench.analysis.unfinished import missing_cases
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
 from bench.compare.choose_sides import open_sides
@@ -14,6 +15,7 @@ from bench.compare.conclusion import ComparisonResult, exit_code
 from bench.compare.decision import Rule
 from bench.compare.defaults import with_comparison_defaults
 from bench.compare.expected_time import comparison_seconds
+from bench.compare.folder import create_folder, folder_exists
 from bench.compare.judge import judge
 from bench.compare.live_command import LiveSettings, compare_live, timed_phase_count
 from bench.compare.matching import SideRecords
@@ -26,7 +28,7 @@ from bench.plan.cases import plan_cases
 from bench.plan.probes import PROFILES
 from bench.plan.request import Request
 from bench.plan.selection import BackendRegistry, Registry, select
-from bench.records.folder import RecordsError, RunFolder, storage_errors
+from bench.records.folder import RunFolder, storage_errors
 from bench.records.inert import inert
 from bench.run.display import format_duration
 from bench.run.header import selection_line
@@ -80,13 +82,14 @@ def _stored(runs: Sequence[str], options: CompareOptions, root: Path) -> int:
     rule = _rule(options)
     folders = BothSides(_run_folder(root, runs[0]), _run_folder(root, runs[1]))
     sides = folders.map(lambda folder: SideRecords(folder.records(), folder.info()))
-    path = _new_folder(options, root)
-    with storage_errors(f"cannot write to {path}"):
-        path.mkdir(parents=True)
+    path = _new_path(options, root)
+    create_folder(path)
     same_name = folders.base.id == folders.head.id
     labels = folders.map(lambda folder: folder.path if same_name else folder.id)
     about = [f"base: run {labels.base}", f"head: run {labels.head}"]
     about += ["stored runs: the weaker comparison"]
+    missing = sides.map(lambda side: missing_cases(side.records, side.info))
+    about += [f"run {label} is {line}" for label, line in zip(labels, missing, strict=True) if line]
     findings = judge(build_evidence(sides, live=False), rule)
     return _conclude(path, ComparisonResult(findings, about, rule, sides))
 
@@ -102,7 +105,7 @@ def _live(
     root: Path,
 ) -> int:
     rule, budget_s = _rule(options), parse_duration(options.budget) if options.budget else inf
-    path = _new_folder(options, root)
+    path = _new_path(options, root)
     time_limit_s = PROFILES[request.settings().profile].time_limit_s
     settings = LiveSettings(
         path=path,
@@ -183,9 +186,10 @@ def _run_folder(root: Path, name: str) -> RunFolder:
     return RunFolder.existing(root.parent / "runs", name)
 
 
-def _new_folder(options: CompareOptions, root: Path) -> Path:
-    """The folder of this comparison; `RecordsError` where it exists."""
+def _new_path(options: CompareOptions, root: Path) -> Path:
+    """The folder of this comparison, which is made later; `RecordsError` where it exists."""
     path = root / run_name(options.run_id)
-    if path.exists():
-        raise RecordsError(f"comparison {path.name} exists in {root}; choose another --run-id")
+    with storage_errors(f"cannot read {root}"):
+        if path.exists():
+            raise folder_exists(path)
     return path

@@ -9,6 +9,7 @@ from time import monotonic
 from bench.compare.both_sides import BothSides
 from bench.compare.conclusion import ComparisonResult
 from bench.compare.decision import Rule
+from bench.compare.folder import create_folder
 from bench.compare.judge import judge
 from bench.compare.launches import control_command
 from bench.compare.live import LiveComparison, MeasuredSide
@@ -53,6 +54,7 @@ def compare_live(
     if warning := quota_warning(settings.request.settings().threads):
         print(warning, file=sys.stderr)
     rule = settings.rule.for_rows(timed_phase_count(plans.base.cases))
+    create_folder(settings.path)
     with temporary_folder() as compiled:
         measured = _create_sides(sides, plans, settings, compiled, status)
         comparison = LiveComparison(measured, rule, monotonic() + settings.budget_s)

@@ -93,7 +93,8 @@ def same_files(repository: Path, base: str, head: str | None) -> bool:
     """Whether two revisions have the same files; the head is the checkout where it is None."""
     if head is None and _git(repository, "ls-files", "--others", "--exclude-standard"):
         return False
-    return not _git(repository, "diff", "--name-only", base, *([head] if head else []), "--")
+    commits = [_commit(repository, revision) for revision in (base, head) if revision]
+    return not _git(repository, "diff", "--name-only", *commits, "--")
 
 
 def tracked_files(folder: Path, *patterns: str) -> list[Path]:
@@ -110,4 +111,4 @@ def _git(folder: Path, *words: str) -> str:
         raise Unavailable(f"git does not work: {error}") from None
     if done.returncode:
         raise Unavailable(last_line(done.stderr))
-    return done.stdout.strip()
+    return done.stdout.removesuffix("\n")

@@ -4,7 +4,6 @@ A case is flattened at two borders only: in its record, where `case` is one flat
 the pipe to a worker.
 """
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from bench.plan.probes import DEFAULT_PHASES
-from bench.records.record import without_nonfinite
+from bench.records.record import settings_key, without_nonfinite
 from bench.spec import ModelSpec, Task, Training
 from bench.spec.added_settings import left_out
 
@@ -159,8 +158,8 @@ class Case:
 
 
 def case_key(settings: Mapping[str, Any]) -> str:
-    """The identity of a flat case: JSON with sorted names, as a record holds its case."""
-    return json.dumps(without_nonfinite(settings), sort_keys=True)
+    """The identity of a flat case, see `bench.records.record.settings_key`."""
+    return settings_key(without_nonfinite(settings))
 
 
 def model_key(settings: Mapping[str, Any]) -> str:

@@ -153,7 +153,7 @@ def _start(program: Sequence[str], errors: int | None) -> int:
         return process
     try:
         os.setsid()
-        _at_death_of_parent(signal.SIGKILL)
+        at_death_of_parent(signal.SIGKILL)
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
             signal.signal(number, signal.SIG_DFL)
         if errors is not None:
@@ -166,8 +166,8 @@ def _start(program: Sequence[str], errors: int | None) -> int:
         os._exit(127)
 
 
-def _at_death_of_parent(number: int) -> None:
-    """Get this signal when the parent dies, on Linux."""
+def at_death_of_parent(number: int) -> None:
+    """Send this process this signal when its parent dies, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, number)
 
@@ -202,7 +202,7 @@ def main(parent: int, log: str, *program: str) -> NoReturn:
     """Run the program; end as it did. `parent` is the process that started this one."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
-    _at_death_of_parent(signal.SIGTERM)
+    at_death_of_parent(signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit("the parent process has ended")
     if log != "-":

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class RunFolder:
         self.path, self.id = path, name or Path(os.path.abspath(path)).name
         self.records_file, self.info_file = path / "records.jsonl", path / "run.json"
         self.packed_file = path / "records.jsonl.xz"
+        self._is_here: Callable[[], bool] = lambda: True
 
     @classmethod
     def create(cls, root: Path, run_id: str, info: Mapping[str, Any]) -> "RunFolder":
@@ -77,8 +78,11 @@ class RunFolder:
         with storage_errors(f"cannot read {folder.path}"):
             if folder.has_records():
                 return folder
+            is_here = bool(run_id) and cls(Path(run_id)).has_records()
         if os.sep in run_id:
             raise RecordsError(f"no run {run_id!r}")
+        if is_here:
+            raise RecordsError(f"no run {run_id!r} in {root}; for the folder here, say ./{run_id}")
         latest = sorted(run.id for run in cls.all(root))[-5:]
         hint = f"; the latest are {', '.join(latest)}" if latest else ""
         raise RecordsError(f"no run {run_id!r} in {root}{hint}")
@@ -132,6 +136,7 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
+        self._check_place()
         text = json.dumps(described_with_checksum(without_nonfinite(info)), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
             replace_file(self.info_file, text.encode())
@@ -142,15 +147,21 @@ class RunFolder:
         """All records that count; `RecordsError` names a line that is not a whole record.
 
         A record belongs to the run that it is read from, whatever the folder was called before. A
-        launch counts where the last launch of its model is of the same code. Only what
-        `reduced` returns for a record is kept in memory.
+        launch counts where the last launch of its model is of the same code. Every environment
+        must be in `run.json`. Only what `reduced` returns for a record is kept in memory.
         """
         with storage_errors(f"cannot read {self.path}"):
             packed = read_packed(self.packed_file)
         records = parse_lines(packed, self.packed_file, reduced=reduced)
         records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        environments = self.info().get("environments", {}) if records else {}
+        if foreign := {r.environment for r in records if r.environment} - environments.keys():
+            raise RecordsError(
+                f"{self.path} is damaged: a record names the environment {min(foreign)!r}, which "
+                "run.json lacks, as it does where records of another run were added. Remove them"
+            )
         renamed = [r if r.run == self.id else replace(r, run=self.id) for r in records]
-        return without_old_launches(renamed, lambda: self.info().get("environments", {}))
+        return without_old_launches(renamed, environments)
 
     def _whole_lines(self) -> Iterable[bytes]:
         """The lines of `records.jsonl`, one after the other; `RecordsError` for a half-written
@@ -162,6 +173,7 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         """Append a record and flush it to the disk; if that fails, leave no part of it."""
+        self._check_place()
         with storage_errors(f"cannot write to {self.records_file}", "Recorded cases are kept"):
             append_line(self.records_file, record.to_json().encode())
 
@@ -200,6 +212,19 @@ class RunFolder:
             return [], b""
         return split_lines(read_file(self.records_file))
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the lock of the run: one process at a time writes to it."""
-        return locked(self.path)
+    def _check_place(self) -> None:
+        if not self._is_here():
+            raise RecordsError(
+                f"cannot write to {self.path}: the folder of the run, or its file lock, "
+                "was renamed, removed or replaced. Recorded cases are kept"
+            )
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lock of the run: one process at a time writes to it. A folder that takes the
+        place of the locked one is not written to."""
+        with locked(self.path) as self._is_here:
+            try:
+                yield
+            finally:
+                self._is_here = lambda: True

@@ -1,20 +1,18 @@
 """Launches of one model are pooled, so they must all be of the same code."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records.record import Record
+from bench.records.record import Record, settings_key
 from bench.records.record_check import TIMED
 
 
 def without_old_launches(
-    records: Sequence[Record], environments: Callable[[], Mapping[str, Any]]
+    records: Sequence[Record], environments: Mapping[str, Any]
 ) -> list[Record]:
     """The records without those launches that other code made than the last launch of their model.
 
-    `environments` gives the environments of the run by name; it is called only where launches of
-    one model have several.
+    `environments` holds the environments of the run, by name.
     """
     last: dict[str, Record] = {}
     several = False
@@ -24,10 +22,9 @@ def without_old_launches(
         last[group] = record
     if not several:
         return list(records)
-    known = environments()
 
     def code(record: Record) -> Any:
-        return known.get(record.environment or "", {}).get("code")
+        return environments.get(record.environment or "", {}).get("code")
 
     return [r for r in records if not _is_launch(r) or code(r) == code(last[_group(r)])]
 
@@ -38,7 +35,5 @@ def _is_launch(record: Record) -> bool:
 
 def _group(record: Record) -> str:
     """What the launches of one model in one process have in common."""
-    settings = {
-        name: value for name, value in record.case.items() if name not in ("launch", "seed")
-    }
-    return json.dumps(settings, sort_keys=True)
+    settings = record.case.items()
+    return settings_key({k: v for k, v in settings if k not in ("launch", "seed")})

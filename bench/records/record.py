@@ -38,11 +38,22 @@ class Record:
     @property
     def key(self) -> str:
         """The identity of the case, see `bench.plan.case.case_key`."""
-        return json.dumps(self.case, sort_keys=True)
+        return settings_key(self.case)
 
     def to_json(self) -> str:
         """The record as one line without a line break, with its checksum."""
         return with_checksum(canonical(without_nonfinite(vars(self))))
+
+
+def settings_key(settings: Mapping[str, Any]) -> str:
+    """The identity of flat settings: JSON with sorted names. Equal numbers are written alike: a
+    program that lays a record out anew may write 1.0 as 1."""
+    return json.dumps({k: _plain(v) for k, v in settings.items()}, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return int(value) if whole else value
 
 
 def latest_records(records: Iterable[Record]) -> list[Record]:

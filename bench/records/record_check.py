@@ -70,9 +70,13 @@ def _check_proof(record: RecordLine) -> None:
         raise ValueError(f"metrics.parity_error is {error}; accepted: at least 0")
     if tolerance is not None and tolerance <= 0:
         raise ValueError(f"metrics.parity_tolerance is {tolerance}; accepted: above 0")
-    if tolerance is None or record.status != "ok":
+    if record.status != "ok":
         return
-    if error is None or error > tolerance:
+    if rejected := record.metrics.get("arrays_rejected"):
+        raise ValueError(
+            f"status is 'ok', but metrics.arrays_rejected is {rejected:g}; accepted: 'failed'"
+        )
+    if tolerance is not None and (error is None or error > tolerance):
         described = "null" if error is None else f"{error:g}, above the tolerance {tolerance:g}"
         raise ValueError(
             f"status is 'ok', but metrics.parity_error is {described}; accepted: 'failed'"

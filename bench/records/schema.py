@@ -116,6 +116,8 @@ class RunInfo(Struct, kw_only=True):
     foreign_files: TextsByName | None = None
     environments: dict[str, Environment] = {}
     sessions_s: list[Duration] = []
+    planned: Whole | None = None
+    """How many cases the run has when it is finished."""
     versions: TextsByName | None = None
     variables: TextsByName | None = None
     machine: MachineFacts | None = None

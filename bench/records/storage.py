@@ -93,8 +93,9 @@ def _refuse_others(path: Path, is_right: Callable[[int], bool], noun: str) -> No
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; raise `RecordsError` if another process holds it."""
+def locked(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Hold the lock of a folder; raise `RecordsError` if another process holds it. The function
+    tells whether the path still leads to this folder and lock: both can be renamed or removed."""
     with storage_errors(f"cannot lock {folder}"), ExitStack() as stack:
         file = stack.enter_context(open_to_write(folder / "lock", "ab"))
         try:
@@ -103,5 +104,11 @@ def locked(folder: Path) -> Iterator[None]:
             raise RecordsError(f"run {folder.name} is being written by another process") from None
         # The lock outlives this block, but an OSError of the caller is no error of the lock.
         release = stack.pop_all()
+
+    def is_here() -> bool:
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(file.fileno()), os.stat(folder / "lock"))
+        return False
+
     with release:
-        yield
+        yield is_here

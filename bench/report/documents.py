@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.tables import Tables
+from bench.analysis.unfinished import missing_cases
 from bench.records.record import Record
 from bench.report.escapes import escape_latex, escape_markdown
 from bench.report.markup import latex_table, markdown_list, markdown_table
@@ -112,13 +113,14 @@ def _markdown_section(section: Section, images: Sequence[str]) -> list[str]:
 
 
 def _origins(infos: Infos, records: Sequence[Record]) -> list[list[str]]:
-    """For each run the lines of its origin, and the harness's share of the time."""
+    """For each run the lines of its origin, the harness's share of time, and what is missing."""
     by_run: dict[str, list[Record]] = {}
     for record in records:
         by_run.setdefault(record.run, []).append(record)
     origins = []
     for run, info in infos.items():
         lines = [f"{name}: {value}" for name, value in origin(run, info).items()]
-        harness = harness_line(by_run.get(run, ()), info.get("sessions_s", []))
-        origins.append([*lines, *([harness] if harness else [])])
+        of_run = by_run.get(run, ())
+        more = (harness_line(of_run, info.get("sessions_s", [])), missing_cases(of_run, info))
+        origins.append([*lines, *filter(None, more)])
     return origins

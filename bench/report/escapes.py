@@ -1,5 +1,6 @@
-"""Text from records in Markdown, LaTeX and CSV, with nothing in it that is taken for a mark."""
+"""Text from records in Markdown, LaTeX, CSV and JSON, without what is taken for a mark."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -52,3 +53,11 @@ def escape_csv(value: str) -> str:
     """The text on one line, with an apostrophe before what a spreadsheet would compute."""
     line = inert(value)
     return f"'{line}" if line.startswith(FORMULA) else line
+
+
+def escape_json(document: str) -> str:
+    """A JSON document with an escape for each character that does not print: such characters steer
+    a terminal, or turn the direction of writing."""
+    if document.isascii() and "\x7f" not in document:
+        return document
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in document)

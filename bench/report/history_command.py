@@ -12,6 +12,7 @@ from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
 from bench.records.inert import inert
 from bench.report.history_table import history_table
+from bench.report.missing import tell_missing_cases
 from bench.report.terminal import print_frame
 from bench.spec import Unavailable
 
@@ -28,7 +29,8 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
     if not folders:
         raise Unavailable(f"no runs of this machine in {root}")
-    records = [record for folder in folders for record in folder.records(for_tables)]
+    records_of = {folder.id: folder.records(for_tables) for folder in folders}
+    records = [record for of_run in records_of.values() for record in of_run]
     infos = {folder.id: folder.info() for folder in folders}
     histories = [
         history
@@ -44,6 +46,8 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
         history_table(histories, METRICS[metric]),
         f"{changed} of {len(histories)} series changed",
     )
+    for folder in folders:
+        tell_missing_cases(folder, records_of[folder.id])
     if several := [history for history in histories if len(history.points) > 1]:
         _draw(several, metric, (output or root) / f"history-{metric}.png")
     return 0 if histories else 3

@@ -65,7 +65,7 @@ FLAGS: Mapping[str, str] = {
     "q": "throttled: the container used up its quota of processors, or the quota is smaller than "
     "the number of threads",
     "c": "copies to NumPy are inside the clock because the backend offers no native calls",
-    "e": "the launches ran in different environments",
+    "e": "the launches, or the seeds and their parity case, ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",
     "i": "inference only: outputs and states are proven equal, and there are no gradients",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from bench.records.folder import RunFolder
 from bench.records.inert import inert
 from bench.records.storage import make_folder, storage_errors
+from bench.report.missing import tell_missing_cases
 
 
 def report_command(
@@ -24,11 +25,14 @@ def report_command(
     from bench.report.files import write_report
 
     reduced = None if "plots" in formats else for_tables
-    records = [record for folder in folders for record in folder.records(reduced)]
+    records_of = {folder.id: folder.records(reduced) for folder in folders}
+    records = [record for of_run in records_of.values() for record in of_run]
     if output is None:
         output = folders[0].path / "report"
         with storage_errors(f"cannot write to {output}"):
             make_folder(output)
     for path in write_report(folders, records, formats, output, phases):
         print(inert(path))
+    for folder in folders:
+        tell_missing_cases(folder, records_of[folder.id])
     return 0 if any(record.status == "ok" for record in records) else 3

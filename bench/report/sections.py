@@ -124,6 +124,11 @@ def _decoded(codes: Sequence[float]) -> str:
     return "".join(chr(int(c)) if 0 <= c < sys.maxunicode + 1 else "\ufffd" for c in codes)
 
 
+def _each(column: pd.Series) -> str:
+    """The different values of a setting that the rows of a table should share."""
+    return " or ".join(dict.fromkeys(map(format_setting, column)))
+
+
 def _score_line(frame: pd.DataFrame) -> str:
     """`Score: mse, lower is better; chance 0.167, solved below 0.01; classical methods: …; median
     and range of 3 seeds`."""
@@ -138,8 +143,7 @@ def _score_line(frame: pd.DataFrame) -> str:
     spread = spread_name(learned["seeds"])
     clauses = [
         f"Score: {first['metric'] or 'unnamed'}, lower is better",
-        f"chance {format_setting(first['chance'])}, "
-        f"solved below {format_setting(first['threshold'])}",
+        f"chance {_each(learned['chance'])}, solved below {_each(learned['threshold'])}",
         *([f"classical methods: {', '.join(methods)}"] if methods else []),
         *([f"median and {spread} of {format_counts(learned['seeds'])} seeds"] if spread else []),
     ]

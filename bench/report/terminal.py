@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.analysis.tables import Tables, build_tables
+from bench.analysis.unfinished import missing_cases
 from bench.records.folder import RunFolder
 from bench.records.inert import inert, without_command
 from bench.records.record import Record
@@ -70,8 +71,8 @@ def render(run: str, records: Sequence[Record], info: Any, width: int, terminal:
     for section in sections(tables):
         _print_section(console, section)
     _print_not_measured(console, tables)
-    harness = harness_line(records, info.get("sessions_s", []))
-    for line in [*overall_lines(tables), *notes(tables), *([harness] if harness else [])]:
+    last = (harness_line(records, info.get("sessions_s", [])), missing_cases(records, info))
+    for line in [*overall_lines(tables), *notes(tables), *filter(None, last)]:
         console.print(inert_text(line))
     return _stripped_lines(out)
 

@@ -68,6 +68,8 @@ def run_work(
     """Measure, and append the records to a locked folder; return the elapsed seconds.
 
     While there is time left of the budget, models of the `planned` cases get more launches.
+    `planned` are all cases of the run, also those that are recorded already; how many they are is
+    noted in `run.json`.
     """
     start, clock = perf_counter(), SystemClock()
     pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
@@ -77,13 +79,23 @@ def run_work(
         for record in folder.records():
             if record.key not in proven_again:
                 runner.note_parity(record)
+        _note_planned(runner, planned)
         run_to_completion(runner.run_all(work.units, workers.jobs))
         models = {case.model_key for case in planned}
         run_to_completion(_spend_budget(runner, start + budget_s, models))
     seconds = perf_counter() - start
     runner.info.setdefault("sessions_s", []).append(seconds)
     folder.write_info(runner.info)
+    _note_planned(runner, planned)
     return seconds
+
+
+def _note_planned(runner: Runner, planned: Sequence[Case]) -> None:
+    """Note in `run.json` how many cases the run has when it is finished."""
+    if planned:
+        recorded = {record.key for record in runner.folder.records()}
+        runner.info["planned"] = len(recorded | {case.key for case in planned})
+        runner.folder.write_info(runner.info)
 
 
 async def _spend_budget(runner: Runner, deadline: float, models: Collection[str]) -> None:

@@ -1,6 +1,5 @@
 """The worker process of one backend on one device: reads cases and answers, as JSON lines."""
 
-import ctypes
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ from typing import Any
 
 from bench.plan.case import IN_TURNS, REQUEST, Case
 from bench.probes.turns import Turns
+from bench.processes.supervisor import at_death_of_parent
 from bench.run.channel import Channel
 from bench.run.origin import Guarded
 from bench.run.worker import Load, Worker
@@ -62,8 +62,7 @@ def die_with(parent: int) -> None:
     if memory runs out."""
     if sys.platform != "linux":
         return
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    at_death_of_parent(signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the parent process has ended")
     with suppress(OSError):

@@ -10,12 +10,14 @@ from bench.compare.conclusion import ComparisonResult, conclusion, exit_code, ov
 from bench.compare.finding import Finding
 from bench.compare.outputs.table import describe
 from bench.records.record import without_nonfinite
+from bench.report.escapes import escape_json
 
 
 def json_text(value: Any) -> str:
-    """The value as indented JSON, with null for a number that is not finite."""
+    """The value as indented JSON, with null for a number that is not finite, and with an escape for
+    each character that does not print."""
     finite = without_nonfinite(value)
-    return json.dumps(finite, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return escape_json(json.dumps(finite, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def verdict_json(result: ComparisonResult) -> str:
