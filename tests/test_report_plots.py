@@ -75,7 +75,7 @@ def test_scores_chance_and_threshold_lie_within_the_axes() -> None:
 
 def test_backend_has_the_same_colour_and_marks_in_every_figure() -> None:
     assert [line_style(n).colour for n in ("jax", "numpy", "tensorflow", "torch", "./mine.py")] == [
-        *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000")
+        *("#882255", "#000000", "#009E73", "#0072B2", "#E69F00")
     ]
     names = ["torch", "mine", "jax"]
     for name, style in line_styles(names).items():

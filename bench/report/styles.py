@@ -14,7 +14,7 @@ COLOURS = (
 in place of their yellow, which is too light for lines on white."""
 SHAPES = (("D", "-."), ("^", ":"), ("s", "--"), ("o", "-"))
 """Marker and dashes, which tell apart backends of one colour."""
-SALT = 1205770
+SALT = 36509
 """Chosen so that the built-in backends all differ, and those of one framework in colour. Another
 value changes the colours of all backends."""
 WIDEST, NARROWEST = 4.5, 1.5
