@@ -231,7 +231,10 @@ def test_page_quotes_the_counts_of_odd_inputs() -> None:
         f"{sum(line['inputs'] for line in lines if line['target'] == target):,}"
         for target in TARGETS
     ]
-    words = "{} odd files of records, {} of descriptions, {} series and {} command lines"
+    words = (
+        "{} odd files of records, {} of descriptions, {} changed runs, {} series and {} command "
+        "lines"
+    )
     assert PAGE.quotes(words, *counts)
     failures = sum(line["failures"] for line in lines)
     assert PAGE.quotes("and {} of them ended in anything but a result or a message", failures)

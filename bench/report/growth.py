@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.analysis.ranks import ranked_rows
 from bench.analysis.rows import ROW_KEYS, Row
 from bench.plan.probes import PHASE_NAMES
 from bench.report.layout import WIDTH, add_legend, add_title, label_text
-from bench.report.panels import CELL_STYLES, legend_line, make_logarithmic
+from bench.report.panels import CELL_STYLES, make_logarithmic
 from bench.report.styles import LineStyle
 from bench.report.words import frame_rows
 
@@ -48,7 +49,7 @@ def growth_figure(
         _draw_series(axes, series, styles[series.backend])
     _label_axes(grid, cells, options)
     names = sorted({series.backend for series in all_series})
-    handles = [legend_line(name, styles[name]) for name in names]
+    handles = [Line2D([], [], label=label_text(name), **_marks(styles[name])) for name in names]
     add_legend(figure, handles, "all other sizes the same in a column; both axes logarithmic")
     add_title(figure, f"How the time of the {PHASE_NAMES[phase]} grows (lower is better)")
     return figure
@@ -56,8 +57,11 @@ def growth_figure(
 
 def _draw_series(axes: Any, series: GrowthSeries, style: LineStyle) -> None:
     sizes, seconds = zip(*series.points, strict=True)
-    marks = {"color": style.colour, "ls": style.dashes, "marker": style.marker, "ms": 4}
-    axes.plot(sizes, [1e3 * value for value in seconds], lw=1.4, **marks)
+    axes.plot(sizes, [1e3 * value for value in seconds], **_marks(style))
+
+
+def _marks(style: LineStyle) -> dict[str, Any]:
+    return {"color": style.colour, "ls": style.dashes, "marker": style.marker, "ms": 4, "lw": 1.4}
 
 
 def _label_axes(grid: Any, cells: Sequence[str], options: Sequence[str]) -> None:
