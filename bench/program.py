@@ -32,6 +32,11 @@ def run_program(main: Callable[[list[str]], int]) -> int:
         code = main(words)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except ImportError:
+        # Compiled modules that are interrupted while they are imported raise errors of their own.
+        if handler.number is None:
+            raise
+        code = INTERRUPTED
     finally:
         ignore_stop_signals()
     return code if handler.number is None else 128 + handler.number

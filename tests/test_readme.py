@@ -37,6 +37,7 @@ def test_code_of_the_readme_works_as_plug_in_files(tmp_path: Path) -> None:
 ELSEWHERE = {
     *("--extra-index-url", "--no-deps", "--inplace"),  # pip and setuptools
     *("--thorough", "--dist", "--benchmark-only", "--benchmark-compare-fail"),  # pytest
+    "--xla_backend_extra_options",
 }
 """Options of other programs that documents name."""
 
@@ -44,7 +45,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("page", sorted(["README.md", *(f"docs/{p.name}" for p in DOCS)]))
 def test_every_option_and_file_that_is_named_exists(page: str) -> None:
     text = (ROOT / page).read_text()
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", text))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*[a-z]", text))
     assert named - options() <= ELSEWHERE
     for link in re.findall(r"\]\((?!http|#)([^)#]+)", text):
         assert (ROOT / page).parent.joinpath(link).exists(), link
