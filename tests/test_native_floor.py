@@ -11,7 +11,7 @@ from bench.probes.products import operations, training_products
 from bench.spec import Unsupported
 from studies.json_lines import JsonLines
 from studies.native.__main__ import SAMPLES, main
-from studies.native.comparisons import comparisons
+from studies.native.comparisons import FAMILIES, comparisons
 from studies.native.floor import FLOORS, OURS, SMALLEST, floor_target, numpy_products
 from studies.native.problem import CELLS, SHAPES, build_problem, flops
 from studies.native.tables import comparison_rows
@@ -25,7 +25,8 @@ def floor_rows(times_floor: float, name: str = "numpy", cell: str = "lstm") -> d
         ours = {"name": name, "seconds": list(np.exp(logs)), "losses": [1.0, 0.9]}
         floor = {"name": "floor numpy", "seconds": [1.0] * len(logs), "losses": []}
         records += [{**model, **candidate, "error": None} for candidate in (ours, floor)]
-    settings = {"parts": ["g"], "shapes": ["small"], "cells": [cell], "frameworks": ["numpy"]}
+    settings = {"parts": ["g"], "shapes": ["small"], "cells": [cell]}
+    settings["frameworks"] = ["numpy", "onednn"]
     rows = comparison_rows({"settings": settings}, records, np.random.default_rng(0))
     return {row["ours"]: row["verdict"] for row in rows}
 
@@ -45,7 +46,7 @@ def test_backend_that_is_not_there_is_a_row_and_no_failure() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_shape_of_training_compares_with_the_floor(cell: str) -> None:
     for shape in (name for name in SHAPES if name not in ("products", "single-step")):
-        first, *others = comparisons(shape, cell, ["g"], ["torch", "jax", "tensorflow", "numpy"])
+        first, *others = comparisons(shape, cell, ["g"], [*FAMILIES])
         assert set(first.tested) == set(OURS) and first.target == floor_target(shape, cell)
         assert all(c.target is None and set(c.base) == set(FLOORS) for c in others)
     assert floor_target(SMALLEST, cell) > floor_target("small", cell)

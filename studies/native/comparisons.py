@@ -38,9 +38,11 @@ FAMILIES: Mapping[str, Sequence[str]] = {
     ),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
     "litert": ("litert", "native litert"),
-    "numpy": ("numpy", "onednn", "native numpy", "np.matmul", "floor numpy"),
+    "numpy": ("numpy", "native numpy", "np.matmul", "floor numpy"),
+    "onednn": ("onednn",),
 }
-"""The candidates that share a process, where their samples alternate."""
+"""The candidates that share a process, where their samples alternate. oneDNN has its own: the idle
+threads of NumPy's library would take the processors from its threads."""
 
 NATIVE_PHASES = {
     "torch": "step",

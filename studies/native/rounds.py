@@ -23,8 +23,9 @@ from studies.native.processes import ROOT, CandidateFailed, FamilyProcess
 PACKAGES = ("numpy", "torch", "tensorflow", "keras", "jax", "jaxlib", "optax", "flax", "equinox")
 FEWEST_ROUNDS, MOST_ROUNDS = 4, 30
 """In one launch."""
-PAUSE_S = 0.03
-"""Pause before each sample: idle threads of the library that was timed last still spin."""
+PAUSE_S = 0.15
+"""Pause before each sample: idle threads of the library that was timed last still spin, those of
+NumPy's OpenBLAS for an eighth of a second."""
 
 Entry = tuple[str, str]
 """A candidate's name and the phase that is timed."""
