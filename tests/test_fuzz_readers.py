@@ -13,8 +13,9 @@ from studies.faults.mutation import mutated
 
 
 @pytest.fixture(scope="module")
-def readers(tmp_path_factory: pytest.TempPathFactory) -> Readers:
-    return Readers(tmp_path_factory.mktemp("input"))
+def readers(tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Readers:
+    info = (finished_run / "r" / "run.json").read_bytes()
+    return Readers(tmp_path_factory.mktemp("input"), info)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="fuzz-") as scratch:
         run = undisturbed(Path(scratch) / "reference").path
-        readers = Readers(Path(scratch) / "input")
+        readers = Readers(Path(scratch) / "input", (run / "run.json").read_bytes())
         readers.folder.mkdir()
         feeder = Feeder(readers.targets[options.target], options.folder)
         feed_all = _feed_by_coverage if options.coverage else _feed_at_random

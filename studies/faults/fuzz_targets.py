@@ -38,11 +38,13 @@ class Readers:
     """The readers, with a folder for the files that they read."""
 
     folder: Path
+    description: bytes
+    """The `run.json` of the run whose records are changed."""
 
     def records(self, data: bytes) -> bool:
         """Read a file of records; what is accepted can be written and read again."""
         run = RunFolder(self.folder)
-        run.info_file.write_text('{"request": {}, "environments": {}}')
+        run.info_file.write_bytes(self.description)
         run.records_file.write_bytes(data)
         try:
             lines = list(dict.fromkeys(record.to_json() for record in run.records()))
