@@ -12,8 +12,8 @@ from bench.spec import Array, ModelSpec, Params
 class Parameters:
     """All weights, or their gradients, in one `vector`, and views into it by name, `arrays`.
 
-    Of each direction of a layer they are w `(D, G, H)`, u `(H, G, H)` and b `(biases, H)`, with the
-    gates in oneDNN's order; a last row of b is b_hn. The readout's have the canonical layout.
+    Each direction of a layer has w `(D, G, H)`, u `(H, G, H)` and b `(biases, H)`, with the gates
+    in oneDNN's order; the last row of a gru's b is b_hn. The readout keeps the canonical layout.
     """
 
     def __init__(self, spec: ModelSpec, params: Params) -> None:
