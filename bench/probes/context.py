@@ -72,11 +72,9 @@ class StopwatchSession:
         self._session, self._watch = session, watch
 
     def __getattr__(self, name: str) -> Any:
+        """Methods are looked up each time: a restart may replace them."""
         value = getattr(self._session, name)
-        if callable(value):
-            value = self._watch.timed(value)
-            setattr(self, name, value)
-        return value
+        return self._watch.timed(value) if callable(value) else value
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,7 @@ class ProbeContext:
         if session is None:
             return self.open_kept(model, params, training)
         self.watch.timed(session.restart)(params)
+        _check_weights(session.params(), params)
         self._remember(model, session)
         return StopwatchSession(session, self.watch)
 
@@ -187,6 +186,17 @@ class ProbeContext:
     def _remember(self, model: ModelSpec, session: Session) -> None:
         if model == self.case.model:
             self.opened[model] = session
+
+
+def _check_weights(weights: Params, given: Params) -> None:
+    """Raise ValueError where the weights of a session are not those it was restarted with, but for
+    the rounding to its dtype."""
+    for name, value in given.items():
+        if not np.allclose(weights[name], value, equal_nan=True):
+            raise ValueError(
+                f"restart() left other weights in {name} than it was given: it must put them in "
+                "their place, or be left out"
+            )
 
 
 def _make_room(sessions: dict[Any, Any]) -> None:
