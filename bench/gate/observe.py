@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.gate.difference import relative_error
+from bench.probes.context import Batch
 from bench.spec import Array, Params, Session, Supports
 
 STEPS = 5
@@ -19,9 +20,6 @@ AFTER_STEPS = " after five steps"
 
 PROVEN_STEPS = 8
 """The first steps of a sequence that are compared where it runs by single steps."""
-
-Batch = tuple[Array, Array]
-"""x and y."""
 
 
 @dataclass(frozen=True)

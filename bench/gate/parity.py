@@ -20,19 +20,12 @@ from bench.gate.allowance import Allowance, allow, decided_by_summation
 from bench.gate.difference import Difference, is_real, relative_error
 from bench.gate.edges import at_edges
 from bench.gate.judge import failure, judge, worst_first
-from bench.gate.observe import (
-    Batch,
-    Observation,
-    Scope,
-    advance_error,
-    batches_of,
-    observe,
-)
+from bench.gate.observe import Observation, Scope, advance_error, batches_of, observe
 from bench.gate.reference import ModelOnBatch, run_reference
 from bench.gate.reuse import TWO_RUNS, after_restart, on_other_batches
 from bench.gate.rounding import FLOAT64_TOLERANCE
 from bench.plan.probes import ADVANCE
-from bench.probes.context import Outcome, ProbeContext
+from bench.probes.context import Batch, Outcome, ProbeContext
 from bench.probes.training import norm
 from bench.spec import Array, ModelSpec, Params, Session, Training
 from bench.weights import initial_weights
@@ -60,7 +53,7 @@ class ModelDifferences(NamedTuple):
 def parity(context: ProbeContext) -> Outcome:
     """The differences of the case's own model and of odd sizes; a failure lists the worst."""
     model = context.case.model
-    x, y = context.task.sample(context.rng("batches"))
+    x, y = context.first_batch()
     weights = context.weights(model)
     comparison = compare(context, model, context.case.training, weights, x, y)
     through_time = compare_through_time(context, model, weights, x, y)

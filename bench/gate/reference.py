@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bench.gate.allowance import ReferenceRuns
-from bench.gate.observe import Batch, Observation, Scope, observe, observe_untrained
+from bench.gate.observe import Observation, Scope, observe, observe_untrained
 from bench.gate.rounding import rounded_inputs, to_bfloat16
 from bench.gate.summation import gradients_in_order
-from bench.probes.context import ProbeContext
+from bench.probes.context import Batch, ProbeContext
 from bench.spec import Array, ModelSpec, Params, Training
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from bench.gate.allowance import Allowance
 from bench.gate.difference import Difference, relative_error
 from bench.gate.judge import judge, worst_first
-from bench.gate.observe import Batch, Observation, Scope, observe_training
+from bench.gate.observe import Observation, Scope, observe_training
 from bench.gate.rounding import FLOAT64_TOLERANCE
+from bench.probes.context import Batch
 from bench.spec import Array, Params, Session
 
 RESTART = "five steps after restart"

@@ -40,7 +40,7 @@ def speed(context: ProbeContext) -> Outcome:
     """
     case = context.case
     measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
-    weights, batch = context.weights(case.model), context.task.sample(context.rng("batches"))
+    weights, batch = context.weights(case.model), context.first_batch()
     context.watch.timed(context.import_framework)()
     imported, before, start = context.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = context.open_native(case.model, weights, case.training)
