@@ -35,16 +35,17 @@ class Delayed:
             self.compiled.add(phase)
             time.sleep(self.compile_s)
         self.due = max(self.due, time.perf_counter()) + self.work_s
-        return np.zeros(())
 
     def forward(self, x: Any) -> Any:
-        return self._launch("forward")
+        self._launch("forward")
+        return self.inner.predict(x)
 
     def backward(self, x: Any, y: Any) -> Any:
-        return self._launch("backward")
+        self._launch("backward")
+        return self.inner.backward(x, y)
 
     def step(self, x: Any, y: Any) -> Any:
-        return self._launch("step")
+        self._launch("step")
 
     def put(self, array: Any) -> Any:
         time.sleep(0.05)
