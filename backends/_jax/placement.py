@@ -11,6 +11,8 @@ SEQUENCES = "sequences"
 """The axis of devices over which the sequences of a batch are split."""
 FIRST, SECOND = PartitionSpec(SEQUENCES), PartitionSpec(None, SEQUENCES)
 """The sequences of a batch along the first or the second axis of an array."""
+WHOLE = PartitionSpec()
+"""The whole array on every device."""
 
 
 class Placement(Protocol):
@@ -53,7 +55,7 @@ class OverDevices:
 
     @property
     def weights(self) -> Any:
-        return NamedSharding(self.mesh, PartitionSpec())
+        return NamedSharding(self.mesh, WHOLE)
 
     @property
     def workspace(self) -> Any:

@@ -10,8 +10,8 @@ does element by element in the order of the devices, so that a result does not d
 device is done first. Every device then makes the same update.
 
 Where the devices do not divide the number of sequences, it is filled up with sequences of zeros,
-whose gradients are zeros too. This takes no longer than shares of different sizes: all devices
-wait for the largest share.
+whose gradients are zeros too. The loops take no longer than with shares of different sizes: all
+devices wait for the largest share. Each device then computes readout and loss of the whole batch.
 """
 
 from functools import lru_cache, partial
@@ -19,11 +19,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
 
 from backends._jax import bptt_stack
 from backends._jax.layers import by_layer
-from backends._jax.placement import FIRST, SECOND
+from backends._jax.placement import FIRST, SECOND, WHOLE
 from backends._jax.stack import Stack
 from bench.spec import ModelSpec
 
@@ -52,12 +52,13 @@ def run(
 ) -> Any:
     """See `RunStack` and `workspace_of`."""
     batch, missing = len(x), _missing(len(x), mesh)
+    fill = partial(_fill, mesh, missing)
     arguments = {
-        "weights": (weights, PartitionSpec()),
-        "x": (_fill(x, 0, missing), FIRST),
-        "lengths": (_fill(lengths, 0, missing), FIRST),
-        "initial_state": (_fill(initial_state, 1, missing), SECOND),
-        "perturbation": (_fill(perturbation, 1, missing), SECOND),
+        "weights": (weights, WHOLE),
+        "x": (fill(x, 0), FIRST),
+        "lengths": (fill(lengths, 0), FIRST),
+        "initial_state": (fill(initial_state, 1), SECOND),
+        "perturbation": (fill(perturbation, 1), SECOND),
         "workspace": (workspace, SECOND),
     }
     values, specs = zip(*arguments.values(), strict=True)
@@ -65,7 +66,8 @@ def run(
     run_share = jax.shard_map(
         partial(bptt_stack.run, spec), mesh=mesh, in_specs=specs, out_specs=SECOND, check_vma=False
     )
-    return jax.tree.map(lambda states: states[:, :batch], run_share(*values))
+    states = run_share(*values)
+    return jax.tree.map(partial(_first, mesh, batch), states) if missing else states
 
 
 def workspace_of(mesh: Mesh, spec: ModelSpec, batch: int, time: int) -> Any:
@@ -78,11 +80,23 @@ def _missing(batch: int, mesh: Mesh) -> int:
     return -batch % mesh.size
 
 
-def _fill(arrays: Any, axis: int, count: int) -> Any:
+def _fill(mesh: Mesh, missing: int, arrays: Any, axis: int) -> Any:
     """Arrays with so many zeros added at the end of an axis; None of None."""
 
     def fill(array: Any) -> Any:
-        widths = [(0, count if index == axis else 0) for index in range(array.ndim)]
-        return jnp.pad(array, widths)
+        widths = [(0, missing if index == axis else 0) for index in range(array.ndim)]
+        return _whole(mesh, jnp.pad(_whole(mesh, array), widths))
 
-    return jax.tree.map(fill, arrays) if count else arrays
+    return jax.tree.map(fill, arrays) if missing else arrays
+
+
+def _first(mesh: Mesh, batch: int, states: Any) -> Any:
+    """The states of the first sequences `(·, batch, ·)`."""
+    return _whole(mesh, _whole(mesh, states)[:, :batch])
+
+
+def _whole(mesh: Mesh, array: Any) -> Any:
+    """The array, with the whole of it on every device."""
+    # XLA's partitioner must not spread a number that the devices do not divide: it then crashes on
+    # the gradient of a cross-entropy with 64 bits on (jaxlib 0.10.1, a failed check in PadToShape).
+    return jax.lax.with_sharding_constraint(array, NamedSharding(mesh, WHOLE))

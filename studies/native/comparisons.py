@@ -130,7 +130,6 @@ def _all_comparisons(shape: str, cell: str) -> Iterator[Comparison]:
     yield Comparison(part="g", tested=OURS, base=FLOORS, target=floor_target(shape, cell))
     for name in (*OURS, *THEIRS):
         yield Comparison(part="g", tested=[name], base=FLOORS)
-    yield Comparison(part="g", tested=["jax-split"], base=["jax"])
 
 
 def _single_steps() -> Iterator[Comparison]:
