@@ -48,8 +48,10 @@ def test_only_variables_that_decide_speed_are_taken() -> None:
 
 def test_variables_of_the_number_of_threads_are_recorded_as_threads_only() -> None:
     declare = {"MINE": "same", "OMP_NUM_THREADS": "7"}
-    adapter = SimpleNamespace(environment=lambda n: {**declare, "OF_THREADS": str(n)})
-    assert thread_variables(adapter) == {*PINNED, "OF_THREADS"} - {"OMP_NUM_THREADS"}
+    for fewest in (1, 2):
+        by_threads = {n: {**declare, "OF_THREADS": str(max(fewest, n))} for n in range(1, 100)}
+        adapter = SimpleNamespace(environment=by_threads.__getitem__)
+        assert thread_variables(adapter) == {*PINNED, "OF_THREADS"} - {"OMP_NUM_THREADS"}
     assert thread_variables(SimpleNamespace()) == set(PINNED)
 
 

@@ -1,4 +1,4 @@
-"""One model with its weights on a JAX device."""
+"""One model with its weights on a JAX device, or on several."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +12,7 @@ from backends._jax import functions
 from backends._jax.jit import compile_with, compiled, path_of
 from backends._jax.network import to_canonical, to_native
 from backends._jax.optimiser import optimiser
+from backends._jax.placement import OneDevice, Placement
 from backends._jax.runtime import find_device
 from backends._jax.stack import Stack
 from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
@@ -26,10 +27,16 @@ class JaxSession:
     that `jax.jit` compiled for these shapes."""
 
     def __init__(
-        self, stack: Stack, spec: ModelSpec, params: Params, device: str, training: Training
+        self,
+        stack: Stack,
+        spec: ModelSpec,
+        params: Params,
+        device: str,
+        training: Training,
+        placement: Placement | None = None,
     ) -> None:
-        self.stack, self.spec = stack, spec
-        self.device, self.dtype = find_device(device), np.dtype(spec.storage)
+        self.stack, self.spec, self.dtype = stack, spec, np.dtype(spec.storage)
+        self.placement = placement or OneDevice(find_device(device))
         self._compiled: dict[Callable[..., Any], Any] = {}
         self._advance: Any = None
         # Weights, optimiser state and workspace are donated: the update overwrites their buffers.
@@ -38,16 +45,17 @@ class JaxSession:
         self._workspace_shape: tuple[int, int] | None = None
         with self._precision():
             arrays = {name: np.asarray(value, self.dtype) for name, value in params.items()}
-            self.weights = jax.device_put(to_native(stack, spec, arrays), self.device)
+            self.weights = jax.device_put(to_native(stack, spec, arrays), self.placement.weights)
             self.optimiser_state = jax.device_put(
-                optimiser(training).init(self.weights), self.device
+                optimiser(training).init(self.weights), self.placement.weights
             )
         self._pending: Any = self.weights
         self._last_shape, self._ran_without_jit = (1, 2, spec.inputs), False
 
     def put(self, array: Any) -> Any:
+        array = self._typed(array)
         with self._precision():
-            return jax.device_put(self._typed(array), self.device)
+            return jax.device_put(array, self.placement.of_batch(array.shape))
 
     def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
         return np.array(self._call(functions.predict, x, lengths, initial_state))
@@ -157,7 +165,7 @@ class JaxSession:
         if self._workspace_shape != (batch, time):
             self._workspace_shape = (batch, time)
             new = self.stack.workspace(self.spec, batch, time)
-            self._workspace = jax.device_put(new, self.device)
+            self._workspace = jax.device_put(new, self.placement.workspace)
         return self._workspace
 
     def _zero_state(self, batch: int) -> tuple[Any, ...]:
