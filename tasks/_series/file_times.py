@@ -1,6 +1,7 @@
 """A column of text as points in time: dates, or numbers such as years and seconds."""
 
 import re
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -17,10 +18,13 @@ DAYS = (
 MARKS = "/-. "
 """What may stand in place of the slash."""
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+NAMES = re.compile("%[bBp]")
+"""Months, and halves of a day: letters."""
 COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """How dates are written as one number, by its digits."""
 EARLIEST, LATEST = (pd.Timestamp(year).timestamp() for year in ("1800", "2200"))
 """Dates written as one number: 1600000000 is a number of seconds, not a day of the year 1600."""
+EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 QUARTER = re.compile(r"^(?:(\d{4})[- ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4}))$", re.IGNORECASE)
 ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 MOST_SAMPLES = 50
@@ -68,10 +72,8 @@ def _readings(texts: "pd.Series[str]") -> "dict[str, pd.Series[float]]":
     readings = {ISO: _dates(texts, ISO)}
     if readings[ISO].isna().any():
         samples = texts.drop_duplicates()[:MOST_SAMPLES]
-        marks = [mark for mark in MARKS if samples.str.contains(mark, regex=False).any()]
-        for day, mark, clock in product(DAYS, marks, CLOCKS):
-            form = day.replace("/", mark) + clock
-            if _dates(samples, form).notna().any():
+        for form in _possible_formats(samples.str.cat()):
+            if _points(samples, form).notna().any():
                 readings[form] = _dates(texts, form)
     fewest = min(times.isna().sum() for times in readings.values())
     best = {form: times for form, times in readings.items() if times.isna().sum() == fewest}
@@ -80,17 +82,31 @@ def _readings(texts: "pd.Series[str]") -> "dict[str, pd.Series[float]]":
     return {first: best[first], **others}
 
 
+def _possible_formats(characters: str) -> Iterator[str]:
+    """The formats whose marks and names these characters allow."""
+    marks = [mark for mark in MARKS if mark in characters]
+    clocks = CLOCKS if ":" in characters else CLOCKS[:1]
+    letters = any(map(str.isalpha, characters))
+    for day, mark, clock in product(DAYS, marks, clocks):
+        form = day.replace("/", mark) + clock
+        if letters or not NAMES.search(form):
+            yield form
+
+
 def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[bool]":
     """The rows that both formats read, but differently."""
     return (times != other) & times.notna() & other.notna()
 
 
 def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
+    return (_points(texts, time_format) - EPOCH).dt.total_seconds()
+
+
+def _points(texts: "pd.Series[str]", time_format: str) -> "pd.Series[pd.Timestamp]":
     try:
-        dates = pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
+        return pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
     except ValueError as error:
         raise Unavailable(f"--time-format: {error}") from error
-    return (dates - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds()
 
 
 def _ambiguity(texts: "pd.Series[str]", readings: "dict[str, pd.Series[float]]") -> str:
