@@ -18,7 +18,7 @@ import argparse  # noqa: E402
 from collections.abc import Callable, Mapping, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from bench.program import exit_code_of, run_program  # noqa: E402
+from bench.program import end_process, exit_code_of, run_program  # noqa: E402
 
 HERE = Path(__file__).parent
 ENTRY = HERE / "run_bench.py"
@@ -211,4 +211,4 @@ def _put_python_path_first() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_program(main))
+    end_process(run_program(main))

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from bench.processes.stop import StopHandler, ignore_stop_signals
 
@@ -25,6 +25,7 @@ def run_program(main: Callable[[list[str]], int]) -> int:
     words, handler = sys.argv[1:], StopHandler()
     for name in REPOSITORY_VARIABLES:
         os.environ.pop(name, None)
+    os.environ["MPLBACKEND"] = "Agg"  # a notebook sets one that may not be installed here
     try:
         if words[:1] != ["worker"]:
             handler.install()
@@ -40,6 +41,15 @@ def run_program(main: Callable[[list[str]], int]) -> int:
     finally:
         ignore_stop_signals()
     return code if handler.number is None else 128 + handler.number
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process. Threads that a plug-in has left running, and what it has registered for
+    the end of Python, cannot delay that."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def exit_code_of(command: Callable[[], int]) -> int:

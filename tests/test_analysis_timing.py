@@ -104,6 +104,21 @@ def test_each_disturbance_raises_its_flag_alone(flag: str, changes: Any) -> None
     assert f"*{flag}" in terminal_text(disturbed)
 
 
+def test_times_of_code_that_was_not_proven_equal_are_not_ranked() -> None:
+    records = [parity_record(), *(speed_record(launch=k, environment="timed") for k in range(3))]
+
+    def speed(timed: Any, proven: Any) -> Any:
+        environments = {"e": {**ENVIRONMENT, "code": proven}, "timed": {**ENVIRONMENT, **timed}}
+        return build_tables(records, {"r": {**INFO, "environments": environments}}).speed.iloc[0]
+
+    same, edited = {"adapter": "1", "task": "1"}, {"adapter": "2", "task": "1"}
+    for timed in ({"code": same}, {}):
+        assert (speed(timed, same)["flags"], speed(timed, same)["step_rank_best"]) == ("", 1)
+    assert speed({"code": edited}, same)["flags"] == "o"
+    assert pd.isna(speed({"code": edited}, same)["step_rank_best"])
+    assert speed({"code": same}, None)["flags"] == "o", "what was proven is not known"
+
+
 @pytest.mark.parametrize(("metric", "limit"), [("stolen", 0.02), ("throttled", 0.0),
                                               ("gpu_throttled", 0.0)])  # fmt: skip
 def test_slowed_down_machine_raises_the_flag_held_back(metric: str, limit: float) -> None:

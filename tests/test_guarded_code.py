@@ -1,11 +1,13 @@
 """What belongs to a side: its working directory, its submodules, the names of its packages."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from test_compare_sides import git
 
 from bench.compare.guarded_code import project_names, working_folder
+from bench.compare.temporary import PREFIX
 from bench.compare.worktree import worktree
 from bench.spec import Unavailable
 
@@ -59,3 +61,18 @@ def test_submodules_of_a_commit_are_checked_out_as_it_names_them(tmp_path: Path)
     ):
         pass
     assert git(outer, "worktree", "list").count("\n") == 1
+
+
+def test_worktree_of_the_user_that_is_missing_for_now_is_not_forgotten(tmp_path: Path) -> None:
+    repository = repository_with(tmp_path / "own", kern="OLD = 1\n")
+    users, moved = tmp_path / "users", tmp_path / "moved"
+    git(repository, "worktree", "add", "-q", "--detach", str(users), "HEAD")
+    killed = tmp_path / f"{PREFIX}killed" / "tree"
+    git(repository, "worktree", "add", "-q", "--detach", str(killed), "HEAD")
+    shutil.rmtree(killed.parent)
+    users.rename(moved)
+    with worktree(repository, "HEAD"):
+        pass
+    moved.rename(users)
+    assert git(users, "status", "--porcelain") == ""
+    assert git(repository, "worktree", "list").count("\n") == 2

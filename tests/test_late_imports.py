@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from running import copy_run
+from running import bench, copy_run
 
 FRAMEWORKS = {"torch", "tensorflow", "keras", "jax", "optax"}
 NEEDED_TO_MEASURE = {
@@ -56,3 +56,11 @@ def test_planning_and_reporting_import_no_framework(finished_run: Path, tmp_path
     planning = imported_by("--tasks", "adding", "--dry-run", *root)
     assert "bench.plan.cases" in planning
     assert not planning & FRAMEWORKS
+
+
+def test_report_draws_under_the_variables_of_a_notebook(finished_run: Path, tmp_path: Path) -> None:
+    copy_run(finished_run, tmp_path)
+    notebook = {"MPLBACKEND": "module://not_installed.inline"}
+    done = bench("report", "r", "--results-dir", tmp_path, environment=notebook)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.rglob("*.png"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
+from running import bench_inside
 
 import run_bench
 from bench.compare.options import CompareOptions
@@ -228,3 +229,14 @@ def test_damaged_request_is_refused(earlier: dict[str, Any]) -> None:
     (name,) = earlier
     with pytest.raises(Unavailable, match=f"run.json is damaged: {name} cannot be "):
         Request().over(earlier)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("compare", "--build", ""), ("compare", "--budget="), ("run", "--where", ""), ("--gru", "")],
+)
+def test_empty_word_is_refused_by_its_option(words: tuple[str, ...]) -> None:
+    done = bench_inside(*words)
+    assert done.returncode == 2
+    flag = next(word for word in words if word.startswith("--")).rstrip("=")
+    assert f"{flag} is empty" in done.stderr

@@ -132,3 +132,14 @@ def test_closed_standard_output_is_refused_with_a_way_out() -> None:
     others = bench("list", "adding", preexec_fn=lambda: os.closerange(2, 3))
     assert others.returncode == 0
     assert "sizes" in others.stdout
+
+
+def test_thread_that_a_plug_in_leaves_running_does_not_keep_the_program(tmp_path: Path) -> None:
+    thread = (
+        "import atexit, threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()"
+    )
+    task = tmp_path / "mine.py"
+    task.write_text(f"{thread}\natexit.register(time.sleep, 600)\nfrom tasks.adding import *\n")
+    planned = bench("--tasks", task, "--dry-run", "--results-dir", tmp_path)
+    assert (planned.returncode, planned.stderr) == (0, "")
+    assert "cases in" in planned.stdout

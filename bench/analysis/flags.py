@@ -9,6 +9,7 @@ import numpy as np
 from bench.analysis.executed_path import fell_back
 from bench.analysis.rows import Row
 from bench.analysis.statistics import sorted_quantile
+from bench.plan.probes import ADVANCE
 from bench.records.record import Record
 
 MAX_SPREAD = 0.2
@@ -17,21 +18,20 @@ MAX_OTHERS_BUSY = 0.1
 """Processors that other processes kept busy while the clock ran."""
 MAX_STOLEN = 0.02
 """Processors that the host of a virtual machine took away while the clock ran."""
-UNRANKED = "wlhq"
-"""With one of these flags a time is shown but not ranked: the warm-up did not settle, or the
-machine was loaded or held back, by a quota too."""
+UNRANKED = "wlhqo"
+"""With one of these flags a time is shown but not ranked: the warm-up did not settle, the machine
+was loaded or held back, by a quota too, or other code was timed than was proven equal."""
 
 
 def speed_flags(
+    row: Row,
     launches: Sequence[Record],
     phases: Sequence[str],
     spread: float,
     info: Mapping[str, Any],
-    untrained: bool,
 ) -> str:
-    """The flags of these phases of a row of the speed table, in a fixed order. `spread` is the
-    `widest_spread` of the phases, `info` the content of `run.json`; `untrained` says that the
-    backend does not train."""
+    """The flags of these launches and phases of a row, in a fixed order. `spread` is the
+    `widest_spread` of the phases, `info` the content of `run.json`."""
     warmed_up = [r.metrics.get(f"{phase}_warmed_up") for r in launches for phase in phases]
     raised = {
         "w": 0.0 in warmed_up,
@@ -40,9 +40,10 @@ def speed_flags(
         "h": any(map(_slowed_down, launches)),
         "q": any(_held_by_quota(launch, info) for launch in launches),
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
+        "o": not _codes(launches, info) <= _codes(row.measured("parity"), info) | {None},
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
-        "i": untrained,
+        "i": ADVANCE not in phases and inference_only(row),
     }
     return "".join(flag for flag, is_raised in raised.items() if is_raised)
 
@@ -62,6 +63,13 @@ def _software(records: Sequence[Record], info: Mapping[str, Any]) -> set[str]:
     processors = ((e.get("machine") or {}).get("processor") for e in known)
     facts = ([e.get(name) for name in ("python", "versions", "code")] for e in known)
     return {json.dumps(pair, sort_keys=True) for pair in zip(processors, facts, strict=True)}
+
+
+def _codes(records: Sequence[Record], info: Mapping[str, Any]) -> set[str | None]:
+    """The digests of the code by which these records were measured; None where they do not say."""
+    environments = info.get("environments", {})
+    codes = (environments.get(r.environment, {}).get("code") for r in records)
+    return {code and json.dumps(code, sort_keys=True) for code in codes}
 
 
 def inference_only(row: Row) -> bool:

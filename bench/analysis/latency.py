@@ -70,15 +70,15 @@ def _entries(row: Row, infos: Mapping[str, Mapping[str, Any]]) -> list[dict[str,
             **row.keys,
             "machine": machine_name(launches, info, row.device),
             "threads": threads,
-            **_entry(launches, info),
+            **_entry(row, launches, info),
         }
         for threads, launches in sorted(by_threads.items())
     ]
 
 
-def _entry(launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(row: Row, launches: Sequence[Record], info: Mapping[str, Any]) -> dict[str, Any]:
     spread = widest_spread(launches, ADVANCE)
-    flags = speed_flags(launches, (ADVANCE,), spread, info, untrained=False)
+    flags = speed_flags(row, launches, (ADVANCE,), spread, info)
     entry: dict[str, Any] = {
         "calls": min(len(r.samples[ADVANCE]) for r in launches),
         "first_call_s": _median_metric(launches, f"first_{ADVANCE}_s"),

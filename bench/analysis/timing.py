@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.analysis.executed_path import executed_path
-from bench.analysis.flags import inference_only, others_busy, speed_flags, widest_spread
+from bench.analysis.flags import others_busy, speed_flags, widest_spread
 from bench.analysis.latency import has_latencies, times_advance
 from bench.analysis.launch import launch_time, rule_for
 from bench.analysis.machine_name import machine_name
@@ -90,7 +90,7 @@ def _phase_entry(
         "high_s": high,
         "launches": len(times),
         "launches_s": tuple(times),
-        "flags": speed_flags(launches, [phase], spread, info, inference_only(row)),
+        "flags": speed_flags(row, launches, [phase], spread, info),
     }
     return {f"{phase}_{name}": value for name, value in columns.items()}
 
@@ -133,7 +133,7 @@ def _conditions(
     spread = max(spreads.values())
     return {
         "executed_path": executed_path(launches, info),
-        "flags": speed_flags(launches, list(spreads), spread, info, inference_only(row)),
+        "flags": speed_flags(row, launches, list(spreads), spread, info),
         "spread": spread,
         "others_busy": others_busy(launches),
     }

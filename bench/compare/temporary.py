@@ -26,6 +26,11 @@ def temporary_folder() -> Iterator[Path]:
         os.close(lock)
 
 
+def is_temporary(folder: Path) -> bool:
+    """Whether a folder has the name of one that `temporary_folder` makes."""
+    return folder.name.startswith(PREFIX)
+
+
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # it is in use, or another user's

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.compare.sides import last_line
-from bench.compare.temporary import temporary_folder
+from bench.compare.temporary import is_temporary, temporary_folder
 from bench.processes.supervised import run_supervised
 from bench.spec import Unavailable
 
@@ -29,16 +29,28 @@ def worktree(repository: Path, revision: str) -> Iterator[tuple[Path, str]]:
     """Check a revision out into a temporary folder; yield the folder and the full name of the
     commit. `Unavailable` where the repository has no such revision."""
     commit = _commit(repository, revision)
-    try:
-        with temporary_folder() as folder:
-            tree = folder / "tree"
-            _git(repository, "worktree", "prune")  # what a killed comparison has left
+    with temporary_folder() as folder:
+        _forget_abandoned(repository)
+        tree = folder / "tree"
+        try:
             _git(repository, "worktree", "add", "--detach", "--force", str(tree), commit)
             _add_submodules(repository, tree)
             yield tree, commit
-    finally:
-        with suppress(Unavailable):
-            _git(repository, "worktree", "prune")
+        finally:
+            _forget(repository, tree)
+
+
+def _forget_abandoned(repository: Path) -> None:
+    """Remove what git still knows of the worktrees of killed comparisons. Worktrees of the user's
+    that are missing now may come back: `git worktree prune` would forget them, too."""
+    for tree in _worktrees(repository):
+        if is_temporary(tree.parent) and not tree.exists():
+            _forget(repository, tree)
+
+
+def _forget(repository: Path, tree: Path) -> None:
+    with suppress(Unavailable):
+        _git(repository, "worktree", "remove", "--force", str(tree))
 
 
 def _add_submodules(repository: Path, tree: Path) -> None:
@@ -84,9 +96,14 @@ def _hint(repository: Path) -> str:
 
 def checkouts(repository: Path) -> list[Path]:
     """Every checkout of a repository: its main folder and its worktrees, resolved."""
+    return [folder.resolve() for folder in _worktrees(repository)]
+
+
+def _worktrees(repository: Path) -> list[Path]:
+    """The folders of all checkouts, as git names them."""
     lines = _git(repository, "worktree", "list", "--porcelain").splitlines()
     folders = (line.removeprefix("worktree ") for line in lines if line.startswith("worktree "))
-    return [Path(folder).resolve() for folder in folders]
+    return list(map(Path, folders))
 
 
 def same_files(repository: Path, base: str, head: str | None) -> bool:

@@ -60,12 +60,14 @@ def _default_text(field: "Field[Any]", entry: Option) -> str:
 def explicit(arguments: argparse.Namespace, options: type[Options]) -> dict[str, Any]:
     """The values that the user gave, by option: lists split at commas, numbers converted.
 
-    Raises `Unavailable` where a list is empty or has a value of another kind.
+    Raises `Unavailable` where a value is empty or of another kind.
     """
     values = {}
     for name, entry in option_table(options).items():
         value = getattr(arguments, name, None)
         if value is not None:
+            if "" in (value if isinstance(value, list) else [value]):
+                raise Unavailable(f"{flag_of(name)} is empty")
             splits = entry.value_kind.is_list and entry.value_kind is not Kind.REPEATED
             values[name] = _split(name, entry, value) if splits else value
     return values

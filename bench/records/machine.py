@@ -14,9 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bench.processes.supervised import run_supervised
 from bench.records.quota import processor_quota
 from bench.records.topology import spread_over_cores
 from bench.spec import installed_version
+
+GIT_LIMIT_S = 10
 
 
 def describe_machine() -> dict[str, Any]:
@@ -111,10 +114,11 @@ def identifier(environment: Any) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    command = ["git", "-C", str(folder), *arguments]
-    with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-        return done.stdout.strip()
+    """The output of a git command that starts no monitor of files; None where it fails."""
+    command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = run_supervised(command, GIT_LIMIT_S)
+        return None if done.returncode else done.stdout.strip()
     return None
 
 

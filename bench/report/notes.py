@@ -46,8 +46,8 @@ TIMES = (
 RANKS = (
     "Rank: backends whose intervals overlap cannot be ordered and share ranks. 2–4 means that one "
     "backend was faster, and that two others may be. × fastest: the time over the least one. Not "
-    "ranked (–) are rows without an interval and rows whose warm-up did not settle (w) or whose "
-    "machine was loaded (l) or held back (h, q)."
+    "ranked (–) are rows without an interval, rows whose warm-up did not settle (w) or whose "
+    "machine was loaded (l) or held back (h, q), and rows of other code than was proven equal (o)."
 )
 INTERVALS = (
     f"Intervals of medians: for {MIN_FOR_RANGE} to {MIN_FOR_INTERVAL - 1} launches or seeds their "
@@ -65,6 +65,8 @@ FLAGS: Mapping[str, str] = {
     "q": "throttled: the container used up its quota of processors, or the quota is smaller than "
     "the number of threads",
     "c": "copies to NumPy are inside the clock because the backend offers no native calls",
+    "o": "other code was timed than was proven equal: an adapter, a task or the harness was edited "
+    "in between",
     "e": "the launches, or the seeds and their parity case, ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",
     "i": "inference only: outputs and states are proven equal, and there are no gradients",

@@ -1,6 +1,7 @@
 """A column of text as points in time: dates, or numbers such as years and seconds."""
 
 import re
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -20,10 +21,13 @@ MARKS = "/-. "
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 CLOCK = re.compile(r"[ T]%[HI]")
 """Where the clock begins in a format."""
+NAMES = re.compile("%[bBp]")
+"""Months, and halves of a day: letters."""
 COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """How dates are written as one number, by its digits."""
 EARLIEST, LATEST = (pd.Timestamp(year).timestamp() for year in ("1800", "2200"))
 """Dates written as one number: 1600000000 is a number of seconds, not a day of the year 1600."""
+EPOCH = pd.Timestamp("1970-01-01", tz="UTC")
 QUARTER = re.compile(r"^(?:(\d{4})[- ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4}))$", re.IGNORECASE)
 ZONE = r"\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)$"
 MOST_SAMPLES = 50
@@ -71,16 +75,25 @@ def _readings(texts: "pd.Series[str]") -> "dict[str, pd.Series[float]]":
     readings = {ISO: _dates(texts, ISO)}
     if readings[ISO].isna().any():
         samples = texts.drop_duplicates()[:MOST_SAMPLES]
-        marks = [mark for mark in MARKS if samples.str.contains(mark, regex=False).any()]
-        for day, mark, clock in product(DAYS, marks, CLOCKS):
-            form = day.replace("/", mark) + clock
-            if _dates(samples, form).notna().any():
+        for form in _possible_formats(samples.str.cat()):
+            if _points(samples, form).notna().any():
                 readings[form] = _dates(texts, form)
     fewest = min(times.isna().sum() for times in readings.values())
     best = {form: times for form, times in readings.items() if times.isna().sum() == fewest}
     first = next(iter(best))
     others = {form: times for form, times in best.items() if _differ(times, best[first]).any()}
     return {first: best[first], **others}
+
+
+def _possible_formats(characters: str) -> Iterator[str]:
+    """The formats whose marks and names these characters allow."""
+    marks = [mark for mark in MARKS if mark in characters]
+    clocks = CLOCKS if ":" in characters else CLOCKS[:1]
+    letters = any(map(str.isalpha, characters))
+    for day, mark, clock in product(DAYS, marks, clocks):
+        form = day.replace("/", mark) + clock
+        if letters or not NAMES.search(form):
+            yield form
 
 
 def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[bool]":
@@ -90,15 +103,18 @@ def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[
 
 def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
     """The dates in seconds since 1970. With a clock in the format, a day alone is its midnight."""
-    try:
-        dates = pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
-    except ValueError as error:
-        raise Unavailable(f"--time-format: {error}") from error
+    dates = _points(texts, time_format)
     day = CLOCK.split(time_format)[0]
     if day != time_format and dates.notna().any():
-        midnights = pd.to_datetime(texts[dates.isna()], format=day, errors="coerce", utc=True)
-        dates = dates.fillna(midnights)
-    return (dates - pd.Timestamp("1970-01-01", tz="UTC")).dt.total_seconds()
+        dates = dates.fillna(_points(texts[dates.isna()], day))
+    return (dates - EPOCH).dt.total_seconds()
+
+
+def _points(texts: "pd.Series[str]", time_format: str) -> "pd.Series[pd.Timestamp]":
+    try:
+        return pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
+    except ValueError as error:
+        raise Unavailable(f"--time-format: {error}") from error
 
 
 def _ambiguity(texts: "pd.Series[str]", readings: "dict[str, pd.Series[float]]") -> str:
