@@ -10,7 +10,10 @@ TORCH = (
     "LRU_CACHE_CAPACITY",  # of oneDNN's primitives
     "CXX",  # TorchInductor compiles with it
 )
-XLA = ("XLA_*", "JAX_*")
+XLA = (
+    *("XLA_*", "JAX_*"),
+    *("NPROC", "PJRT_NPROC"),  # the threads of XLA's client on the CPU
+)
 # Terraform's variables begin with `TF_` as well, and some of them are secrets.
 TENSORFLOW = (
     *("TF_ENABLE_*", "TF_DISABLE_*", "TF_XLA_*", "TF_ONEDNN_*", "TF_MKL_*", "TF_CPU_*"),

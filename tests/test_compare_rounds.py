@@ -14,7 +14,7 @@ from compare_records import parity_record, record
 from bench.compare.both_sides import BothSides
 from bench.compare.decision import Rule, Verdict
 from bench.compare.judge import judge
-from bench.compare.live import LiveComparison, MeasuredSide
+from bench.compare.live import LiveComparison, MeasuredSide, time_left
 from bench.plan.case import Case
 from bench.plan.units import Unit
 from bench.records.folder import RunFolder
@@ -56,7 +56,12 @@ def cases(*cells: str) -> list[Case]:
 
 
 def measure(
-    root: Path, slowdowns: Mapping[str, float], rule: Rule, *, budget_s: float = inf
+    root: Path,
+    slowdowns: Mapping[str, float],
+    rule: Rule,
+    *,
+    budget_s: float = inf,
+    show: Callable[[str, str], None] = lambda stage, left: None,
 ) -> tuple[list[Any], dict[str, Verdict]]:
     """Measure a comparison whose head is slower by these factors, by cell. Return what was timed
     (launch, side and cells), and the verdict on the speed of each row."""
@@ -75,7 +80,7 @@ def measure(
 
     sides = BothSides(side("base"), side("head"))
     comparison = LiveComparison(sides, rule, monotonic() + budget_s)
-    asyncio.run(comparison.measure(1, lambda line: None))
+    asyncio.run(comparison.measure(1, lambda stage, left="": show(stage, left)))
     findings = judge(comparison.evidence(), rule)
     verdicts = {f.row: f.verdict for f in findings if f.check == "speed of step"}
     return [entry for entry in log if entry[1] != "control"], verdicts
@@ -123,5 +128,20 @@ def test_comparison_without_a_timed_probe_has_no_rounds(tmp_path: Path) -> None:
 
     stages: list[str] = []
     comparison = LiveComparison(BothSides(side("base"), side("head")), Rule(), inf)
-    asyncio.run(comparison.measure(1, stages.append))
+    asyncio.run(comparison.measure(1, lambda stage, left="": stages.append(stage)))
     assert stages == ["parity and learning"]
+
+
+def test_time_left_follows_from_the_pairs_so_far() -> None:
+    """To the end of the round, and to that of the last round."""
+    rule = Rule(pairs=10, rounds=3)
+    assert time_left(rule, 0, []) == ""
+    assert time_left(rule, 2, [10.0, 20.0]) == "2 min 00 s to 7 min 00 s"
+    assert time_left(rule, 12, 12 * [15.0]) == "2 min 00 s to 4 min 30 s"
+    assert time_left(rule, 22, 22 * [15.0]) == "2 min 00 s"
+
+
+def test_every_pair_but_the_first_tells_the_time_left(tmp_path: Path) -> None:
+    told: list[tuple[str, str]] = []
+    measure(tmp_path, {"rnn": 1.3}, Rule(pairs=10), show=lambda *line: told.append(line))
+    assert [bool(left) for stage, left in told if "pair" in stage] == [False] + 19 * [True]

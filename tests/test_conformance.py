@@ -69,7 +69,7 @@ FEW_DECODERS = {
 FEW_IN_BFLOAT16 = {"lstm": ("gradients",), "gru": ("output",)}
 """The same about models in bfloat16."""
 SLOW = (
-    *("jax", "jax-autodiff", "flax", "equinox", "keras-jax"),
+    *("jax", "jax-autodiff", "jax-split", "flax", "equinox", "keras-jax"),
     *("tensorflow", "tensorflow-xla", "tensorflow-loop", "torch-compile", "litert"),
 )
 """The backends that take long to compile: from a third of a second to ten seconds a function."""

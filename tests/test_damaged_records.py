@@ -82,6 +82,11 @@ def changed(data: Any, place: Place, value: Any) -> Any:
         (speed_record(), ("case", "device"), "cuda:", "case.device is 'cuda:'; accepted: cpu, "),
         (speed_record(), ("case", "threads"), KeyError, "case lacks threads"),
         (speed_record(), ("case", "threads"), 0, "case.threads is 0; accepted: a whole number of"),
+        (speed_record(), ("case", "hidden"), -3, "case.hidden is -3; accepted: a whole number of"),
+        (speed_record(), ("case", "layers"), 0, "case.layers is 0; accepted: a whole number of"),
+        (speed_record(), ("case", "batch"), 0, "case.batch is 0; accepted: a whole number of"),
+        (speed_record(), ("case", "loss"), "huber", "case.loss is 'huber'; accepted: mse, cross_"),
+        (speed_record(), ("case", "bidirectional"), "yes", "case.bidirectional is 'yes'; accepted"),
         (parity_record(), ("metrics", "parity_error"), 0.9, "metrics.parity_error is 0.9, above"),
         (
             parity_record(),

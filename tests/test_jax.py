@@ -120,16 +120,52 @@ def test_gradients_do_not_depend_on_what_the_workspace_holds(cell: str, gru: str
 
 
 @pytest.mark.parametrize(("cell", "gru"), RECURRENT)
-def test_steps_with_and_without_a_kept_workspace_agree(cell: str, gru: str) -> None:
-    """Also where the shape of the batch changes between steps."""
+def test_training_with_and_without_a_kept_workspace_agrees(cell: str, gru: str) -> None:
+    """Also where the shape of the batch changes, and where gradients and steps alternate."""
     spec, rng = model(cell, gru), np.random.default_rng(0)
     kept, fresh = (jax_backend.open_session(spec, weights(spec), "cpu") for _ in range(2))
     fresh.stack = replace(fresh.stack, workspace=lambda spec, batch, time: None)
     for batch, time in [(4, 7), (4, 7), (2, 5), (4, 7)]:
         x, y = rng.standard_normal((batch, time, 3)), rng.standard_normal((batch, 2))
+        gradients = [jax.tree.leaves(session.backward(x, y)) for session in (kept, fresh)]
         assert_close(kept.step(x, y), fresh.step(x, y), 1e-6)
+        for actual, expected in zip(*gradients, strict=True):
+            assert_close(actual, expected, 1e-6)
     for name, value in fresh.params().items():
         assert_close(kept.params()[name], value, 1e-6)
+
+
+@pytest.mark.parametrize("method", ["backward", "step"])
+def test_passes_over_batches_of_one_shape_use_the_same_memory(method: str) -> None:
+    spec = model("lstm")
+    session: Any = jax_backend.open_session(spec, weights(spec), "cpu")
+
+    def pointers_after_a_pass() -> list[int]:
+        getattr(session, method)(np.ones((4, 7, 3)), np.ones((4, 2)))
+        session.wait()
+        return sorted(b.unsafe_buffer_pointer() for b in jax.tree.leaves(session._kept[1]))
+
+    first = pointers_after_a_pass()
+    assert first
+    assert pointers_after_a_pass() == first
+
+
+def test_call_that_fails_leaves_no_deleted_workspace_behind() -> None:
+    spec = model("lstm")
+    session: Any = jax_backend.open_session(spec, weights(spec), "cpu")
+    x, y = np.ones((4, 7, 3)), np.ones((4, 2))
+    expected, compiled = session.backward(x, y)[0], session._gradients
+
+    def fail(*arguments: Any) -> Any:
+        for buffer in jax.tree.leaves(arguments[-1]):
+            buffer.delete()
+        raise MemoryError
+
+    session._gradients = fail
+    with pytest.raises(MemoryError):
+        session.backward(x, y)
+    session._gradients = compiled
+    assert session.backward(x, y)[0] == expected
 
 
 @pytest.mark.parametrize(("cell", "gru"), RECURRENT)

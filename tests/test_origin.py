@@ -142,6 +142,29 @@ def test_installed_copy_is_foreign_on_both_sides(
     assert foreign_files(built) == [], "an environment that was built for the side is its own"
 
 
+def test_module_that_is_imported_instead_of_the_sides_own_is_foreign(
+    tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy without metadata, outside of any checkout."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'base' / 'src'}")
+    copy = write(tmp_path / "elsewhere" / "kern_i" / "__init__.py")
+    load("kern_i", tmp_path / "elsewhere")
+    write(tmp_path / "base" / "src" / "kern_i" / "notes" / "text.py")
+    assert foreign_files(guarded(tmp_path)) == [], "a folder alone is no module"
+    write(tmp_path / "base" / "src" / "kern_i" / "__init__.py")
+    assert foreign_files(guarded(tmp_path)) == [str(copy)]
+
+
+def test_modules_of_python_and_of_the_harness_are_not_foreign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were imported before the side's folders were on the path."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "base"))
+    for name in ("json.py", "bench/__init__.py", "random.py"):
+        write(tmp_path / "base" / name)
+    assert foreign_files(guarded(tmp_path)) == []
+
+
 def test_editable_install_of_another_clone_is_foreign(tmp_path: Path, load: Any) -> None:
     site, clone = tmp_path / "site-packages", tmp_path / "clone"
     install(site, "kern_finder", "kern_own", url=f"file://{clone}", dir_info={"editable": True})

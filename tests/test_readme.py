@@ -134,7 +134,7 @@ def test_figures_in_the_readme_text_are_those_of_the_table_and_the_code() -> Non
     slowest = max(float(row["× fastest"]) for row in report_table(UPDATE))
     assert f"differs up to {slowest:g}\ntimes" in README
     others = set(backends.names()) - set(backends.DEFAULT)
-    assert len(others) == 14 and "Fourteen more implementations" in README
+    assert len(others) == 15 and "Fifteen more implementations" in README
     page = (ROOT / "docs/backends.md").read_text()
     rows = markdown_table(page, "on a GPU")
     listed = {name for row in rows for name in re.findall(r"`([\w-]+)`", row["backend"])}

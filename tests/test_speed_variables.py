@@ -1,5 +1,6 @@
 """The variables and instruction sets that decide speed are recorded, and nothing else is."""
 
+import os
 import platform
 import shutil
 from pathlib import Path
@@ -22,7 +23,8 @@ from bench.run.worker_conditions import WorkerConditions
 SPEED = (
     *("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "OPENBLAS_CORETYPE"),
     *("MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE", "NPY_DISABLE_CPU_FEATURES"),
-    *("XLA_FLAGS", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION", "TF_ENABLE_ONEDNN_OPTS"),
+    *("NPROC", "PJRT_NPROC", "XLA_FLAGS", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),
+    "TF_ENABLE_ONEDNN_OPTS",
     *("TF_XLA_FLAGS", "TF_GPU_ALLOCATOR", "TF_NUM_INTEROP_THREADS", "KERAS_TORCH_DEVICE"),
     *("OMP_PROC_BIND", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_AFFINITY"),
     *("LD_PRELOAD", "MALLOC_ARENA_MAX", "MALLOC_CONF", "GLIBC_TUNABLES", "PYTHONMALLOC"),
@@ -48,8 +50,10 @@ def test_only_variables_that_decide_speed_are_taken() -> None:
 
 def test_variables_of_the_number_of_threads_are_recorded_as_threads_only() -> None:
     declare = {"MINE": "same", "OMP_NUM_THREADS": "7"}
-    adapter = SimpleNamespace(environment=lambda n: {**declare, "OF_THREADS": str(n)})
-    assert thread_variables(adapter) == {*PINNED, "OF_THREADS"} - {"OMP_NUM_THREADS"}
+    for fewest in (1, 2):
+        by_threads = {n: {**declare, "OF_THREADS": str(max(fewest, n))} for n in range(1, 100)}
+        adapter = SimpleNamespace(environment=by_threads.__getitem__)
+        assert thread_variables(adapter) == {*PINNED, "OF_THREADS"} - {"OMP_NUM_THREADS"}
     assert thread_variables(SimpleNamespace()) == set(PINNED)
 
 
@@ -89,7 +93,9 @@ def test_torch_tells_the_instruction_sets_that_it_uses() -> None:
     assert report["torch"] and (report["onednn"] is None or "\n" not in report["onednn"])
 
 
-KERNELS = {"OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
+KERNELS = {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem"}
+USUAL = {name: os.environ.get(name, "unset") for name in KERNELS}
+"""What the environment of the tests has instead."""
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +133,10 @@ def test_runs_under_other_variables_stand_in_rows_of_their_own(
     shutil.copytree(other_kernels / "k", tmp_path / "k")
     done = bench_inside("history", "--metric", "parity-error", "--results-dir", tmp_path)
     names = [line.split(" rnn")[0] for line in done.stdout.splitlines() if " rnn" in line]
+    usual = [f"{name}={value}".replace("=unset", " unset") for name, value in USUAL.items()]
     assert names == [
         "numpy [ATEN_CPU_CAPABILITY=default, OPENBLAS_CORETYPE=Nehalem]",
-        "numpy [ATEN_CPU_CAPABILITY unset, OPENBLAS_CORETYPE unset]",
+        f"numpy [{', '.join(usual)}]",
     ]
 
 
@@ -141,7 +148,7 @@ def test_stored_runs_under_other_variables_are_not_comparable(
     assert done.returncode == 3
     verdict = (tmp_path / "c" / "verdict.md").read_text()
     assert "not comparable" in verdict
-    assert "ATEN_CPU_CAPABILITY unset → default; OPENBLAS_CORETYPE unset → Nehalem" in verdict
+    assert "; ".join(f"{name} {USUAL[name]} → {KERNELS[name]}" for name in KERNELS) in verdict
 
 
 def test_run_is_not_resumed_under_other_variables(other_kernels: Path, tmp_path: Path) -> None:
@@ -149,5 +156,5 @@ def test_run_is_not_resumed_under_other_variables(other_kernels: Path, tmp_path:
     before = records(tmp_path, "k")
     done = bench_inside("--resume", "k", "--results-dir", tmp_path, "--cells", "gru")
     assert done.returncode == 2
-    assert "OPENBLAS_CORETYPE Nehalem is now unset" in done.stderr
+    assert f"OPENBLAS_CORETYPE Nehalem is now {USUAL['OPENBLAS_CORETYPE']}" in done.stderr
     assert records(tmp_path, "k") == before

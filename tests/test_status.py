@@ -37,6 +37,17 @@ def test_stage_counts_and_times_are_printed_without_a_terminal(
     assert all(b - a <= 30 for a, b in zip(moments, [*moments[1:], 210.0], strict=True))
 
 
+def test_time_left_takes_the_place_of_the_expected_time(capsys: pytest.CaptureFixture[str]) -> None:
+    status = StatusLine(FakeClock(100.0), terminal=False)
+    status.expect("2 min to 6 min")
+    status.show("pair 1 of 10")
+    status.show("pair 2 of 10", "4 min to 9 min")
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "pair 1 of 10 (0 s of about 2 min to 6 min)",
+        "pair 2 of 10 (0 s, about 4 min to 9 min left)",
+    ]
+
+
 def test_small_step_is_printed_with_the_next_line_only(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock(30.0)
     status = StatusLine(clock, terminal=False)

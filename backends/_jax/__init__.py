@@ -7,6 +7,7 @@ This file imports no framework. A function that needs JAX imports it when it is 
 - `stack.py` is the contract of the recurrent layers, in which alone the backends differ;
 - `layers.py` runs a stack layer by layer;
 - `bptt_stack.py` and the other `bptt_*.py` are the hand-written backward pass of `jax`;
+- `split_stack.py` splits the batch of `jax` over devices; `placement.py` says where arrays live;
 - `autodiff_stack.py`, `cudnn_stack.py`, `flax_stack.py`, `equinox_stack.py` are the other backends;
 - `products.py` multiplies matrices and does nothing else, for the floor of a time;
 - `runtime.py` reads JAX's devices, switches and memory.

@@ -48,10 +48,22 @@ def advance(stack: Stack, spec: ModelSpec, weights: Any, x: Any, state: Any = No
 
 
 def gradients(
-    stack: Stack, spec: ModelSpec, weights: Any, x: Any, y: Any, lengths: Any = None
+    stack: Stack,
+    spec: ModelSpec,
+    weights: Any,
+    x: Any,
+    y: Any,
+    lengths: Any = None,
+    workspace: Any = None,
 ) -> Any:
-    """The loss, and its gradients with respect to the weights."""
-    return jax.value_and_grad(lambda w: loss(stack, spec, w, x, y, lengths))(weights)
+    """The loss and its gradients with respect to the weights, as a pair, and the workspace with its
+    new content."""
+
+    def value_of(weights: Any, workspace: Any) -> Any:
+        return loss(stack, spec, weights, x, y, lengths, workspace=workspace)
+
+    value, (grads, workspace) = jax.value_and_grad(value_of, (0, 1))(weights, workspace)
+    return (value, grads), workspace
 
 
 def all_gradients(
@@ -84,11 +96,7 @@ def update(
 ) -> Any:
     """One step of the optimiser: the new weights, its new state, the loss before the step, and the
     workspace with its new content."""
-
-    def value_of(weights: Any, workspace: Any) -> Any:
-        return loss(stack, spec, weights, x, y, lengths, workspace=workspace)
-
-    value, (grads, workspace) = jax.value_and_grad(value_of, (0, 1))(weights, workspace)
+    (value, grads), workspace = gradients(stack, spec, weights, x, y, lengths, workspace)
     updates, state = optimiser(training).update(grads, state, weights)
     return optax.apply_updates(weights, updates), state, value, workspace
 

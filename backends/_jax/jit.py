@@ -25,6 +25,12 @@ compiled = lru_cache(maxsize=64)(compile_with)
 """`compile_with`, once for the same arguments, which are no arrays."""
 
 
+SHARED_OUT = ("sdy.manual_computation", "SPMDFullToShardShape")
+"""What `jax.shard_map` is lowered to, by the partitioners Shardy and GSPMD."""
+
+
 def path_of(lowered: str) -> str:
-    """The kernel that runs a lowered function: only a custom call leaves XLA."""
-    return "cudnn" if "cudnn_rnn" in lowered else "xla"
+    """The kernel that runs a lowered function: only a custom call of cuDNN leaves XLA."""
+    if "cudnn_rnn" in lowered:
+        return "cudnn"
+    return "xla-split" if any(mark in lowered for mark in SHARED_OUT) else "xla"

@@ -4,6 +4,11 @@ import os
 from typing import Any
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from backends._jax.placement import SEQUENCES
+from bench.spec import Unsupported
 
 
 def devices() -> tuple[str, ...]:
@@ -34,3 +39,14 @@ def settings(device: str) -> dict[str, Any]:
 def peak_memory(device: str) -> int | None:
     statistics = find_device(device).memory_stats()
     return statistics["peak_bytes_in_use"] if statistics else None
+
+
+def split_mesh() -> Mesh:
+    """All devices of the CPU in a row. Raises `Unsupported` where there is one only."""
+    cpus = jax.devices("cpu")
+    if len(cpus) == 1:
+        raise Unsupported(
+            "JAX has one device on the CPU, and a batch needs two to be split: set the variable "
+            "JAX_NUM_CPU_DEVICES to the number of threads before JAX starts"
+        )
+    return Mesh(np.array(cpus), (SEQUENCES,))

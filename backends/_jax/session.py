@@ -1,4 +1,4 @@
-"""One model with its weights on a JAX device."""
+"""One model with its weights on a JAX device, or on several."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,6 +12,7 @@ from backends._jax import functions
 from backends._jax.jit import compile_with, compiled, path_of
 from backends._jax.network import to_canonical, to_native
 from backends._jax.optimiser import optimiser
+from backends._jax.placement import OneDevice, Placement
 from backends._jax.runtime import find_device
 from backends._jax.stack import Stack
 from bench.spec import CELLS, Array, ModelSpec, Params, Training, check_one_direction
@@ -26,28 +27,36 @@ class JaxSession:
     that `jax.jit` compiled for these shapes."""
 
     def __init__(
-        self, stack: Stack, spec: ModelSpec, params: Params, device: str, training: Training
+        self,
+        stack: Stack,
+        spec: ModelSpec,
+        params: Params,
+        device: str,
+        training: Training,
+        placement: Placement | None = None,
     ) -> None:
-        self.stack, self.spec = stack, spec
-        self.device, self.dtype = find_device(device), np.dtype(spec.storage)
+        self.stack, self.spec, self.dtype = stack, spec, np.dtype(spec.storage)
+        self.placement = placement or OneDevice(find_device(device))
         self._compiled: dict[Callable[..., Any], Any] = {}
         self._advance: Any = None
-        # Weights, optimiser state and workspace are donated: the update overwrites their buffers.
+        # The workspace is donated, and in an update also the weights and the optimiser state: their
+        # buffers are overwritten.
         self._update = compiled(functions.update, stack, spec, training, donate=(0, 1, 5))
-        self._workspace: Any = None
-        self._workspace_shape: tuple[int, int] | None = None
+        self._gradients = compiled(functions.gradients, stack, spec, donate=(4,))
+        self._kept: tuple[tuple[int, int] | None, Any] = (None, None)
         with self._precision():
             arrays = {name: np.asarray(value, self.dtype) for name, value in params.items()}
-            self.weights = jax.device_put(to_native(stack, spec, arrays), self.device)
+            self.weights = jax.device_put(to_native(stack, spec, arrays), self.placement.weights)
             self.optimiser_state = jax.device_put(
-                optimiser(training).init(self.weights), self.device
+                optimiser(training).init(self.weights), self.placement.weights
             )
         self._pending: Any = self.weights
         self._last_shape, self._ran_without_jit = (1, 2, spec.inputs), False
 
     def put(self, array: Any) -> Any:
+        array = self._typed(array)
         with self._precision():
-            return jax.device_put(self._typed(array), self.device)
+            return jax.device_put(array, self.placement.of_batch(array.shape))
 
     def predict(self, x: Any, lengths: Any = None, initial_state: Any = None) -> Array:
         return np.array(self._call(functions.predict, x, lengths, initial_state))
@@ -63,20 +72,18 @@ class JaxSession:
         return float(loss), {**self._to_canonical(gradients), "x": np.array(dx)}
 
     def backward(self, x: Any, y: Any, lengths: Any = None) -> Any:
-        return self._call(functions.gradients, x, y, lengths)
+        (self._pending,) = self._train(self._gradients, (self.weights,), x, y, lengths)
+        return self._pending
 
     def hidden_gradients(self, x: Any, y: Any) -> Array:
         return np.array(self._call(functions.hidden_gradients, x, y))
 
     def step(self, x: Any, y: Any, lengths: Any = None) -> Any:
-        x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
         self._advance = None
-        with self._precision():
-            workspace = self._take_workspace(*x.shape[:2])
-            self.weights, self.optimiser_state, self._pending, self._workspace = self._update(
-                self.weights, self.optimiser_state, x, y, lengths, workspace
-            )
-        self._note_call(x)
+        state = self.weights, self.optimiser_state
+        self.weights, self.optimiser_state, self._pending = self._train(
+            self._update, state, x, y, lengths
+        )
         return self._pending
 
     def advance(self, x: Any, state: Any = None) -> tuple[Array, Any]:
@@ -113,6 +120,23 @@ class JaxSession:
             self._pending = self._function(function)(self.weights, *arguments)
         self._note_call(x)
         return self._pending
+
+    def _train(
+        self, function: Callable[..., Any], state: tuple[Any, ...], x: Any, y: Any, lengths: Any
+    ) -> list[Any]:
+        """Call a function of the state, the batch and the workspace; return all its results but the
+        last, which is the workspace of the next batch of this shape."""
+        x, y, lengths = self._argument(x), self._argument(y), self._argument(lengths)
+        # A call that fails leaves no workspace: its buffers are gone.
+        (shape, workspace), self._kept = self._kept, (None, None)
+        with self._precision():
+            if shape != x.shape[:2]:
+                new = self.stack.workspace(self.spec, *x.shape[:2])
+                workspace = jax.device_put(new, self.placement.workspace)
+            *results, workspace = function(*state, x, y, lengths, workspace)
+        self._kept = x.shape[:2], workspace
+        self._note_call(x)
+        return results
 
     def _function(self, function: Callable[..., Any]) -> Any:
         if function not in self._compiled:
@@ -151,14 +175,6 @@ class JaxSession:
         """A NumPy array in the model's dtype; any other as it is."""
         is_other = isinstance(value, np.ndarray) and value.dtype != self.dtype
         return self._typed(value) if is_other else value
-
-    def _take_workspace(self, batch: int, time: int) -> Any:
-        """The buffers that the last step left; new ones for batches of another shape."""
-        if self._workspace_shape != (batch, time):
-            self._workspace_shape = (batch, time)
-            new = self.stack.workspace(self.spec, batch, time)
-            self._workspace = jax.device_put(new, self.device)
-        return self._workspace
 
     def _zero_state(self, batch: int) -> tuple[Any, ...]:
         """As `advance` returns it, so that the first call needs no function of its own."""

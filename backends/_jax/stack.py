@@ -39,7 +39,7 @@ class Stack:
     - `to_canonical(spec, weights)`: the way back, for weights and for their gradients;
     - `workspace(spec, batch, time)`: buffers of the storage dtype that `run` overwrites, for a
       stack that takes them as its argument `workspace`; the gradient with respect to them is their
-      new content. A session hands the same memory to every step;
+      new content. A session hands the same memory to every pass in training;
     - `run`: see `RunStack`. States are `(batch, time, ·)`, or `(time, batch, ·)` with `time_major`.
     """
 

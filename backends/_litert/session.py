@@ -143,7 +143,6 @@ def _load(model: bytes, states: tuple[str, ...], masked: bool) -> Runner:
     names = ("x", *states, "mask") if masked else ("x", *states)
     return Runner(
         interpreter,
-        # An input that the model does not read is not there: h of the feedforward cell.
         tuple(inputs[name] for name in names),
         tuple(node["index"] for node in interpreter.get_output_details()),
     )

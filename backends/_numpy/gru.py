@@ -31,17 +31,24 @@ class Gru:
         # Copied to (H, B) once, so that the loop adds arrays of one shape.
         b_hn = np.broadcast_to(direction.weights["b_hn"][:, None], state[0].shape)
         b_hn = scratch.copy("b_hn", b_hn)
-        for t, a_t in enumerate(a):
-            np.matmul(u, hidden[t], out=recurrent)
-            np.add(recurrent_n, b_hn, out=inner[t])
-            rz = a_t[size:]
+        one, h = np.ones((), a.dtype), hidden[0]
+        for rz, n, r, z, inner_t, h_after, padding_t in zip(
+            a[:, size:],
+            *gates.swapaxes(0, 1),
+            inner,
+            hidden[1:],
+            steps.steps_of(padding, time),
+            strict=True,
+        ):
+            np.dot(u, h, out=recurrent)
+            np.add(recurrent_n, b_hn, out=inner_t)
             rz += recurrent_rz
-            steps.sigmoid(rz)
-            n, r, z = gates[t]
-            n += np.multiply(r, inner[t], out=recurrent_n)
+            steps.sigmoid(rz, one)
+            n += np.multiply(r, inner_t, out=recurrent_n)
             np.tanh(n, out=n)
-            steps.interpolate(hidden, t, z, n)
-            steps.hold(hidden, t, padding)
+            steps.interpolate(h, z, n, out=h_after)
+            steps.hold(h, h_after, padding_t)
+            h = h_after
         return Tape(gates, hidden, None, inner)
 
     @staticmethod
@@ -53,14 +60,16 @@ class Gru:
         ut = scratch.copy("u transposed", direction.weights["u"].T)
         da, recurrent = scratch("da", 4 * size, time, batch), scratch("recurrent", size, batch)
         at_step = scratch("derivatives at one step", 5, size, batch)
-        da_t = at_step[1:].reshape(4 * size, batch)
+        through_z, da_t = at_step[0], at_step[1:].reshape(4 * size, batch)
+        state_side, dh = da_t[size:], d_hidden[time]
         for block in steps.blocks_in_reverse(time, 5 * size * batch):
             factors = Gru.factors(scratch, tape, block, padding)
-            for t, factor in steps.in_reverse(block, factors):
-                np.multiply(d_hidden[t + 1], factor, out=at_step)
+            for t, factor, dh_before in steps.in_reverse(block, factors, d_hidden[block]):
+                np.multiply(dh, factor, out=at_step)
                 da[:, t] = da_t
-                d_hidden[t] += at_step[0]
-                d_hidden[t] += np.matmul(ut, da_t[size:], out=recurrent)
+                dh_before += through_z
+                dh_before += np.dot(ut, state_side, out=recurrent)
+                dh = dh_before
         u = Product(direction.prefix + "u", da[size:], tape.hidden[:-1])
         b_hn = Product(direction.prefix + "b_hn", da[3 * size :], None)
         return Derivatives(da[: 3 * size], (u, b_hn))
@@ -94,16 +103,23 @@ class GruResetBefore:
         gates, rh = a.reshape(time, 3, size, batch), buffers("extra", time, size, batch)
         recurrent = scratch("recurrent", *a[0].shape)
         recurrent_rz, recurrent_n = recurrent[: 2 * size], recurrent[2 * size :]
-        for t, a_t in enumerate(a):
-            rz = a_t[: 2 * size]
-            rz += np.matmul(u[: 2 * size], hidden[t], out=recurrent_rz)
-            steps.sigmoid(rz)
-            r, z, n = gates[t]
-            np.multiply(r, hidden[t], out=rh[t])
-            n += np.matmul(u[2 * size :], rh[t], out=recurrent_n)
+        one, h = np.ones((), a.dtype), hidden[0]
+        for rz, r, z, n, rh_t, h_after, padding_t in zip(
+            a[:, : 2 * size],
+            *gates.swapaxes(0, 1),
+            rh,
+            hidden[1:],
+            steps.steps_of(padding, time),
+            strict=True,
+        ):
+            rz += np.dot(u[: 2 * size], h, out=recurrent_rz)
+            steps.sigmoid(rz, one)
+            np.multiply(r, h, out=rh_t)
+            n += np.dot(u[2 * size :], rh_t, out=recurrent_n)
             np.tanh(n, out=n)
-            steps.interpolate(hidden, t, z, n)
-            steps.hold(hidden, t, padding)
+            steps.interpolate(h, z, n, out=h_after)
+            steps.hold(h, h_after, padding_t)
+            h = h_after
         return Tape(gates, hidden, None, rh)
 
     @staticmethod
@@ -116,17 +132,21 @@ class GruResetBefore:
         ut = scratch.copy("u transposed", direction.weights["u"].T)
         da, recurrent = scratch("da", 3 * size, time, batch), scratch("recurrent", size, batch)
         at_step = scratch("derivatives at one step", 4, size, batch)
-        da_t = at_step[1:].reshape(3 * size, batch)
+        da_t, dh = at_step[1:].reshape(3 * size, batch), d_hidden[time]
+        ut_rz, ut_n = ut[:, : 2 * size], ut[:, 2 * size :]
         for block in steps.blocks_in_reverse(time, 4 * size * batch):
             factors = GruResetBefore.factors(scratch, tape, block, padding)
-            for t, factor in steps.in_reverse(block, factors):
-                np.multiply(d_hidden[t + 1], factor, out=at_step)
-                d_rh = np.matmul(ut[:, 2 * size :], at_step[3], out=recurrent)
+            for t, factor, r, dh_before in steps.in_reverse(
+                block, factors, tape.gates[block, 0], d_hidden[block]
+            ):
+                np.multiply(dh, factor, out=at_step)
+                d_rh = np.dot(ut_n, at_step[3], out=recurrent)
                 at_step[1] = d_rh * factor[1]
                 da[:, t] = da_t
-                d_hidden[t] += at_step[0]
-                d_hidden[t] += d_rh * tape.gates[t, 0]
-                d_hidden[t] += np.matmul(ut[:, : 2 * size], da_t[: 2 * size], out=recurrent)
+                dh_before += at_step[0]
+                dh_before += d_rh * r
+                dh_before += np.dot(ut_rz, da_t[: 2 * size], out=recurrent)
+                dh = dh_before
         rows_rz, rows_n, name = slice(2 * size), slice(2 * size, None), direction.prefix + "u"
         u_rz = Product(name, da[rows_rz], tape.hidden[:-1], rows_rz)
         u_n = Product(name, da[rows_n], tape.extra, rows_n)

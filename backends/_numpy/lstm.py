@@ -27,17 +27,28 @@ class Lstm:
         cell_states = buffers.states("cell states", time, state[1])
         gates, tanh_c = a.reshape(time, 4, size, batch), buffers("extra", time, size, batch)
         recurrent, ig = scratch("recurrent", *a[0].shape), scratch("ig", size, batch)
-        for t, a_t in enumerate(a):
-            a_t += np.matmul(u, hidden[t], out=recurrent)
-            steps.sigmoid(a_t[: 3 * size])
-            o, i, f, g = gates[t]
+        one = np.ones((), a.dtype)
+        h, c = hidden[0], cell_states[0]
+        for a_t, oif, o, i, f, g, tanh_c_t, h_after, c_after, padding_t in zip(
+            a,
+            a[:, : 3 * size],
+            *gates.swapaxes(0, 1),
+            tanh_c,
+            hidden[1:],
+            cell_states[1:],
+            steps.steps_of(padding, time),
+            strict=True,
+        ):
+            a_t += np.dot(u, h, out=recurrent)
+            steps.sigmoid(oif, one)
             np.tanh(g, out=g)
-            np.multiply(f, cell_states[t], out=cell_states[t + 1])
-            cell_states[t + 1] += np.multiply(i, g, out=ig)
-            steps.hold(cell_states, t, padding)
-            np.tanh(cell_states[t + 1], out=tanh_c[t])
-            np.multiply(o, tanh_c[t], out=hidden[t + 1])
-            steps.hold(hidden, t, padding)
+            np.multiply(f, c, out=c_after)
+            c_after += np.multiply(i, g, out=ig)
+            steps.hold(c, c_after, padding_t)
+            np.tanh(c_after, out=tanh_c_t)
+            np.multiply(o, tanh_c_t, out=h_after)
+            steps.hold(h, h_after, padding_t)
+            h, c = h_after, c_after
         return Tape(gates, hidden, cell_states, tanh_c)
 
     @staticmethod
@@ -55,16 +66,21 @@ class Lstm:
         da, recurrent = scratch("da", 4 * size, time, batch), scratch("recurrent", size, batch)
         at_step = scratch("derivatives at one step", 5, size, batch)
         dc_of_h, da_t = at_step[0], at_step[1:].reshape(4 * size, batch)
+        of_h, of_c, paddings = at_step[:2], at_step[2:], steps.steps_of(padding, time)
+        dh = d_hidden[time]
         for block in steps.blocks_in_reverse(time, 5 * size * batch):
             factors = Lstm.factors(scratch, tape, block, padding)
-            for t, factor in steps.in_reverse(block, factors):
-                np.multiply(d_hidden[t + 1], factor[:2], out=at_step[:2])
+            for t, h_factors, c_factors, f, dh_before in steps.in_reverse(
+                block, factors[:, :2], factors[:, 2:], tape.gates[block, 2], d_hidden[block]
+            ):
+                np.multiply(dh, h_factors, out=of_h)
                 d_cell_state += dc_of_h
-                np.multiply(d_cell_state, factor[2:], out=at_step[2:])
-                d_cell_state *= tape.gates[t, 2]
+                np.multiply(d_cell_state, c_factors, out=of_c)
+                d_cell_state *= f
                 da[:, t] = da_t
-                d_hidden[t] += np.matmul(ut, da_t, out=recurrent)
-                steps.pass_held(d_hidden, t, padding)
+                dh_before += np.dot(ut, da_t, out=recurrent)
+                steps.pass_held(dh_before, dh, paddings[t])
+                dh = dh_before
         return Derivatives(da, (Product(direction.prefix + "u", da, tape.hidden[:-1]),))
 
     @staticmethod

@@ -18,10 +18,12 @@ class Rnn:
         u, scratch = direction.weights["u"], direction.scratch
         hidden = direction.buffers.states("hidden", len(a), state[0])
         recurrent = scratch("recurrent", *a[0].shape)
-        for t, a_t in enumerate(a):
-            a_t += np.matmul(u, hidden[t], out=recurrent)
-            np.tanh(a_t, out=hidden[t + 1])
-            steps.hold(hidden, t, padding)
+        h, paddings = hidden[0], steps.steps_of(padding, len(a))
+        for a_t, h_after, padding_t in zip(a, hidden[1:], paddings, strict=True):
+            a_t += np.dot(u, h, out=recurrent)
+            np.tanh(a_t, out=h_after)
+            steps.hold(h, h_after, padding_t)
+            h = h_after
         return Tape(a, hidden)
 
     @staticmethod
@@ -34,15 +36,17 @@ class Rnn:
         ut = scratch.copy("u transposed", direction.weights["u"].T)
         da, recurrent = scratch("da", size, time, batch), scratch("recurrent", size, batch)
         da_t = scratch("da at one step", size, batch)
+        dh, paddings = d_hidden[time], steps.steps_of(padding, time)
         for block in steps.blocks_in_reverse(time, size * batch):
             factors = scratch("factors", *after[block].shape)
             steps.tanh_slope(after[block], factors)
             steps.clear_padding(factors, block, padding)
-            for t, factor in steps.in_reverse(block, factors):
-                np.multiply(d_hidden[t + 1], factor, out=da_t)
+            for t, factor, dh_before in steps.in_reverse(block, factors, d_hidden[block]):
+                np.multiply(dh, factor, out=da_t)
                 da[:, t] = da_t
-                d_hidden[t] += np.matmul(ut, da_t, out=recurrent)
-                steps.pass_held(d_hidden, t, padding)
+                dh_before += np.dot(ut, da_t, out=recurrent)
+                steps.pass_held(dh_before, dh, paddings[t])
+                dh = dh_before
         return Derivatives(da, (Product(direction.prefix + "u", da, tape.hidden[:-1]),))
 
 
@@ -53,8 +57,9 @@ class Feedforward:
     def forward(direction: Direction, a: Array, state: Any, padding: Array | None) -> Tape:
         hidden = direction.buffers.states("hidden", len(a), state[0])
         np.tanh(a, out=hidden[1:])
-        for t in range(len(a)):
-            steps.hold(hidden, t, padding)
+        if padding is not None:
+            for before, after, padding_t in zip(hidden, hidden[1:], padding, strict=False):
+                steps.hold(before, after, padding_t)
         return Tape(a, hidden)
 
     @staticmethod
@@ -62,8 +67,9 @@ class Feedforward:
         direction: Direction, tape: Tape, d_hidden: Array, d_cell_state: Any, padding: Array | None
     ) -> Derivatives:
         """da = dh'∘(1 − h'²)."""
-        for t in reversed(range(len(tape.gates))):
-            steps.pass_held(d_hidden, t, padding)
+        if padding is not None:
+            for t in reversed(range(len(padding))):
+                steps.pass_held(d_hidden[t], d_hidden[t + 1], padding[t])
         da = steps.tanh_slope(tape.hidden[1:], tape.gates)
         da *= d_hidden[1:]
         steps.clear_padding(da, slice(None), padding)

@@ -6,6 +6,7 @@ overwritten, so these functions take it and not the mask.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -18,25 +19,31 @@ ELEMENTS = 1 << 17
 # ---- forward ----------------------------------------------------------------------------------
 
 
-def sigmoid(a: Array) -> None:
-    """σ(a) = 1 / (1 + exp(−a)), in place. For large −a, exp overflows to ∞ and σ is 0."""
+def steps_of(padding: Array | None, time: int) -> Any:
+    """The padding of each step, None where all sequences are full."""
+    return [None] * time if padding is None else padding
+
+
+def sigmoid(a: Array, one: Array) -> None:
+    """σ(a) = 1 / (1 + exp(−a)), in place. For large −a, exp overflows to ∞ and σ is 0. `one` is an
+    array without dimensions: NumPy takes longer for a number."""
     np.negative(a, out=a)
     np.exp(a, out=a)
-    a += 1
+    np.add(a, one, out=a)
     np.reciprocal(a, out=a)
 
 
-def interpolate(hidden: Array, t: int, z: Array, n: Array) -> None:
+def interpolate(h: Array, z: Array, n: Array, out: Array) -> None:
     """The gru's h' = (1 − z)∘n + z∘h, as n + z∘(h − n)."""
-    after = np.subtract(hidden[t], n, out=hidden[t + 1])
-    after *= z
-    after += n
+    np.subtract(h, n, out=out)
+    out *= z
+    out += n
 
 
-def hold(states: Array, t: int, padding: Array | None) -> None:
-    """Replace the state after step t by the one before it beyond the end of a sequence."""
+def hold(before: Array, after: Array, padding: Array | None) -> None:
+    """Replace the state after a step by the one before it beyond the end of a sequence."""
     if padding is not None:
-        np.copyto(states[t + 1], states[t], where=padding[t])
+        np.copyto(after, before, where=padding)
 
 
 # ---- backward ---------------------------------------------------------------------------------
@@ -50,9 +57,10 @@ def blocks_in_reverse(time: int, elements: int) -> Iterator[slice]:
         yield slice(max(0, stop - length), stop)
 
 
-def in_reverse(block: slice, factors: Array) -> Iterator[tuple[int, Array]]:
-    """Each step of a block with its factors, the last first."""
-    return zip(range(block.stop - 1, block.start - 1, -1), factors[::-1], strict=True)
+def in_reverse(block: slice, *sequences: Array) -> Iterator[tuple[Any, ...]]:
+    """Each step of a block with its elements of the sequences, the last first."""
+    numbers = range(block.stop - 1, block.start - 1, -1)
+    return zip(numbers, *(sequence[::-1] for sequence in sequences), strict=True)
 
 
 def tanh_slope(tanh: Array, out: Array) -> Array:
@@ -94,7 +102,7 @@ def pass_held_factors(factors: Array, block: slice, padding: Array | None) -> No
         np.copyto(factors[:, 0], 1, where=padding[block])
 
 
-def pass_held(d_hidden: Array, t: int, padding: Array | None) -> None:
+def pass_held(before: Array, after: Array, padding: Array | None) -> None:
     """Add the derivative of a held state to that of the state before it."""
     if padding is not None:
-        np.add(d_hidden[t], d_hidden[t + 1], out=d_hidden[t], where=padding[t])
+        np.add(before, after, out=before, where=padding)

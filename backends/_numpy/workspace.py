@@ -38,13 +38,9 @@ class Workspace:
     def columns(self, name: str, sequence: Array) -> Array:
         """A sequence `(T, N, B)` as the columns `(N, T·B)` of one matrix. It is copied only where
         its memory is not laid out like that already."""
-        time, size, batch = sequence.shape
-        if sequence.strides[0] == batch * sequence.strides[2]:
+        if sequence.strides[0] == sequence.shape[2] * sequence.strides[2]:
             return flat(sequence.swapaxes(0, 1))
-        columns = self(name, size, time, batch)
-        for t, step in enumerate(sequence):
-            columns[:, t] = step
-        return flat(columns)
+        return flat(self.copy(name, sequence.swapaxes(0, 1)))
 
 
 def flat(columns: Array) -> Array:

@@ -7,10 +7,12 @@ goes first alternates from pair to pair. What is measured goes into two run fold
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from time import monotonic
+from typing import Protocol
 
 from bench.compare.both_sides import BothSides
 from bench.compare.build_evidence import build_evidence
@@ -27,12 +29,19 @@ from bench.plan.units import Unit, plan_units
 from bench.records import machine
 from bench.records.folder import RunFolder
 from bench.records.inert import inert
+from bench.run.display import format_duration
 from bench.run.limits import Limits
 from bench.run.runner import Progress, Runner
 from bench.run.worker_command import StartCommand
 
 SHOWN_ROWS = 3
 """Rows that the status line names."""
+
+
+class ShowStatus(Protocol):
+    """Shows the stage of a comparison, and the time left where it is known."""
+
+    def __call__(self, stage: str, left: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ class LiveComparison:
         """The evidence in the records so far."""
         return build_evidence(self.records(), live=True)
 
-    async def measure(self, jobs: int, show_status: Callable[[str], None]) -> None:
+    async def measure(self, jobs: int, show_status: ShowStatus) -> None:
         """Measure everything. The probes without a clock come first, so that only sound rows are
         timed. Each round times the rows that the rounds before it left undecided."""
         show_status("parity and learning")
@@ -112,10 +121,11 @@ class LiveComparison:
         if not any(case.probe in TIMED_PROBES for side in self.sides for case in side.cases):
             return
         rows = sound_rows(self.evidence())
+        pair_seconds: list[float] = []
         for number in range(self.rule.rounds):
             if not rows:
                 return
-            await self._measure_round(number, rows, show_status)
+            await self._measure_round(number, rows, pair_seconds, show_status)
             late = monotonic() > self.deadline
             rows = undecided_rows(self.evidence(), self.rule, flagged_only=late)
 
@@ -138,15 +148,23 @@ class LiveComparison:
                 group.create_task(measure_side(side, share))
 
     async def _measure_round(
-        self, number: int, rows: Sequence[MatchedRow], show_status: Callable[[str], None]
+        self,
+        number: int,
+        rows: Sequence[MatchedRow],
+        pair_seconds: list[float],
+        show_status: ShowStatus,
     ) -> None:
+        """Time these rows in pairs, and append how long each pair took to `pair_seconds`."""
         pairs = self.rule.pairs
         for pair in range(pairs):
-            show_status(
+            launch, start = number * pairs + pair, monotonic()
+            stage = (
                 f"round {number + 1} of at most {self.rule.rounds}, "
                 f"pair {pair + 1} of {pairs}; open: {_few_labels(rows)}"
             )
-            await self._measure_pair(number * pairs + pair, rows)
+            show_status(stage, time_left(self.rule, launch, pair_seconds))
+            await self._measure_pair(launch, rows)
+            pair_seconds.append(monotonic() - start)
 
     async def _measure_pair(self, launch: int, rows: Sequence[MatchedRow]) -> None:
         """One launch of each side. The rows of one backend share a process, in a random order that
@@ -166,6 +184,17 @@ class LiveComparison:
                 work.append((side.runner, unit))
                 controls.append((side.control, control_unit(side.control, unit)))
             await run_launches(work, controls)
+
+
+def time_left(rule: Rule, launch: int, pair_seconds: Sequence[float]) -> str:
+    """The time to the end of this round and to that of the last one, before a pair with this
+    number, at the pace of the pairs so far; empty before the first pair."""
+    if not pair_seconds:
+        return ""
+    pace = fmean(pair_seconds)
+    rounds = (launch // rule.pairs + 1, rule.rounds)
+    left = [pace * (number * rule.pairs - launch) for number in rounds]
+    return " to ".join(dict.fromkeys(map(format_duration, left)))
 
 
 def _few_labels(rows: Sequence[MatchedRow]) -> str:

@@ -22,6 +22,8 @@ class Cause(StrEnum):
     FEW_PAIRS = "few pairs"
     UNCONFIRMED = "unconfirmed"
     """A round flagged the row, and the next one did not confirm it, or has not yet."""
+    SLOW_LAUNCHES = "slow launches"
+    """Some launches of the head were much slower, too few for a test."""
     NOISE = "noise"
     """Pairs scatter too far for their number, whatever their centre."""
     BETWEEN = "between"

@@ -12,6 +12,7 @@ from bench.compare.launch_times import LaunchTimes, mean_log_ratio, pair_log_rat
 from bench.compare.mean_time import judge_mean
 from bench.compare.outcomes import COMPARED_PHASES
 from bench.compare.reasons import Cause
+from bench.compare.slow_launches import judge_launches
 
 RowPhase = tuple[str, str]
 """The label of a row, and a phase."""
@@ -86,7 +87,9 @@ def speed_decisions(
     if evidence.live:
         means = {key: _rounds(pairs, rule, mean_log_ratio) for key, pairs in times.items()}
         decisions = {
-            key: judge_mean(decision, means[key], rule, len(rounds))
+            key: judge_launches(
+                judge_mean(decision, means[key], rule, len(rounds)), rounds[key], rule, len(rounds)
+            )
             for key, decision in decisions.items()
         }
     if reason := _launches_without_control(rows, evidence):

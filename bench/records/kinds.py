@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bench.spec import CELLS, DTYPES
+from bench.spec import CELLS, DTYPES, GRU_VARIANTS, LOSSES, READOUTS
 
 STATUSES = ("ok", "failed", "skipped")
 MOST = 2**63 - 1
@@ -30,6 +30,9 @@ Flag = Annotated[bool, Meta(description="true or false")]
 Status = Annotated[str, _one_of(STATUSES)]
 Cell = Annotated[str, _one_of(CELLS)]
 Dtype = Annotated[str, _one_of(DTYPES)]
+Readout = Annotated[str, _one_of(READOUTS)]
+Loss = Annotated[str, _one_of(LOSSES)]
+GruVariant = Annotated[str, _one_of(GRU_VARIANTS)]
 Device = Annotated[
     str, Meta(pattern=r"\A(?:cpu|cuda(?::[0-9]+)?)\Z", description="cpu, cuda, cuda:1, …")
 ]

@@ -15,7 +15,10 @@ from bench.records.kinds import (
     Dtype,
     Duration,
     Flag,
+    GruVariant,
+    Loss,
     Number,
+    Readout,
     Setting,
     Status,
     Text,
@@ -38,7 +41,16 @@ class CaseSettings(Struct, kw_only=True):
     threads: Count
     metric: Text | None = None
     phases: Text | None = None
-    batch: Whole | None = None
+    inputs: Count | None = None
+    hidden: Count | None = None
+    outputs: Count | None = None
+    layers: Count | None = None
+    decoder: Whole | None = None
+    bidirectional: Flag | None = None
+    readout: Readout | None = None
+    loss: Loss | None = None
+    gru: GruVariant | None = None
+    batch: Count | None = None
     steps: Whole | None = None
     clip_norm: Number | None = None
 

@@ -11,6 +11,8 @@ from bench.plan.selection import Registry
 PINNED = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR"))
 """The thread counts of the linear-algebra libraries that NumPy uses."""
 
+MANY_THREADS = 64
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -58,5 +60,6 @@ def pinned_environment(declared: Mapping[str, str], threads: int) -> dict[str, s
 
 def thread_variables(adapter: Any) -> set[str]:
     """The variables of a worker that follow from its number of threads, which is recorded."""
-    one, two = declared_environment(adapter, 1), declared_environment(adapter, 2)
-    return ({*PINNED} | one.keys()) - {name for name in one if one[name] == two.get(name)}
+    # An adapter may declare the same for all small numbers.
+    one, many = declared_environment(adapter, 1), declared_environment(adapter, MANY_THREADS)
+    return ({*PINNED} | one.keys()) - {name for name in one if one[name] == many.get(name)}

@@ -21,6 +21,12 @@ def loaded_files() -> set[str]:
     return _resolved(files | _mapped_libraries())
 
 
+def module_files() -> dict[str, str]:
+    """The resolved paths of the files of all loaded modules, by the module's name."""
+    files = ((name, _module_file(module)) for name, module in list(sys.modules.items()))
+    return {name: os.path.realpath(file) for name, file in files if file}
+
+
 def _resolved(files: Iterable[str]) -> set[str]:
     """The resolved paths of these files; each folder is resolved once, for there are thousands."""
     folders: dict[str, str] = {}

@@ -1,21 +1,24 @@
 """Where the code of a process comes from: the loaded files that are not its side's own.
 
 Python modules, live functions and shared libraries count as loaded. A file is foreign if it lies in
-another checkout of the guarded repository, or in an installed copy of one of its packages.
+another checkout of the guarded repository or in an installed copy of one of its packages, or if it
+was imported in place of a module of the side.
 """
 
 import json
 import os
 import site
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.machinery import PathFinder
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from bench.run.loaded_files import loaded_files
+from bench.run.loaded_files import loaded_files, module_files
 from bench.run.shared_builds import shared_builds, stale_builds
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
@@ -92,11 +95,26 @@ def foreign_files(guarded: Guarded) -> list[str]:
     copies, roots = _installed_copies(guarded)
     checkouts = {*guarded.checkouts, *roots}
     others = {*_environments(), HARNESS, *guarded.own}
-    return sorted(
+    loaded = {
         file
         for file in loaded_files()
         if file in copies or _deepest(file, checkouts | others) in checkouts - {*guarded.own}
-    )
+    }
+    return sorted({*loaded, *_imported_instead(guarded)})
+
+
+def _imported_instead(guarded: Guarded) -> Iterator[str]:
+    """The modules from elsewhere that have the name of a module in the side's folders on Python's
+    path: copies without the metadata of a package, say."""
+    folders = [folder for folder in _python_path() if _within(folder, guarded.own[0])]
+    known = {HARNESS, os.path.realpath(sysconfig.get_path("stdlib"))}
+    roots = {*known, *_environments()}
+    for name, file in module_files().items():
+        if "." in name or _is_own(file, guarded) or _deepest(file, roots) in known:
+            continue
+        own = PathFinder.find_spec(name, folders)
+        if own and own.origin:  # a folder without `__init__.py` has none
+            yield file
 
 
 def _deepest(file: str, roots: Iterable[str]) -> str | None:

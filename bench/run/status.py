@@ -21,7 +21,7 @@ class StatusLine(AbstractContextManager["StatusLine"]):
     def __init__(self, clock: Clock | None = None, terminal: bool | None = None) -> None:
         """`terminal` says whether standard error is one, by default as the system says."""
         self.clock = clock or SystemClock()
-        self.start, self.stage, self.expected = self.clock.now(), "", ""
+        self.start, self.stage, self.expected, self.left = self.clock.now(), "", "", ""
         self.measured = self.failed = 0
         self.heartbeat = Heartbeat(self.text, self.clock)
         self.live = None
@@ -38,8 +38,10 @@ class StatusLine(AbstractContextManager["StatusLine"]):
             self.heartbeat.__enter__()
         return self
 
-    def show(self, stage: str) -> None:
-        """Show that a stage begins."""
+    def show(self, stage: str, left: str = "") -> None:
+        """Show that a stage begins. `left` is the time left, such as `2 min to 6 min`, if it is
+        known better than by the expected time."""
+        self.left = f", about {left} left" if left else ""
         self.note(stage)
         if not self.live:
             self.heartbeat.say(self.text())
@@ -61,7 +63,7 @@ class StatusLine(AbstractContextManager["StatusLine"]):
         """The line as it is now."""
         elapsed = format_duration(self.clock.now() - self.start)
         counts = f"; {self.measured} cases, {self.failed} failed" if self.measured else ""
-        return f"{self.stage}{counts} ({elapsed}{self.expected})"
+        return f"{self.stage}{counts} ({elapsed}{self.left or self.expected})"
 
     def case_started(self, slot: int, case: Case) -> None:
         """Show nothing: the stage says what runs."""

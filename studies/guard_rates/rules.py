@@ -10,6 +10,7 @@ from scipy.stats import mannwhitneyu  # type: ignore[import-untyped]
 
 from bench.compare.decision import Rule, Verdict, decide
 from bench.compare.mean_time import judge_mean
+from bench.compare.slow_launches import judge_launches
 from bench.spec import Array
 from studies.guard_rates.collect import CONTROL
 from studies.guard_rates.pair_ratios import (
@@ -80,7 +81,12 @@ def compare(
             for name in undecided:
                 mean_rounds[name].append(means[name][pairs].tolist())
             decisions = {
-                name: judge_mean(decision, mean_rounds[name], rule, len(models))
+                name: judge_launches(
+                    judge_mean(decision, mean_rounds[name], rule, len(models)),
+                    rounds[name],
+                    rule,
+                    len(models),
+                )
                 for name, decision in decisions.items()
             }
         undecided = [name for name, decision in decisions.items() if decision.open]

@@ -36,13 +36,15 @@ FAMILIES: Mapping[str, Sequence[str]] = {
         "native flax",
         "native equinox",
     ),
+    "jax-split": ("jax-split",),
     "onnxruntime": ("onnxruntime", "native onnxruntime"),
     "litert": ("litert", "native litert"),
     "numpy": ("numpy", "native numpy", "np.matmul", "floor numpy"),
     "onednn": ("onednn",),
 }
 """The candidates that share a process, where their samples alternate. oneDNN has its own: the idle
-threads of NumPy's library would take the processors from its threads."""
+threads of NumPy's library would take the processors from its threads. So has `jax-split`: in its
+process JAX has a device for each thread."""
 
 NATIVE_PHASES = {
     "torch": "step",

@@ -10,7 +10,7 @@ from studies.native.problem import Call, Problem
 
 FLOORS = ("floor numpy", "floor torch")
 """The candidates that only multiply, each with its own library."""
-OURS = ("onednn", "jax", "torch-scan", "tensorflow-loop", "numpy")
+OURS = ("onednn", "jax", "jax-split", "torch-scan", "tensorflow-loop", "numpy")
 """The backends whose backward pass is written in this project."""
 THEIRS = ("torch", "tensorflow", "jax-autodiff", "flax")
 SMALLEST = "tiny"

@@ -13,11 +13,14 @@ from tasks._series.file_table import quoted_rows
 ISO = "ISO8601"
 DAYS = (
     *("%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%m/%Y", "%Y/%m"),
-    *("%d/%b/%Y", "%d/%B/%Y", "%d/%b/%y", "%y/%b/%d", "%b/%Y", "%B/%Y", "%b %d, %Y", "%B %d, %Y"),
+    *("%d/%b/%Y", "%d/%B/%Y", "%d/%b/%y", "%y/%b/%d", "%b/%d/%Y", "%B/%d/%Y"),
+    *("%b/%Y", "%B/%Y", "%Y/%b", "%Y/%B", "%b %d, %Y", "%B %d, %Y"),
 )
 MARKS = "/-. "
 """What may stand in place of the slash."""
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+CLOCK = re.compile(r"[ T]%[HI]")
+"""Where the clock begins in a format."""
 NAMES = re.compile("%[bBp]")
 """Months, and halves of a day: letters."""
 COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -99,7 +102,12 @@ def _differ(times: "pd.Series[float]", other: "pd.Series[float]") -> "pd.Series[
 
 
 def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
-    return (_points(texts, time_format) - EPOCH).dt.total_seconds()
+    """The dates in seconds since 1970. With a clock in the format, a day alone is its midnight."""
+    dates = _points(texts, time_format)
+    day = CLOCK.split(time_format)[0]
+    if day != time_format and dates.notna().any():
+        dates = dates.fillna(_points(texts[dates.isna()], day))
+    return (dates - EPOCH).dt.total_seconds()
 
 
 def _points(texts: "pd.Series[str]", time_format: str) -> "pd.Series[pd.Timestamp]":

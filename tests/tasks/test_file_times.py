@@ -21,6 +21,8 @@ WRITTEN = {
     "May first": (dates("MS", "%d-%b-%Y", start="2018-05-01"), "months"),
     "long months": (dates("D", "%d %B %Y"), "days"),
     "American": (dates("D", "%b %d, %Y"), "days"),
+    "American without a comma": (dates("D", "%B %d %Y"), "days"),
+    "year before a short month": (dates("MS", "%Y-%b"), "months"),
     "month and year": (dates("MS", "%b %Y"), "months"),
     "month in digits": (dates("MS", "%m/%Y"), "months"),
     "quarters": ([f"{2010 + k // 4}Q{k % 4 + 1}" for k in range(40)], "quarters"),
@@ -33,6 +35,20 @@ WRITTEN = {
     "seconds since 1970": ([str(1_600_000_000 + 60 * k) for k in range(40)], "steps of 60"),
     "midnight without a clock": (
         [text.removesuffix(" 00:00:00") for text in dates("h", "%Y-%m-%d %H:%M:%S", 60)],
+        "hours",
+    ),
+    "midnight without a clock, day first": (
+        [
+            text.removesuffix(" 00:00")
+            for text in dates("h", "%d.%m.%Y %H:%M", 60, start="2018-01-20")
+        ],
+        "hours",
+    ),
+    "midnight without a clock, twelve hours": (
+        [
+            text.removesuffix(" 12:00 AM")
+            for text in dates("h", "%m/%d/%Y %I:%M %p", 60, start="2018-01-20")
+        ],
         "hours",
     ),
 }
@@ -86,6 +102,14 @@ def test_the_format_settles_an_ambiguous_order(tmp_path: Path) -> None:
         forecasting_of(with_times(without(times, 17)), tmp_path, **settings)
 
 
+def test_the_format_of_a_clock_reads_midnight_without_one(tmp_path: Path) -> None:
+    times = [text.removesuffix(" 00:00") for text in dates("h", "%d/%m/%Y %H:%M", 60)]
+    settings = {"time_column": "t", "time_format": "%d/%m/%Y %H:%M"}
+    assert "in hours" in forecasting_of(with_times(times), tmp_path, **settings).notes[0]
+    with pytest.raises(Unavailable, match=r"line 9 \('01.01.2018'\): no time"):
+        forecasting_of(with_times([*times[:7], "01.01.2018", *times[8:]]), tmp_path, **settings)
+
+
 def test_columns_of_times_are_read_together(tmp_path: Path) -> None:
     hours = [f"2020-01-{k // 24 + 1:02},{k % 24}" for k in range(72)]
     months = [f"{2018 + k // 12},{k % 12 + 1}" for k in range(40)]
@@ -119,10 +143,7 @@ def test_an_unusual_form_is_read_by_its_format_alone(form: str, tmp_path: Path) 
     ("times", "line"),
     [
         ([f"2020-01-{k // 24 + 1:02} {k % 24 + 1:02}:00" for k in range(72)], "24:00"),
-        (
-            [text.removesuffix(" 00:00") for text in dates("6h", "%d.%m.%Y %H:%M", 100)],
-            "03.01.2018",
-        ),
+        ([*dates("6h", "%d.%m.%Y %H:%M", 100), "26/01/2018", "27/01/2018"], "26/01/2018"),
     ],
 )
 def test_a_form_that_differs_from_the_others_is_named(
