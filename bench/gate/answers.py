@@ -4,12 +4,11 @@ No drift of the weights has to be allowed for, and the reference takes no step.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from bench.gate.allowance import Allowance
 from bench.gate.difference import Difference, difference
-from bench.gate.reference import ModelOnBatch
-from bench.gate.rounding import device_factor, rounded_inputs, rounding_tolerance
+from bench.gate.reference import ModelOnBatch, rounded_subject
+from bench.gate.rounding import device_factor, rounding_tolerance
 from bench.probes.context import ProbeContext
 from bench.spec import Array, Session
 
@@ -60,9 +59,6 @@ def _asked_in(context: ProbeContext, subject: ModelOnBatch, ask: Ask) -> Mapping
 
 def _rounded(context: ProbeContext, subject: ModelOnBatch, ask: Ask) -> Mapping[str, Array]:
     """The answers of the reference in float32 on what is rounded to the dtype; none for float64."""
-    dtype = subject.model.dtype
-    if dtype == "float64":
+    if subject.model.dtype == "float64":
         return {}
-    weights, x = next(rounded_inputs(dtype, subject.weights, subject.x))
-    narrow = replace(subject.in_dtype("float32"), weights=weights, x=x)
-    return _asked_in(context, narrow, ask)
+    return _asked_in(context, rounded_subject(subject), ask)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from bench.gate.difference import relative_error
 from bench.probes.context import Batch
 from bench.spec import Array, Params, Session, Supports
 
+Update: TypeAlias = tuple[Array, Array] | tuple[Array, Array, Array]
+"""x, y and perhaps lengths."""
 STEPS = 5
 """Updates that the gate compares."""
 LOSSES = "losses of five steps"
@@ -78,8 +80,7 @@ def observe_training(
 ) -> Observation:
     """The losses of five steps and the weights after them. The losses are read after the last
     step, as in a training run."""
-    on_device = [(session.put(x), session.put(y)) for x, y in batches]
-    losses, gradients = _train(session, on_device, trajectory)
+    losses, gradients = train(session, list(batches), trajectory=trajectory)
     weights = {f"{name}{AFTER_STEPS}": value for name, value in session.params().items()}
     return Observation({LOSSES: losses, **weights}, gradients)
 
@@ -97,16 +98,18 @@ def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dic
     return arrays
 
 
-def _train(
-    session: Session, batches: Sequence[tuple[Any, Any]], trajectory: bool
+def train(
+    session: Session, updates: Sequence[Update], count: int = STEPS, *, trajectory: bool = False
 ) -> tuple[Array, list[Params]]:
-    """The losses before each of a few updates, and the gradients before each if asked for."""
+    """The losses before each of `count` updates, which come round again, and the gradients before
+    each if asked for. The losses are read after the last update."""
+    on_device = [tuple(map(session.put, update)) for update in updates]
     losses, gradients = [], list[Params]()
-    for x, y in islice(cycle(batches), STEPS):
+    for update in islice(cycle(on_device), count):
         if trajectory:
-            by_name = session.gradients(x, y)[1]
+            by_name = session.gradients(*update)[1]
             gradients.append({name: value for name, value in by_name.items() if name != "x"})
-        losses.append(session.step(x, y))
+        losses.append(session.step(*update))
     session.wait()
     return np.array([float(loss) for loss in losses]), gradients
 

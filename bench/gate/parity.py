@@ -3,10 +3,11 @@
 The probe compares the case's own model, batch and weights, and models of the same kind at odd
 sizes, with the NumPy reference in float64: outputs, hidden states, loss, every parameter gradient,
 dL/dx, dL/dh_t, and the losses and weights of five steps. A session that can be restarted takes
-these steps once more. At odd sizes two batches take turns, and the probe also tries other batches,
-sequences of unequal length, given states, a NaN in x and a batch without targets. For a backend that does not train it compares outputs and
-hidden states only. Where a backend runs single steps, those of a running sequence are compared with
-the same sequence as a whole.
+these steps once more. At odd sizes two batches take turns, and the probe also tries a session that
+only updates, other batches, sequences of unequal length, given states, a NaN in x and a batch
+without targets. For a backend that does not train it compares outputs and hidden states only. Where
+a backend runs single steps, those of a running sequence are compared with the same sequence as a
+whole.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from bench.gate.observe import Observation, Scope, advance_error, batches_of, ob
 from bench.gate.reference import ModelOnBatch, run_reference
 from bench.gate.reuse import TWO_RUNS, after_restart, on_other_batches
 from bench.gate.rounding import FLOAT64_TOLERANCE
+from bench.gate.step_first import with_step_first
 from bench.gate.unequal import on_unequal_batch
 from bench.plan.probes import ADVANCE
 from bench.probes.context import Batch, Outcome, ProbeContext
@@ -147,14 +149,15 @@ def _used_again(
     reference: Observation,
     allowances: Mapping[str, Allowance],
 ) -> list[Difference]:
-    """What `bench.gate.reuse` and `bench.gate.unequal` find in a session whose results were right
-    so far."""
+    """What `reuse`, `unequal` and `step_first` find where results were right so far."""
     x, y, second = subject.x, subject.y, subject.second
     differences = on_other_batches(session, x, y, scope, allowances) if second else []
     if second and len(x) > 1:
         differences += on_unequal_batch(context, session, subject, scope, allowances)
     if not scope.training:
         return differences
+    if second and len(x) > 1:
+        differences.append(with_step_first(context, subject, allowances))
     batches = batches_of(x, y, second)
     return differences + after_restart(session, subject.weights, batches, reference, allowances)
 
