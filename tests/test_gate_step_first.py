@@ -13,15 +13,21 @@ from studies import faulty_backends
 
 
 class Counting:
-    """A session of the reference that counts its updates."""
+    """A session of the reference that counts updates and knows if it was asked for more."""
 
     def __init__(self, session: Any) -> None:
         self.session, self.count, self.prepared = session, 0, False
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("predict", "gradients"):
-            self.prepared = True
         return getattr(self.session, name)
+
+    def predict(self, *batch: Any) -> Any:
+        self.prepared = True
+        return self.session.predict(*batch)
+
+    def gradients(self, *batch: Any) -> Any:
+        self.prepared = True
+        return self.session.gradients(*batch)
 
     def step(self, *batch: Any) -> Any:
         self.count += 1

@@ -1,24 +1,21 @@
 """The speed probe: each phase apart and warmed up, copies outside the clock, the wait inside it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from bench.gate.difference import relative_error
-from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE, FLOOR_OF
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
 from bench.probes.context import Outcome, ProbeContext
 from bench.probes.escaped_work import check_wait
+from bench.probes.first_results import FirstUpdate, disagreement, loss_and_norm
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
 from bench.probes.timed_results import check_backward, check_forward
-from bench.probes.training import norm
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
@@ -35,9 +32,9 @@ def speed(context: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included) and,
     as raw samples, for one steady call of each phase and for its floor.
 
-    The first loss and gradient norm of the timed session, or its first outputs where single steps
-    are timed (`latency`), are compared with the reference. Raises ValueError for a case without
-    speed settings.
+    The first loss, gradient norm and update of the timed session, or its first outputs where single
+    steps are timed (`latency`), are compared with the reference. Raises ValueError for a case
+    without speed settings.
     """
     case = context.case
     measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
@@ -76,8 +73,8 @@ def _measure_phases(
     context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, Samples, str | None]:
     """Metrics and samples of the chosen phases, and why the timed session is wrong if it is."""
-    metrics, samples = _time_phases(context, session, batch)
-    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
+    metrics, samples, update = _time_phases(context, session, batch)
+    failure = disagreement(context, metrics, update, batch)
     metrics["native_calls"] = float(hasattr(session, "forward"))
     return metrics, samples, failure
 
@@ -92,18 +89,23 @@ def _measure_advance(
 
 def _time_phases(
     context: ProbeContext, session: Any, batch: tuple[Array, Array]
-) -> tuple[Metrics, Samples]:
-    """Metrics and samples of the chosen phases. A backend that does not train has the forward
-    phase only, which is then timed whatever the settings choose."""
+) -> tuple[Metrics, Samples, FirstUpdate | None]:
+    """Metrics and samples of the chosen phases, and the first update if updates are timed. A
+    backend that does not train has the forward phase only, which is then timed whatever the
+    settings choose."""
     settings, training = _settings(context), bool(context.supports.training)
     x, y = (session.put(array) for array in batch)
     session.wait()
     metrics: Metrics = {}
     samples: Samples = {}
+    update = None
     for name, call in phases(session, x, y, training):
         if name not in settings.phases and training:
             continue
-        metrics[f"first_{name}_s"] = clock(call, session, 1)
+        results: list[Any] = []
+        metrics[f"first_{name}_s"] = clock(lambda: results.append(call()), session, 1)  # noqa: B023
+        if name == "step":
+            update = FirstUpdate(float(results[0]), session.params())
         _check_call(name, call, session, (x, y), context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
@@ -112,8 +114,8 @@ def _time_phases(
         if steady.block:
             metrics[f"{name}_block"] = steady.block
         if name == "gradients":
-            metrics |= _loss_and_norm(session, x, y)
-    return metrics, samples
+            metrics |= loss_and_norm(*session.gradients(x, y))
+    return metrics, samples, update
 
 
 def _check_call(
@@ -147,27 +149,6 @@ def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, 
     backward = getattr(session, "backward", session.gradients)
     yield "gradients", lambda: backward(x, y)
     yield "step", lambda: session.step(x, y)
-
-
-def _loss_and_norm(session: Any, x: Any, y: Any) -> Metrics:
-    """The loss and the norm of all parameter gradients at the weights that the session has."""
-    loss, gradients = session.gradients(x, y)
-    del gradients["x"]
-    return {"first_loss": loss, "first_gradient_norm": norm(*gradients.values())}
-
-
-def _disagreement(
-    context: ProbeContext, timed: Mapping[str, float | None], batch: tuple[Array, Array]
-) -> str | None:
-    """How the timed session, on all its threads, differs from the reference; None if it agrees."""
-    model = context.case.model
-    wide = replace(model, dtype="float64")
-    reference = context.open_reference(wide, context.weights(model))
-    for name, value in _loss_and_norm(reference, *batch).items():
-        error = relative_error(np.asarray(timed[name]), np.asarray(value))
-        if not error <= TIMED_TOLERANCE[model.dtype]:
-            return f"the timed session differs from the reference: {name} differs by {error:.2g}"
-    return None
 
 
 def product_rate(dtype: str) -> float:
