@@ -1,7 +1,8 @@
 """The speed probe: each phase apart and warmed up, copies outside the clock, the wait inside it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE, FLOOR_OF
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
-from bench.probes.context import Outcome, ProbeContext
+from bench.probes.context import Batch, Outcome, ProbeContext
 from bench.probes.escaped_work import check_wait
 from bench.probes.first_results import FirstUpdate, disagreement, loss_and_norm
 from bench.probes.floor import floor_samples
@@ -20,6 +21,8 @@ from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
 
+BATCHES = 4
+"""Batches that take turns in the timed calls."""
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
 """Rows of the square matrices whose product is the control of stored runs, and how often it is
 timed."""
@@ -94,19 +97,19 @@ def _time_phases(
     backend that does not train has the forward phase only, which is then timed whatever the
     settings choose."""
     settings, training = _settings(context), bool(context.supports.training)
-    x, y = (session.put(array) for array in batch)
+    batches = [tuple(map(session.put, pair)) for pair in (batch, *_other_batches(context))]
     session.wait()
     metrics: Metrics = {}
     samples: Samples = {}
     update = None
-    for name, call in phases(session, x, y, training):
+    for name, call in phases(session, batches, training):
         if name not in settings.phases and training:
             continue
         results: list[Any] = []
         metrics[f"first_{name}_s"] = clock(lambda: results.append(call()), session, 1)  # noqa: B023
         if name == "step":
             update = FirstUpdate(float(results[0]), session.params())
-        _check_call(name, call, session, (x, y), context.case.model.dtype)
+        _check_call(name, call, session, batches[0], context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
@@ -114,7 +117,7 @@ def _time_phases(
         if steady.block:
             metrics[f"{name}_block"] = steady.block
         if name == "gradients":
-            metrics |= loss_and_norm(*session.gradients(x, y))
+            metrics |= loss_and_norm(*session.gradients(*batches[0]))
     return metrics, samples, update
 
 
@@ -139,16 +142,30 @@ def _samples(
     return steady_samples(call, session, budget_s)
 
 
-def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The name and the call of each phase. Calls leave their results on the device where the
-    adapter has such methods."""
+def phases(
+    session: Any, batches: Sequence[tuple[Any, ...]], training: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The name and the call of each phase. Batches `(x, y)` on the device take turns, from the
+    first on in each phase. Calls leave their results on the device where the adapter has such
+    methods."""
     forward = getattr(session, "forward", session.predict)
-    yield "forward", lambda: forward(x)
+    yield "forward", _in_turns(forward, [(x,) for x, _ in batches])
     if not training:
         return
-    backward = getattr(session, "backward", session.gradients)
-    yield "gradients", lambda: backward(x, y)
-    yield "step", lambda: session.step(x, y)
+    yield "gradients", _in_turns(getattr(session, "backward", session.gradients), batches)
+    yield "step", _in_turns(session.step, batches)
+
+
+def _in_turns(call: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Callable[[], Any]:
+    turns = cycle(arguments)
+    return lambda: call(*next(turns))
+
+
+def _other_batches(context: ProbeContext) -> list[Batch]:
+    """The batches that follow the first. What an adapter prepares for an array it prepares in
+    training for each batch, so the calls that are timed must not all have the same."""
+    rng = context.rng("batches")
+    return [context.batch(rng) for _ in range(BATCHES)][1:]
 
 
 def product_rate(dtype: str) -> float:
