@@ -63,7 +63,7 @@ def observe(
 ) -> Observation:
     """Everything that the scope covers. Trains the session for five steps; a `second` batch takes
     turns with the first."""
-    arrays = observe_untrained(session, x, y, scope)
+    arrays = observe_untrained(session, session.put(x), session.put(y), scope)
     if not scope.training:
         return Observation(arrays)
     trained = observe_training(session, batches_of(x, y, second), trajectory=trajectory)
@@ -85,9 +85,8 @@ def observe_training(
     return Observation({LOSSES: losses, **weights}, gradients)
 
 
-def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dict[str, Array]:
-    """The arrays at the weights that the session has, by name."""
-    x, y = session.put(x), session.put(y)
+def observe_untrained(session: Session, x: Any, y: Any, scope: Scope) -> dict[str, Array]:
+    """The arrays at the weights that the session has, by name; x and y are on its device."""
     arrays = {"output": session.predict(x), "hidden states": session.hidden_states(x)}
     if scope.training:
         loss, gradients = session.gradients(x, y)

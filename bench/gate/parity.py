@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.gate.after_update import asked_again
 from bench.gate.allowance import Allowance, allow, decided_by_summation
 from bench.gate.difference import Difference, is_real, relative_error
 from bench.gate.edges import at_edges
@@ -149,11 +150,12 @@ def _used_again(
     reference: Observation,
     allowances: Mapping[str, Allowance],
 ) -> list[Difference]:
-    """What `reuse`, `unequal` and `step_first` find where results were right so far."""
+    """What a session does in other uses, where its results were right so far."""
     x, y, second = subject.x, subject.y, subject.second
     differences = on_other_batches(session, x, y, scope, allowances) if second else []
     if second and len(x) > 1:
         differences += on_unequal_batch(context, session, subject, scope, allowances)
+        differences += asked_again(context, session, subject, scope, allowances)
     if not scope.training:
         return differences
     if second and len(x) > 1:

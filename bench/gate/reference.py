@@ -61,7 +61,8 @@ def _rounded_runs(
             yield _observe_reference(context, rounded, scope)
         else:
             session = context.open_reference(rounded.model, rounded.weights, rounded.training)
-            yield Observation(observe_untrained(session, rounded.x, rounded.y, scope))
+            x, y = session.put(rounded.x), session.put(rounded.y)
+            yield Observation(observe_untrained(session, x, y, scope))
 
 
 def rounded_subject(subject: ModelOnBatch) -> ModelOnBatch:
