@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compare_records import judged_row, parity_record
 from conftest import bench_for
 
 from backends import numpy_backend
+from bench.compare.decision import Verdict
 from bench.gate.parity import parity
 from bench.gate.unequal import CHANGED, unequal_batch
 from bench.spec import Limit, ModelSpec, Params, Supports, Training
@@ -103,3 +105,25 @@ def test_backend_that_takes_neither_is_not_asked() -> None:
 
     supports = replace(Supports(generation=True), lengths=NEITHER, initial_state=NEITHER)
     assert parity(bench_for(with_calls(supports, predict=refuse))).failure is None
+
+
+def test_metrics_tell_what_the_backend_declares() -> None:
+    declared = {"error.output where x is NaN", "error.lengths", "error.an initial state"}
+    everything = parity(bench_for(with_calls()))
+    assert declared <= set(everything.metrics)
+    nothing = Supports(
+        generation=True, lengths=NEITHER, initial_state=NEITHER, nan_propagation=NEITHER
+    )
+    assert not declared & set(parity(bench_for(with_calls(nothing))).metrics)
+    assert "error.gradients without a target" in parity(bench_for(task="char-lm")).metrics
+
+
+def test_limit_that_the_head_alone_declares_is_missing() -> None:
+    base, head = (
+        parity_record(metrics=parity(bench_for(with_calls(supports))).metrics)
+        for supports in (Supports(), Supports(nan_propagation=NEITHER, lengths=NEITHER))
+    )
+    finding = judged_row([base], [head])["compared arrays"]
+    assert finding.verdict == Verdict.MISSING
+    assert finding.reason == "not in the head: lengths, output where x is NaN"
+    assert "compared arrays" not in judged_row([head], [base])

@@ -21,6 +21,8 @@ from bench.probes.context import ProbeContext
 from bench.spec import CELLS, Array, ModelSpec, Session, Supports
 
 CHANGED = "arrays of the caller"
+LENGTHS, STATE = "lengths", "an initial state"
+"""What an unequal batch has beside x, in the names of the arrays that are compared on it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class UnequalBatch:
     @property
     def ending(self) -> str:
         """Ends the names of the arrays that are compared on this batch."""
-        arguments = {"lengths": self.lengths, "an initial state": self.state}
+        arguments = {LENGTHS: self.lengths, STATE: self.state}
         return " with " + " and ".join(k for k, value in arguments.items() if value is not None)
 
     @property
