@@ -20,7 +20,7 @@ AFTER_STEPS = " after five steps"
 """Ends the names of weights after the updates."""
 
 
-PROVEN_STEPS = 8
+PROVEN_STEPS = 64
 """The first steps of a sequence that are compared where it runs by single steps."""
 
 
