@@ -16,7 +16,7 @@ from bench.probes.first_results import FirstUpdate, disagreement, loss_and_norm
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
-from bench.probes.timed_results import check_backward, check_forward
+from bench.probes.timed_results import check_backward, check_forward, check_loss
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
@@ -128,6 +128,7 @@ def _check_call(
     x, y = batch
     if name == "step":
         check_wait(call, session)
+        check_loss(call, session)
     elif name == "forward" and hasattr(session, "forward"):
         check_forward(session.forward, session, x, dtype)
     elif name == "gradients" and hasattr(session, "backward"):
