@@ -17,7 +17,7 @@ from bench.probes.escaped_work import check_wait
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
-from bench.probes.timed_results import check_backward, check_forward
+from bench.probes.timed_results import check_backward, check_forward, check_repeats
 from bench.probes.training import norm
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
@@ -104,7 +104,7 @@ def _time_phases(
         if name not in settings.phases and training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
-        _check_call(name, call, session, (x, y), context.case.model.dtype)
+        _check_call(name, call, session, batch, context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
@@ -117,16 +117,18 @@ def _time_phases(
 
 
 def _check_call(
-    name: str, call: Callable[[], Any], session: Any, batch: tuple[Any, Any], dtype: str
+    name: str, call: Callable[[], Any], session: Any, batch: tuple[Array, Array], dtype: str
 ) -> None:
     """Raise where a clock around the call of a phase would not see the work of that phase."""
-    x, y = batch
+    x, y = (session.put(array) for array in batch)
     if name == "step":
         check_wait(call, session)
     elif name == "forward" and hasattr(session, "forward"):
         check_forward(session.forward, session, x, dtype)
+        check_repeats("forward", session.forward, session, batch[:1])
     elif name == "gradients" and hasattr(session, "backward"):
         check_backward(session.backward, session, x, y, dtype)
+        check_repeats("backward", session.backward, session, batch)
 
 
 def _samples(
