@@ -64,7 +64,7 @@ class Session(Protocol):
 
 class TimedSession(Session, Protocol):
     """What an adapter adds so that the clock sees the framework alone, not copies to NumPy.
-    `wait` waits for the results, which the speed probe reads and compares before it times the calls.
+    `wait` waits for the results. The speed probe reads and compares them before it times the calls.
 
     Optional: where they are missing the speed probe times `predict` and `gradients` instead,
     and the record says so.
