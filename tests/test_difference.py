@@ -18,6 +18,9 @@ from bench.gate.difference import Difference, difference, relative_error
         (np.array([1e-300, 0]), np.zeros(2), math.inf),
         (np.zeros(3), np.zeros(2), math.inf),
         (None, np.zeros(2), math.inf),
+        (np.ones(2) + 0.5j, np.ones(2), math.inf),
+        (np.array(["1.0", "1.0"]), np.ones(2), math.inf),
+        (np.array([1, 1]), np.ones(2), 0.0),
     ],
 )
 def test_error_is_relative_to_the_largest_element_of_the_reference(

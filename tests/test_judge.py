@@ -10,13 +10,15 @@ from bench.gate.judge import failure, judge, worst_first
 from bench.gate.observe import Observation
 
 
-def test_every_array_of_the_reference_is_judged_and_a_missing_one_is_infinitely_far_off() -> None:
+def test_missing_array_and_one_that_the_reference_lacks_are_infinitely_far_off() -> None:
     reference = Observation({"output": np.ones(2), "loss": np.ones(1)})
-    backend = Observation({"output": np.array([1.0, 1.5]), "another": np.ones(3)})
+    backend = Observation({"output": np.array([1.0, 1.5]), "d y": np.full(3, np.nan)})
     allowances = {name: Allowance(name, 0.1, 0.0, "") for name in reference.arrays}
-    output, loss = judge(backend, reference, allowances)
+    output, loss, unknown = judge(backend, reference, allowances)
     assert (output.array, output.error, output.tolerance) == ("output", 0.5, 0.1)
     assert (loss.array, loss.error, loss.accepted) == ("loss", math.inf, False)
+    assert unknown.array == "d y (no such array in this model)"
+    assert not unknown.accepted
 
 
 def test_absolute_allowances_are_added_element_by_element() -> None:

@@ -35,16 +35,17 @@ class Delayed:
             self.compiled.add(phase)
             time.sleep(self.compile_s)
         self.due = max(self.due, time.perf_counter()) + self.work_s
-        return np.zeros(())
 
     def forward(self, x: Any) -> Any:
-        return self._launch("forward")
+        self._launch("forward")
+        return self.inner.predict(x)
 
     def backward(self, x: Any, y: Any) -> Any:
-        return self._launch("backward")
+        self._launch("backward")
+        return self.inner.backward(x, y)
 
     def step(self, x: Any, y: Any) -> Any:
-        return self._launch("step")
+        self._launch("step")
 
     def put(self, array: Any) -> Any:
         time.sleep(0.05)
@@ -200,3 +201,16 @@ def test_memory_of_a_session_is_measured() -> None:
     assert metrics["process_growth"] > 0.9 * 2**26
     assert metrics["process_peak"] > metrics["process_growth"]
     assert memory(bench_for("numpy", "memory")).metrics["process_growth"] < 2**25
+
+
+@pytest.mark.parametrize("peak", [-5, float("nan"), float("inf"), "many", True])
+def test_peak_of_memory_that_is_no_number_of_bytes_is_refused(peak: Any) -> None:
+    def backend(peak: Any) -> Any:
+        adapter = faulty_backends.backend(numpy_backend.open_session)
+        adapter.peak_memory = lambda device: peak
+        return adapter
+
+    assert memory(bench_for(backend(None), "memory")).metrics["device_peak"] is None
+    assert memory(bench_for(backend(4096), "memory")).metrics["device_peak"] == 4096
+    with pytest.raises(ValueError, match=r"peak_memory\(\) returned .*; it must be bytes"):
+        memory(bench_for(backend(peak), "memory"))

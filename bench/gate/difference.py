@@ -7,12 +7,16 @@ import numpy as np
 
 from bench.spec import Array
 
+NOT_REAL = "cOSUTmM"
+"""NumPy's letters for the kinds of dtypes that hold no real numbers: complex numbers, objects, text
+and times."""
+
 
 @dataclass(frozen=True)
 class Difference:
     """One array's distance from the reference, and how far it may be; both are relative to the
-    largest element of the reference. The error is infinite where shapes differ and NaN where a
-    value is not finite."""
+    largest element of the reference. The error is infinite where shapes differ or the array does
+    not hold real numbers, and NaN where a value is not finite."""
 
     array: str
     error: float
@@ -45,9 +49,9 @@ def difference(
     """The element with the largest ratio of distance to allowed distance.
 
     An element may differ by `relative · max|reference| + absolute`; `absolute` is one number or
-    an array of the reference's shape. A missing array has an infinite error.
+    an array of the reference's shape. An array that is missing, or complex, has an infinite error.
     """
-    if array is None or np.shape(array) != np.shape(reference):
+    if array is None or np.shape(array) != np.shape(reference) or not is_real(array):
         return Difference(name, math.inf, relative)
     distance = np.abs(np.asarray(array, dtype=np.float64) - reference)
     scale = float(np.max(np.abs(reference)))
@@ -56,6 +60,11 @@ def difference(
         return Difference(name, 0.0 if np.all(distance <= allowed) else math.inf, relative)
     worst = np.unravel_index(np.argmax(distance / allowed), distance.shape)
     return Difference(name, float(distance[worst]) / scale, float(allowed[worst]) / scale)
+
+
+def is_real(array: Array) -> bool:
+    """Whether NumPy turns the values into float64 without dropping or parsing anything."""
+    return np.asarray(array).dtype.kind not in NOT_REAL
 
 
 def relative_error(array: Array | None, reference: Array) -> float:

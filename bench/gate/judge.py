@@ -1,11 +1,14 @@
 """The differences between two observations, under allowances."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 
 from bench.gate.allowance import Allowance
 from bench.gate.difference import Difference, difference
 from bench.gate.observe import Observation
+from bench.gate.rounding import FLOAT64_TOLERANCE
 
+UNKNOWN = "no such array in this model"
 LISTED = 3
 """Rejected arrays that a failure message lists."""
 
@@ -13,9 +16,9 @@ LISTED = 3
 def judge(
     backend: Observation, reference: Observation, allowances: Mapping[str, Allowance]
 ) -> list[Difference]:
-    """The difference of every array of the reference; an array that the backend lacks is
-    infinitely far off."""
-    return [
+    """The difference of every array of the reference; an array that the backend lacks, or that it
+    alone has, is infinitely far off."""
+    compared = [
         difference(
             name,
             backend.arrays.get(name),
@@ -25,6 +28,8 @@ def judge(
         )
         for name, array in reference.arrays.items()
     ]
+    unknown = [f"{name} ({UNKNOWN})" for name in backend.arrays if name not in reference.arrays]
+    return compared + [Difference(name, inf, FLOAT64_TOLERANCE) for name in unknown]
 
 
 def worst_first(differences: Iterable[Difference]) -> list[Difference]:

@@ -1,12 +1,14 @@
 """The arrays that the gate compares: a session computes them for one model on one batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 
 from bench.gate.difference import relative_error
+from bench.probes.context import Batch
 from bench.spec import Array, Params, Session, Supports
 
 STEPS = 5
@@ -49,16 +51,37 @@ class Observation:
 
 
 def observe(
-    session: Session, x: Array, y: Array, scope: Scope = Scope(), *, trajectory: bool = False
+    session: Session,
+    x: Array,
+    y: Array,
+    scope: Scope = Scope(),
+    *,
+    second: Batch | None = None,
+    trajectory: bool = False,
 ) -> Observation:
-    """Everything that the scope covers. Trains the session for five steps."""
+    """Everything that the scope covers. Trains the session for five steps; a `second` batch takes
+    turns with the first."""
     arrays = observe_untrained(session, x, y, scope)
     if not scope.training:
         return Observation(arrays)
-    losses, gradients = _train(session, session.put(x), session.put(y), trajectory)
-    arrays[LOSSES] = losses
-    arrays |= {f"{name}{AFTER_STEPS}": value for name, value in session.params().items()}
-    return Observation(arrays, gradients)
+    trained = observe_training(session, batches_of(x, y, second), trajectory=trajectory)
+    return Observation({**arrays, **trained.arrays}, trained.trajectory)
+
+
+def batches_of(x: Array, y: Array, second: Batch | None) -> list[Batch]:
+    """The batches of the five steps, which come round again."""
+    return [(x, y), *([second] if second else [])]
+
+
+def observe_training(
+    session: Session, batches: Iterable[Batch], *, trajectory: bool = False
+) -> Observation:
+    """The losses of five steps and the weights after them. The losses are read after the last
+    step, as in a training run."""
+    on_device = [(session.put(x), session.put(y)) for x, y in batches]
+    losses, gradients = _train(session, on_device, trajectory)
+    weights = {f"{name}{AFTER_STEPS}": value for name, value in session.params().items()}
+    return Observation({LOSSES: losses, **weights}, gradients)
 
 
 def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dict[str, Array]:
@@ -74,15 +97,18 @@ def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dic
     return arrays
 
 
-def _train(session: Session, x: Any, y: Any, trajectory: bool) -> tuple[Array, list[Params]]:
+def _train(
+    session: Session, batches: Sequence[tuple[Any, Any]], trajectory: bool
+) -> tuple[Array, list[Params]]:
     """The losses before each of a few updates, and the gradients before each if asked for."""
     losses, gradients = [], list[Params]()
-    for _ in range(STEPS):
+    for x, y in islice(cycle(batches), STEPS):
         if trajectory:
             by_name = session.gradients(x, y)[1]
             gradients.append({name: value for name, value in by_name.items() if name != "x"})
-        losses.append(float(session.step(x, y)))
-    return np.asarray(losses), gradients
+        losses.append(session.step(x, y))
+    session.wait()
+    return np.array([float(loss) for loss in losses]), gradients
 
 
 # ---- a running sequence ----------------------------------------------------------------------

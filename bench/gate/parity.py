@@ -2,10 +2,11 @@
 
 The probe compares the case's own model, batch and weights, and models of the same kind at odd
 sizes, with the NumPy reference in float64: outputs, hidden states, loss, every parameter gradient,
-dL/dx, dL/dh_t, and the losses and weights of five steps. At odd sizes it also tries a NaN in x and
-a batch without targets. For a backend that does not train it compares outputs and hidden states
-only. Where a backend runs single steps, those of a running sequence are compared with the same
-sequence as a whole.
+dL/dx, dL/dh_t, and the losses and weights of five steps. A session that can be restarted takes
+these steps once more. At odd sizes two batches take turns, and the probe also tries other batches,
+a NaN in x and a batch without targets. For a backend that does not train it compares outputs and
+hidden states only. Where a backend runs single steps, those of a running sequence are compared with
+the same sequence as a whole.
 """
 
 import dataclasses
@@ -15,24 +16,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.gate.allowance import allow, decided_by_summation
-from bench.gate.difference import Difference, relative_error
+from bench.gate.allowance import Allowance, allow, decided_by_summation
+from bench.gate.difference import Difference, is_real, relative_error
 from bench.gate.edges import at_edges
 from bench.gate.judge import failure, judge, worst_first
-from bench.gate.observe import Observation, Scope, advance_error, observe
+from bench.gate.observe import Observation, Scope, advance_error, batches_of, observe
 from bench.gate.reference import ModelOnBatch, run_reference
+from bench.gate.reuse import TWO_RUNS, after_restart, on_other_batches
 from bench.gate.rounding import FLOAT64_TOLERANCE
 from bench.plan.probes import ADVANCE
-from bench.probes.context import Outcome, ProbeContext
+from bench.probes.context import Batch, Outcome, ProbeContext
 from bench.probes.training import norm
-from bench.spec import Array, ModelSpec, Params, Training
+from bench.spec import Array, ModelSpec, Params, Session, Training
 from bench.weights import initial_weights
 
 IN_FLOAT64 = " in float64"
 """Ends the names of arrays that are compared in float64 besides the case's dtype."""
 THROUGH_TIME = "d hidden states through time"
-TWO_RUNS = 2
-"""Both sides of the comparison of single steps with a whole sequence are the backend's."""
 SMALLEST = 1e-290
 """float64 holds numbers below this one with fewer digits."""
 
@@ -53,7 +53,7 @@ class ModelDifferences(NamedTuple):
 def parity(context: ProbeContext) -> Outcome:
     """The differences of the case's own model and of odd sizes; a failure lists the worst."""
     model = context.case.model
-    x, y = context.task.sample(context.rng("batches"))
+    x, y = context.first_batch()
     weights = context.weights(model)
     comparison = compare(context, model, context.case.training, weights, x, y)
     through_time = compare_through_time(context, model, weights, x, y)
@@ -77,10 +77,11 @@ def _counts(differences: Sequence[Difference]) -> dict[str, float | None]:
 
 
 def _first_gradients(arrays: Mapping[str, Array], weights: Params) -> dict[str, float | None]:
-    """The backend's loss and the norm of all its gradients before the first update."""
-    if "loss" not in arrays:
-        return {}
+    """The backend's loss and the norm of all its gradients before the first update; empty where
+    they are no real numbers."""
     gradients = [arrays[f"d {name}"] for name in weights if f"d {name}" in arrays]
+    if "loss" not in arrays or not all(map(is_real, [arrays["loss"], *gradients])):
+        return {}
     return {"first_loss": float(arrays["loss"]), "first_gradient_norm": norm(*gradients)}
 
 
@@ -94,16 +95,17 @@ def compare(
     weights: Params,
     x: Array,
     y: Array,
-    edges: bool = False,
+    second: Batch | None = None,
 ) -> ModelDifferences:
-    """Every array of one model on one batch against the reference in float64, and with `edges`
-    what the backend does at the edges of its contract.
+    """Every array of one model on one batch against the reference in float64. With a `second`
+    batch, which takes turns with the first in training, also what the backend does at the edges of
+    its contract and on other batches.
 
     Where sums in order decide an allowance, float32 says little: the model is then compared in
     float64, too, if the backend has it.
     """
-    subject = ModelOnBatch(model, training, weights, x, y)
-    comparison, by_summation = _compare_in_dtype(context, subject, edges)
+    subject = ModelOnBatch(model, training, weights, x, y, second)
+    comparison, by_summation = _compare_in_dtype(context, subject)
     if not by_summation or "float64" not in context.supports.dtypes:
         return comparison
     wide, _ = _compare_in_dtype(context, subject.in_dtype("float64"))
@@ -112,7 +114,7 @@ def compare(
 
 
 def _compare_in_dtype(
-    context: ProbeContext, subject: ModelOnBatch, edges: bool = False
+    context: ProbeContext, subject: ModelOnBatch
 ) -> tuple[ModelDifferences, bool]:
     """The comparison in the model's dtype, and whether sums in order decide an allowance."""
     scope = Scope.from_supports(context.supports)
@@ -121,16 +123,35 @@ def _compare_in_dtype(
     own = (subject.model, subject.training) == (case.model, case.training)
     open_session = context.open_kept if own else context.open  # training restarts the case's own
     session = open_session(subject.model, subject.weights, subject.training)
-    backend = observe(session, subject.x, subject.y, scope)
+    x, y, second = subject.x, subject.y, subject.second
+    backend = observe(session, x, y, scope, second=second)
     dtype, device = subject.model.dtype, case.device
     allowances = allow(runs, dtype, subject.training, subject.terms, device)
     differences = judge(backend, runs.exact, allowances)
     if not context.supports.advance_limit(subject.model) and hasattr(session, "advance"):
         tolerance = TWO_RUNS * allowances["output"].relative
-        differences.append(Difference(ADVANCE, advance_error(session, subject.x), tolerance))
-    if edges:
-        differences += at_edges(session, subject.model, context.supports, subject.x, subject.y)
+        differences.append(Difference(ADVANCE, advance_error(session, x), tolerance))
+    if second:
+        differences += at_edges(session, subject.model, context.supports, x, y)
+    if all(d.accepted for d in differences):
+        differences += _used_again(session, subject, scope, runs.exact, allowances)
     return ModelDifferences(differences, backend), decided_by_summation(allowances)
+
+
+def _used_again(
+    session: Session,
+    subject: ModelOnBatch,
+    scope: Scope,
+    reference: Observation,
+    allowances: Mapping[str, Allowance],
+) -> list[Difference]:
+    """What `bench.gate.reuse` finds in a session whose results were right so far."""
+    x, y, second = subject.x, subject.y, subject.second
+    differences = on_other_batches(session, x, y, scope, allowances) if second else []
+    if not scope.training:
+        return differences
+    batches = batches_of(x, y, second)
+    return differences + after_restart(session, subject.weights, batches, reference, allowances)
 
 
 # ---- dL/dh_t of every step -------------------------------------------------------------------
@@ -180,7 +201,8 @@ def _at_size(
         rng = np.random.default_rng(0)
         x, y = _random_batch(model, batch, time, rng)
         weights = initial_weights(model, rng)
-        comparison = compare(context, model, AT_ODD_SIZES, weights, x, y, edges=True)
+        second = _random_batch(model, batch, time, rng)
+        comparison = compare(context, model, AT_ODD_SIZES, weights, x, y, second)
         return [
             dataclasses.replace(d, array=f"{d.array} at batch {batch}, T {time}, hidden {hidden}")
             for d in comparison.differences

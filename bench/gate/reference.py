@@ -5,21 +5,23 @@ from dataclasses import dataclass, replace
 
 from bench.gate.allowance import ReferenceRuns
 from bench.gate.observe import Observation, Scope, observe, observe_untrained
-from bench.gate.rounding import rounded_inputs
+from bench.gate.rounding import rounded_inputs, to_bfloat16
 from bench.gate.summation import gradients_in_order
-from bench.probes.context import ProbeContext
+from bench.probes.context import Batch, ProbeContext
 from bench.spec import Array, ModelSpec, Params, Training
 
 
 @dataclass(frozen=True)
 class ModelOnBatch:
-    """A model with its training settings, its weights and a batch: what the gate compares on."""
+    """A model with its training settings, its weights and a batch: what the gate compares on.
+    Where there is a `second` batch, every second update is made on it."""
 
     model: ModelSpec
     training: Training
     weights: Params
     x: Array
     y: Array
+    second: Batch | None = None
 
     @property
     def terms(self) -> int:
@@ -45,7 +47,8 @@ def run_reference(context: ProbeContext, subject: ModelOnBatch, scope: Scope) ->
 
 def _observe_reference(context: ProbeContext, subject: ModelOnBatch, scope: Scope) -> Observation:
     session = context.open_reference(subject.model, subject.weights, subject.training)
-    return observe(session, subject.x, subject.y, scope, trajectory=True)
+    second = subject.second
+    return observe(session, subject.x, subject.y, scope, second=second, trajectory=True)
 
 
 def _rounded_runs(
@@ -55,12 +58,16 @@ def _rounded_runs(
     everything, the others at the initial weights only."""
     dtype, narrow = subject.model.dtype, subject.in_dtype("float32")
     for run, (weights, x) in enumerate(rounded_inputs(dtype, subject.weights, subject.x)):
-        rounded = replace(narrow, weights=weights, x=x)
+        rounded = replace(narrow, weights=weights, x=x, second=_rounded(subject.second, dtype))
         if run == 0:
             yield _observe_reference(context, rounded, scope)
         else:
             session = context.open_reference(rounded.model, weights, rounded.training)
             yield Observation(observe_untrained(session, x, rounded.y, scope))
+
+
+def _rounded(batch: Batch | None, dtype: str) -> Batch | None:
+    return (to_bfloat16(batch[0]), batch[1]) if batch and dtype == "bfloat16" else batch
 
 
 def _gradients_in_order(context: ProbeContext, subject: ModelOnBatch) -> Params:

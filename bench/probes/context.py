@@ -19,10 +19,14 @@ from bench.spec import (
     Supports,
     Task,
     Training,
+    check_batch,
+    facts_of,
 )
 from bench.weights import initial_weights
 
 T = TypeVar("T")
+Batch = tuple[Array, Array]
+"""x and y."""
 REUSED_SESSIONS = 2
 """Sessions that a worker keeps for reuse: one that trains, one in float64."""
 STREAMS = {"weights": 0, "batches": 1, "writing": 3}
@@ -72,11 +76,9 @@ class StopwatchSession:
         self._session, self._watch = session, watch
 
     def __getattr__(self, name: str) -> Any:
+        """Methods are looked up each time: a restart may replace them."""
         value = getattr(self._session, name)
-        if callable(value):
-            value = self._watch.timed(value)
-            setattr(self, name, value)
-        return value
+        return self._watch.timed(value) if callable(value) else value
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class ProbeContext:
         if session is None:
             return self.open_kept(model, params, training)
         self.watch.timed(session.restart)(params)
+        _check_weights(session.params(), params)
         self._remember(model, session)
         return StopwatchSession(session, self.watch)
 
@@ -166,12 +169,36 @@ class ProbeContext:
             time=self.task.time,
         )
 
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """A training batch of the task. Raises ValueError where it has other sizes than the task
+        declares: tables and floors are computed from those."""
+        return self._checked_batch(self.task, *self.task.sample(rng), self.task.batch)
+
+    def first_batch(self) -> Batch:
+        """The first training batch of this case's seed."""
+        return self.batch(self.rng("batches"))
+
+    def held_out(self, task: Task) -> Batch:
+        """The held-out sequences of a task with this case's model, checked like a `batch`."""
+        return self._checked_batch(task, *task.evaluation(self.rng("evaluation")))
+
     def rng(self, purpose: str) -> np.random.Generator:
         """A generator for `weights`, `batches`, `writing` or `evaluation`, independent of the
         others and seeded by the case; the evaluation set is the same for all seeds."""
         if purpose == "evaluation":
             return np.random.default_rng(EVALUATION_SEED)
         return np.random.default_rng([self.case.seed, STREAMS[purpose]])
+
+    def _checked_batch(self, task: Task, x: Any, y: Any, count: int | None = None) -> Batch:
+        x, y = np.asarray(x), np.asarray(y)
+        check_batch(self.case.model, facts_of(x), facts_of(y))
+        expected = (len(x) if count is None else count, task.time)
+        if x.shape[:2] != expected:
+            raise ValueError(
+                f"the task {self.case.task.name} made x of the shape {x.shape}, but it declares "
+                f"{(*expected, task.inputs)}: its batch, time and inputs must be those of its data"
+            )
+        return x, y
 
     @property
     def _kept_sessions(self) -> dict[Any, Any]:
@@ -187,6 +214,17 @@ class ProbeContext:
     def _remember(self, model: ModelSpec, session: Session) -> None:
         if model == self.case.model:
             self.opened[model] = session
+
+
+def _check_weights(weights: Params, given: Params) -> None:
+    """Raise ValueError where the weights of a session are not those it was restarted with, but for
+    the rounding to its dtype."""
+    for name, value in given.items():
+        if not np.allclose(weights[name], value, equal_nan=True):
+            raise ValueError(
+                f"restart() left other weights in {name} than it was given: it must put them in "
+                "their place, or be left out"
+            )
 
 
 def _make_room(sessions: dict[Any, Any]) -> None:

@@ -61,7 +61,7 @@ def through_time(context: ProbeContext, params: Mapping[str, Array]) -> Array:
     model = context.case.model
     if "float64" in context.supports.dtypes:
         model = dataclasses.replace(model, dtype="float64")
-    x, y = context.task.sample(context.rng("batches"))
+    x, y = context.first_batch()
     hidden_gradients = context.reopen(model, params).hidden_gradients(x, y)
     return np.asarray(np.linalg.norm(np.asarray(hidden_gradients, np.float64), axis=(0, 2)))
 

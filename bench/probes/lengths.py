@@ -13,7 +13,7 @@ def lengths(context: ProbeContext, trained: TrainingRun) -> Outcome:
     metrics: dict[str, float | None] = {}
     for factor in LENGTH_FACTORS:
         task = context.task.longer(factor)  # type: ignore[attr-defined]
-        x, y = task.evaluation(context.rng("evaluation"))
+        x, y = context.held_out(task)
         score = task.scores(predict_in_chunks(session, x, EVALUATION_BATCH), y)[task.metric]
         metrics |= {
             f"score.x{factor}": score if trained.diverged_at is None else None,

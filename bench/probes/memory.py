@@ -1,6 +1,8 @@
 """The memory probe: the peak of the process, and of the framework's allocator on a device."""
 
 from contextlib import suppress
+from math import inf
+from numbers import Real
 from pathlib import Path
 
 from bench.probes.context import Outcome, ProbeContext
@@ -22,21 +24,33 @@ def memory(context: ProbeContext) -> Outcome:
         reset(device)
     _run_updates(context)
     peak = resident_bytes("VmHWM") if peak_reset else None
-    device_peak = getattr(context.backend, "peak_memory", None)
     return Outcome(
         {
             "process_peak": peak,
             "process_before": before,
             "process_growth": peak - before if peak is not None and before is not None else None,
-            "device_peak": device_peak(device) if device_peak else None,
+            "device_peak": _device_peak(context),
         }
     )
+
+
+def _device_peak(context: ProbeContext) -> float | None:
+    """What the framework's allocator says; None where the backend has no such function or it says
+    nothing. Raises ValueError for what is no number of bytes."""
+    ask = getattr(context.backend, "peak_memory", None)
+    peak = ask(context.case.device) if ask else None
+    if peak is None:
+        return None
+    size = float(peak) if isinstance(peak, Real) and not isinstance(peak, bool) else -1.0
+    if not 0 <= size < inf:
+        raise ValueError(f"peak_memory() returned {peak!r:.80}; it must be bytes, or None")
+    return size
 
 
 def _run_updates(context: ProbeContext) -> None:
     case = context.case
     session = context.open(case.model, context.weights(case.model), case.training)
-    x, y = (session.put(array) for array in context.task.sample(context.rng("batches")))
+    x, y = (session.put(array) for array in context.first_batch())
     for _ in range(UPDATES):
         session.step(x, y) if context.supports.training else session.predict(x)
     session.wait()

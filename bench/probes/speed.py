@@ -17,6 +17,7 @@ from bench.probes.escaped_work import check_wait
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
+from bench.probes.timed_results import check_backward, check_forward, check_repeats
 from bench.probes.training import norm
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
@@ -40,7 +41,7 @@ def speed(context: ProbeContext) -> Outcome:
     """
     case = context.case
     measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
-    weights, batch = context.weights(case.model), context.task.sample(context.rng("batches"))
+    weights, batch = context.weights(case.model), context.first_batch()
     context.watch.timed(context.import_framework)()
     imported, before, start = context.watch.seconds, LoadCounters.now(), time.perf_counter()
     session = context.open_native(case.model, weights, case.training)
@@ -103,8 +104,7 @@ def _time_phases(
         if name not in settings.phases and training:
             continue
         metrics[f"first_{name}_s"] = clock(call, session, 1)
-        if name == "step":
-            check_wait(call, session)
+        _check_call(name, call, session, batch, context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
@@ -114,6 +114,21 @@ def _time_phases(
         if name == "gradients":
             metrics |= _loss_and_norm(session, x, y)
     return metrics, samples
+
+
+def _check_call(
+    name: str, call: Callable[[], Any], session: Any, batch: tuple[Array, Array], dtype: str
+) -> None:
+    """Raise where a clock around the call of a phase would not see the work of that phase."""
+    x, y = (session.put(array) for array in batch)
+    if name == "step":
+        check_wait(call, session)
+    elif name == "forward" and hasattr(session, "forward"):
+        check_forward(session.forward, session, x, dtype)
+        check_repeats("forward", session.forward, session, batch[:1])
+    elif name == "gradients" and hasattr(session, "backward"):
+        check_backward(session.backward, session, x, y, dtype)
+        check_repeats("backward", session.backward, session, batch)
 
 
 def _samples(

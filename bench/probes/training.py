@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.probes.context import ProbeContext
+from bench.probes.context import Batch, ProbeContext
 from bench.probes.generation import generate
 from bench.spec import Array, Session
 
@@ -16,8 +16,6 @@ WRITTEN = 200
 """Characters that a model trained on text writes."""
 EVALUATION_BATCH = 1000
 """Held-out sequences that are evaluated at once, or a training batch where that is larger."""
-
-Batch = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,13 @@ def train(context: ProbeContext) -> TrainingRun:
     task, case = context.task, context.case
     initial = context.weights(case.model)
     session = context.reopen(case.model, initial, case.training)
-    held_out, y_held_out = task.evaluation(context.rng("evaluation"))
+    held_out, y_held_out = context.held_out(task)
     rng, interval = context.rng("batches"), max(1, task.steps // CHECKPOINTS)
     losses: list[float] = []
     checkpoints: list[Checkpoint] = []
     unread: list[Any] = []  # losses still on the device: reading one waits for it
     for step in range(task.steps + 1):
-        x, y = (session.put(array) for array in task.sample(rng))
+        x, y = (session.put(array) for array in context.batch(rng))
         last = step == task.steps
         if step % interval == 0 or last:
             session.wait()

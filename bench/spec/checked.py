@@ -8,7 +8,7 @@ from weakref import ref
 import numpy as np
 
 from bench.spec.batch import ArrayFacts, check_batch, facts_of
-from bench.spec.model import ModelSpec
+from bench.spec.model import ModelSpec, Params
 from bench.spec.protocols import Session
 
 _READ, _LEARN = ("x", "lengths", "state"), ("x", "y", "lengths")
@@ -53,13 +53,19 @@ class CheckedSession:
         """The attribute of the adapter's session; a method that takes a batch checks it first."""
         value = getattr(self.unchecked, name)
         if name in ARGUMENTS:
-            value = self._checked(value, ARGUMENTS[name], copy=name in ASYNCHRONOUS)
+            value = self._checked(name, ARGUMENTS[name], copy=name in ASYNCHRONOUS)
             setattr(self, name, value)
+        elif name == "restart":
+            return self._restart
         return value
 
-    def _checked(
-        self, method: Callable[..., Any], names: Sequence[str], copy: bool
-    ) -> Callable[..., Any]:
+    def _restart(self, params: Params) -> None:
+        copies = {name: np.array(value) for name, value in params.items()}
+        self.unchecked.restart(copies)  # type: ignore[attr-defined]
+
+    def _checked(self, method: str, names: Sequence[str], copy: bool) -> Callable[..., Any]:
+        """The method of this name; it is looked up at each call, since a restart may replace it."""
+
         def checked(*arguments: Any, **options: Any) -> Any:
             batch = {
                 name: _as_state(value) if "state" in name else _as_array(value)
@@ -70,7 +76,8 @@ class CheckedSession:
             count = min(len(arguments), len(names))
             by_name = dict(zip([*batch][count:], values[count:], strict=True))
             # Python itself refuses arguments beyond those of the method.
-            return method(*values[:count], *arguments[count:], **by_name)
+            call = getattr(self.unchecked, method)
+            return call(*values[:count], *arguments[count:], **by_name)
 
         return checked
 
