@@ -1,10 +1,10 @@
 """The rules between the fields of a record. An error names field, value, and what is accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.records.faults import check, printable_place, shown
-from bench.records.kinds import LONGEST_S
+from bench.records.faults import check, check_texts, printable_place, shown
+from bench.records.kinds import LONGEST_S, Setting
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -22,9 +22,20 @@ def check_fields(record: "Record") -> None:
     check_rules(check(vars(record), RecordLine, ""))
 
 
+def check_case(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for the first setting of a case that no record of it could have."""
+    check(settings, dict[str, Setting | None], "case")
+    check_texts(settings, "case")
+    _check_common(settings)
+
+
+def _check_common(settings: Mapping[str, Any]) -> None:
+    check(settings, CaseSettings, "case")
+
+
 def check_rules(record: RecordLine) -> None:
     """Raise ValueError for the first rule that a record breaks, although its fields are valid."""
-    check(record.case, CaseSettings, "case")
+    _check_common(record.case)
     if record.case["probe"] != record.probe:
         raise ValueError(
             f"probe is {shown(record.probe)} in a case of {shown(record.case['probe'])}"
