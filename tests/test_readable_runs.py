@@ -37,7 +37,9 @@ def test_plan_refuses_such_a_case() -> None:
     class Mine(Adding):
         metric: Any = 5
 
-    with pytest.raises(Unavailable, match=r"task mine: case\.metric is 5; accepted: a text or null"):
+    with pytest.raises(
+        Unavailable, match=r"task mine: case\.metric is 5; accepted: a text or null"
+    ):
         plan_cases(selection(tasks=[("mine", Mine(length=5, steps=2))]))
 
 
