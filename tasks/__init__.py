@@ -110,11 +110,14 @@ class CheckedTaskFile:
 def _sizes(name: str, profiles: Any, place: Any) -> dict[str, Task]:
     """The sizes of a task file; raises `Unavailable` where they are no tasks of one class."""
     sizes = dict(profiles) if isinstance(profiles, Mapping) else {}
-    are_tasks = all(map(_is_instance, sizes.values()))
-    if not sizes or not are_tasks or not all(isinstance(size, str) for size in sizes):
+    if not sizes or not all(map(_is_instance, sizes.values())):
         raise Unavailable(
             f"task {name!r}: PROFILES is {profiles!r:.80}; it must map smoke, standard and "
             f"paper to a task each, an instance of a dataclass: {place}"
+        )
+    if unnamed := [size for size in sizes if not isinstance(size, str)]:
+        raise Unavailable(
+            f"task {name!r}: PROFILES has the size {unnamed[0]!r:.60}; it must be a text: {place}"
         )
     first = type(next(iter(sizes.values())))
     for size, task in sizes.items():

@@ -50,7 +50,7 @@ BODIES = {
 }
 """The body of a task after the fields of `HEAD`, and the message."""
 FILES = {
-    "PROFILES = {1: Mine(), 'smoke': Mine()}": "PROFILES is {1: Mine(",
+    "PROFILES = {1: Mine(), 'smoke': Mine()}": "PROFILES has the size 1; it must be a text",
     "from tasks.memory import PROFILES as OTHER\n"
     "PROFILES = {'smoke': Mine(), 'standard': OTHER['smoke']}": (
         "its size standard is a Memory and not a Mine; all sizes must be of one class"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from running import bench_inside
 
-from bench.spec import Unavailable, installed_entry_points, installed_version
+from bench.spec import Unavailable, import_checked, installed_entry_points, installed_version
 
 Install = Callable[..., None]
 
@@ -109,6 +109,21 @@ def test_malformed_entry_point_is_named_and_breaks_no_other(
         malformed.load()
     file = tmp_path / "a_package-1.0.dist-info" / "entry_points.txt"
     assert MALFORMED[line].format(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nowhere_at_all", "own does not import: ModuleNotFoundError: No module named"),
+        ("os:nothing", "own does not import: AttributeError: module 'os' has no attribute"),
+    ],
+)
+def test_entry_point_that_leads_nowhere_says_so(value: str, message: str, install: Install) -> None:
+    install("a_package-1.0.dist-info", **{"entry_points.txt": f"[own]\na = {value}\n"})
+    [point] = installed_entry_points("own")
+    with pytest.raises(Unavailable) as error:
+        import_checked("own", point.load)
+    assert message in str(error.value)
 
 
 def test_folder_in_place_of_the_entry_points_is_ignored(install: Install, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The rules between the fields of a record. An error names field, value, and what is accepted."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bench.records.faults import check, check_texts, printable_place, shown
@@ -26,16 +27,12 @@ def check_case(settings: Mapping[str, Any]) -> None:
     """Raise ValueError for the first setting of a case that no record of it could have."""
     check(settings, dict[str, Setting | None], "case")
     check_texts(settings, "case")
-    _check_common(settings)
-
-
-def _check_common(settings: Mapping[str, Any]) -> None:
     check(settings, CaseSettings, "case")
 
 
 def check_rules(record: RecordLine) -> None:
     """Raise ValueError for the first rule that a record breaks, although its fields are valid."""
-    _check_common(record.case)
+    check(record.case, CaseSettings, "case")
     if record.case["probe"] != record.probe:
         raise ValueError(
             f"probe is {shown(record.probe)} in a case of {shown(record.case['probe'])}"
@@ -47,8 +44,18 @@ def check_rules(record: RecordLine) -> None:
         if value is not None and name.endswith(SECONDS) and not 0 <= value <= LONGEST_S:
             place = printable_place(f"metrics.{name}")
             raise ValueError(f"{place} is {value!r}; accepted: a number from 0 to {LONGEST_S:g}")
+    _check_started(record.started)
     _check_curves(record)
     _check_proof(record)
+
+
+def _check_started(text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"started is {shown(text)}; accepted: a time in ISO 8601, such as 2026-01-31T12:00:00"
+        ) from None
 
 
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:

@@ -13,6 +13,7 @@ from bench.processes.stop import Stopped
 from bench.spec.supports import Unavailable
 
 T = TypeVar("T")
+HERE = os.path.dirname(__file__)
 
 
 def path_of(words: str) -> Path:
@@ -98,14 +99,14 @@ def error_text(error: BaseException) -> str:
 
 
 def _with_location(error: BaseException) -> str:
-    """`file:line: Error: message`, with the outermost line of the traceback that is not of the
-    import system."""
+    """`file:line: Error: message`, with the outermost line of the traceback that is neither of the
+    import system nor of this package."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     places = (
         f"{frame.filename}:{frame.lineno}: "
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
+        if os.path.dirname(frame.filename) != HERE and "importlib" not in frame.filename
     )
     return f"{next(places, '')}{error_text(error)}"
 
