@@ -1,11 +1,11 @@
 """The rules between the fields of a record. An error names field, value, and what is accepted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bench.records.faults import check, printable_place, shown
-from bench.records.kinds import LONGEST_S
+from bench.records.faults import check, check_texts, printable_place, shown
+from bench.records.kinds import LONGEST_S, Setting
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ def check_fields(record: "Record") -> None:
     """Raise ValueError for the first field of a record with a wrong value. A number that is not
     finite must be None already."""
     check_rules(check(vars(record), RecordLine, ""))
+
+
+def check_case(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for the first setting of a case that no record of it could have."""
+    check(settings, dict[str, Setting | None], "case")
+    check_texts(settings, "case")
+    check(settings, CaseSettings, "case")
 
 
 def check_rules(record: RecordLine) -> None:

@@ -25,6 +25,7 @@ from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
 from bench.run.unit_workers import UnitWorkers
 from bench.run.worker_command import StartCommand
+from bench.spec import Unavailable
 
 
 class Progress(Protocol):
@@ -76,7 +77,7 @@ class Runner:
             return None
         try:
             worker = await self.start(unit, processors)
-        except OSError:
+        except (OSError, Unavailable):
             return None
         # An older worker may not know the `import` probe; it then takes no turns either.
         try:

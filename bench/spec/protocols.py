@@ -133,7 +133,8 @@ class Task(Protocol):
     """One task at one size: a frozen dataclass whose fields are its settings.
 
     A task file holds `REQUIRES` (pip names of the packages that its data ship in) and `PROFILES`, a
-    mapping from `smoke`, `standard` and `paper` to a task.
+    mapping from `smoke`, `standard` and `paper` to a task. All sizes are of one class: a worker
+    makes the task from the settings in its case.
 
     A task may also have these attributes:
 
