@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 TIMED = ("speed", "control")
 """The probes whose samples are seconds."""
+PROOF = "parity"
+"""The probe that proves a model equal to the reference."""
 SECONDS = "_s"
 """The end of the names of metrics that are seconds."""
 
@@ -37,6 +39,7 @@ def check_rules(record: RecordLine) -> None:
             place = printable_place(f"metrics.{name}")
             raise ValueError(f"{place} is {value!r}; accepted: a number from 0 to {LONGEST_S:g}")
     _check_curves(record)
+    _check_environment(record)
     _check_proof(record)
 
 
@@ -63,21 +66,39 @@ def _check_curves(record: RecordLine) -> None:
         )
 
 
+def _check_environment(record: RecordLine) -> None:
+    """What was measured tells in which environment: with the code, on the machine, and so on."""
+    if record.status == "ok" and record.environment is None:
+        raise ValueError(
+            "status is 'ok', but environment is null; accepted: the name of an environment of "
+            "run.json"
+        )
+
+
 def _check_proof(record: RecordLine) -> None:
-    """A model that is said to be proven lies within its tolerance."""
-    error, tolerance = (record.metrics.get(name) for name in ("parity_error", "parity_tolerance"))
+    """A model that is said to be proven has arrays that were compared, and lies within its
+    tolerance."""
+    metrics = record.metrics
+    error, tolerance = metrics.get("parity_error"), metrics.get("parity_tolerance")
     if error is not None and error < 0:
         raise ValueError(f"metrics.parity_error is {error}; accepted: at least 0")
     if tolerance is not None and tolerance <= 0:
         raise ValueError(f"metrics.parity_tolerance is {tolerance}; accepted: above 0")
     if record.status != "ok":
         return
-    if rejected := record.metrics.get("arrays_rejected"):
-        raise ValueError(
-            f"status is 'ok', but metrics.arrays_rejected is {rejected:g}; accepted: 'failed'"
-        )
-    if tolerance is not None and (error is None or error > tolerance):
-        described = "null" if error is None else f"{error:g}, above the tolerance {tolerance:g}"
-        raise ValueError(
-            f"status is 'ok', but metrics.parity_error is {described}; accepted: 'failed'"
-        )
+    if rejected := metrics.get("arrays_rejected"):
+        _refuse_proof("arrays_rejected", f"{rejected:g}")
+    if record.probe == PROOF and "arrays_compared" in metrics:  # older records may lack it
+        compared = metrics["arrays_compared"]
+        if compared is None or compared < 1:
+            _refuse_proof("arrays_compared", "null" if compared is None else f"{compared:g}")
+    if record.probe == PROOF and tolerance is None:
+        _refuse_proof("parity_tolerance", "null")
+    if tolerance is not None and error is None:
+        _refuse_proof("parity_error", "null")
+    if tolerance is not None and error is not None and error > tolerance:
+        _refuse_proof("parity_error", f"{error:g}, above the tolerance {tolerance:g}")
+
+
+def _refuse_proof(metric: str, described: str) -> None:
+    raise ValueError(f"status is 'ok', but metrics.{metric} is {described}; accepted: 'failed'")
