@@ -4,6 +4,8 @@ import pandas as pd
 from report_records import (
     STEP_S,
     all_probes,
+    forward_only_record,
+    learning_record,
     parity_record,
     speed_record,
     tables_of,
@@ -30,6 +32,31 @@ def test_later_record_counts_where_a_case_was_recorded_twice() -> None:
     tables = tables_of([parity_record(), speed_record(1.0), speed_record(3.0)])
     assert tables.speed["step_launches"].tolist() == [1]
     assert tables.speed["step_s"].iloc[0] > 2 * STEP_S
+
+
+def test_seed_counts_once_whatever_else_differs() -> None:
+    seeds = [learning_record(0.1 * k, seed=k) for k in range(3)]
+    again = [learning_record(0.9, seed=2, threads=n) for n in (2, 3, 4)]
+    tables = tables_of([parity_record(), *seeds, *again])
+    assert tables.learning["seeds"].tolist() == [3]
+    assert tables.learning["scores"].iloc[0] == (0.0, 0.1, 0.9)
+
+
+def test_launch_counts_once_for_each_phase_and_number_of_threads() -> None:
+    launches = [speed_record(launch=k) for k in range(3)]
+    again = [speed_record(5.0, launch=0, phase_s=9.0), speed_record(7.0, launch=1, seed=4)]
+    forward = forward_only_record(launch=2, phases="forward gradients")
+    tables = tables_of([parity_record(), *launches, *again, forward])
+    assert tables.speed["step_launches"].tolist() == [2]
+    assert tables.speed["forward_launches"].tolist() == [3]
+    other_threads = speed_record(launch=0, threads=1)
+    tables = tables_of([parity_record(), *launches, other_threads])
+    assert tables.speed["step_launches"].tolist() == [1, 3]
+
+
+def test_every_proof_counts() -> None:
+    failed = parity_record(status="failed", reason="wrong")
+    assert not len(tables_of([failed, parity_record(threads=2), speed_record()]).speed)
 
 
 def test_tables_have_the_same_columns_full_and_empty() -> None:

@@ -104,6 +104,18 @@ def changed(data: Any, place: Place, value: Any) -> Any:
             0,
             "status is 'ok', but metrics.arrays_compared is 0; accepted: 'failed'",
         ),
+        (
+            learning_record(),
+            ("case", "launch"),
+            0,
+            "case.launch is 0 for the probe 'learning'; accepted: null",
+        ),
+        (
+            speed_record(),
+            ("case", "launch"),
+            None,
+            "case.launch is null for the probe 'speed'; accepted: a whole number of at least 0",
+        ),
         (parity_record(), ("environment",), None, "status is 'ok', but environment is null; acce"),
         (speed_record(), ("environment",), None, "status is 'ok', but environment is null; accept"),
         (parity_record(), ("metrics", "parity_error"), -1e-7, "metrics.parity_error is -1e-07; ac"),

@@ -31,6 +31,7 @@ def check_rules(record: RecordLine) -> None:
         raise ValueError(
             f"probe is {shown(record.probe)} in a case of {shown(record.case['probe'])}"
         )
+    _check_launch(record)
     if record.probe in TIMED:
         for name, seconds in record.samples.items():
             _check_times(printable_place(f"samples.{name}"), seconds)
@@ -41,6 +42,17 @@ def check_rules(record: RecordLine) -> None:
     _check_curves(record)
     _check_environment(record)
     _check_proof(record)
+
+
+def _check_launch(record: RecordLine) -> None:
+    """A case that is timed is a launch; every other case counts once for its seed."""
+    launch, timed = record.case["launch"], record.probe in TIMED
+    if (launch is not None) != timed:
+        accepted = "a whole number of at least 0" if timed else "null"
+        raise ValueError(
+            f"case.launch is {'null' if launch is None else launch} for the probe "
+            f"{shown(record.probe)}; accepted: {accepted}"
+        )
 
 
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:
