@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.records.faults import check, printable_place, shown
 from bench.records.kinds import LONGEST_S
+from bench.records.metric_ranges import check_ranges
 from bench.records.schema import CaseSettings, RecordLine
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ TIMED = ("speed", "control")
 """The probes whose samples are seconds."""
 PROOF = "parity"
 """The probe that proves a model equal to the reference."""
-SECONDS = "_s"
-"""The end of the names of metrics that are seconds."""
 
 
 def check_fields(record: "Record") -> None:
@@ -35,10 +34,8 @@ def check_rules(record: RecordLine) -> None:
     if record.probe in TIMED:
         for name, seconds in record.samples.items():
             _check_times(printable_place(f"samples.{name}"), seconds)
-    for name, value in record.metrics.items():
-        if value is not None and name.endswith(SECONDS) and not 0 <= value <= LONGEST_S:
-            place = printable_place(f"metrics.{name}")
-            raise ValueError(f"{place} is {value!r}; accepted: a number from 0 to {LONGEST_S:g}")
+    check_ranges(record)
+    _check_solved(record)
     _check_curves(record)
     _check_environment(record)
     _check_proof(record)
@@ -78,6 +75,17 @@ def _check_curves(record: RecordLine) -> None:
         )
 
 
+def _check_solved(record: RecordLine) -> None:
+    """A seed that was solved says after how many steps, and no other seed does."""
+    solved, steps = record.metrics.get("solved"), record.metrics.get("steps_to_solve")
+    if record.probe == "learning" and bool(solved) != (steps is not None):
+        described = [f"{'null' if value is None else f'{value:g}'}" for value in (solved, steps)]
+        raise ValueError(
+            f"metrics.steps_to_solve is {described[1]} where metrics.solved is {described[0]}; "
+            "accepted: a number where it is 1, and null elsewhere"
+        )
+
+
 def _check_environment(record: RecordLine) -> None:
     """What was measured tells in which environment: with the code, on the machine, and so on."""
     if record.status == "ok" and record.environment is None:
@@ -92,10 +100,6 @@ def _check_proof(record: RecordLine) -> None:
     tolerance."""
     metrics = record.metrics
     error, tolerance = metrics.get("parity_error"), metrics.get("parity_tolerance")
-    if error is not None and error < 0:
-        raise ValueError(f"metrics.parity_error is {error}; accepted: at least 0")
-    if tolerance is not None and tolerance <= 0:
-        raise ValueError(f"metrics.parity_tolerance is {tolerance}; accepted: above 0")
     if record.status != "ok":
         return
     if rejected := metrics.get("arrays_rejected"):
