@@ -40,7 +40,7 @@ def record(probe: str, **changes: Any) -> Record:
     }  # fmt: skip
     fields = {k: changes.pop(k) for k in list(changes) if k in Record.__dataclass_fields__}
     base = {"run": "r", "status": "ok", "reason": None, "environment": "e", "wall_s": 2.0}
-    return Record(probe=probe, case={**case, **changes}, started="", **{**base, **fields})
+    return Record(probe=probe, case={**case, **changes}, started="2026-01-01", **{**base, **fields})
 
 
 def parity_record(**changes: Any) -> Record:

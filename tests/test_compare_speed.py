@@ -18,6 +18,8 @@ from compare_records import (
     with_control,
 )
 
+from bench.compare.both_sides import BothSides
+from bench.compare.build_evidence import other_machine
 from bench.compare.decision import Verdict
 from bench.compare.judge import undecided_rows
 from bench.records.record import Record
@@ -151,6 +153,22 @@ def test_stored_runs_have_one_round_and_the_matrix_product_as_their_control() ->
     slower_machine = judged_row(rated(1, 50), rated(1.3, 40), **STORED)["speed of step"]
     assert slower_machine.verdict == Verdict.INCONCLUSIVE
     assert "the control changed by +25.0%" in slower_machine.reason
+
+
+def test_stored_runs_without_a_launch_in_common_are_not_comparable() -> None:
+    slower = speed_records(noisy_times(1.5))
+    later = [replace(r, case={**r.case, "launch": 100 + r.case["launch"]}) for r in slower]
+    finding = judged_row(BASE, [parity_record(), *later], **STORED)["speed of step"]
+    assert finding.verdict == Verdict.NOT_COMPARABLE
+    assert finding.reason == "no launch of one number was timed on both sides"
+
+
+def test_stored_runs_of_other_machines_in_their_environments_are_not_comparable() -> None:
+    other = {"environments": {"e": {"machine": {"processor": "y"}}}}
+    plain, odd = STORED["info"], {**STORED["info"], **other}
+    assert not other_machine(BothSides(plain, plain))
+    for infos in (BothSides(plain, odd), BothSides(odd, plain)):
+        assert "another machine: processor" in other_machine(infos)
 
 
 def test_rate_of_a_product_in_another_dtype_is_no_control() -> None:

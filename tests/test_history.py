@@ -3,14 +3,17 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from report_records import learning_record, parity_record
 from running import bench_inside, tiny_run
 
-from bench.analysis.history import METRICS, MetricHistory, Point, change_points
+from bench.analysis.history import METRICS, MetricHistory, Point, change_points, metric_histories
 from bench.records.folder import RunFolder
 from bench.report.history_plot import history_figures
 from bench.report.history_table import history_table
@@ -56,7 +59,7 @@ def test_scores_of_zero_have_levels_too() -> None:
 def history(values: Sequence[float], changes: tuple[int, ...] = ()) -> MetricHistory:
     """A history with an interval of ± 10% at each point."""
     points = [
-        Point(f"run-{k}", f"2026-01-{k + 1:02d}T00:00:00", v, 0.9 * v, 1.1 * v, f"torch 2.{k}")
+        Point(f"run-{k}", datetime(2026, 1, k + 1), v, 0.9 * v, 1.1 * v, f"torch 2.{k}")
         for k, v in enumerate(values)
     ]
     return MetricHistory("torch lstm adding", tuple(points), changes)
@@ -114,6 +117,26 @@ def test_command_prints_and_plots_what_changed(runs: Path, tmp_path: Path) -> No
     scores = bench_inside("history", "--metric", "score", *folders)
     assert "0 of 1 series changed" in scores.stdout
     assert bench_inside("history", "nothing", "--results-dir", runs).returncode == 3
+
+
+def test_run_that_is_there_twice_counts_once(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    shutil.copytree(runs / "run-1", tmp_path / "runs" / "run-9")
+    (tmp_path / "runs" / "link").symlink_to("run-2")
+    done = bench_inside("history", "--results-dir", tmp_path / "runs", "--output", tmp_path)
+    assert "over 6 runs of this machine" in done.stdout
+    assert done.stderr.startswith("run-9 is a copy of run-1\n")
+
+
+def test_runs_are_in_the_order_of_their_instants() -> None:
+    starts = {"later": "2026-01-01T20:00:00-05:00", "earlier": "2026-01-02T00:30:00+00:00"}
+    records = [
+        replace(record, run=run, started=started)
+        for run, started in starts.items()
+        for record in (parity_record(), learning_record())
+    ]
+    [series] = metric_histories(records, {}, "score")
+    assert [point.run for point in series.points] == ["earlier", "later"]
 
 
 def test_unknown_metrics_and_runs_of_another_machine_are_refused(

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Point:
     the versions that ran."""
 
     run: str
-    started: str
+    started: datetime
     value: float
     low: float | None
     high: float | None
@@ -100,7 +101,7 @@ def metric_histories(
 def _points(
     group: pd.DataFrame,
     metric: Metric,
-    started: Mapping[str, str],
+    started: Mapping[str, datetime],
     infos: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Point, ...]:
     """The runs that have the metric, by the time at which they were started."""
@@ -139,11 +140,13 @@ def change_points(values: Sequence[float]) -> tuple[int, ...]:
     return tuple(segmentation.predict(pen=PENALTY * np.log(len(x)))[:-1])
 
 
-def _start_times(records: Iterable[Record]) -> dict[str, str]:
-    """When the first case of each run was started."""
-    started: dict[str, str] = {}
+def _start_times(records: Iterable[Record]) -> dict[str, datetime]:
+    """When the first case of each run was started; a time without a zone is UTC's."""
+    started: dict[str, datetime] = {}
     for record in records:
-        started[record.run] = min(record.started, started.get(record.run, record.started))
+        time = datetime.fromisoformat(record.started)
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        started[record.run] = min(time, started.get(record.run, time))
     return started
 
 

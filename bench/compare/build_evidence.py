@@ -37,7 +37,7 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
         live=live,
         rows=[_matched_row(label, row, infos) for label, row in rows],
         absences=absent_rows + unmeasured_rows(sides) + absent_backends(sides),
-        other_machine="" if live else _other_machine(infos),
+        other_machine="" if live else other_machine(infos),
         asked=asked_for(infos.head) if live else Asked(),
         control=in_common(sides.map(lambda side: times(side.records))),
     )
@@ -125,13 +125,22 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
 # ---- the machine -----------------------------------------------------------------------------
 
 
-def _other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
+def other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
     """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
-    base, head = infos.map(lambda info: info.get("machine") or {})
-    if not base or not head:
+    first, *others = [machine for info in infos for machine in _machines(info)]
+    if not all(info.get("machine") for info in infos):
         return "run.json of a side does not name its machine"
-    differences = machine_differences(base, head)
-    return f"another machine: {'; '.join(differences)}" if differences else ""
+    for machine in others:
+        if differences := machine_differences(first, machine):
+            return f"another machine: {'; '.join(differences)}"
+    return ""
+
+
+def _machines(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The machine of a run and those of its environments, as far as it names them."""
+    environments = info.get("environments", {}).values()
+    named = (environment.get("machine") for environment in environments)
+    return [info.get("machine") or {}, *filter(None, named)]
 
 
 # ---- the control -----------------------------------------------------------------------------

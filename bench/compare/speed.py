@@ -52,6 +52,10 @@ def _untimed_findings(row: MatchedRow, asked: Asked) -> Iterator[Finding]:
             yield Finding(row.label, "speed", Verdict.NOT_COMPARABLE, reason)
     for phase in sorted(speed.phases.base - speed.phases.head):
         yield Finding(row.label, f"speed of {phase}", Verdict.MISSING, "not in the head")
+    for phase in sorted(speed.phases.base & speed.phases.head):
+        if not speed.times(phase):
+            reason = "no launch of one number was timed on both sides"
+            yield Finding(row.label, f"speed of {phase}", Verdict.NOT_COMPARABLE, reason)
     for phase in sorted(asked.phases - speed.phases.base):
         yield Finding(row.label, f"speed of {phase}", Verdict.NOT_COMPARABLE, _why_not(row, phase))
 

@@ -89,9 +89,12 @@ class RunFolder:
 
     @classmethod
     def all(cls, root: Path) -> list["RunFolder"]:
-        """Every run below a results folder, except drafts that a kill left behind."""
+        """Every run below a results folder once, whatever links lead to it, except drafts that a
+        kill left behind."""
         files = [*root.glob("[!.]*/records.jsonl"), *root.glob("[!.]*/records.jsonl.xz")]
-        return [cls(path) for path in sorted({file.parent for file in files})]
+        paths = sorted({file.parent for file in files}, key=lambda path: (path.is_symlink(), path))
+        first = {path.resolve(): path for path in reversed(paths)}
+        return [cls(path) for path in sorted(first.values())]
 
     @classmethod
     def told_apart(cls, folders: Iterable["RunFolder"]) -> list["RunFolder"]:

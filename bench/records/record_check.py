@@ -1,6 +1,7 @@
 """The rules between the fields of a record. An error names field, value, and what is accepted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bench.records.faults import check, printable_place, shown
@@ -36,6 +37,7 @@ def check_rules(record: RecordLine) -> None:
             _check_times(printable_place(f"samples.{name}"), seconds)
     check_ranges(record)
     _check_solved(record)
+    _check_started(record.started)
     _check_curves(record)
     _check_environment(record)
     _check_proof(record)
@@ -50,6 +52,15 @@ def _check_launch(record: RecordLine) -> None:
             f"case.launch is {'null' if launch is None else launch} for the probe "
             f"{shown(record.probe)}; accepted: {accepted}"
         )
+
+
+def _check_started(text: str) -> None:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"started is {shown(text)}; accepted: a time in ISO 8601, such as 2026-01-31T12:00:00"
+        ) from None
 
 
 def _check_times(place: str, seconds: Sequence[float | None]) -> None:

@@ -1,6 +1,7 @@
 """The command that shows a metric over the stored runs of this machine."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.analysis.compact import for_tables
@@ -11,6 +12,7 @@ from bench.plan.probes import PHASE_NAMES
 from bench.records import machine
 from bench.records.folder import RunFolder, storage_errors
 from bench.records.inert import inert
+from bench.records.record import Record
 from bench.report.history_table import history_table
 from bench.report.missing import tell_missing_cases
 from bench.report.terminal import print_frame
@@ -26,10 +28,10 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     """Print a metric's levels and changes and plot them, for the series whose label holds one of
     the words (without words, for all). The exit code is 3 where there is no such series."""
     [metric] = check_words("metric", [metric], list(METRICS))
-    folders = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
-    if not folders:
+    ran_here = [folder for folder in RunFolder.all(root) if _ran_here(folder)]
+    if not ran_here:
         raise Unavailable(f"no runs of this machine in {root}")
-    records_of = {folder.id: folder.records(for_tables) for folder in folders}
+    folders, records_of = _without_copies(ran_here)
     records = [record for of_run in records_of.values() for record in of_run]
     infos = {folder.id: folder.info() for folder in folders}
     histories = [
@@ -51,6 +53,22 @@ def history_command(metric: str, root: Path, output: Path | None, words: Sequenc
     if several := [history for history in histories if len(history.points) > 1]:
         _draw(several, metric, (output or root) / f"history-{metric}.png")
     return 0 if histories else 3
+
+
+def _without_copies(
+    folders: Iterable[RunFolder],
+) -> tuple[list[RunFolder], dict[str, list[Record]]]:
+    """The folders whose records are not those of one before, and the records by run."""
+    kept: dict[tuple[tuple[str, str], ...], RunFolder] = {}
+    records_of = {}
+    for folder in folders:
+        records = folder.records(for_tables)
+        first = kept.setdefault(tuple((r.key, r.started) for r in records), folder)
+        if first is folder:
+            records_of[folder.id] = records
+        else:
+            print(f"{inert(folder.id)} is a copy of {inert(first.id)}", file=sys.stderr)
+    return list(kept.values()), records_of
 
 
 def _ran_here(folder: RunFolder) -> bool:

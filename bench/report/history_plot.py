@@ -65,4 +65,5 @@ def _draw_history(axes: Any, history: MetricHistory, scale: float) -> None:
         tops = [scale * point.high for point in history.points if point.high is not None]
         axes.set_ylim(0, 1.1 * min(max([*values, *tops]), TOO_LARGE))
     ticks = sorted({0, *history.changes, len(values) - 1})
-    axes.set_xticks(ticks, [label_text(history.points[k].started[:10]) for k in ticks], fontsize=7)
+    dates = [f"{history.points[k].started:%Y-%m-%d}" for k in ticks]
+    axes.set_xticks(ticks, dates, fontsize=7)

@@ -2,6 +2,7 @@
 
 import lzma
 import re
+import zipfile
 import zlib
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,13 @@ from tasks._series.user_file import FileSettings
 
 MOST_COLUMNS, MOST_ROWS, MOST_VALUES, MOST_TEXT = 40, 4, 3, 60
 """Columns, rows, values of a column, and characters of a cell that a message quotes."""
+MOST_HEADINGS, MOST_CELLS = 20_000, 10_000_000
+PACKED_OTHERWISE = re.compile(r"\.(tar|tar\.\w+|tgz|zst|7z|rar)$", re.IGNORECASE)
+UNREADABLE = (
+    *(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error),
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError),
+)
+"""What a damaged, ragged or packed file raises; an encrypted one raises RuntimeError."""
 
 
 def read_table(file: FileSettings) -> pd.DataFrame:
@@ -22,6 +30,8 @@ def read_table(file: FileSettings) -> pd.DataFrame:
 
     Raises `Unavailable` if the file cannot be read, has no rows, or is not that of the digest.
     """
+    if PACKED_OTHERWISE.search(file.data):
+        raise Unavailable("is packed in a way that is not read: unpack it, or pack it by gzip")
     try:
         if not sha256(Path(file.data).read_bytes()).hexdigest().startswith(file.digest):
             raise Unavailable("has changed since the run began. Restore it, or begin a new run")
@@ -32,10 +42,17 @@ def read_table(file: FileSettings) -> pd.DataFrame:
             dtype=str,
             na_filter=False,
             skip_blank_lines=False,
+            nrows=MOST_CELLS,
+            engine="c" if file.separator.isascii() else "python",
             encoding="utf-8-sig",
         )
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+    except UNREADABLE as error:
         raise Unavailable(_why_not_read(error)) from error
+    if cells.size > MOST_CELLS or cells.shape[1] > MOST_HEADINGS:
+        raise Unavailable(
+            f"has {cells.shape[1]} columns and at least {len(cells)} rows; at most {MOST_HEADINGS} "
+            f"columns and {MOST_CELLS} cells are read. Keep what is needed in a smaller file"
+        )
     texts = pd.Series(cells.to_numpy(object).ravel())
     breaks = texts.str.count("\n").to_numpy().reshape(cells.shape).sum(axis=1)
     lines = 1 + np.arange(len(cells)) + np.cumsum(breaks) - breaks

@@ -105,7 +105,7 @@ def _dates(texts: "pd.Series[str]", time_format: str) -> "pd.Series[float]":
 def _points(texts: "pd.Series[str]", time_format: str) -> "pd.Series[pd.Timestamp]":
     try:
         return pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
-    except ValueError as error:
+    except (ValueError, re.error) as error:  # a directive that comes twice is an error of `re`
         raise Unavailable(f"--time-format: {error}") from error
 
 

@@ -10,6 +10,9 @@ from bench.spec import Array
 DAYS_ALIKE, NUMBERS_ALIKE = 0.05, 0.15
 """How far the distance of two rows may be from a whole number of steps, in steps: days in local
 time are not all of one length, and decimal years are rounded."""
+PLACES_ALIKE = 0.17
+"""How far the places of dates in their months may be apart, in months: the third Friday is the 15th
+to the 21st."""
 MONTHS = {12: "years", 3: "quarters", 1: "months"}
 SECONDS = {604800: "weeks", 86400: "days", 3600: "hours", 60: "minutes", 1: "seconds"}
 
@@ -34,11 +37,23 @@ def spacing_of(times: Array, dated: bool) -> Spacing:
     dates = (1e6 * times).round().astype("datetime64[us]")
     days = np.busday_count("1970-01-01", dates.astype("datetime64[D]"))
     spacings = (
-        _spacing(dates.astype("datetime64[M]").astype(int), MONTHS, 0),
+        *_monthly(dates),
         _spacing(times, SECONDS, DAYS_ALIKE),
         _spacing(days, {1: "business days"}, 0),
     )
     return min(spacings, key=lambda spacing: (spacing.off.sum(), spacing.missing))
+
+
+def _monthly(dates: Array) -> list[Spacing]:
+    """The spacing in months, if all dates are at about one place in their months: with steps of 28
+    days no month would be missing for a long time."""
+    months = dates.astype("datetime64[M]")
+    lengths = (months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")
+    positions = months.astype(int) + (dates - months) / lengths.astype("timedelta64[us]")
+    phase = np.angle(np.exp(2j * np.pi * positions).mean()) / (2 * np.pi)
+    places = np.round(positions - phase)
+    alike = np.abs(positions - phase - places).max() <= PLACES_ALIKE
+    return [_spacing(places, MONTHS, 0)] if alike else []
 
 
 def _spacing(positions: Array, units: Mapping[int, str], tolerance: float) -> Spacing:

@@ -12,7 +12,11 @@ FILLS = ("forward", "linear")
 
 def split(text: str) -> list[str]:
     """The values of a setting that may have several, separated as in a CSV file."""
-    return next(csv.reader([text]), [])
+    try:
+        [values] = csv.reader([text])
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{text[:60]!r} is not a list as in a line of a CSV file") from error
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class FileSettings:
             raise ValueError(f"--fill must be {' or '.join(FILLS)}, not {self.fill!r}")
         if self.time_format and not self.time_column:
             raise ValueError("--time-format goes with a column of times: --time NAME")
+        for text in (self.time_column, self.where, self.missing):
+            split(text)
         if self.data and (path := Path(self.data)).exists() and not path.is_file():
             raise ValueError(f"{path} is not a regular file")
 

@@ -108,6 +108,19 @@ def test_uneven_times_are_refused_with_the_way_out(
     assert IN_ORDER in str(error.value)
 
 
+@pytest.mark.parametrize("days", [28, 29, 30])
+def test_steps_of_almost_a_month_are_no_months(days: int, tmp_path: Path) -> None:
+    times = without(dates(f"{days}D", "%Y-%m-%d", 14, "2024-01-01"), 1)
+    with pytest.raises(Unavailable, match="1 missing"):
+        forecasting_of(with_times(times), tmp_path, time_column="t")
+
+
+@pytest.mark.parametrize("frequency", ["MS", "ME", "BME", "BMS", "WOM-3FRI", "QE", "YS-APR"])
+def test_dates_at_one_place_of_their_months_are_even(frequency: str, tmp_path: Path) -> None:
+    text = with_times(dates(frequency, "%Y-%m-%d"))
+    assert "missing" not in " ".join(forecasting_of(text, tmp_path, time_column="t").notes)
+
+
 def test_holidays_are_gaps_between_business_days(tmp_path: Path) -> None:
     days = dates("B", "%Y-%m-%d", 80)
     text = with_times([day for day in days if day not in ("2018-01-15", "2018-02-19")])

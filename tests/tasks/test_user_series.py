@@ -3,8 +3,10 @@
 import gzip
 import re
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -89,6 +91,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "Latin-1": (GOOD.replace("z", "é").encode("latin-1"), "is not text in UTF-8"),
     "UTF-16": (GOOD.encode("utf-16"), "is not text in UTF-8"),
+    "too many columns": ("y," * 20_001 + "\n", "has 20002 columns and at least 1 rows; at most"),
     "a picture": (b"\x89PNG\r\n\x1a\n", "is not text in UTF-8"),
 }
 
@@ -113,6 +116,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         assert told in message
 
 
+def zipped(text: str) -> bytes:
+    """An archive that holds this file alone."""
+    file = BytesIO()
+    with ZipFile(file, "w") as archive:
+        archive.writestr("series.csv", text)
+    return file.getvalue()
+
+
 READ: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "plain": (GOOD, {}),
     "blank lines last": (f"{GOOD}\n\n \n", {}),
@@ -123,6 +134,8 @@ READ: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "semicolons": (GOOD.replace(",", ";"), {"separator": ";"}),
     "tabs": (GOOD.replace(",", "\t"), {"separator": r"\t"}),
     "blanks": (GOOD.replace(",", "   "), {"separator": " "}),
+    "a letter": (GOOD.replace(",", "é"), {"separator": "é"}),
+    "zip": (zipped(GOOD), {"name": "series.zip"}),
     "decimal commas": (
         GOOD.replace(",", ";").replace(".", ","),
         {"separator": ";", "decimal": ","},
@@ -163,6 +176,10 @@ def test_a_number_that_is_like_the_others_is_no_code(tmp_path: Path) -> None:
         ({"column": ""}, "name the column to forecast with --column NAME, and the column of times"),
         ({"column": ""}, HEADINGS),
         ({"time_column": "date"}, "has no column 'date'"),
+        ({"time_column": "when", "time_format": "%d%d"}, "--time-format: "),
+        ({"time_column": "a\nb"}, "is not a list as in a line of a CSV file"),
+        ({"where": "a=\nb"}, "is not a list as in a line of a CSV file"),
+        ({"missing": "x" * 200_000}, "is not a list as in a line of a CSV file"),
     ],
 )
 def test_wrong_setting_of_a_file_is_refused(
@@ -179,8 +196,25 @@ def test_missing_broken_or_changed_file_is_refused(tmp_path: Path) -> None:
     for content in (b"abc", compressed[:50], compressed[:-9] + b"x" * 9):
         with pytest.raises(Unavailable, match=r"series\.csv\.gz: cannot be read: "):
             forecasting_of(content, tmp_path, name="series.csv.gz")
+    for name in ("series.tar.gz", "series.TAR", "series.zst"):
+        with pytest.raises(Unavailable, match="is packed in a way that is not read: unpack it"):
+            forecasting_of(b"abc", tmp_path, name=name)
+    for content in (b"abc", *_damaged_archives()):
+        with pytest.raises(Unavailable, match=r"series\.zip: cannot be read: "):
+            forecasting_of(content, tmp_path, name="series.zip")
     with pytest.raises(Unavailable, match="has changed since the run began"):
         forecasting_of(GOOD, tmp_path, digest="0" * 32)
+
+
+def _damaged_archives() -> list[bytes]:
+    """A good file in a zip archive that is cut, has a wrong checksum, is encrypted, or is packed by
+    a method that nobody knows."""
+    content = zipped(GOOD)
+    directory = content.index(b"PK\x01\x02")
+    encrypted, unknown = bytearray(content), bytearray(content)
+    encrypted[6] = encrypted[directory + 8] = 1
+    unknown[8] = unknown[directory + 10] = 77
+    return [content[:60], content.replace(b"2020", b"2021", 1), bytes(encrypted), bytes(unknown)]
 
 
 def test_settings_of_a_file_go_with_a_file_alone() -> None:
