@@ -14,8 +14,8 @@ from bench.records.info_check import check_info
 from bench.records.launches import without_old_launches
 from bench.records.lines import (
     append_line,
+    packed_lines,
     parse_lines,
-    read_packed,
     split_lines,
     whole_lines,
     write_packed,
@@ -163,10 +163,9 @@ class RunFolder:
         launch counts where the last launch of its model is of the same code. Every environment
         must be in `run.json`. Only what `reduced` returns for a record is kept in memory.
         """
-        with storage_errors(f"cannot read {self.path}"):
-            packed = read_packed(self.packed_file)
-        records = parse_lines(packed, self.packed_file, reduced=reduced)
-        records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        read: set[int] = set()
+        records = parse_lines(packed_lines(self.packed_file), self.packed_file, reduced, read)
+        records += parse_lines(self._whole_lines(), self.records_file, reduced, read)
         environments = self.info().get("environments", {}) if records else {}
         if foreign := {r.environment for r in records if r.environment} - environments.keys():
             raise RecordsError(
@@ -212,7 +211,7 @@ class RunFolder:
         lines, torn = self._lines()
         if torn or not lines:
             return
-        packed = read_packed(self.packed_file)
+        packed = list(packed_lines(self.packed_file))
         parse_lines(lines, self.records_file)
         in_packed = set(packed)
         write_packed(self.packed_file, [*packed, *(x for x in lines if x not in in_packed)])

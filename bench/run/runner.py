@@ -154,7 +154,7 @@ class Runner:
         """The name of an environment in `run.json`; a new environment is added to the file."""
         if not environment:
             return None
-        name = machine.identifier(environment)
+        name = machine.environment_name(environment, self.info.get("identity"))
         environments = self.info.setdefault("environments", {})
         if name not in environments:
             environments[name] = environment
