@@ -17,6 +17,7 @@ from bench.compare.guarded_code import (
     working_folder,
 )
 from bench.compare.options import CompareOptions
+from bench.compare.own_modules import check_own_modules
 from bench.compare.sides import Side, find_interpreter
 from bench.compare.worktree import (
     checkouts,
@@ -178,6 +179,7 @@ class _SideOpener:
         """The side, such that it imports the code of this folder first."""
         inside, outside = python_path(repository, folder)
         folders = import_folders(side.moved.values(), inside, folder)
+        check_own_modules([*side.moved.values()], inside, folder)
         own = [str(folder)]
         if self.options.build:
             environment = self.stack.enter_context(
