@@ -16,7 +16,7 @@ from bench.run import origin
 from bench.run import shared_builds as module
 from bench.run.loaded_files import loaded_files
 from bench.run.origin import Guarded, why_foreign
-from bench.run.shared_builds import shared_builds, stale_builds
+from bench.run.shared_builds import shared_builds
 
 DIGEST = "3b5d5c3712955042212316173ccf37be"
 LONG_AGO = 1e9
@@ -44,21 +44,6 @@ def test_library_that_both_sides_find_is_shared(
     }
     files = {in_cache, built_now, *accepted}
     assert shared_builds(files, [str(tmp_path / "cache" / "side")], since) == [in_cache, built_now]
-
-
-def test_library_that_git_does_not_track_and_that_is_old_is_stale(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q")
-    since = time.time()
-    tracked, stale = (library(tmp_path / name / "kern.so") for name in ("tracked", "stale"))
-    git(tmp_path, "add", "tracked")
-    accepted = {
-        tracked,
-        library(tmp_path / "built" / "kern.so", since + 1),
-        library(tmp_path / "stale" / "plain.py"),
-        library(tmp_path / ".venv" / "lib" / "kern.so"),
-    }
-    others = [str(tmp_path / ".venv"), os.path.dirname(tmp_path)]
-    assert stale_builds({stale, *accepted}, str(tmp_path), others, since) == [stale]
 
 
 @pytest.fixture
@@ -89,7 +74,7 @@ def test_worker_names_the_library_and_what_to_do(
         return why_foreign(Guarded.from_json(guarded.to_json())) or ""
 
     stale = reason("head", time.time() + 60)
-    assert f"loads {extension}, which git does not track" in stale
+    assert f"uses {extension}, which no commit holds" in stale
     assert "--build" in stale
     assert str(extension) not in reason("head", LONG_AGO)
     assert reason("head", None) == ""

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from bench.run.loaded_files import loaded_files
-from bench.run.shared_builds import shared_builds, stale_builds
+from bench.run.shared_builds import shared_builds
+from bench.run.untracked_files import pointers, stale_files, used_files
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
 SITE_NAMES = ("site-packages", "dist-packages")
@@ -67,12 +68,15 @@ def why_foreign(guarded: Guarded) -> str | None:
             f"loads {_named(files)}, where the other side may have built it: let the adapter's "
             "`compilation_cache` name its folder, which each side then has for itself"
         )
+    used = used_files(loaded, tree, others)
     was_built = any(_within(os.path.realpath(sys.prefix), folder) for folder in folders)
-    if not was_built and (files := stale_builds(loaded, tree, others, guarded.since)):
+    if not was_built and (files := stale_files(used, tree, guarded.since)):
         return (
-            f"loads {_named(files)}, which git does not track and which is older than this "
-            "comparison: remove it, or say by --build how both sides are built"
+            f"uses {_named(files)}, which no commit holds and which is older than this comparison: "
+            "remove it, and say by --build how both sides are built"
         )
+    if files := pointers(used):
+        return f"names {_named(files)}, which Git LFS has not fetched: `git lfs install` lets it"
     return None
 
 

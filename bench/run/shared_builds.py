@@ -1,13 +1,11 @@
 """Code that was built where it is not known from which side's sources it came.
 
 Code that a kernel compiles when it runs can lie in a folder of caches that both sides use, so that
-the head loads what the base has compiled. A library that lies beside the sources and that git does
-not track can be older than they are, and the other side has none.
+the head loads what the base has compiled.
 """
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -31,21 +29,6 @@ def shared_builds(files: Iterable[str], private: Iterable[str], since: float) ->
     )
 
 
-def stale_builds(files: Iterable[str], tree: str, others: Iterable[str], since: float) -> list[str]:
-    """The compiled files in a tree, without those in the folders `others`, that git does not track
-    and that were there before `since`, sorted."""
-    folders = [folder for folder in others if _in_any(folder, [tree])]
-    return sorted(
-        file
-        for file in files
-        if not file.endswith(".py")
-        and _in_any(file, [tree])
-        and not _in_any(file, folders)
-        and _written(file) < since
-        and not _is_tracked(file)
-    )
-
-
 def _in_any(file: str, folders: Iterable[str]) -> bool:
     return any(file == f or file.startswith(f.rstrip(os.sep) + os.sep) for f in folders)
 
@@ -55,9 +38,3 @@ def _written(file: str) -> float:
     with suppress(OSError):
         return os.path.getmtime(file)
     return 0.0
-
-
-def _is_tracked(file: str) -> bool:
-    folder, name = os.path.split(file)
-    command = ["git", "-C", folder, "ls-files", "--error-unmatch", "--", name]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
