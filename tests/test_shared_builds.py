@@ -68,13 +68,16 @@ def test_worker_names_the_library_and_what_to_do(
     libraries = {file for file in loaded_files() if file == str(extension)}
     monkeypatch.setattr(origin, "loaded_files", lambda: libraries)
 
-    def reason(own: str, since: float | None) -> str:
+    def reason(own: str, since: float | None, *environment: str) -> str:
         checkouts = [str(tmp_path / "head")]
-        guarded = Guarded(own=[str(tmp_path / own)], checkouts=checkouts, projects=[], since=since)
+        own_folders = [str(tmp_path / own), *environment]
+        guarded = Guarded(own=own_folders, checkouts=checkouts, projects=[], since=since)
         return why_foreign(Guarded.from_json(guarded.to_json())) or ""
 
     stale = reason("head", time.time() + 60)
     assert f"uses {extension}, which no commit holds" in stale
     assert "--build" in stale
+    after_build = reason("head", time.time() + 60, os.path.realpath(sys.prefix))
+    assert after_build == stale, "the build may have left it as it was"
     assert str(extension) not in reason("head", LONG_AGO)
     assert reason("head", None) == ""

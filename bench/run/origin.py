@@ -69,8 +69,7 @@ def why_foreign(guarded: Guarded) -> str | None:
             "`compilation_cache` name its folder, which each side then has for itself"
         )
     used = used_files(loaded, tree, others)
-    was_built = any(_within(os.path.realpath(sys.prefix), folder) for folder in folders)
-    if not was_built and (files := stale_files(used, tree, guarded.since)):
+    if files := stale_files(used, tree, guarded.since):
         return (
             f"uses {_named(files)}, which no commit holds and which is older than this comparison: "
             "remove it, and say by --build how both sides are built"
