@@ -1,7 +1,7 @@
 """Where the code of a process comes from: the loaded files that are not its side's own.
 
 Python modules, live functions and shared libraries count as loaded. A file is foreign if it lies in
-another checkout of the guarded repository, or in an installed copy of one of its packages.
+another checkout of the guarded repository, or in a copy of one of its packages.
 """
 
 import json
@@ -15,11 +15,14 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from bench.run.copies import copied_files
 from bench.run.loaded_files import loaded_files
 from bench.run.shared_builds import shared_builds
 from bench.run.untracked_files import pointers, stale_files, used_files
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
+HARNESS_CODE = ("run_bench.py", "bench", "backends", "tasks", "studies")
+"""What of the harness lies in its folder, which may be one of installed packages."""
 SITE_NAMES = ("site-packages", "dist-packages")
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 """What the root of a Python environment holds."""
@@ -92,12 +95,14 @@ def _python_path() -> list[str]:
 
 def foreign_files(guarded: Guarded) -> list[str]:
     """The loaded files of the guarded repository that are not the side's own, sorted."""
-    copies, roots = _installed_copies(guarded)
+    loaded, (installed, roots) = loaded_files(), _installed_copies(guarded)
     checkouts = {*guarded.checkouts, *roots}
     others = {*_environments(), HARNESS, *guarded.own}
+    harness = [os.path.join(HARNESS, name) for name in HARNESS_CODE]
+    copies = installed.union(copied_files(loaded, guarded.own[0], [*guarded.own[1:], *harness]))
     return sorted(
         file
-        for file in loaded_files()
+        for file in loaded
         if file in copies or _deepest(file, checkouts | others) in checkouts - {*guarded.own}
     )
 

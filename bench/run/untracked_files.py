@@ -7,11 +7,12 @@ code names, and for a file in whose place the side has a pointer of Git LFS.
 
 import ast
 import os
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+
+from bench.run.ask_git import ask_git
 
 VERSION_FILES = ("_version.py", "version.py", "__about__.py")
 """Modules that hold the version of a package: build tools write them, and git ignores them."""
@@ -92,7 +93,7 @@ def _is_pointer(file: str) -> bool:
 def _tracked(tree: str) -> set[str]:
     """The files that git tracks in a tree and in those of its submodules that git knows to be
     active."""
-    listed = _git(tree, "ls-files", "-z", "--recurse-submodules")
+    listed = ask_git(tree, "ls-files", "-z", "--recurse-submodules")
     return {os.path.join(tree, name) for name in listed.split("\0") if name}
 
 
@@ -101,21 +102,8 @@ def _ignored(files: Sequence[str], tree: str) -> Iterator[str]:
     clone, or with their folder."""
     for folder, group in groupby(files, os.path.dirname):
         beside = list(group)
-        if folder != tree and _git(tree, "check-ignore", "--", os.path.relpath(folder, tree)):
+        if folder != tree and ask_git(tree, "check-ignore", "--", os.path.relpath(folder, tree)):
             yield from beside
         names = "\0".join(map(os.path.basename, beside))
-        ignored = _git(folder, "check-ignore", "-z", "--stdin", text=names).split("\0")
+        ignored = ask_git(folder, "check-ignore", "-z", "--stdin", text=names).split("\0")
         yield from (os.path.join(folder, name) for name in ignored if name)
-
-
-def _git(folder: str, *words: str, text: str = "") -> str:
-    """What git prints in a folder; empty where it fails."""
-    done = subprocess.run(
-        ["git", "-C", folder, *words],
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        check=False,
-    )
-    return done.stdout if done.returncode == 0 else ""
