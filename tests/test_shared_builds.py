@@ -46,6 +46,28 @@ def test_library_that_both_sides_find_is_shared(
     assert shared_builds(files, [str(tmp_path / "cache" / "side")], since) == [in_cache, built_now]
 
 
+def test_library_in_the_home_of_the_user_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CACHES", [])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", f":{tmp_path}/home/blas/lib")
+    kept = library(tmp_path / "home" / ".kern" / "kern.so")
+    accepted = {
+        library(tmp_path / "home" / "torch" / "__init__.py"),
+        library(tmp_path / "home" / "torch" / "lib" / "core.so"),
+        library(tmp_path / "home" / "blas" / "lib" / "blas.so"),
+        library(tmp_path / "home" / ".triton" / DIGEST / "kern.so"),
+        library(tmp_path / "home" / "helper.py"),
+        library(tmp_path / "home" / ".venv" / "kern.so"),
+        library(tmp_path / "system" / "blas.so"),
+    }
+    private = [str(tmp_path / "home" / ".venv")]
+    assert shared_builds({kept, *accepted}, private, time.time() + 60) == [kept]
+    monkeypatch.setenv("HOME", "/")
+    assert shared_builds({kept, *accepted}, private, time.time() + 60) == []
+
+
 @pytest.fixture
 def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An extension module that this process has imported from the folder `head`."""

@@ -78,7 +78,10 @@ def why_foreign(guarded: Guarded) -> str | None:
             "remove it, and say by --build how both sides are built"
         )
     if files := pointers(used):
-        return f"names {_named(files)}, which Git LFS has not fetched: `git lfs install` lets it"
+        return (
+            f"names {_named(files)}, a pointer of Git LFS: after `git lfs install`, a checkout has "
+            "the file itself"
+        )
     return None
 
 
