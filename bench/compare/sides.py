@@ -92,6 +92,8 @@ class SidePlan:
     """Whether the side's workers can tell which files they loaded; older code cannot."""
     repeats_request: bool
     """Whether its workers begin each line with the name of the request; older code does not."""
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What each adapter has, see `bench.spec.Supports.features`; empty for older code."""
 
 
 def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
@@ -116,6 +118,7 @@ def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
             declared or _declared_here(cases, backends),
             tells_origin="declared" in plan,
             repeats_request=bool(plan.get("repeats_request")),
+            features={named.get(k, k): v for k, v in plan.get("features", {}).items()},
         )
     except (ValueError, KeyError, TypeError):
         raise _not_measurable(side, f"its plan is {answer!r:.100}") from None

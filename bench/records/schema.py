@@ -112,6 +112,8 @@ class RunInfo(Struct, kw_only=True):
     """What the user asked for, in a comparison."""
     missing: list[Text] | None = None
     """The backends that could not run, in a comparison."""
+    features: dict[Text, list[Text]] | None = None
+    """What each adapter has, in a comparison, see `bench.spec.Supports.features`."""
     side: Text = ""
     foreign_files: TextsByName | None = None
     environments: dict[str, Environment] = {}
