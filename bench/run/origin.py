@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlparse
 from bench.run.copies import copied_files
 from bench.run.loaded_files import loaded_files
 from bench.run.shared_builds import shared_builds
+from bench.run.stale_bytecode import stale_bytecode
 from bench.run.untracked_files import pointers, stale_files, used_files
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
@@ -75,13 +76,15 @@ def why_foreign(guarded: Guarded) -> str | None:
     if files := stale_files(used, tree, guarded.since):
         return (
             f"uses {_named(files)}, which no commit holds and which is older than this comparison: "
-            "remove it, and say by --build how both sides are built"
+            "commit or remove it, or say by --build how both sides are built"
         )
     if files := pointers(used):
         return (
             f"names {_named(files)}, a pointer of Git LFS: after `git lfs install`, a checkout has "
             "the file itself"
         )
+    if files := stale_bytecode(used & loaded):
+        return f"runs bytecode that {_named(files)} does not compile to: remove its __pycache__"
     return None
 
 
