@@ -78,6 +78,13 @@ def test_repository_of_the_adapter_is_the_one_compared(
     assert verdicts(tmp_path)["parity"] == "regressed"
 
 
+def test_folder_that_python_path_cannot_name_is_refused(repository: Path, tmp_path: Path) -> None:
+    mine = repository.rename(tmp_path / "a:b") / "mine.py"
+    done = compare(tmp_path, "--base", "HEAD", "--backends", mine, "--probes", "parity")
+    assert done.returncode == 2
+    assert f"modules cannot be imported from {mine.parent}: PYTHONPATH" in done.stderr
+
+
 def test_revision_is_never_taken_for_an_option_of_git(repository: Path, tmp_path: Path) -> None:
     git(repository, "update-ref", "refs/tags/--output=stray", "HEAD")
     assert same_files(repository, "--output=stray", None)

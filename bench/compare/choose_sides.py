@@ -79,6 +79,17 @@ def _interpreter(option: str, path: str | None) -> str:
     return find_interpreter(option, path) if path else sys.executable
 
 
+def _joined(folders: Sequence[str]) -> str:
+    """The value of PYTHONPATH for these folders; `Unavailable` where it cannot name one of them."""
+    for folder in folders:
+        if os.pathsep in folder:
+            raise Unavailable(
+                f"modules cannot be imported from {folder}: PYTHONPATH separates folders by "
+                f"{os.pathsep!r}. Rename it, or compare in a clone elsewhere"
+            )
+    return os.pathsep.join(folders)
+
+
 # ---- the code of the sides -------------------------------------------------------------------
 
 
@@ -189,7 +200,7 @@ class _SideOpener:
             variables = {**environment.variables, "PYTHONPATH": os.pathsep.join(outside)}
             side = replace(side, python=environment.python)
         else:
-            variables = {"PYTHONPATH": os.pathsep.join([*folders, *outside])}
+            variables = {"PYTHONPATH": _joined([*folders, *outside])}
         guarded = self._guarded(side, repository, own)
         return replace(side, variables=variables, guarded=guarded)
 
