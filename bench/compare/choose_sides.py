@@ -29,7 +29,7 @@ from bench.compare.worktree import (
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
 from bench.run.origin import Guarded
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _compared_repository(
 
 def _repository_of_all(backends: Sequence[str], entry: Path) -> Path:
     """The repository of the backends that are files, or else of this project."""
-    files = [Path(backend) for backend in backends if backend.endswith(".py")]
+    files = [path_of(backend) for backend in backends if backend.endswith(".py")]
     repositories = {repository_of(file).resolve() for file in files or [entry]}
     if len(repositories) > 1:
         raise Unavailable(

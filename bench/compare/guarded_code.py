@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.compare.worktree import tracked_files
+from bench.spec import path_of
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
@@ -18,7 +19,7 @@ def moved_files(backends: Sequence[str], repository: Path, tree: Path) -> dict[s
     """The files in a tree of the backends that the user named as files in its repository."""
     moved, root = {}, repository.resolve()
     for name in backends:
-        path = Path(name).resolve()
+        path = path_of(name)
         if name.endswith(".py") and path.is_relative_to(root):
             moved[name] = str(tree / path.relative_to(root))
     return moved
