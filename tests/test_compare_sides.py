@@ -10,7 +10,6 @@ from compare_records import record
 from compare_sides import compare, python_with, verdicts
 from running import bench_inside
 
-from bench.compare.guarded_code import moved_files
 from bench.compare.live import MeasuredSide
 from bench.compare.worktree import same_files
 from bench.plan.case import Case
@@ -77,23 +76,6 @@ def test_repository_of_the_adapter_is_the_one_compared(
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert verdicts(tmp_path)["parity"] == "regressed"
-
-
-def test_backend_is_found_in_the_home_of_the_user(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    done = compare(tmp_path, "--base", "no-such", "--backends", f"~/{repository.name}/mine.py")
-    assert f"no revision 'no-such' in {repository}" in done.stderr
-    name = f"~/{repository.name}/mine.py"
-    assert moved_files([name], repository, tmp_path / "t") == {name: str(tmp_path / "t/mine.py")}
-
-
-def test_folder_that_python_path_cannot_name_is_refused(repository: Path, tmp_path: Path) -> None:
-    mine = repository.rename(tmp_path / "a:b") / "mine.py"
-    done = compare(tmp_path, "--base", "HEAD", "--backends", mine, "--probes", "parity")
-    assert done.returncode == 2
-    assert f"modules cannot be imported from {mine.parent}: PYTHONPATH" in done.stderr
 
 
 def test_revision_is_never_taken_for_an_option_of_git(repository: Path, tmp_path: Path) -> None:

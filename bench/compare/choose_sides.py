@@ -11,6 +11,7 @@ from bench.compare.both_sides import BothSides
 from bench.compare.build import built_environment
 from bench.compare.guarded_code import (
     import_folders,
+    joined_folders,
     moved_files,
     project_names,
     python_path,
@@ -29,7 +30,7 @@ from bench.compare.worktree import (
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
 from bench.run.origin import Guarded
-from bench.spec import Unavailable, path_of
+from bench.spec import Unavailable
 
 
 @contextmanager
@@ -79,17 +80,6 @@ def _interpreter(option: str, path: str | None) -> str:
     return find_interpreter(option, path) if path else sys.executable
 
 
-def _joined(folders: Sequence[str]) -> str:
-    """The value of PYTHONPATH for these folders; `Unavailable` where it cannot name one of them."""
-    for folder in folders:
-        if os.pathsep in folder:
-            raise Unavailable(
-                f"modules cannot be imported from {folder}: PYTHONPATH separates folders by "
-                f"{os.pathsep!r}. Rename it, or compare in a clone elsewhere"
-            )
-    return os.pathsep.join(folders)
-
-
 # ---- the code of the sides -------------------------------------------------------------------
 
 
@@ -116,7 +106,7 @@ def _compared_repository(
 
 def _repository_of_all(backends: Sequence[str], entry: Path) -> Path:
     """The repository of the backends that are files, or else of this project."""
-    files = [path_of(backend) for backend in backends if backend.endswith(".py")]
+    files = [Path(backend) for backend in backends if backend.endswith(".py")]
     repositories = {repository_of(file).resolve() for file in files or [entry]}
     if len(repositories) > 1:
         raise Unavailable(
@@ -200,7 +190,7 @@ class _SideOpener:
             variables = {**environment.variables, "PYTHONPATH": os.pathsep.join(outside)}
             side = replace(side, python=environment.python)
         else:
-            variables = {"PYTHONPATH": _joined([*folders, *outside])}
+            variables = {"PYTHONPATH": joined_folders([*folders, *outside])}
         guarded = self._guarded(side, repository, own)
         return replace(side, variables=variables, guarded=guarded)
 

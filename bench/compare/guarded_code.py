@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.compare.worktree import tracked_files
-from bench.spec import path_of
+from bench.spec import Unavailable, path_of
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
@@ -53,6 +53,17 @@ def python_path(repository: Path, tree: Path) -> tuple[list[str], list[str]]:
         else:
             outside.append(str(folder))
     return inside, outside
+
+
+def joined_folders(folders: Sequence[str]) -> str:
+    """The value of PYTHONPATH for these folders; `Unavailable` where it cannot name one of them."""
+    for folder in folders:
+        if os.pathsep in folder:
+            raise Unavailable(
+                f"modules cannot be imported from {folder}: PYTHONPATH separates folders by "
+                f"{os.pathsep!r}. Rename it, or compare in a clone elsewhere"
+            )
+    return os.pathsep.join(folders)
 
 
 def working_folder(repository: Path, tree: Path) -> Path | None:
