@@ -27,10 +27,11 @@ from bench.compare.worktree import (
     tracked_files,
     worktree,
 )
+from bench.options import ALL_BACKENDS
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
 from bench.run.origin import Guarded
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def open_sides(
     """Base and head; what is made for them lasts as long as the context. `backends` are the names
     and files that the user gave, `entry` is this checkout's `run_bench.py`, `since` the time before
     which nothing of the comparison was built."""
+    _refuse_folders(backends, registry)
     if options.aa and (options.base or options.base_python):
         raise Unavailable("--aa compares the head with itself: it takes no base")
     if options.base or options.head or options.build:
@@ -55,6 +57,14 @@ def open_sides(
         else:
             base = opener.open("base", trees.base, pythons.base)
         yield BothSides(base, head)
+
+
+def _refuse_folders(backends: Sequence[str], registry: Registry) -> None:
+    """A folder is no backend: it would be looked for in this project."""
+    known = {*registry.names(), ALL_BACKENDS}
+    for name in backends:
+        if path_of(name).is_dir() and name.lower() not in known:
+            raise Unavailable(f"backend {name!r} is a folder: name the file of the adapter in it")
 
 
 def _refuse_installed(backends: Sequence[str], entry: Path, registry: Registry) -> None:

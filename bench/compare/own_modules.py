@@ -8,12 +8,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from bench.compare.guarded_code import import_folders
+from bench.compare.sides import HARNESS_PACKAGES
 from bench.records.code_files import code_files
 from bench.records.imported_code import imported_names
 from bench.spec import Unavailable
-
-HARNESS_PACKAGES = ("bench", "backends", "tasks")
-"""The packages of the harness, which come before those of an adapter's repository."""
 
 
 def check_own_modules(adapters: Sequence[str], named: Sequence[str], tree: Path) -> None:
