@@ -18,6 +18,7 @@ from compare_records import (
 
 from bench.compare.decision import Verdict
 from bench.records.record import Record
+from bench.spec import NOT_WRITTEN, Supports
 
 SKIPPED = range(3)
 """Seeds that are recorded as skipped."""
@@ -66,6 +67,20 @@ def test_model_that_was_asked_for_and_that_neither_side_expresses_is_never_green
     for finding in found:
         assert finding.verdict == Verdict.NOT_COMPARABLE
         assert finding.reason == "on neither side: no gru"
+
+
+def test_feature_that_the_adapter_of_the_head_lacks_is_missing() -> None:
+    every = Supports()
+    less = Supports(lengths=NOT_WRITTEN, initial_state=NOT_WRITTEN, cells=("rnn",))
+    base, head = ({"features": {"numpy": side.features()}} for side in (every, less))
+    records = [parity_record()]
+    (lost,) = (f for f in judged(records, records, info=head, base_info=base) if f.row == "numpy")
+    assert (lost.verdict, lost.reason) == (
+        Verdict.MISSING,
+        "not in the head: lengths, initial state",
+    )
+    for older, newer in ((head, base), (base, {}), ({}, base), ({}, {})):
+        assert "numpy" not in {f.row for f in judged(records, records, info=newer, base_info=older)}
 
 
 def test_new_row_that_fails_the_gate_is_red() -> None:

@@ -11,6 +11,7 @@ from compare_sides import compare, python_with, verdicts
 from running import bench_inside
 
 from bench.compare.live import MeasuredSide
+from bench.compare.sides import import_hint
 from bench.compare.worktree import same_files
 from bench.plan.case import Case
 
@@ -133,6 +134,21 @@ def test_task_that_does_not_load_is_an_error(tmp_path: Path) -> None:
     assert "No module named 'no_such_module'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("No module named 'bench.kernels'", "a package 'bench', which comes first"),
+        ("cannot import name 'fast' from 'tasks' (/h/tasks/__init__.py)", "a package 'tasks'"),
+        ("No module named 'kern.backends'", "--build"),
+    ],
+)
+def test_adapter_that_does_not_import_gets_a_hint(error: str, hint: str) -> None:
+    reason = f"mine.py does not import: mine.py:1: ImportError: {error}"
+    assert hint in import_hint(reason, can_build=True)
+    assert (hint == "--build") == (import_hint(reason, can_build=False) == "")
+    assert import_hint(error, can_build=True) == ""
+
+
 def test_interpreter_without_the_framework_is_an_error(tmp_path: Path) -> None:
     without = python_with(tmp_path, MISBEHAVE_REQUIRES="no-such-framework")
     done = compare(tmp_path, "--base-python", without, "--backends", MISBEHAVING)
@@ -171,6 +187,7 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
         (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
         (("--aa", "--probes", "memory"), "probe 'memory' is not compared"),
         (("--aa", "--backends", "nonesuch"), "unknown backend 'nonesuch'"),
+        (("--base", "base", "--backends", "tests"), "'tests' is a folder: name the file of the"),
     ],
 )
 def test_wrong_use_is_refused_with_a_reason(

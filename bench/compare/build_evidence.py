@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bench.analysis.rows import Row
-from bench.compare.asked import absent_backends, asked_for, unmeasured_rows
+from bench.compare.asked import absent_backends, asked_for, lost_features, unmeasured_rows
 from bench.compare.both_sides import BothSides, in_common
 from bench.compare.conditions import changed_conditions
 from bench.compare.evidence import Asked, ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
@@ -36,7 +36,12 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     return Evidence(
         live=live,
         rows=[_matched_row(label, row, infos) for label, row in rows],
-        absences=absent_rows + unmeasured_rows(sides) + absent_backends(sides),
+        absences=[
+            *absent_rows,
+            *unmeasured_rows(sides),
+            *absent_backends(sides),
+            *lost_features(sides),
+        ],
         other_machine="" if live else other_machine(infos),
         asked=asked_for(infos.head) if live else Asked(),
         control=in_common(sides.map(lambda side: times(side.records))),

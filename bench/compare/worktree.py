@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.compare.sides import last_line
 from bench.compare.temporary import is_temporary, temporary_folder
 from bench.processes.supervised import run_supervised
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 GIT_LIMIT_S = 300
 BRANCHES_IN_HINT = 8
@@ -19,7 +19,7 @@ SUBMODULE = "160000"
 def repository_of(file: Path) -> Path:
     """The root of the git repository that holds this file; `Unavailable` where there is none."""
     try:
-        return Path(_git(file.resolve().parent, "rev-parse", "--show-toplevel"))
+        return Path(_git(path_of(str(file)).parent, "rev-parse", "--show-toplevel"))
     except Unavailable as error:
         raise Unavailable(f"{file} is not in a git repository: {error}") from None
 

@@ -23,7 +23,7 @@ def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str,
     files_by_name: dict[str, Path] = {}
     pending, followed = [*files], set(sys.stdlib_module_names)
     while pending:
-        names = _imported_names(pending.pop()) - followed
+        names = imported_names(pending.pop()) - followed
         followed |= names
         for place in (place for name in names for place in _places(name)):
             if not _is_excluded(place, excluded):
@@ -34,7 +34,7 @@ def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str,
     return dict(sorted(files_by_name.items()))
 
 
-def _imported_names(file: Path) -> set[str]:
+def imported_names(file: Path) -> set[str]:
     """The first words of the names of all modules that a Python file imports."""
     names: set[str] = set()
     with suppress(OSError, SyntaxError, ValueError, RecursionError):

@@ -128,6 +128,8 @@ class RunInfo(Struct, kw_only=True):
     identity: Text | None = None
     """The same for a run and its copies, whatever their folders are called. Environments are named
     after it, so that records of another run stand out."""
+    features: dict[Text, list[Text]] | None = None
+    """What each adapter has, in a comparison, see `bench.spec.Supports.features`."""
     side: Text = ""
     foreign_files: TextsByName | None = None
     environments: dict[str, Environment] = {}
