@@ -1,6 +1,6 @@
 """Build the evidence of a comparison from the records of both sides."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -132,20 +132,20 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
 
 def other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
     """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
-    first, *others = [machine for info in infos for machine in _machines(info)]
-    if not all(info.get("machine") for info in infos):
+    base, head = infos.map(lambda info: info.get("machine") or {})
+    if not base or not head:
         return "run.json of a side does not name its machine"
-    for machine in others:
-        if differences := machine_differences(first, machine):
-            return f"another machine: {'; '.join(differences)}"
-    return ""
+    pairs = [(base, head), *((base, machine) for info in infos for machine in _machines(info))]
+    different = (machine_differences(*pair) for pair in pairs)
+    differences = next(filter(None, different), [])
+    return f"another machine: {'; '.join(differences)}" if differences else ""
 
 
-def _machines(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The machine of a run and those of its environments, as far as it names them."""
-    environments = info.get("environments", {}).values()
-    named = (environment.get("machine") for environment in environments)
-    return [info.get("machine") or {}, *filter(None, named)]
+def _machines(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The machine of a run as each of its environments describes it."""
+    for environment in info.get("environments", {}).values():
+        described = environment.get("machine") or {}
+        yield {name: described.get(name, value) for name, value in info["machine"].items()}
 
 
 # ---- the control -----------------------------------------------------------------------------
