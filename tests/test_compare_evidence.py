@@ -140,6 +140,17 @@ def test_code_that_is_not_the_sides_own_is_not_comparable_and_not_timed() -> Non
     assert findings["parity"].verdict == Verdict.REGRESSED, "a wrong head is red all the same"
 
 
+def test_library_that_both_sides_load_under_one_digest_is_not_comparable() -> None:
+    records = [parity_record(), *speed_records(noisy_times(1))]
+    base, head = ({"digest_files": {"numpy": [f"/home/{n}/kern.so"]}} for n in "ab")
+    findings = judged_row(records, records, info=base, base_info=base)
+    for side in ("base", "head"):
+        assert "loads /home/a/kern.so, whose digest" in findings[f"files of the {side}"].reason
+    for older, newer in ((base, head), (base, {}), ({}, base)):
+        findings = judged_row(records, records, info=newer, base_info=older)
+        assert "files of the base" not in findings
+
+
 def test_head_that_fails_the_gate_is_red_even_where_it_is_not_compared() -> None:
     failed = {"status": "failed", "reason": "off by 3"}
     here, there = ({"machine": {"processor": name}} for name in "AB")

@@ -1,5 +1,6 @@
 """What the two sides of a comparison are, and how wrong use is refused."""
 
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from compare_records import record
 from compare_sides import compare, python_with, verdicts
 from running import bench_inside
 
+from backends import numpy_backend
 from bench.compare.live import MeasuredSide
 from bench.compare.sides import import_hint
 from bench.compare.worktree import same_files
@@ -56,6 +58,8 @@ def test_commit_that_equals_the_checkout_passes(repository: Path, tmp_path: Path
     mine = repository / "mine.py"
     done = compare(tmp_path, "--base", "HEAD", "--backends", mine, "--probes", "parity")
     assert verdicts(tmp_path)["parity"] == "pass", done.stderr
+    features = json.loads((tmp_path / "c" / "head" / "run.json").read_text())["features"]
+    assert features == {str(mine): numpy_backend.SUPPORTS.features()}
     assert "base: HEAD (" in done.stdout
     assert git(repository, "worktree", "list").count("\n") == 1
 

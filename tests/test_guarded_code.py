@@ -13,7 +13,7 @@ from bench.compare.guarded_code import (
     working_folder,
 )
 from bench.compare.temporary import PREFIX
-from bench.compare.worktree import repository_of, worktree
+from bench.compare.worktree import changed_files, repository_of, worktree
 from bench.spec import Unavailable
 
 
@@ -81,6 +81,16 @@ def test_submodules_of_a_commit_are_checked_out_as_it_names_them(tmp_path: Path)
     ):
         pass
     assert git(outer, "worktree", "list").count("\n") == 1
+
+
+def test_files_in_which_revisions_differ_are_told_by_pattern(tmp_path: Path) -> None:
+    repository = repository_with(tmp_path / "own", kern="OLD = 1\n")
+    assert changed_files(repository, "HEAD", None) == []
+    (repository / "kern.py").write_text("NEW = 1\n")
+    (repository / "new.h").write_text("")
+    assert changed_files(repository, "HEAD", None) == ["kern.py", "new.h"]
+    assert changed_files(repository, "HEAD", None, "*.c", "*.h") == ["new.h"]
+    assert changed_files(repository, "HEAD", "HEAD") == []
 
 
 def test_worktree_of_the_user_that_is_missing_for_now_is_not_forgotten(tmp_path: Path) -> None:

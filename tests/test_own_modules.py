@@ -4,7 +4,12 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
+from test_compare_sides import git
 
+import backends
+from bench.compare.choose_sides import open_sides
+from bench.compare.options import CompareOptions
 from bench.compare.own_modules import check_own_modules
 from bench.spec import Unavailable
 
@@ -56,3 +61,18 @@ def test_backends_that_share_their_modules_are_compared_together(
     files = adapters(tmp_path, modules, "import os, kern\nfrom bench import spec")
     check_own_modules(files, [], tmp_path)
     check_own_modules(files[:1], [], tmp_path)
+
+
+def test_sides_are_opened_only_if_each_backend_gets_its_own_modules(tmp_path: Path) -> None:
+    files = adapters(tmp_path, "a/kern.py b/kern.py kern.c")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        git(tmp_path, *words)
+    (tmp_path / "kern.c").write_text("int changed;")
+    options, entry = CompareOptions(base="HEAD"), ROOT / "run_bench.py"
+    with (
+        pytest.raises(Unavailable, match="one at a time"),
+        open_sides(options, files, entry, backends, 0.0),
+    ):
+        pass
+    with open_sides(options, files[:1], entry, backends, 0.0) as sides:
+        assert [side.guarded and side.guarded.changed_sources for side in sides] == [True, True]

@@ -16,7 +16,7 @@ from bench.run import origin
 from bench.run import shared_builds as module
 from bench.run.loaded_files import loaded_files
 from bench.run.origin import Guarded, why_foreign
-from bench.run.shared_builds import shared_builds
+from bench.run.shared_builds import digest_builds, shared_builds
 
 DIGEST = "3b5d5c3712955042212316173ccf37be"
 LONG_AGO = 1e9
@@ -66,6 +66,17 @@ def test_library_in_the_home_of_the_user_is_shared(
     assert shared_builds({kept, *accepted}, private, time.time() + 60) == [kept]
     monkeypatch.setenv("HOME", "/")
     assert shared_builds({kept, *accepted}, private, time.time() + 60) == []
+
+
+def test_library_that_the_comparison_built_under_a_digest_is_known(tmp_path: Path) -> None:
+    since = time.time() - 60
+    built = library(tmp_path / DIGEST / "kern.so", since + 1)
+    others = {
+        library(tmp_path / DIGEST / "old.so"),
+        library(tmp_path / "plain" / "kern.so", since + 1),
+        library(tmp_path / "own" / DIGEST / "kern.so", since + 1),
+    }
+    assert digest_builds({built, *others}, [str(tmp_path / "own")], since) == [built]
 
 
 @pytest.fixture

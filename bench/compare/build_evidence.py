@@ -69,9 +69,20 @@ def _matched_row(
             lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
         speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
-        foreign_files=infos.map(
-            lambda info: (info.get("foreign_files") or {}).get(rows.base.backend, "")
-        ),
+        foreign_files=_foreign_files(rows.base.backend, infos),
+    )
+
+
+def _foreign_files(backend: str, infos: BothSides[Mapping[str, Any]]) -> BothSides[str]:
+    """Why a side's files are not its own; empty where they are. If both sides load the same files
+    that were built under a digest, although their sources differ, one side built them for both."""
+    digests = infos.map(lambda info: (info.get("digest_files") or {}).get(backend, []))
+    shared = digests.base[0] if digests.base and digests.base == digests.head else ""
+    reason = f"loads {shared}, whose digest does not stand for the sources, which differ"
+    return infos.map(
+        lambda info: (
+            (info.get("foreign_files") or {}).get(backend, "") or (reason if shared else "")
+        )
     )
 
 

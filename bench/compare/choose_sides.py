@@ -21,6 +21,7 @@ from bench.compare.options import CompareOptions
 from bench.compare.own_modules import check_own_modules
 from bench.compare.sides import Side, find_interpreter
 from bench.compare.worktree import (
+    changed_files,
     checkouts,
     repository_of,
     same_files,
@@ -30,6 +31,7 @@ from bench.compare.worktree import (
 from bench.options import ALL_BACKENDS
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
+from bench.records.code_files import SOURCE_SUFFIXES
 from bench.run.origin import Guarded
 from bench.spec import Unavailable, path_of
 
@@ -214,7 +216,13 @@ class _SideOpener:
             checkouts=[str(folder) for folder in checkouts(repository)],
             projects=sorted(projects),
             since=self.since if side.entry == self.entry else None,
+            changed_sources=self._changed_sources(repository) if side.entry == self.entry else None,
         )
+
+    def _changed_sources(self, repository: Path) -> bool:
+        """Whether the sides differ in sources that are compiled."""
+        base, patterns = self.options.base, (f"*{suffix}" for suffix in SOURCE_SUFFIXES)
+        return bool(base and changed_files(repository, base, self.options.head, *patterns))
 
     def _project_names(self, tree: Path, repository: Path) -> set[str]:
         return project_names(tree, moved_files(self.backends, repository, tree).values())

@@ -132,6 +132,8 @@ class RunInfo(Struct, kw_only=True):
     """What each adapter has, in a comparison, see `bench.spec.Supports.features`."""
     side: Text = ""
     foreign_files: TextsByName | None = None
+    digest_files: dict[Text, list[Text]] | None = None
+    """The files that each backend loaded and that a comparison built under a digest."""
     environments: dict[str, Environment] = {}
     sessions_s: list[Duration] = []
     planned: Whole | None = None

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlparse
 
 from bench.run.copies import copied_files
 from bench.run.loaded_files import loaded_files, module_files
-from bench.run.shared_builds import shared_builds
+from bench.run.shared_builds import digest_builds, shared_builds
 from bench.run.stale_bytecode import stale_bytecode
 from bench.run.untracked_files import pointers, stale_files, used_files
 
@@ -48,6 +48,9 @@ class Guarded:
     """When the comparison began, in seconds since 1970; None where the side's code may be too old
     to know this field."""
 
+    changed_sources: bool | None = None
+    """Whether the sides differ in sources from which a kernel may be compiled; None as above."""
+
     def to_json(self) -> str:
         """The text that `from_json` reads."""
         fields = asdict(self)
@@ -69,7 +72,7 @@ def why_foreign(guarded: Guarded) -> str | None:
     loaded = loaded_files()
     tree, *folders = guarded.own
     others = [*_environments(), HARNESS, *folders]
-    if files := shared_builds(loaded, [*others, *_python_path(), tree], guarded.since):
+    if files := shared_builds(loaded, _private_folders(guarded), guarded.since):
         return (
             f"loads {_named(files)}, where the other side may have built it: let the adapter's "
             "`compilation_cache` name its folder, which each side then has for itself"
@@ -88,6 +91,19 @@ def why_foreign(guarded: Guarded) -> str | None:
     if files := stale_bytecode(used & loaded):
         return f"runs bytecode that {_named(files)} does not compile to: remove its __pycache__"
     return None
+
+
+def digest_files(guarded: Guarded) -> list[str]:
+    """The files that this process loads and that the comparison built under a digest, if sources
+    differ from which a side could have built them."""
+    if guarded.since is None or not guarded.changed_sources:
+        return []
+    return digest_builds(loaded_files(), _private_folders(guarded), guarded.since)
+
+
+def _private_folders(guarded: Guarded) -> list[str]:
+    """The folders in which the other side builds nothing."""
+    return [*_environments(), HARNESS, *_python_path(), *guarded.own]
 
 
 def _named(files: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ Only this process writes. A worker that dies, hangs or answers nonsense fails it
 record says why, and a fresh worker continues with the next case.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -103,11 +104,15 @@ class Runner:
             await workers.kill()
 
     async def note_origin(self, unit: Unit, worker: WorkerProcess) -> None:
-        """Note in `run.json` which files of the worker are not its side's own. It is asked last,
-        because imports can be late."""
+        """Note in `run.json` which files of the worker are not its side's own, or were built under
+        a digest. It is asked last, because imports can be late."""
         answer = await worker.ask(replace(unit.cases[-1], probe=ORIGIN_PROBE))
         if answer["status"] != "ok":
             self.info.setdefault("foreign_files", {}).setdefault(unit.backend, answer["reason"])
+            self.folder.write_info(self.info)
+        if digests := {name for name in answer["metrics"] if name.startswith(os.sep)}:
+            named = self.info.setdefault("digest_files", {})
+            named[unit.backend] = sorted(digests.union(named.get(unit.backend, ())))
             self.folder.write_info(self.info)
 
     async def start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:

@@ -36,6 +36,17 @@ def shared_builds(files: Iterable[str], private: Iterable[str], since: float) ->
     )
 
 
+def digest_builds(files: Iterable[str], private: Iterable[str], since: float) -> list[str]:
+    """The files outside the folders `private` that were built during the comparison under a digest,
+    sorted. If the digest stands for something else than the sources, the other side loads them."""
+    folders = list(private)
+    return sorted(
+        file
+        for file in files
+        if DIGEST.search(file) and not _in_any(file, folders) and _written(file) >= since
+    )
+
+
 def _libraries_at_home(files: Collection[str]) -> set[str]:
     """The libraries in the home of the user, without those of Python packages and those in folders
     that the user has named to the loader."""
