@@ -1,6 +1,5 @@
 """The `list` command: backends, tasks and devices, and why one is unavailable."""
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from inspect import cleandoc
@@ -8,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 from bench.plan.availability import why_unavailable
+from bench.plan.checked_task import TaskReader
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
 from bench.records import machine
@@ -39,7 +39,8 @@ def list_command(backends: Registry, tasks: Registry, limits: bool) -> int:
     print("tasks")
     for name in tasks.names():
         try:
-            print(f"  {inert(name):<14} {inert_lines(_describe_task(load_checked(tasks, name)))}")
+            description = _describe_task(name, load_checked(tasks, name))
+            print(f"  {inert(name):<14} {inert_lines(description)}")
         except Unavailable as error:
             print(f"  {inert(name):<14} {inert_lines(error)}")
     return 0
@@ -52,25 +53,32 @@ def task_command(name: str, tasks: Registry) -> int:
     module = load_checked(tasks, name)
     sizes: Mapping[str, Any] = module.PROFILES
     classes = dict.fromkeys(map(type, sizes.values()))
-    docstrings = [module.__doc__, *map(_class_docstring, classes)]
+    docstrings = [_docstring(module), *map(_class_docstring, classes)]
     print(inert_lines("\n\n".join(cleandoc(text) for text in docstrings if text)))
     print(f"\nsizes, as in --tasks {inert(name)}:{inert([*sizes][-1])}, and their settings\n")
-    print(inert_lines(settings_table(sizes)))
+    print(inert_lines(settings_table(name, module)))
     return 0
 
 
-def _class_docstring(task_class: type) -> str | None:
-    """The docstring of a class; None for the signature that a dataclass without one gets."""
-    text = task_class.__doc__
-    return None if str(text).startswith(f"{task_class.__name__}(") else text
+def _docstring(documented: Any) -> str:
+    """The docstring of a module or a class; empty where it is no text."""
+    return text if isinstance(text := documented.__doc__, str) else ""
 
 
-def settings_table(sizes: Mapping[str, Any]) -> str:
+def _class_docstring(task_class: type) -> str:
+    """The docstring of a class, without the signature that a dataclass without one gets."""
+    text = _docstring(task_class)
+    return "" if text.startswith(f"{task_class.__name__}(") else text
+
+
+def settings_table(name: str, file: Any) -> str:
     """A row for each size with the settings that differ between sizes, then a line with the
     settings that do not."""
     from tabulate import tabulate  # type: ignore[import-untyped]
 
-    settings = {name: _settings(size) for name, size in sizes.items()}
+    settings = {
+        size: _settings(TaskReader(name, task, file)) for size, task in file.PROFILES.items()
+    }
     options = dict.fromkeys(option for values in settings.values() for option in values)
     columns = {o: [values.get(o, "") for values in settings.values()] for o in options}
     varied = {option: column for option, column in columns.items() if len(set(column)) > 1}
@@ -80,14 +88,13 @@ def settings_table(sizes: Mapping[str, Any]) -> str:
     return f"{table}\n\n{fill(f'all: {shared}', WIDTH)}" if shared else table
 
 
-def _settings(size: Any) -> dict[str, str]:
+def _settings(reader: TaskReader) -> dict[str, str]:
     """The options that change something at this size, with their values as the command line takes
     them."""
-    unread = getattr(size, "unread", ())
-    values = {field.name: getattr(size, field.name) for field in dataclasses.fields(size)}
+    unread = reader.texts("unread")
     return {
         name: "none" if value is None else str(value)
-        for name, value in values.items()
+        for name, value in reader.settings().items()
         if name not in unread
     }
 
@@ -146,15 +153,15 @@ def _list_backend(name: str, module: Any) -> None:
         print(f"    {device:<6} {inert(why_unavailable(module, device) or 'available')}")
 
 
-def _describe_task(task: Any) -> str:
+def _describe_task(name: str, file: Any) -> str:
     """The first sentence of a task's description, its sizes, and why sizes cannot run here."""
-    lines = [_first_sentence(task.__doc__ or ""), f"sizes: {', '.join(task.PROFILES)}"]
+    lines = [_first_sentence(_docstring(file)), f"sizes: {', '.join(file.PROFILES)}"]
     sizes_by_reason: dict[str, list[str]] = {}
-    for name, size in task.PROFILES.items():
-        if reason := getattr(size, "unavailable", lambda: None)():
-            sizes_by_reason.setdefault(reason, []).append(name)
+    for size, task in file.PROFILES.items():
+        if reason := TaskReader(name, task, file).why_unavailable():
+            sizes_by_reason.setdefault(reason, []).append(size)
     for reason, names in sizes_by_reason.items():
-        sizes = "all" if len(names) == len(task.PROFILES) else ", ".join(names)
+        sizes = "all" if len(names) == len(file.PROFILES) else ", ".join(names)
         lines.append(f"{sizes}: {reason}")
     indent = " " * INDENT
     style: Any = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}

@@ -12,19 +12,18 @@ from functools import partial
 from importlib import import_module
 from inspect import getattr_static
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol
 
 from bench.spec import (
+    EntryPoint,
     Task,
     Unavailable,
+    called,
     import_checked,
     import_file,
     installed_entry_points,
     path_of,
 )
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 GROUP = "recurrent_bench.tasks"
 DEFAULT = ("adding",)
@@ -36,6 +35,7 @@ COMPARED = ("adding:short",)
 
 MEMBERS = tuple(member for member in vars(Task) if not member.startswith("_"))
 """What every task has: settings, a description of its model, data and scores."""
+MISSING = object()
 
 
 class TaskFile(Protocol):
@@ -78,28 +78,62 @@ def _module_names() -> dict[str, str]:
     return {stem.replace("_", "-"): stem for stem in stems if not stem.startswith("_")}
 
 
-def _entry_points() -> "dict[str, EntryPoint]":
+def _entry_points() -> dict[str, EntryPoint]:
     """The entry point of each task in an installed package, by task name."""
     points = installed_entry_points(GROUP)
     return {point.name.lower().replace("_", "-"): point for point in points}
 
 
+class CheckedTaskFile:
+    """Stands in front of a task file; its sizes are read once. Raises `Unavailable` with the line
+    for whatever the file raises where it is read."""
+
+    def __init__(self, name: str, file: Any) -> None:
+        self._name, self._file = name, file
+        place = getattr(self, "__file__", file)
+        if absent := [field for field in TaskFile.__annotations__ if not hasattr(self, field)]:
+            raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {place}")
+        self.PROFILES: Mapping[str, Task] = called(
+            f"PROFILES of task {name!r}", lambda: _sizes(name, file.PROFILES, place), file
+        )
+        self.__doc__ = file.__doc__
+
+    def __getattr__(self, name: str) -> Any:
+        file = self._file
+        label = f"{name} of task {self._name!r}"
+        value = called(label, lambda: getattr(file, name, MISSING), file)
+        if value is MISSING:
+            raise AttributeError(f"task {self._name!r} has no {name}")
+        return value
+
+
+def _sizes(name: str, profiles: Any, place: Any) -> dict[str, Task]:
+    """The sizes of a task file; raises `Unavailable` where they are no tasks of one class."""
+    sizes = dict(profiles) if isinstance(profiles, Mapping) else {}
+    if not sizes or not all(map(_is_instance, sizes.values())):
+        raise Unavailable(
+            f"task {name!r}: PROFILES is {profiles!r:.80}; it must map smoke, standard and "
+            f"paper to a task each, an instance of a dataclass: {place}"
+        )
+    if unnamed := [size for size in sizes if not isinstance(size, str)]:
+        raise Unavailable(
+            f"task {name!r}: PROFILES has the size {unnamed[0]!r:.60}; it must be a text: {place}"
+        )
+    first = type(next(iter(sizes.values())))
+    for size, task in sizes.items():
+        if absent := [member for member in MEMBERS if not _has(task, member)]:
+            raise Unavailable(f"task {name!r}: its size {size} lacks {', '.join(absent)}: {place}")
+        if type(task) is not first:
+            raise Unavailable(
+                f"task {name!r}: its size {size} is a {type(task).__name__} and not a "
+                f"{first.__name__}; all sizes must be of one class: {place}"
+            )
+    return sizes
+
+
 def _checked(name: str, import_task: Callable[[], Any]) -> TaskFile:
     """Import a task. Raises `Unavailable` if it does not import or is no task."""
-    task = import_checked(f"task {name!r}", import_task)
-    file = getattr(task, "__file__", task)
-    if absent := [field for field in TaskFile.__annotations__ if not hasattr(task, field)]:
-        raise Unavailable(f"task {name!r} lacks {' and '.join(absent)}: {file}")
-    sizes = task.PROFILES
-    if not isinstance(sizes, Mapping) or not sizes or not all(map(_is_instance, sizes.values())):
-        raise Unavailable(
-            f"task {name!r}: PROFILES is {sizes!r:.80}; it must map smoke, standard and paper to "
-            f"a task each, an instance of a dataclass: {file}"
-        )
-    for size, value in sizes.items():
-        if absent := [member for member in MEMBERS if not _has(value, member)]:
-            raise Unavailable(f"task {name!r}: its size {size} lacks {', '.join(absent)}: {file}")
-    return cast(TaskFile, task)
+    return CheckedTaskFile(name, import_checked(f"task {name!r}", import_task))
 
 
 def _has(task: object, member: str) -> bool:

@@ -39,7 +39,7 @@ def record(
         status=status,
         reason=reason,
         probe=probe,
-        environment=None,
+        environment="e",
         started="2026-01-01T00:00:00",
         wall_s=1.0,
         metrics=metrics or {},
@@ -48,7 +48,8 @@ def record(
 
 
 def parity_record(**settings: Any) -> Record:
-    metrics = {"first_loss": 0.5, "first_gradient_norm": 2.0}
+    metrics = {"parity_error": 1e-7, "parity_tolerance": 1e-5}
+    metrics |= {"first_loss": 0.5, "first_gradient_norm": 2.0}
     return record("parity", **{"metrics": metrics, **settings})
 
 

@@ -1,6 +1,6 @@
 """Records of a small model for the tests of analysis and report, and the tables they give."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def gradients_record(initial: Sequence[float] = (1, 2, 4), **changes: Any) -> Re
 def speed_record(
     factor: float = 1.0,
     width: float = 0.01,
-    extra_metrics: dict[str, float | None] | None = None,
+    extra_metrics: Mapping[str, float | None] | None = None,
     **changes: Any,
 ) -> Record:
     """Samples around `factor` times the usual times, spread evenly by ± `width`. The metrics hold

@@ -9,9 +9,18 @@ from conftest import bench_for
 from bench.plan.case import Case
 from bench.plan.units import Unit
 from bench.records.folder import RunFolder
+from bench.run.answer import answer_without_numbers
 from bench.run.limits import Limits
 from bench.run.runner import Runner
 from bench.run.worker_command import WorkerCommand
+
+OK_ANSWER = {
+    **answer_without_numbers("ok", ""),
+    "reason": None,
+    "environment": {"python": "3"},
+    "metrics": {"parity_error": 1e-7, "parity_tolerance": 1e-5},
+}
+"""The answer of a worker that measured, and proved, what it was asked."""
 
 
 class NoProgress:

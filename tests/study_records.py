@@ -53,7 +53,7 @@ def learning_record(
         status="ok",
         reason=None,
         probe=probe,
-        environment=None,
+        environment="e",
         started="2026-01-01T00:00:00+00:00",
         wall_s=1.0,
         metrics={

@@ -119,6 +119,21 @@ def test_times_of_code_that_was_not_proven_equal_are_not_ranked() -> None:
     assert speed({"code": same}, None)["flags"] == "o", "what was proven is not known"
 
 
+def test_launches_of_several_machines_or_versions_are_not_ranked() -> None:
+    launches = [speed_record(launch=k, environment="ef"[k > 0]) for k in range(3)]
+
+    def speed(**changes: Any) -> Any:
+        environments = {"e": ENVIRONMENT, "f": {**ENVIRONMENT, **changes}}
+        info = {"r": {**INFO, "environments": environments}}
+        return build_tables([parity_record(), *launches], info).speed.iloc[0]
+
+    for unknown in ({"machine": {"governor": "x"}}, {"machine": None}, {"versions": None}):
+        assert (speed(**unknown)["flags"], speed(**unknown)["step_rank_best"]) == ("e", 1)
+    for other in ({"machine": {"cores": 1}}, {"python": "3.12"}, {"versions": {"numpy": "1"}}):
+        assert speed(**other)["flags"] == "me"
+        assert pd.isna(speed(**other)["step_rank_best"])
+
+
 @pytest.mark.parametrize(("metric", "limit"), [("stolen", 0.02), ("throttled", 0.0),
                                               ("gpu_throttled", 0.0)])  # fmt: skip
 def test_slowed_down_machine_raises_the_flag_held_back(metric: str, limit: float) -> None:

@@ -1,6 +1,5 @@
 """A time budget is spent on launches of the widest intervals, and on nothing else."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import bench_for
+from runners import OK_ANSWER
 from running import records, tiny_run_inside
 
 import run_bench
 from bench.records.record import Record
 from bench.run import measure
-from bench.run.answer import answer_without_numbers
 from bench.run.budget import interval_widths, next_launch
 
 
@@ -83,11 +82,10 @@ def test_failed_case_is_not_launched_again() -> None:
 
 QUICK_WORKER = f"""
 import json, sys
-answer = json.loads({json.dumps({**answer_without_numbers("ok", ""), "reason": None})!r})
+answer = {OK_ANSWER!r}
 for line in sys.stdin:
     case = json.loads(line)
-    if case["probe"] == "speed":
-        answer["samples"] = {{"step": [1.0] * 12}}
+    answer["samples"] = {{"step": [1.0] * 12}} if case["probe"] == "speed" else {{}}
     print(case["request"], json.dumps(answer), flush=True)
 """
 """A stand-in for a worker that answers at once, with the same times in every launch."""

@@ -18,6 +18,7 @@ from compare_records import (
 
 from bench.compare.decision import Verdict
 from bench.records.record import Record
+from bench.spec import NOT_WRITTEN, Supports
 
 SKIPPED = range(3)
 """Seeds that are recorded as skipped."""
@@ -66,6 +67,20 @@ def test_model_that_was_asked_for_and_that_neither_side_expresses_is_never_green
     for finding in found:
         assert finding.verdict == Verdict.NOT_COMPARABLE
         assert finding.reason == "on neither side: no gru"
+
+
+def test_feature_that_the_adapter_of_the_head_lacks_is_missing() -> None:
+    every = Supports()
+    less = Supports(lengths=NOT_WRITTEN, initial_state=NOT_WRITTEN, cells=("rnn",))
+    base, head = ({"features": {"numpy": side.features()}} for side in (every, less))
+    records = [parity_record()]
+    (lost,) = (f for f in judged(records, records, info=head, base_info=base) if f.row == "numpy")
+    assert (lost.verdict, lost.reason) == (
+        Verdict.MISSING,
+        "not in the head: lengths, initial state",
+    )
+    for older, newer in ((head, base), (base, {}), ({}, base), ({}, {})):
+        assert "numpy" not in {f.row for f in judged(records, records, info=newer, base_info=older)}
 
 
 def test_new_row_that_fails_the_gate_is_red() -> None:
@@ -123,6 +138,17 @@ def test_code_that_is_not_the_sides_own_is_not_comparable_and_not_timed() -> Non
     failed = [parity_record(status="failed", reason="off by 3"), *records[1:]]
     findings = judged_row(records, failed, info={}, base_info=foreign)
     assert findings["parity"].verdict == Verdict.REGRESSED, "a wrong head is red all the same"
+
+
+def test_library_that_both_sides_load_under_one_digest_is_not_comparable() -> None:
+    records = [parity_record(), *speed_records(noisy_times(1))]
+    base, head = ({"digest_files": {"numpy": [f"/home/{n}/kern.so"]}} for n in "ab")
+    findings = judged_row(records, records, info=base, base_info=base)
+    for side in ("base", "head"):
+        assert "loads /home/a/kern.so, whose digest" in findings[f"files of the {side}"].reason
+    for older, newer in ((base, head), (base, {}), ({}, base)):
+        findings = judged_row(records, records, info=newer, base_info=older)
+        assert "files of the base" not in findings
 
 
 def test_head_that_fails_the_gate_is_red_even_where_it_is_not_compared() -> None:

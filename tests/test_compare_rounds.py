@@ -50,6 +50,9 @@ class MadeUpRunner:
         self.log.append((unit.cases[0].launch, self.side, {c.model.cell for c in unit.cases}))
 
 
+ENVIRONMENTS: dict[str, Any] = {"environments": {"e": {}}}
+
+
 def cases(*cells: str) -> list[Case]:
     settings = [record(probe, cell=cell).case for cell in cells for probe in ("parity", "speed")]
     return [Case.from_flat(flat) for flat in settings]
@@ -73,7 +76,7 @@ def measure(
                 LAUNCH_S * (1 + 0.001 * (launch % 3)) * (slowdowns[cell] if name == "head" else 1)
             )
 
-        folder = RunFolder.create(root, name, {"request": {"probes": ["speed"]}})
+        folder = RunFolder.create(root, name, {**ENVIRONMENTS, "request": {"probes": ["speed"]}})
         runner = MadeUpRunner(folder, name, seconds, log)
         control = MadeUpRunner(folder, "control", lambda cell, launch: LAUNCH_S, log)
         return MeasuredSide(cases(*slowdowns), runner, control)  # type: ignore[arg-type]
@@ -121,7 +124,9 @@ def test_undecided_row_is_measured_for_as_many_rounds_as_the_rule_has(tmp_path: 
 
 def test_comparison_without_a_timed_probe_has_no_rounds(tmp_path: Path) -> None:
     def side(name: str) -> MeasuredSide:
-        folder = RunFolder.create(tmp_path, name, {"request": {"probes": ["parity"]}})
+        folder = RunFolder.create(
+            tmp_path, name, {**ENVIRONMENTS, "request": {"probes": ["parity"]}}
+        )
         runner = MadeUpRunner(folder, name, lambda cell, launch: LAUNCH_S, [])
         parity = [case for case in cases("rnn") if case.probe == "parity"]
         return MeasuredSide(parity, runner, runner)  # type: ignore[arg-type]

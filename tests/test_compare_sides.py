@@ -1,5 +1,6 @@
 """What the two sides of a comparison are, and how wrong use is refused."""
 
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from compare_records import record
 from compare_sides import compare, python_with, verdicts
 from running import bench_inside
 
+from backends import numpy_backend
 from bench.compare.live import MeasuredSide
+from bench.compare.sides import import_hint
 from bench.compare.worktree import same_files
 from bench.plan.case import Case
 
@@ -55,6 +58,8 @@ def test_commit_that_equals_the_checkout_passes(repository: Path, tmp_path: Path
     mine = repository / "mine.py"
     done = compare(tmp_path, "--base", "HEAD", "--backends", mine, "--probes", "parity")
     assert verdicts(tmp_path)["parity"] == "pass", done.stderr
+    features = json.loads((tmp_path / "c" / "head" / "run.json").read_text())["features"]
+    assert features == {str(mine): numpy_backend.SUPPORTS.features()}
     assert "base: HEAD (" in done.stdout
     assert git(repository, "worktree", "list").count("\n") == 1
 
@@ -133,6 +138,21 @@ def test_task_that_does_not_load_is_an_error(tmp_path: Path) -> None:
     assert "No module named 'no_such_module'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        ("No module named 'bench.kernels'", "a package 'bench', which comes first"),
+        ("cannot import name 'fast' from 'tasks' (/h/tasks/__init__.py)", "a package 'tasks'"),
+        ("No module named 'kern.backends'", "--build"),
+    ],
+)
+def test_adapter_that_does_not_import_gets_a_hint(error: str, hint: str) -> None:
+    reason = f"mine.py does not import: mine.py:1: ImportError: {error}"
+    assert hint in import_hint(reason, can_build=True)
+    assert (hint == "--build") == (import_hint(reason, can_build=False) == "")
+    assert import_hint(error, can_build=True) == ""
+
+
 def test_interpreter_without_the_framework_is_an_error(tmp_path: Path) -> None:
     without = python_with(tmp_path, MISBEHAVE_REQUIRES="no-such-framework")
     done = compare(tmp_path, "--base-python", without, "--backends", MISBEHAVING)
@@ -171,6 +191,7 @@ def test_case_of_a_base_that_does_not_name_its_optimiser_is_timed() -> None:
         (("--aa", "--phases", "sideways"), "unknown phase 'sideways'"),
         (("--aa", "--probes", "memory"), "probe 'memory' is not compared"),
         (("--aa", "--backends", "nonesuch"), "unknown backend 'nonesuch'"),
+        (("--base", "base", "--backends", "tests"), "'tests' is a folder: name the file of the"),
     ],
 )
 def test_wrong_use_is_refused_with_a_reason(

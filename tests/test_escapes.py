@@ -82,8 +82,22 @@ def test_brackets_and_numbers_in_tables_are_left() -> None:
 def test_latex_has_no_mark_that_is_not_escaped(text: str) -> None:
     latex = escape_latex(text)
     assert latex.isascii() and latex.isprintable()
-    plain = re.sub(r"\\[a-z]+\{\}|\\[&%$#_{}]|\$[-\\][a-z|]*\$", "", latex)
+    plain = re.sub(r"\\[a-z]+\{\}|\\'\{e\}|\\[&%$#_{}]|\$[-\\][a-z|]*\$", "", latex)
     assert not set(plain) & set("\\&%$#_{}~^<>|")
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("ä.py ö.py", r"\"{a}.py \"{o}.py"),
+        ("a\N{COMBINING DIAERESIS}", r"\"{a}"),
+        ("Škoda, ça", r"\v{S}koda, \c{c}a"),
+        ("p50 (µs) …", r"p50 ($\mu$s) \dots{}"),
+        ("日ß≠", "U+65E5U+00DFU+2260"),
+    ],
+)
+def test_letters_beyond_ascii_stay_different_in_latex(text: str, latex: str) -> None:
+    assert escape_latex(text) == latex
 
 
 def test_formulas_are_text_in_csv_and_numbers_stay_numbers(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bench.plan.estimate import (
 from bench.plan.past_costs import PastCost, PastCosts, cost_group, past_costs, run_costs
 from bench.plan.units import Unit, plan_units
 from bench.records.folder import RunFolder
+from bench.records.record import Record
 
 PUBLISHED = [ROOT / "results" / n for n in ("adding-cpu", "growth-cpu", "implementations-cpu")]
 
@@ -28,10 +29,16 @@ PUBLISHED = [ROOT / "results" / n for n in ("adding-cpu", "growth-cpu", "impleme
 def recorded(root: Path, run: str, case: Case, *wall_s: float, **changes: Any) -> RunFolder:
     """A new run with a record of the case for each wall-clock time."""
     folder = RunFolder.create(root, run, {})
-    fields = {"case": case.flat(), "probe": case.probe, **changes}
     for seconds in wall_s:
-        folder.append(example_record(wall_s=seconds, **fields))
+        folder.append(record_of(case, wall_s=seconds, **changes))
     return folder
+
+
+def record_of(case: Case, **changes: Any) -> Record:
+    """A valid record of the case, with these fields changed."""
+    proof = {"parity_error": 1e-7, "parity_tolerance": 1e-5} if case.probe == "parity" else {}
+    fields = {"case": case.flat(), "probe": case.probe, "metrics": proof, **changes}
+    return example_record(**fields)
 
 
 def costs(*pairs: tuple[Case, float]) -> PastCosts:
@@ -69,7 +76,7 @@ def test_costs_come_from_the_newest_records_whatever_else_there_is(tmp_path: Pat
         cases = [changed_case(task=name, hidden=size) for size in sizes]
         folder = recorded(tmp_path, name, cases[0], 1.0)
         for case in cases[1:]:
-            folder.append(example_record(case=case.flat(), probe=case.probe))
+            folder.append(record_of(case))
         os.utime(folder.records_file, times=(1e9 - age, 1e9 - age))
     line = max(map(len, folder.records_file.read_bytes().splitlines())) + 1
 

@@ -3,12 +3,14 @@
 import json
 import lzma
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from planning import changed_case, example_record
 
 from bench.records.folder import RecordsError, RunFolder
+from bench.records.lines import packed_lines, parse_lines
 from bench.records.record import Record
 
 INFO = {"request": {"threads": 1}, "environments": {"e": {}}}
@@ -20,7 +22,9 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def cell_record(cell: str, status: str = "ok") -> Record:
-    return example_record(case=changed_case(probe="speed", cell=cell).flat(), status=status)
+    return example_record(
+        case=changed_case(probe="speed", launch=0, cell=cell).flat(), status=status
+    )
 
 
 def cells(folder: RunFolder) -> list[str]:
@@ -286,6 +290,27 @@ def test_changed_description_is_noticed_unless_it_lacks_its_checksum(folder: Run
     del changed["checksum"]
     folder.info_file.write_text(json.dumps(changed))
     assert folder.info() == changed
+
+
+def test_packed_records_are_read_line_by_line(folder: RunFolder) -> None:
+    line = example_record().to_json().encode() + b"\n"
+    content = line * (2**24 // len(line))
+    folder.packed_file.write_bytes(lzma.compress(content, preset=0))
+    tracemalloc.start()
+    try:
+        assert len(parse_lines(packed_lines(folder.packed_file), folder.packed_file)) == 1
+        assert tracemalloc.get_traced_memory()[1] < len(content) / 4
+    finally:
+        tracemalloc.stop()
+
+
+def test_packed_line_that_is_too_long_is_reported(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.records.lines.LONGEST_LINE", 1 << 20)
+    folder.packed_file.write_bytes(lzma.compress(b" " * (1 << 20)))
+    with pytest.raises(RecordsError, match=r"xz, line 1 is damaged: it has 1 MiB or more"):
+        folder.records()
 
 
 @pytest.mark.parametrize(("name", "most"), [("run.json", 256), ("records.jsonl.xz", 512)])

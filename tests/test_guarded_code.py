@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 from test_compare_sides import git
 
-from bench.compare.guarded_code import project_names, working_folder
+from bench.compare.guarded_code import (
+    joined_folders,
+    moved_files,
+    project_names,
+    working_folder,
+)
 from bench.compare.temporary import PREFIX
-from bench.compare.worktree import worktree
+from bench.compare.worktree import changed_files, repository_of, worktree
 from bench.spec import Unavailable
 
 
@@ -33,6 +38,21 @@ def test_side_works_in_the_same_folder_of_its_tree(
         assert working_folder(repository, tree) == tree / "kernels"
     monkeypatch.chdir(tmp_path)
     assert working_folder(repository, tree) is None
+
+
+def test_backend_is_found_in_the_home_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    repository, name = repository_with(tmp_path / "own", mine=""), "~/own/mine.py"
+    assert repository_of(Path(name)) == repository
+    assert moved_files([name], repository, Path("/base")) == {name: "/base/mine.py"}
+
+
+def test_folder_that_python_path_cannot_name_is_refused() -> None:
+    assert joined_folders(["/a b", "/c"]) == "/a b:/c"
+    with pytest.raises(Unavailable, match="cannot be imported from /a:b: PYTHONPATH"):
+        joined_folders(["/a:b", "/c"])
 
 
 @pytest.mark.parametrize("call", ['setup(name="kern")', 'NAME = "kern"\nsetup(name=NAME)'])
@@ -61,6 +81,16 @@ def test_submodules_of_a_commit_are_checked_out_as_it_names_them(tmp_path: Path)
     ):
         pass
     assert git(outer, "worktree", "list").count("\n") == 1
+
+
+def test_files_in_which_revisions_differ_are_told_by_pattern(tmp_path: Path) -> None:
+    repository = repository_with(tmp_path / "own", kern="OLD = 1\n")
+    assert changed_files(repository, "HEAD", None) == []
+    (repository / "kern.py").write_text("NEW = 1\n")
+    (repository / "new.h").write_text("")
+    assert changed_files(repository, "HEAD", None) == ["kern.py", "new.h"]
+    assert changed_files(repository, "HEAD", None, "*.c", "*.h") == ["new.h"]
+    assert changed_files(repository, "HEAD", "HEAD") == []
 
 
 def test_worktree_of_the_user_that_is_missing_for_now_is_not_forgotten(tmp_path: Path) -> None:

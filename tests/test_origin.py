@@ -3,8 +3,11 @@
 import ctypes
 import importlib
 import json
+import os
+import py_compile
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 
 import tasks
+from bench.run import origin as origin_module
 from bench.run.origin import Guarded, foreign_files, why_foreign
 
 KERNEL = "def work(): pass\n"
@@ -173,6 +177,25 @@ def test_editable_install_of_another_clone_is_foreign(tmp_path: Path, load: Any)
     load("kern_finder", site)
     assert foreign_files(guarded(tmp_path)) == []
     assert foreign_files(guarded(tmp_path, projects=["kern_own"])) == [str(file)]
+
+
+def test_reason_names_a_pointer_and_bytecode_of_another_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "head"
+    module = write(tree / "kern_i.py", "DATA = 'sizes.bin'\n")
+    monkeypatch.setattr(origin_module, "loaded_files", lambda: {str(module)})
+    side = guarded(tmp_path, "head", since=time.time() + 60)
+    assert why_foreign(side) is None
+    py_compile.compile(str(module), doraise=True)
+    written = module.stat()
+    write(module, "DATA = 'SIZES.bin'\n")
+    os.utime(module, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert why_foreign(side) == (
+        f"runs bytecode that {module} does not compile to: remove its __pycache__"
+    )
+    pointer = write(tree / "SIZES.bin", "version https://git-lfs.github.com/spec/v1\n")
+    assert (why_foreign(side) or "").startswith(f"names {pointer}, a pointer of Git LFS")
 
 
 def test_environment_inside_the_checkout_is_no_fault(tmp_path: Path, load: Any) -> None:

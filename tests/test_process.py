@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 from conftest import ROOT
-from runners import parity_case, runner, unit
+from runners import OK_ANSWER, parity_case, runner, unit
 from running import ENTRY, MISBEHAVING, PLUGIN, inheriting, records, tiny_run
 
 from bench.records import machine
 from bench.run import process
-from bench.run.answer import answer_without_numbers, parse_answer
+from bench.run.answer import parse_answer
 from bench.run.worker_command import worker_arguments
 
 DEATHS = {
@@ -130,7 +130,7 @@ INVALID = {
 @pytest.mark.parametrize("field", INVALID)
 def test_invalid_answer_costs_its_case_alone(field: str, tmp_path: Path) -> None:
     value, reason = INVALID[field]
-    valid = {**answer_without_numbers("ok", ""), "reason": None}
+    valid = OK_ANSWER
     lines = [json.dumps({**valid, field: value}), json.dumps(valid)]
     code = f"""
 import json, sys, time
@@ -150,7 +150,7 @@ def test_environment_of_many_levels_is_refused() -> None:
     environment: dict[str, Any] = {}
     for _ in range(300):
         environment = {"a": environment}
-    answer = {**answer_without_numbers("ok", ""), "reason": None, "environment": environment}
+    answer = {**OK_ANSWER, "environment": environment}
     with pytest.raises(ValueError, match="more levels of objects; accepted: 20"):
         parse_answer(json.dumps(answer).encode())
     with pytest.raises(ValueError, match=r"no result, but b'\[\[\["):
@@ -179,9 +179,7 @@ for line in sys.stdin:
 
 def test_answer_to_an_earlier_case_costs_its_case_and_ends_the_worker(tmp_path: Path) -> None:
     """A worker that forks may answer twice: all later answers would be those of other cases."""
-    code = ANSWERS_TWICE.replace(
-        "{answer!r}", repr({**answer_without_numbers("ok", ""), "reason": None})
-    )
+    code = ANSWERS_TWICE.replace("{answer!r}", repr(OK_ANSWER))
     run = runner(tmp_path, [sys.executable, "-c", code], repeats_request=True)
     case = parity_case()
     asyncio.run(run.run_all([unit(*(replace(case, seed=seed) for seed in range(4)))], 1))
@@ -247,14 +245,15 @@ def answering(*, imports: bool) -> str:
 
     Unless it `imports`, it dies when it is asked to import its framework.
     """
-    answer = json.dumps({**answer_without_numbers("ok", ""), "reason": None})
+    answer = json.dumps(OK_ANSWER)
     return f"""
 import json, os, sys
 for line in sys.stdin:
     probe = json.loads(line)["probe"]
     if probe == "import" and not {imports}:
         sys.exit(3)
-    answer = {{**json.loads({answer!r}), "metrics": {{"process": os.getpid()}}}}
+    answer = json.loads({answer!r})
+    answer["metrics"]["process"] = os.getpid()
     print(json.dumps(answer), flush=True)
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import bench_for
-from runners import runner
+from runners import OK_ANSWER, runner
 
 from bench.plan.units import Unit
 from bench.run.ready_workers import MOST_READY, ready_together
@@ -17,10 +17,11 @@ from bench.run.runner import Runner
 from bench.run.worker_command import WorkerCommand
 
 CASE = replace(bench_for(probe="speed").case, launch=0)
-WORKER = """
+WORKER = (
+    f"OK_ANSWER = {OK_ANSWER!r}"
+    + """
 import json, os, sys, time
 from pathlib import Path
-from bench.run.answer import answer_without_numbers
 
 def write(line):
     with log.open("a") as out:
@@ -36,8 +37,9 @@ for line in iter(sys.stdin.readline, ""):
         write(f"{name} is ready")
     else:
         write(f"{name} is timed")
-    print(json.dumps({**answer_without_numbers("ok", ""), "reason": None}), flush=True)
+    print(json.dumps(OK_ANSWER), flush=True)
 """
+)
 """A stand-in for a worker. Its import returns when as many workers as it was told import."""
 
 

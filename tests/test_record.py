@@ -21,7 +21,7 @@ words = st.text(max_size=8)
 settings = st.none() | st.booleans() | st.integers(-MOST, MOST) | st.floats(allow_nan=False) | words
 names = words.filter(lambda name: not name.endswith("_s"))
 LEARNING = changed_case(probe="learning").flat()
-records = st.builds(
+made_up_records = st.builds(
     Record,
     run=words,
     case=st.dictionaries(words, settings).map(lambda case: {**case, **LEARNING}),
@@ -33,6 +33,9 @@ records = st.builds(
     wall_s=st.floats(0, 1e6),
     metrics=st.dictionaries(names, st.none() | numbers),
     samples=st.dictionaries(words, st.lists(numbers)),
+)
+records = made_up_records.filter(
+    lambda record: record.status != "ok" or record.environment is not None
 )
 
 
@@ -85,6 +88,7 @@ def having(**changes: Any) -> Callable[[dict[str, Any]], Any]:
         (having(probe="memory"), "probe is 'memory' in a case of 'speed'"),
         (having(run=1), "run is 1"),
         (having(reason=0), "reason is 0"),
+        (having(environment=None), "status is 'ok', but environment is null; accepted: the name"),
         (having(started=None), "started is None"),
         (having(started="yesterday"), "started is 'yesterday'; accepted: a time in ISO 8601"),
         (having(started="99999-01-01"), "started is '99999-01-01'"),

@@ -1,6 +1,7 @@
 """Markdown, CSV and LaTeX files hold the numbers of the samples and escape all text."""
 
 import csv
+import json
 import random
 import re
 import shutil
@@ -154,3 +155,21 @@ def test_run_that_lacks_planned_cases_says_how_many(finished_run: Path, tmp_path
     assert resumed.returncode == 0, resumed.stderr
     assert "incomplete" not in resumed.stdout
     assert bench_inside(*words).stderr == ""
+
+
+def test_records_of_unplanned_cases_hide_no_lost_ones(finished_run: Path, tmp_path: Path) -> None:
+    file = copy_run(finished_run, tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    unplanned = []
+    for number, line in enumerate(lines):
+        data = json.loads(line)
+        del data["checksum"]
+        data["case"]["seed"] = 77 + number
+        unplanned.append(json.dumps(data).encode() + b"\n")
+    words = ("report", "r", "--results-dir", tmp_path, "--format", "csv")
+    file.write_bytes(b"".join([*lines, *unplanned]))
+    assert bench_inside(*words).stderr == ""
+    file.write_bytes(b"".join([*lines[:-2], *unplanned]))
+    assert bench_inside(*words).stderr == (
+        f"run r is incomplete: 2 of {len(lines)} planned cases have no record that counts\n"
+    )

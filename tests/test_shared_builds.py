@@ -16,7 +16,7 @@ from bench.run import origin
 from bench.run import shared_builds as module
 from bench.run.loaded_files import loaded_files
 from bench.run.origin import Guarded, why_foreign
-from bench.run.shared_builds import shared_builds, stale_builds
+from bench.run.shared_builds import digest_builds, shared_builds
 
 DIGEST = "3b5d5c3712955042212316173ccf37be"
 LONG_AGO = 1e9
@@ -46,19 +46,37 @@ def test_library_that_both_sides_find_is_shared(
     assert shared_builds(files, [str(tmp_path / "cache" / "side")], since) == [in_cache, built_now]
 
 
-def test_library_that_git_does_not_track_and_that_is_old_is_stale(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q")
-    since = time.time()
-    tracked, stale = (library(tmp_path / name / "kern.so") for name in ("tracked", "stale"))
-    git(tmp_path, "add", "tracked")
+def test_library_in_the_home_of_the_user_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CACHES", [])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LD_LIBRARY_PATH", f":{tmp_path}/home/blas/lib")
+    kept = library(tmp_path / "home" / ".kern" / "kern.so")
     accepted = {
-        tracked,
-        library(tmp_path / "built" / "kern.so", since + 1),
-        library(tmp_path / "stale" / "plain.py"),
-        library(tmp_path / ".venv" / "lib" / "kern.so"),
+        library(tmp_path / "home" / "torch" / "__init__.py"),
+        library(tmp_path / "home" / "torch" / "lib" / "core.so"),
+        library(tmp_path / "home" / "blas" / "lib" / "blas.so"),
+        library(tmp_path / "home" / ".triton" / DIGEST / "kern.so"),
+        library(tmp_path / "home" / "helper.py"),
+        library(tmp_path / "home" / ".venv" / "kern.so"),
+        library(tmp_path / "system" / "blas.so"),
     }
-    others = [str(tmp_path / ".venv"), os.path.dirname(tmp_path)]
-    assert stale_builds({stale, *accepted}, str(tmp_path), others, since) == [stale]
+    private = [str(tmp_path / "home" / ".venv")]
+    assert shared_builds({kept, *accepted}, private, time.time() + 60) == [kept]
+    monkeypatch.setenv("HOME", "/")
+    assert shared_builds({kept, *accepted}, private, time.time() + 60) == []
+
+
+def test_library_that_the_comparison_built_under_a_digest_is_known(tmp_path: Path) -> None:
+    since = time.time() - 60
+    built = library(tmp_path / DIGEST / "kern.so", since + 1)
+    others = {
+        library(tmp_path / DIGEST / "old.so"),
+        library(tmp_path / "plain" / "kern.so", since + 1),
+        library(tmp_path / "own" / DIGEST / "kern.so", since + 1),
+    }
+    assert digest_builds({built, *others}, [str(tmp_path / "own")], since) == [built]
 
 
 @pytest.fixture
@@ -83,13 +101,16 @@ def test_worker_names_the_library_and_what_to_do(
     libraries = {file for file in loaded_files() if file == str(extension)}
     monkeypatch.setattr(origin, "loaded_files", lambda: libraries)
 
-    def reason(own: str, since: float | None) -> str:
+    def reason(own: str, since: float | None, *environment: str) -> str:
         checkouts = [str(tmp_path / "head")]
-        guarded = Guarded(own=[str(tmp_path / own)], checkouts=checkouts, projects=[], since=since)
+        own_folders = [str(tmp_path / own), *environment]
+        guarded = Guarded(own=own_folders, checkouts=checkouts, projects=[], since=since)
         return why_foreign(Guarded.from_json(guarded.to_json())) or ""
 
     stale = reason("head", time.time() + 60)
-    assert f"loads {extension}, which git does not track" in stale
+    assert f"uses {extension}, which no commit holds" in stale
     assert "--build" in stale
+    after_build = reason("head", time.time() + 60, os.path.realpath(sys.prefix))
+    assert after_build == stale, "the build may have left it as it was"
     assert str(extension) not in reason("head", LONG_AGO)
     assert reason("head", None) == ""

@@ -218,7 +218,7 @@ def test_packed_file_that_unpacks_to_more_than_fits_is_refused(
 ) -> None:
     folder.pack()
     assert len(folder.records()) == 1
-    monkeypatch.setattr("bench.records.lines.MOST_BYTES", 100)
+    monkeypatch.setattr("bench.records.unpack.MOST_BYTES", 100)
     with pytest.raises(RecordsError, match="xz is damaged: it unpacks to more than"):
         folder.records()
 

@@ -13,7 +13,7 @@ from backends import numpy_backend
 from bench.plan.case import SpeedSettings
 from bench.probes.escaped_work import EarlyReturnError
 from bench.probes.speed import speed
-from bench.probes.timed_results import check_forward, check_loss, read
+from bench.probes.timed_results import check_forward, check_loss, check_repeats, read
 from bench.spec import ModelSpec, Params, Training
 from studies import faulty_backends
 
@@ -61,6 +61,31 @@ def test_result_that_is_computed_when_it_is_read_is_an_error() -> None:
     late = device(lambda x: Lazy(lambda: x))
     with pytest.raises(EarlyReturnError, match=r"before the work of forward\(\) was done"):
         check_forward(late.forward, late, x, "float64")
+
+
+class Remembering:
+    """A device whose `forward` computes once for each batch."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, Any] = {}
+
+    def forward(self, x: Any) -> Any:
+        if id(x) not in self.results:
+            self.results[id(x)] = eager(x)
+        return self.results[id(x)]
+
+    def put(self, array: Any) -> Any:
+        return np.array(array)
+
+    def wait(self) -> None:
+        pass
+
+
+def test_call_that_remembers_its_results_is_an_error() -> None:
+    session = Remembering()
+    check_repeats("forward", eager, session, [np.ones((2, 3))])
+    with pytest.raises(EarlyReturnError, match="it must compute its result at each call"):
+        check_repeats("forward", session.forward, session, [np.ones((2, 3))])
 
 
 def with_call(**changes: Any) -> Any:

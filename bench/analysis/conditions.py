@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench.analysis.labels import distinct_labels, exact_name, exact_value
 from bench.records.record import Record
 from bench.records.speed_conditions import speed_conditions
 
 Conditions = Mapping[str, str] | None
+Differing = tuple[tuple[str, str | None], ...] | None
+"""Names and values of conditions, None for one that is unset; None if they were not recorded."""
 
 
 def backend_labels(
@@ -25,24 +28,36 @@ def backend_labels(
         by_environment[record.run, record.environment] = speed_conditions(
             environments.get(record.environment, {})
         )
-    return {
-        (backend, *key): backend + suffix
+    keys = {
+        (backend, *key): (backend, differing)
         for backend, by_environment in conditions.items()
-        for key, suffix in _suffixes(by_environment).items()
+        for key, differing in _differing(by_environment).items()
     }
+    plain = {key: key[0] + _suffix(key[1]) for key in keys.values()}
+    exact = {key: exact_name(key[0]) + _exact_suffix(key[1]) for key in keys.values()}
+    labels = distinct_labels(plain, exact)
+    return {place: labels[key] for place, key in keys.items()}
 
 
-def _suffixes(
+def _differing(
     by_environment: Mapping[tuple[str, str | None], Conditions],
-) -> dict[tuple[str, str | None], str]:
+) -> dict[tuple[str, str | None], Differing]:
+    """The conditions of each environment, as far as they differ between environments."""
     known = [conditions for conditions in by_environment.values() if conditions is not None]
     names = sorted({name for conditions in known for name in conditions})
     differing = [name for name in names if len({c.get(name) for c in known}) > 1]
-    return {key: _suffix(c, differing) if differing else "" for key, c in by_environment.items()}
+    return {
+        key: None if c is None and differing else tuple((n, (c or {}).get(n)) for n in differing)
+        for key, c in by_environment.items()
+    }
 
 
-def _suffix(conditions: Conditions, names: Iterable[str]) -> str:
-    if conditions is None:
+def _suffix(differing: Differing) -> str:
+    if differing is None:
         return " [conditions not recorded]"
-    words = (f"{n}={conditions[n]}" if n in conditions else f"{n} unset" for n in names)
-    return f" [{', '.join(words)}]"
+    words = (f"{name} unset" if value is None else f"{name}={value}" for name, value in differing)
+    return f" [{', '.join(words)}]" if differing else ""
+
+
+def _exact_suffix(differing: Differing) -> str:
+    return f" {exact_value(differing)}" if differing else _suffix(differing)

@@ -10,6 +10,7 @@ from bench.analysis.executed_path import fell_back
 from bench.analysis.rows import Row
 from bench.analysis.statistics import sorted_quantile
 from bench.plan.probes import ADVANCE
+from bench.records.machine import machine_differences
 from bench.records.record import Record
 
 MAX_SPREAD = 0.2
@@ -18,9 +19,10 @@ MAX_OTHERS_BUSY = 0.1
 """Processors that other processes kept busy while the clock ran."""
 MAX_STOLEN = 0.02
 """Processors that the host of a virtual machine took away while the clock ran."""
-UNRANKED = "wlhqo"
+UNRANKED = "wlhqom"
 """With one of these flags a time is shown but not ranked: the warm-up did not settle, the machine
-was loaded or held back, by a quota too, or other code was timed than was proven equal."""
+was loaded or held back, by a quota too, other code was timed than was proven equal, or the launches
+ran on several machines or under several versions."""
 
 
 def speed_flags(
@@ -41,6 +43,7 @@ def speed_flags(
         "q": any(_held_by_quota(launch, info) for launch in launches),
         "c": any(r.metrics.get("native_calls") == 0 for r in launches),
         "o": not _codes(launches, info) <= _codes(row.measured("parity"), info) | {None},
+        "m": _several_machines(launches, info),
         "e": len({r.environment for r in launches}) > 1,
         "f": fell_back(launches, info),
         "i": ADVANCE not in phases and inference_only(row),
@@ -63,6 +66,23 @@ def _software(records: Sequence[Record], info: Mapping[str, Any]) -> set[str]:
     processors = ((e.get("machine") or {}).get("processor") for e in known)
     facts = ([e.get(name) for name in ("python", "versions", "code")] for e in known)
     return {json.dumps(pair, sort_keys=True) for pair in zip(processors, facts, strict=True)}
+
+
+def _several_machines(launches: Sequence[Record], info: Mapping[str, Any]) -> bool:
+    """Whether these launches ran on different machines or under different versions, as far as they
+    say it: their times are no samples of one quantity."""
+    names = dict.fromkeys(launch.environment for launch in launches)
+    known = [e for name in names if (e := info.get("environments", {}).get(name))]
+    return any(_other_machine(known[0], other) for other in known[1:])
+
+
+def _other_machine(environment: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two environments are known to be of different machines or versions."""
+    machines = [e.get("machine") or {} for e in (environment, other)]
+    said = [k for k, v in machines[0].items() if v is not None and machines[1].get(k) is not None]
+    differences = machine_differences(*({k: m[k] for k in said} for m in machines))
+    software = [(environment.get(k), other.get(k)) for k in ("python", "versions")]
+    return bool(differences) or any(None not in pair and pair[0] != pair[1] for pair in software)
 
 
 def _codes(records: Sequence[Record], info: Mapping[str, Any]) -> set[str | None]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from bench.analysis.conditions import backend_labels
 from bench.analysis.task_sizes import size_key, task_labels, task_size
-from bench.plan.probes import PROBES
+from bench.plan.probes import DEFAULT_PHASES, GATE, PROBES
 from bench.records.record import Record, latest_records
+from bench.records.record_check import TIMED
 from bench.spec import CELLS
 
 TABLE_KEYS = ("run", "task", "device", "dtype")
@@ -79,7 +80,7 @@ def rows_from_records(
     records: Iterable[Record], infos: Mapping[str, Mapping[str, Any]] | None = None
 ) -> list[Row]:
     """One row for each run, model, backend and device, in an order that does not depend on the
-    order of the records. If a run holds a case twice, the later record counts.
+    order of the records. If a run holds a case, a seed or a launch twice, the later record counts.
 
     With `infos`, the content of `run.json` by run, records under different conditions make
     different rows.
@@ -96,7 +97,7 @@ def rows_from_records(
     rows = [
         Row(
             **dict(zip(ROW_KEYS, keys, strict=True)),
-            records=tuple(sorted(group, key=_record_order)),
+            records=tuple(sorted(_counted_once(group), key=_record_order)),
         )
         for keys, group in groups.items()
     ]
@@ -140,6 +141,30 @@ def _row_order(row: Row) -> tuple[Any, ...]:
     """By run, task, device and dtype, then by cell as in `CELLS`, then by backend."""
     cell = [*CELLS, row.cell].index(row.cell)
     return row.run, _natural_order(row.task), row.device, row.dtype, cell, row.backend
+
+
+def _counted_once(records: Sequence[Record]) -> list[Record]:
+    """The records of a row without those that a later one replaces: of the same probe and seed, or
+    of the same launch on as many threads if it timed one of the same phases. Every proof counts."""
+    taken: set[tuple[Any, ...]] = set()
+    counted = []
+    for record in reversed(records):
+        places = _places(record)
+        if not places & taken:
+            counted.append(record)
+        taken |= places
+    return counted
+
+
+def _places(record: Record) -> set[tuple[Any, ...]]:
+    """What a record stands for in its row; no two records may stand for the same."""
+    case = record.case
+    if record.probe == GATE:
+        return {(GATE, record.key)}
+    if record.probe not in TIMED:
+        return {(record.probe, case["seed"])}
+    phases = str(case.get("phases") or " ".join(DEFAULT_PHASES)).split()
+    return {(record.probe, case["launch"], case["threads"], phase) for phase in phases}
 
 
 def _record_order(record: Record) -> tuple[Any, ...]:

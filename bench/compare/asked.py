@@ -64,6 +64,18 @@ def absent_backends(sides: BothSides[SideRecords]) -> list[Absence]:
     return lost + never_ran
 
 
+def lost_features(sides: BothSides[SideRecords]) -> list[Absence]:
+    """The backends whose adapter lacks something in the head that it has in the base, such as
+    lengths, although no row needs it. Older sides do not tell what they have."""
+    base, head = sides.map(lambda side: side.info.get("features") or {})
+    lost = {name: [f for f in base[name] if f not in head[name]] for name in base if name in head}
+    return [
+        Absence(name=name, missing_from="head", reason=", ".join(features).replace("_", " "))
+        for name, features in lost.items()
+        if features
+    ]
+
+
 def _device(gap: str) -> str:
     """The device in `torch on cuda:1: why not`."""
     return gap.split(" on ", 1)[-1].split(": ")[0]

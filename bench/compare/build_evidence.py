@@ -1,11 +1,11 @@
 """Build the evidence of a comparison from the records of both sides."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from bench.analysis.rows import Row
-from bench.compare.asked import absent_backends, asked_for, unmeasured_rows
+from bench.compare.asked import absent_backends, asked_for, lost_features, unmeasured_rows
 from bench.compare.both_sides import BothSides, in_common
 from bench.compare.conditions import changed_conditions
 from bench.compare.evidence import Asked, ControlKey, Evidence, LaunchKey, MatchedRow, SpeedEvidence
@@ -36,7 +36,12 @@ def build_evidence(sides: BothSides[SideRecords], *, live: bool) -> Evidence:
     return Evidence(
         live=live,
         rows=[_matched_row(label, row, infos) for label, row in rows],
-        absences=absent_rows + unmeasured_rows(sides) + absent_backends(sides),
+        absences=[
+            *absent_rows,
+            *unmeasured_rows(sides),
+            *absent_backends(sides),
+            *lost_features(sides),
+        ],
         other_machine="" if live else other_machine(infos),
         asked=asked_for(infos.head) if live else Asked(),
         control=in_common(sides.map(lambda side: times(side.records))),
@@ -64,9 +69,20 @@ def _matched_row(
             lambda row: _by_seed(_probe_records(row, "gradients"), GradientOutcome.from_record)
         ),
         speed=_speed_evidence(rows.map(lambda row: _probe_records(row, "speed"))),
-        foreign_files=infos.map(
-            lambda info: (info.get("foreign_files") or {}).get(rows.base.backend, "")
-        ),
+        foreign_files=_foreign_files(rows.base.backend, infos),
+    )
+
+
+def _foreign_files(backend: str, infos: BothSides[Mapping[str, Any]]) -> BothSides[str]:
+    """Why a side's files are not its own; empty where they are. If both sides load the same files
+    that were built under a digest, although their sources differ, one side built them for both."""
+    digests = infos.map(lambda info: (info.get("digest_files") or {}).get(backend, []))
+    shared = digests.base[0] if digests.base and digests.base == digests.head else ""
+    reason = f"loads {shared}, whose digest does not stand for the sources, which differ"
+    return infos.map(
+        lambda info: (
+            (info.get("foreign_files") or {}).get(backend, "") or (reason if shared else "")
+        )
     )
 
 
@@ -127,20 +143,20 @@ def _distinct_values(records: Iterable[Record], name: str) -> list[Any]:
 
 def other_machine(infos: BothSides[Mapping[str, Any]]) -> str:
     """Why two stored runs cannot be compared; empty where they come from one kind of machine."""
-    first, *others = [machine for info in infos for machine in _machines(info)]
-    if not all(info.get("machine") for info in infos):
+    base, head = infos.map(lambda info: info.get("machine") or {})
+    if not base or not head:
         return "run.json of a side does not name its machine"
-    for machine in others:
-        if differences := machine_differences(first, machine):
-            return f"another machine: {'; '.join(differences)}"
-    return ""
+    pairs = [(base, head), *((base, machine) for info in infos for machine in _machines(info))]
+    different = (machine_differences(*pair) for pair in pairs)
+    differences = next(filter(None, different), [])
+    return f"another machine: {'; '.join(differences)}" if differences else ""
 
 
-def _machines(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The machine of a run and those of its environments, as far as it names them."""
-    environments = info.get("environments", {}).values()
-    named = (environment.get("machine") for environment in environments)
-    return [info.get("machine") or {}, *filter(None, named)]
+def _machines(info: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The machine of a run as each of its environments describes it."""
+    for environment in info.get("environments", {}).values():
+        described = environment.get("machine") or {}
+        yield {name: described.get(name, value) for name, value in info["machine"].items()}
 
 
 # ---- the control -----------------------------------------------------------------------------

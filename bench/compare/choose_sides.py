@@ -11,24 +11,29 @@ from bench.compare.both_sides import BothSides
 from bench.compare.build import built_environment
 from bench.compare.guarded_code import (
     import_folders,
+    joined_folders,
     moved_files,
     project_names,
     python_path,
     working_folder,
 )
 from bench.compare.options import CompareOptions
+from bench.compare.own_modules import check_own_modules
 from bench.compare.sides import Side, find_interpreter
 from bench.compare.worktree import (
+    changed_files,
     checkouts,
     repository_of,
     same_files,
     tracked_files,
     worktree,
 )
+from bench.options import ALL_BACKENDS
 from bench.plan.selection import Registry
 from bench.plan.trial_import import load_checked
+from bench.records.code_files import SOURCE_SUFFIXES
 from bench.run.origin import Guarded
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 
 @contextmanager
@@ -38,6 +43,7 @@ def open_sides(
     """Base and head; what is made for them lasts as long as the context. `backends` are the names
     and files that the user gave, `entry` is this checkout's `run_bench.py`, `since` the time before
     which nothing of the comparison was built."""
+    _refuse_folders(backends, registry)
     if options.aa and (options.base or options.base_python):
         raise Unavailable("--aa compares the head with itself: it takes no base")
     if options.base or options.head or options.build:
@@ -53,6 +59,14 @@ def open_sides(
         else:
             base = opener.open("base", trees.base, pythons.base)
         yield BothSides(base, head)
+
+
+def _refuse_folders(backends: Sequence[str], registry: Registry) -> None:
+    """A folder is no backend: it would be looked for in this project."""
+    known = {*registry.names(), ALL_BACKENDS}
+    for name in backends:
+        if path_of(name).is_dir() and name.lower() not in known:
+            raise Unavailable(f"backend {name!r} is a folder: name the file of the adapter in it")
 
 
 def _refuse_installed(backends: Sequence[str], entry: Path, registry: Registry) -> None:
@@ -178,6 +192,7 @@ class _SideOpener:
         """The side, such that it imports the code of this folder first."""
         inside, outside = python_path(repository, folder)
         folders = import_folders(side.moved.values(), inside, folder)
+        check_own_modules([*side.moved.values()], inside, folder)
         own = [str(folder)]
         if self.options.build:
             environment = self.stack.enter_context(
@@ -187,7 +202,7 @@ class _SideOpener:
             variables = {**environment.variables, "PYTHONPATH": os.pathsep.join(outside)}
             side = replace(side, python=environment.python)
         else:
-            variables = {"PYTHONPATH": os.pathsep.join([*folders, *outside])}
+            variables = {"PYTHONPATH": joined_folders([*folders, *outside])}
         guarded = self._guarded(side, repository, own)
         return replace(side, variables=variables, guarded=guarded)
 
@@ -201,7 +216,13 @@ class _SideOpener:
             checkouts=[str(folder) for folder in checkouts(repository)],
             projects=sorted(projects),
             since=self.since if side.entry == self.entry else None,
+            changed_sources=self._changed_sources(repository) if side.entry == self.entry else None,
         )
+
+    def _changed_sources(self, repository: Path) -> bool:
+        """Whether the sides differ in sources that are compiled."""
+        base, patterns = self.options.base, (f"*{suffix}" for suffix in SOURCE_SUFFIXES)
+        return bool(base and changed_files(repository, base, self.options.head, *patterns))
 
     def _project_names(self, tree: Path, repository: Path) -> set[str]:
         return project_names(tree, moved_files(self.backends, repository, tree).values())

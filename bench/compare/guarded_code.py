@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.compare.worktree import tracked_files
+from bench.spec import Unavailable, path_of
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
@@ -18,7 +19,7 @@ def moved_files(backends: Sequence[str], repository: Path, tree: Path) -> dict[s
     """The files in a tree of the backends that the user named as files in its repository."""
     moved, root = {}, repository.resolve()
     for name in backends:
-        path = Path(name).resolve()
+        path = path_of(name)
         if name.endswith(".py") and path.is_relative_to(root):
             moved[name] = str(tree / path.relative_to(root))
     return moved
@@ -52,6 +53,17 @@ def python_path(repository: Path, tree: Path) -> tuple[list[str], list[str]]:
         else:
             outside.append(str(folder))
     return inside, outside
+
+
+def joined_folders(folders: Sequence[str]) -> str:
+    """The value of PYTHONPATH for these folders; `Unavailable` where it cannot name one of them."""
+    for folder in folders:
+        if os.pathsep in folder:
+            raise Unavailable(
+                f"modules cannot be imported from {folder}: PYTHONPATH separates folders by "
+                f"{os.pathsep!r}. Rename it, or compare in a clone elsewhere"
+            )
+    return os.pathsep.join(folders)
 
 
 def working_folder(repository: Path, tree: Path) -> Path | None:

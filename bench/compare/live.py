@@ -71,6 +71,7 @@ class MeasuredSide:
             **plan.info,
             "side": inert(side.label),
             "missing": list(plan.missing),
+            "features": dict(plan.features),
             "asked": dict(asked.values),
         }
         folder = RunFolder.create(root, side.name, info)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,10 @@ from bench.spec import Unavailable, path_of
 
 PLAN_LIMIT_S = 300
 """Seconds that a side may take to say what it would run."""
+HARNESS_PACKAGES = ("bench", "backends", "tasks")
+"""The packages of the harness, which come before those of an adapter's repository."""
+HIDDEN_MODULE = re.compile(rf"(?:No module named|from) '({'|'.join(HARNESS_PACKAGES)})[.']")
+"""How Python says that a package of the harness lacks something."""
 PRIVATE_FOLDERS = ("TMPDIR", "XDG_CACHE_HOME")
 """The variables that name folders in which kernels leave what they compile."""
 
@@ -92,6 +97,8 @@ class SidePlan:
     """Whether the side's workers can tell which files they loaded; older code cannot."""
     repeats_request: bool
     """Whether its workers begin each line with the name of the request; older code does not."""
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What each adapter has, see `bench.spec.Supports.features`; empty for older code."""
 
 
 def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
@@ -116,6 +123,7 @@ def plan_side(side: Side, request: Request, backends: Registry) -> SidePlan:
             declared or _declared_here(cases, backends),
             tells_origin="declared" in plan,
             repeats_request=bool(plan.get("repeats_request")),
+            features={named.get(k, k): v for k, v in plan.get("features", {}).items()},
         )
     except (ValueError, KeyError, TypeError):
         raise _not_measurable(side, f"its plan is {answer!r:.100}") from None
@@ -150,10 +158,22 @@ def _ask_for_plan(side: Side, request: Request) -> str:
             reason = reason.replace(file, name)
         if "unrecognized arguments: plan" in reason:
             reason = "its run_bench.py is too old: it has no command `plan`"
-        elif "does not import" in reason and side.guarded and len(side.guarded.own) == 1:
-            reason += '. If its code must be built first, say how by --build "COMMAND"'
-        raise _not_measurable(side, reason)
+        can_build = side.guarded is not None and len(side.guarded.own) == 1
+        raise _not_measurable(side, reason + import_hint(reason, can_build))
     return done.stdout
+
+
+def import_hint(reason: str, can_build: bool) -> str:
+    """What to do about an adapter that does not import; empty for another reason. `can_build` says
+    that its code could be built, and is not."""
+    if "does not import" not in reason:
+        return ""
+    if hidden := HIDDEN_MODULE.search(reason):
+        return (
+            f". The harness has a package {hidden[1]!r}, which comes first: give the package of "
+            "the repository another name"
+        )
+    return '. If its code must be built first, say how by --build "COMMAND"' if can_build else ""
 
 
 def _absolute_files(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.compare.sides import last_line
 from bench.compare.temporary import is_temporary, temporary_folder
 from bench.processes.supervised import run_supervised
-from bench.spec import Unavailable
+from bench.spec import Unavailable, path_of
 
 GIT_LIMIT_S = 300
 BRANCHES_IN_HINT = 8
@@ -19,7 +19,7 @@ SUBMODULE = "160000"
 def repository_of(file: Path) -> Path:
     """The root of the git repository that holds this file; `Unavailable` where there is none."""
     try:
-        return Path(_git(file.resolve().parent, "rev-parse", "--show-toplevel"))
+        return Path(_git(path_of(str(file)).parent, "rev-parse", "--show-toplevel"))
     except Unavailable as error:
         raise Unavailable(f"{file} is not in a git repository: {error}") from None
 
@@ -108,10 +108,17 @@ def _worktrees(repository: Path) -> list[Path]:
 
 def same_files(repository: Path, base: str, head: str | None) -> bool:
     """Whether two revisions have the same files; the head is the checkout where it is None."""
-    if head is None and _git(repository, "ls-files", "--others", "--exclude-standard"):
-        return False
+    return not changed_files(repository, base, head)
+
+
+def changed_files(repository: Path, base: str, head: str | None, *patterns: str) -> list[str]:
+    """The files in which two revisions differ, by patterns of git's; the head is the checkout where
+    it is None."""
     commits = [_commit(repository, revision) for revision in (base, head) if revision]
-    return not _git(repository, "diff", "--name-only", *commits, "--")
+    changed = _git(repository, "diff", "--name-only", "-z", *commits, "--", *patterns)
+    new = ("ls-files", "--others", "--exclude-standard", "-z", "--", *patterns)
+    untracked = "" if head else _git(repository, *new)
+    return [name for name in (changed + "\0" + untracked).split("\0") if name]
 
 
 def tracked_files(folder: Path, *patterns: str) -> list[Path]:

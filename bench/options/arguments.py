@@ -1,6 +1,7 @@
 """Options as arguments of a command: the parser, its help, and the values that the user gave."""
 
 import argparse
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any
@@ -75,6 +76,12 @@ def explicit(arguments: argparse.Namespace, options: type[Options]) -> dict[str,
 
 def _split(name: str, entry: Option, words: Sequence[str]) -> list[Any]:
     """The values of a list, whether they are separated by spaces or by commas."""
+    for file in (word.partition(".py")[0] + ".py" for word in words if "," in word):
+        if os.path.isfile(os.path.expanduser(file)):
+            raise Unavailable(
+                f"{flag_of(name)}: the name of the file {file} has a comma, which separates the "
+                "items of a list: rename the file or its folder"
+            )
     items = [item for word in words for item in word.split(",") if item]
     if not items:
         raise Unavailable(f"{flag_of(name)} is empty")

@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import util
+from importlib.machinery import PathFinder
 from typing import Any
 
-from bench.processes.stop import Stopped
-from bench.processes.variables import check_variables
 from bench.records import machine
-from bench.spec import Unavailable, folders_of, place_of
+from bench.spec import Unavailable
 
 ANY_FOLDER = "/the/compilation/cache"
 """Stands for the folder of a compilation cache that does not exist yet."""
@@ -41,35 +40,14 @@ def why_unavailable(backend: Any, device: str) -> str | None:
 
 def _declared_reason(backend: Any, device: str) -> str | None:
     """Why the adapter itself says that it cannot run, or how it failed to say so."""
-    reason, error = _declared(backend, "unavailable", device)
-    if reason is not None and not isinstance(reason, str):
-        error = f"its unavailable() returned {reason!r:.60}; it must return a text or None"
-    errors = [error, reason]
-    for name, argument in (("environment", 1), ("compilation_cache", ANY_FOLDER)):
-        variables, failure = _declared(backend, name, argument)
-        errors.append(failure or _why_no_variables(name, variables))
-    return next(filter(None, errors), None)
-
-
-def _why_no_variables(name: str, variables: Any) -> str | None:
-    """Why no process can have the variables that a function of the adapter returned."""
     try:
-        check_variables({} if variables is None else variables)
-    except ValueError as error:
-        return f"its {name}() returned what is no environment: {error}"
+        if reason := getattr(backend, "unavailable", lambda _: None)(device):
+            return str(reason)
+        for name, argument in (("environment", 1), ("compilation_cache", ANY_FOLDER)):
+            getattr(backend, name, lambda _: None)(argument)
+    except Unavailable as error:
+        return str(error)
     return None
-
-
-def _declared(backend: Any, name: str, argument: Any) -> tuple[Any, str | None]:
-    """What an optional function of the adapter returns, and how it failed."""
-    function = getattr(backend, name, lambda _: None)
-    try:
-        return function(argument), None
-    except Stopped:
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever it raises is the reason
-        place = place_of(error, folders_of(backend))
-        return None, f"its {name}() raised {type(error).__name__}: {error}{place}"
 
 
 def usable_devices(
@@ -101,8 +79,14 @@ def _named_devices(words: Sequence[str]) -> list[str]:
 
 
 def _is_module(package: str) -> bool:
-    """Whether a module of the package's name exists: builds under other names install it too."""
+    """Whether a module of the package's name exists: builds under other names install it too. None
+    is imported: `importlib.util.find_spec` would import the packages that hold the module."""
+    first, *others = package.replace("-", "_").split(".")
     try:
-        return util.find_spec(package.replace("-", "_")) is not None
+        spec = util.find_spec(first)
+        for name in others:
+            places = spec.submodule_search_locations if spec else None
+            spec = PathFinder.find_spec(name, list(places)) if places else None
     except (ImportError, ValueError):
         return False
+    return spec is not None

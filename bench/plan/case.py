@@ -147,7 +147,7 @@ class Case:
     def sized(self, task_type: type[Task]) -> Task:
         """The task at the size of this case; `task_type` is the dataclass of the task."""
         settings = self.flat()
-        names = [f.name for f in fields(task_type)]  # type: ignore[arg-type]
+        names = [f.name for f in fields(task_type) if f.init]  # type: ignore[arg-type]
         return task_type(**{name: settings[name] for name in names if name in settings})
 
     def __str__(self) -> str:

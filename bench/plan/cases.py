@@ -8,6 +8,7 @@ from bench.options import Settings
 from bench.plan.bounds import check_case_count, check_fits, model_count
 from bench.plan.case import Case, InitialWeights, SpeedSettings, TaskSettings
 from bench.plan.probes import ADVANCE, GATE, ISOLATED_PROBES, PHASES, PROBE_NEEDS
+from bench.records.record_check import check_case
 from bench.spec import CELLS, ModelSpec, Supports, Task, Training, Unavailable
 from bench.weights import scheme_limit
 
@@ -54,7 +55,12 @@ def _proofs(selection: Selection) -> Iterator[tuple[Task, Case]]:
         for device in selection.devices[backend]:
             for name, task in selection.tasks:
                 for model in _models(selection.settings, name, task):
-                    yield task, _proof(selection.settings, backend, device, name, task, model)
+                    proof = _proof(selection.settings, backend, device, name, task, model)
+                    try:
+                        check_case(proof.flat())
+                    except ValueError as error:
+                        raise Unavailable(f"task {name}: {error}") from None
+                    yield task, proof
 
 
 def _models(settings: Settings, name: str, task: Task) -> list[ModelSpec]:

@@ -1,7 +1,7 @@
 """Estimates how long cases take: from earlier records, otherwise from a rough model."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -12,7 +12,7 @@ from bench.plan.past_costs import PastCost, PastCosts, cost_group
 from bench.plan.rough_cost import RoughCost, rough_cost
 from bench.plan.selection import Registry
 from bench.plan.units import Unit
-from bench.spec import Task, Unavailable
+from bench.spec import Task, Unavailable, called
 
 START_S = 1.0
 """Seconds to start a worker; its first case imports the framework."""
@@ -79,7 +79,12 @@ def estimate_seconds(
         return by_group[group]
 
     def corrected(case: Case) -> float:
-        rough = rough_cost(case, case.sized(types[case.task.name]))
+        task = types[case.task.name]
+        rough = called(
+            f"task {case.task.name}",
+            lambda: rough_cost(case, case.sized(task)),
+            sys.modules.get(task.__module__),
+        )
         return factors.get(_kind(case), Factors()).seconds(rough)
 
     return [expected(case) for case in cases]
@@ -94,10 +99,14 @@ def _task_types(
     earlier = {str(cost.settings.get("task")) for costs in past for cost in costs.values()}
     types: dict[str, type[Task]] = {}
     for name in chosen | (earlier & set(tasks.names())):
-        with suppress(Unavailable):
+        try:
             file = tasks.load(name)
-            if name in chosen or not file.REQUIRES:
-                types[name] = type(next(iter(file.PROFILES.values())))
+        except Unavailable:
+            if name in chosen:
+                raise
+            continue
+        if name in chosen or not file.REQUIRES:
+            types[name] = type(next(iter(file.PROFILES.values())))
     return types
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
 from io import StringIO
@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.options import Settings, check_words, flag_of, same_word
-from bench.plan.case import TAKEN_NAMES
+from bench.plan.checked_task import TaskReader, planned_task
 from bench.plan.probes import PROFILES
-from bench.records.faults import check, check_texts, shown
-from bench.records.kinds import MOST, Setting
-from bench.spec import Task, Unavailable, path_of
+from bench.records.faults import shown
+from bench.records.kinds import MOST
+from bench.spec import Task, Unavailable, called, path_of
 
-SETTING: Any = Setting | None
-"""What a record can hold of a setting."""
 SERIES_OPTIONS: Mapping[str, str] = {
     "column": "column",
     "time": "time_column",
@@ -67,7 +65,7 @@ def _data_file(data: str, known_digest: str | None) -> tuple[Path, str]:
 def task_from_words(
     text: str, module: Any, profile: str, series: Mapping[str, str]
 ) -> tuple[str, Task]:
-    """The name and the task at its size, from `name[:size][:option=value…]`.
+    """The name, and what the plan takes from the task, from `name[:size][:option=value…]`.
 
     `module` is the task file, `profile` the size where the text names none, and `series` the
     result of `user_series`. Raises `Unavailable`, which says what is wrong with the text or why
@@ -81,9 +79,9 @@ def task_from_words(
     if series:
         _check_series(name, text, sizes.get(size or profile), size, options.keys() & series.keys())
     task = task_at_size(name, module, size or profile, {**options, **series})
-    if reason := getattr(task, "unavailable", lambda: None)():
+    if reason := TaskReader(name, task, module).why_unavailable():
         raise Unavailable(f"task {name}: {reason}")
-    return name, task
+    return name, planned_task(name, task, module)
 
 
 def _check_series(
@@ -134,34 +132,26 @@ def task_at_size(name: str, module: Any, size: str, texts: Mapping[str, str]) ->
         sizes = ", ".join(module.PROFILES)
         raise Unavailable(f"task {name} has no size {size!r}, only {sizes}: name one of them")
     task = module.PROFILES[size]
+    current = TaskReader(name, task, module).settings()
     changes: dict[str, Any] = {}
     for option, text in texts.items():
-        [option] = check_words(f"option of task {name}", [option], [f.name for f in fields(task)])
-        changes[option] = _parsed(name, option, text, getattr(task, option))
-    try:
-        changed: Task = replace(task, **changes)
-    except (ValueError, TypeError) as error:
-        raise Unavailable(f"task {name}: {error}") from error
-    _check_settings(name, changed)
-    if idle := [option for option in changes if option in getattr(changed, "unread", ())]:
+        [option] = check_words(f"option of task {name}", [option], current)
+        changes[option] = _parsed(name, option, text, current[option])
+
+    def changed_task() -> Task:
+        try:
+            changed: Task = replace(task, **changes)
+            return changed
+        except (ValueError, TypeError) as error:
+            raise Unavailable(f"task {name}: {error}") from error
+
+    changed = called(f"task {name}", changed_task, module)
+    reader = TaskReader(name, changed, module)
+    reader.settings()
+    unread = reader.texts("unread")
+    if idle := [option for option in changes if option in unread]:
         raise Unavailable(f"task {name}: {idle[0]} changes nothing here, leave it out")
     return changed
-
-
-def _check_settings(name: str, task: Task) -> None:
-    """Raise `Unavailable` for the first setting of a task that a record cannot hold."""
-    for setting in fields(task):  # type: ignore[arg-type]
-        if setting.name in TAKEN_NAMES:
-            raise Unavailable(
-                f"task {name}: a setting cannot be called {setting.name}, because every case has "
-                "a part of that name: give it another one"
-            )
-        value = getattr(task, setting.name)
-        try:
-            check(value, SETTING, setting.name)
-            check_texts(value, setting.name)
-        except ValueError as error:
-            raise Unavailable(f"task {name}: {error}") from None
 
 
 def _parsed(name: str, option: str, text: str, current: Any) -> Any:

@@ -16,7 +16,7 @@ from bench.probes.first_results import FirstUpdate, disagreement, loss_and_norm
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
-from bench.probes.timed_results import check_backward, check_forward, check_loss
+from bench.probes.timed_results import check_backward, check_forward, check_loss, check_repeats
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
@@ -109,7 +109,7 @@ def _time_phases(
         metrics[f"first_{name}_s"] = clock(lambda: results.append(call()), session, 1)  # noqa: B023
         if name == "step":
             update = FirstUpdate(float(results[0]), session.params())
-        _check_call(name, call, session, batches[0], context.case.model.dtype)
+        _check_call(name, call, session, batch, context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
         metrics[f"{name}_calls_a_sample"] = steady.calls
@@ -122,17 +122,19 @@ def _time_phases(
 
 
 def _check_call(
-    name: str, call: Callable[[], Any], session: Any, batch: tuple[Any, Any], dtype: str
+    name: str, call: Callable[[], Any], session: Any, batch: tuple[Array, Array], dtype: str
 ) -> None:
     """Raise where a clock around the call of a phase would not see the work of that phase."""
-    x, y = batch
+    x, y = (session.put(array) for array in batch)
     if name == "step":
         check_wait(call, session)
         check_loss(call, session)
     elif name == "forward" and hasattr(session, "forward"):
         check_forward(session.forward, session, x, dtype)
+        check_repeats("forward", session.forward, session, batch[:1])
     elif name == "gradients" and hasattr(session, "backward"):
         check_backward(session.backward, session, x, y, dtype)
+        check_repeats("backward", session.backward, session, batch)
 
 
 def _samples(

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from bench.probes.escaped_work import (
 )
 from bench.spec import Array
 
+REMEMBERED, REPEATS = 4, 8
+"""A call on a batch that it has met must not be so many times as fast as on a new one; and how many
+calls are compared."""
 ON_THE_WAY_TO_NUMPY = ("detach", "cpu", "numpy")
 """Methods by which arrays of some frameworks become NumPy arrays, in this order, where NumPy itself
 cannot read them."""
@@ -60,6 +64,29 @@ def check_backward(backward: Callable[..., Any], session: Any, x: Any, y: Any, d
 def check_loss(step: Callable[[], Any], session: Any) -> None:
     """Raise unless the losses that `step` returns are computed when `wait` returns."""
     _computed("step", step, session)
+
+
+def check_repeats(
+    name: str, call: Callable[..., Any], session: Any, batch: Sequence[Array]
+) -> None:
+    """Raise where `call` is far faster on a batch that it has met than on equal ones: then it does
+    not compute its result at each call. The first call, which may compile, must be over."""
+    for _ in range(1 + TRIES):
+        met, *others = ([session.put(array) for array in batch] for _ in range(1 + REPEATS))
+        session.wait()
+        call(*met)
+        again = clock(partial(call, *met), session, REPEATS)
+        new = clock(partial(_call_on_next, call, iter(others)), session, REPEATS)
+        if new - again <= LEAST_S or new <= REMEMBERED * again:
+            return
+    raise EarlyReturnError(
+        f"{name}() is {new / again:.2g} times as fast on a batch that it has met as on a new one: "
+        "it must compute its result at each call"
+    )
+
+
+def _call_on_next(call: Callable[..., Any], batches: Iterator[Sequence[Any]]) -> None:
+    call(*next(batches))
 
 
 def _computed(name: str, call: Callable[[], Any], session: Any) -> list[Array]:

@@ -1,6 +1,7 @@
 """Digests of the code that decides what a case measures."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from bench.records.imported_code import imported_files
 
 HARNESS = ("gate", "probes", "spec")
 """The packages of `bench` that decide, beside its own modules."""
+
+MOST_BYTES, PIECE = 1 << 30, 1 << 20
+"""Bytes of a file that its digest is made of, and those that are read at once."""
 
 
 @dataclass
@@ -40,7 +44,7 @@ def module_digest(module: Any, checkout: Path) -> str | None:
     """The digest of a module, of all code in its folder, and of what these import that is neither
     installed nor in the checkout; None for a module without a file."""
     file = getattr(module, "__file__", None)
-    if file is None:
+    if not isinstance(file, str):
         return None
     path, checkout = Path(file).resolve(), checkout.resolve()
     folder, alone = path.parent, path.parent.name in SHARED_FOLDERS
@@ -63,9 +67,20 @@ def digest(files: Mapping[str, Path]) -> str:
     """The digest of the names and the contents of these files."""
     total = hashlib.sha256()
     for name, file in files.items():
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        total.update(f"{name} {content}\n".encode())
+        total.update(f"{name} {_content_digest(file)}\n".encode())
     return total.hexdigest()[:12]
+
+
+def _content_digest(file: Path) -> str:
+    """The digest of a file's contents; of a file above `MOST_BYTES` that of its beginning and its
+    size."""
+    content = hashlib.sha256()
+    with file.open("rb") as stream:
+        for _ in range(MOST_BYTES // PIECE):
+            content.update(stream.read(PIECE))
+        if (size := os.fstat(stream.fileno()).st_size) > MOST_BYTES:
+            content.update(f"{size} bytes".encode())
+    return content.hexdigest()
 
 
 def _named(files: Iterable[Path], root: Path) -> dict[str, Path]:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-SUFFIXES = (
-    *(".py", ".pyx", ".so", ".pyd"),
-    *(".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".ptx", ".cubin"),
-)
+SOURCE_SUFFIXES = (".pyx", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh")
+"""Sources that are compiled."""
+SUFFIXES = (".py", ".so", ".pyd", ".ptx", ".cubin", *SOURCE_SUFFIXES)
 """Python, compiled modules, and sources that an adapter may compile as it is loaded."""
 MOST_FILES = 1000
 """A folder with more files of code is read up to here."""

@@ -14,8 +14,8 @@ from bench.records.info_check import check_info
 from bench.records.launches import without_old_launches
 from bench.records.lines import (
     append_line,
+    packed_lines,
     parse_lines,
-    read_packed,
     split_lines,
     whole_lines,
     write_packed,
@@ -54,8 +54,10 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, run_id: str, info: Mapping[str, Any]) -> "RunFolder":
-        """Create a run. Its folder appears complete or not at all, however this process ends."""
+        """Create a run. Its folder appears complete or not at all, however this process ends.
+        Raises `RecordsError` where its `run.json` could not be read."""
         folder, draft = cls(root / run_id), cls(root / f".{run_id}-{os.getpid()}")
+        folder.check_info(info)
         with storage_errors(f"cannot write to {folder.path}"):
             if folder.path.exists():
                 raise RecordsError(
@@ -131,6 +133,13 @@ class RunFolder:
         except ValueError as error:
             raise RecordsError(f"{self.info_file} is damaged: {error}") from None
 
+    def check_info(self, info: Mapping[str, Any]) -> None:
+        """Raise `RecordsError` for contents of `run.json` that could not be read."""
+        try:
+            check_info(without_nonfinite(info))
+        except ValueError as error:
+            raise RecordsError(f"cannot write {self.info_file}: {error}") from None
+
     def request(self) -> dict[str, Any]:
         """The options that the run was started with, to plan the same cases again."""
         if not (request := self.info().get("request")):
@@ -139,6 +148,7 @@ class RunFolder:
 
     def write_info(self, info: Mapping[str, Any]) -> None:
         """Replace `run.json` in one step: a kill leaves the old file or the new one."""
+        self.check_info(info)
         self._check_place()
         text = json.dumps(described_with_checksum(without_nonfinite(info)), indent=1) + "\n"
         with storage_errors(f"cannot write to {self.info_file}"):
@@ -153,10 +163,9 @@ class RunFolder:
         launch counts where the last launch of its model is of the same code. Every environment
         must be in `run.json`. Only what `reduced` returns for a record is kept in memory.
         """
-        with storage_errors(f"cannot read {self.path}"):
-            packed = read_packed(self.packed_file)
-        records = parse_lines(packed, self.packed_file, reduced=reduced)
-        records += parse_lines(self._whole_lines(), self.records_file, set(packed), reduced)
+        read: set[int] = set()
+        records = parse_lines(packed_lines(self.packed_file), self.packed_file, reduced, read)
+        records += parse_lines(self._whole_lines(), self.records_file, reduced, read)
         environments = self.info().get("environments", {}) if records else {}
         if foreign := {r.environment for r in records if r.environment} - environments.keys():
             raise RecordsError(
@@ -202,7 +211,7 @@ class RunFolder:
         lines, torn = self._lines()
         if torn or not lines:
             return
-        packed = read_packed(self.packed_file)
+        packed = list(packed_lines(self.packed_file))
         parse_lines(lines, self.records_file)
         in_packed = set(packed)
         write_packed(self.packed_file, [*packed, *(x for x in lines if x not in in_packed)])

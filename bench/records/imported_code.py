@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bench.records.code_files import SHARED_FOLDERS, code_files
 
+MOST_SOURCE = 1 << 24
+"""Bytes of a source file; the imports of a longer one are not followed."""
+
 
 def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str, Path]:
     """The files of the packages and modules that these files import, directly or through others, by
@@ -20,7 +23,7 @@ def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str,
     files_by_name: dict[str, Path] = {}
     pending, followed = [*files], set(sys.stdlib_module_names)
     while pending:
-        names = _imported_names(pending.pop()) - followed
+        names = imported_names(pending.pop()) - followed
         followed |= names
         for place in (place for name in names for place in _places(name)):
             if not _is_excluded(place, excluded):
@@ -31,11 +34,12 @@ def imported_files(files: Iterable[Path], excluded: Sequence[Path]) -> dict[str,
     return dict(sorted(files_by_name.items()))
 
 
-def _imported_names(file: Path) -> set[str]:
+def imported_names(file: Path) -> set[str]:
     """The first words of the names of all modules that a Python file imports."""
     names: set[str] = set()
     with suppress(OSError, SyntaxError, ValueError, RecursionError):
-        for node in ast.walk(ast.parse(file.read_bytes() if file.suffix == ".py" else b"")):
+        is_source = file.suffix == ".py" and file.stat().st_size <= MOST_SOURCE
+        for node in ast.walk(ast.parse(file.read_bytes() if is_source else b"")):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -51,3 +51,7 @@ Setting = Annotated[
 ]
 TextsByName = Annotated[dict[str, Text | None], Meta(description="an object of texts")]
 Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{8}\Z", description="8 hexadecimal digits")]
+Digests = Annotated[
+    str,
+    Meta(pattern=r"\A(?:[0-9a-f]{8})*\Z", description="8 hexadecimal digits for each planned case"),
+]

@@ -2,10 +2,11 @@
 
 import lzma
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from bench.records.parse_record import parse_record
 from bench.records.record import Record
@@ -13,31 +14,27 @@ from bench.records.storage import (
     RecordsError,
     open_to_read,
     open_to_write,
-    read_file,
     replace_file,
     storage_errors,
 )
+from bench.records.unpack import open_unpacked
 
 LONGEST_LINE = 1 << 29
 """Bytes of a line: nothing longer is read into the memory."""
-MOST_PACKED_BYTES = 1 << 29
-"""Bytes of a packed file."""
-MOST_BYTES = 1 << 32
-"""Bytes that a packed file may unpack to: a small file can hold any number of them."""
 
 
 def parse_lines(
     lines: Iterable[bytes],
     file: Path,
-    omit: Collection[bytes] = (),
     reduced: Callable[[Record], Record] | None = None,
+    read: set[int] | None = None,
 ) -> list[Record]:
-    """The records of the lines of a file, without the lines in `omit`, as `reduced` returns them.
-    A line that is there twice counts once.
+    """The records of the lines of a file, as `reduced` returns them. A line that is there twice
+    counts once, and so does one whose hash is in `read`, to which those of the lines are added.
 
     Raises `RecordsError`, which names the first line that is not a whole record.
     """
-    records, read = [], set(map(hash, omit))
+    records, read = [], set() if read is None else read
     for number, line in enumerate(lines, 1):
         if (digest := hash(line)) in read:
             continue
@@ -71,11 +68,7 @@ def whole_lines(file: Path, advice: str) -> Iterator[bytes]:
     """The lines of a file without their ends, one after the other. Raises `RecordsError` for a line
     that is too long, and for a half-written one, with the advice."""
     with storage_errors(f"cannot read {file}"), open_to_read(file) as stream:
-        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), 1):
-            if len(line) == LONGEST_LINE:
-                raise RecordsError(
-                    f"{file}, line {number} is damaged: it has {LONGEST_LINE >> 20} MiB or more"
-                )
+        for number, line in enumerate(_short_lines(stream, file), 1):
             if not line.endswith(b"\n"):
                 raise RecordsError(
                     f"{file}, line {number} is half-written (the run was killed while writing it). "
@@ -84,32 +77,30 @@ def whole_lines(file: Path, advice: str) -> Iterator[bytes]:
             yield line[:-1]
 
 
+def packed_lines(file: Path) -> Iterator[bytes]:
+    """The lines of a packed file without their ends, one after the other; none if it does not
+    exist. Raises `RecordsError` for a damaged file, and for a line that is too long."""
+    if not file.exists():
+        return
+    with storage_errors(f"cannot read {file}"), open_unpacked(file) as stream:
+        for line in _short_lines(stream, file):
+            yield line.removesuffix(b"\n")
+
+
+def _short_lines(stream: IO[bytes], file: Path) -> Iterator[bytes]:
+    """The lines with their ends; raises `RecordsError` for one of `LONGEST_LINE` bytes."""
+    for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE), b""), 1):
+        if len(line) == LONGEST_LINE:
+            raise RecordsError(
+                f"{file}, line {number} is damaged: it has {LONGEST_LINE >> 20} MiB or more"
+            )
+        yield line
+
+
 def split_lines(content: bytes) -> tuple[list[bytes], bytes]:
     """The whole lines, and what follows the last of them."""
     *lines, torn = content.split(b"\n")
     return lines, torn
-
-
-def read_packed(file: Path) -> list[bytes]:
-    """The lines of a packed file; none if it does not exist."""
-    if not file.exists():
-        return []
-    content, unpacker = read_file(file, MOST_PACKED_BYTES), lzma.LZMADecompressor()
-    try:
-        lines = unpacker.decompress(content, MOST_BYTES).splitlines()
-    except lzma.LZMAError as error:
-        raise RecordsError(f"{file} is damaged: {error}") from error
-    if not unpacker.eof:
-        long = f"it unpacks to more than {MOST_BYTES >> 30} GiB"
-        raise RecordsError(
-            f"{file} is damaged: {'it ends early' if unpacker.needs_input else long}"
-        )
-    if rest := len(unpacker.unused_data):
-        raise RecordsError(
-            f"{file} is damaged: {rest} bytes follow its end. If it was joined from several files, "
-            "join what they unpack to"
-        )
-    return lines
 
 
 def write_packed(file: Path, lines: Iterable[bytes]) -> None:

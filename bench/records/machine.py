@@ -113,6 +113,12 @@ def identifier(environment: Any) -> str:
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def environment_name(environment: Mapping[str, Any], run: str | None) -> str:
+    """The name of an environment in the run of this identity: records of another run name others,
+    even where all else is equal. Older runs have no identity."""
+    return identifier(environment if run is None else [run, environment])
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     """The output of a git command that starts no monitor of files; None where it fails."""
     command = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]

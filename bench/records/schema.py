@@ -12,6 +12,7 @@ from bench.records.kinds import (
     Count,
     Device,
     Digest,
+    Digests,
     Dtype,
     Duration,
     Flag,
@@ -124,12 +125,21 @@ class RunInfo(Struct, kw_only=True):
     """What the user asked for, in a comparison."""
     missing: list[Text] | None = None
     """The backends that could not run, in a comparison."""
+    identity: Text | None = None
+    """The same for a run and its copies, whatever their folders are called. Environments are named
+    after it, so that records of another run stand out."""
+    features: dict[Text, list[Text]] | None = None
+    """What each adapter has, in a comparison, see `bench.spec.Supports.features`."""
     side: Text = ""
     foreign_files: TextsByName | None = None
+    digest_files: dict[Text, list[Text]] | None = None
+    """The files that each backend loaded and that a comparison built under a digest."""
     environments: dict[str, Environment] = {}
     sessions_s: list[Duration] = []
     planned: Whole | None = None
     """How many cases the run has when it is finished."""
+    planned_cases: Digests | None = None
+    """See `bench.records.planned`."""
     versions: TextsByName | None = None
     variables: TextsByName | None = None
     machine: MachineFacts | None = None

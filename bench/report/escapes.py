@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from bench.records.inert import inert
@@ -16,10 +17,22 @@ LATEX: Mapping[str, str] = {
     "→": r"$\to$",
     "×": r"$\times$",
     "∞": r"$\infty$",
+    "µ": r"$\mu$",
+    "…": r"\dots{}",
     "‖": r"$\|$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+}
+LATEX_ACCENTS: Mapping[str, str] = {
+    "\N{COMBINING GRAVE ACCENT}": "`",
+    "\N{COMBINING ACUTE ACCENT}": "'",
+    "\N{COMBINING CIRCUMFLEX ACCENT}": "^",
+    "\N{COMBINING TILDE}": "~",
+    "\N{COMBINING DIAERESIS}": '"',
+    "\N{COMBINING RING ABOVE}": "r",
+    "\N{COMBINING CARON}": "v",
+    "\N{COMBINING CEDILLA}": "c",
 }
 MARKDOWN = re.compile(
     r"""[\\|*`~$] | (?<![A-Za-z0-9])_ | _(?![A-Za-z0-9])   # cells, emphasis, code, mathematics
@@ -43,10 +56,22 @@ def escape_markdown(value: object) -> str:
 
 
 def escape_latex(value: object) -> str:
-    """The value on one line in ASCII, with the marks of TeX escaped. A letter that is neither
-    ASCII nor in `LATEX` becomes a question mark."""
-    letters = (LATEX.get(letter, letter) for letter in inert(value))
-    return "".join(letters).encode("ascii", "replace").decode()
+    """The value on one line in ASCII, with the marks of TeX escaped, and with the numbers of
+    letters that TeX may lack."""
+    return "".join(map(_latex_letter, unicodedata.normalize("NFC", inert(value))))
+
+
+def _latex_letter(letter: str) -> str:
+    """A letter in ASCII: as it is, with its accent, or by its number in Unicode."""
+    if letter in LATEX:
+        return LATEX[letter]
+    if letter.isascii():
+        return letter
+    decomposed = unicodedata.normalize("NFD", letter)
+    base, accent = decomposed[0], LATEX_ACCENTS.get(decomposed[1:])
+    if accent and base.isascii() and base.isalpha():
+        return f"\\{accent}{{{base}}}"
+    return f"U+{ord(letter):04X}"
 
 
 def escape_csv(value: str) -> str:

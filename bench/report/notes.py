@@ -47,7 +47,8 @@ RANKS = (
     "Rank: backends whose intervals overlap cannot be ordered and share ranks. 2–4 means that one "
     "backend was faster, and that two others may be. × fastest: the time over the least one. Not "
     "ranked (–) are rows without an interval, rows whose warm-up did not settle (w) or whose "
-    "machine was loaded (l) or held back (h, q), and rows of other code than was proven equal (o)."
+    "machine was loaded (l) or held back (h, q), rows of other code than was proven equal (o), and "
+    "rows whose launches ran on different machines or under different versions (m)."
 )
 INTERVALS = (
     f"Intervals of medians: for {MIN_FOR_RANGE} to {MIN_FOR_INTERVAL - 1} launches or seeds their "
@@ -67,6 +68,7 @@ FLAGS: Mapping[str, str] = {
     "c": "copies to NumPy are inside the clock because the backend offers no native calls",
     "o": "other code was timed than was proven equal: an adapter, a task or the harness was edited "
     "in between",
+    "m": "the launches ran on different machines or under different versions",
     "e": "the launches, or the seeds and their parity case, ran in different environments",
     "f": "fell back: the kernel that ran is not the one that the backend stands for",
     "i": "inference only: outputs and states are proven equal, and there are no gradients",

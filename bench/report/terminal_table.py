@@ -1,6 +1,6 @@
 """Tables for a terminal: as many columns as fit its width."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,12 +25,12 @@ OPTIONAL_COLUMNS = (
 
 def fit_columns(frame: pd.DataFrame, width: int) -> pd.DataFrame:
     """All columns that are not optional, and the optional ones that still fit, in their order."""
-    names = [name for name in frame.columns if name not in OPTIONAL_COLUMNS]
-    for candidate in OPTIONAL_COLUMNS:
-        wider = [name for name in frame.columns if name in names or name == candidate]
-        if _width(frame[wider]) <= width:
-            names = wider
-    return frame[names]
+    widths = _column_widths(frame)
+    names = {name for name in frame.columns if name not in OPTIONAL_COLUMNS}
+    for candidate in (name for name in OPTIONAL_COLUMNS if name in frame):
+        if _table_width([widths[name] for name in (*names, candidate)]) <= width:
+            names.add(candidate)
+    return frame[[name for name in frame.columns if name in names]]
 
 
 def drop_columns(frame: pd.DataFrame, width: int, expendable: Sequence[str]) -> pd.DataFrame:
@@ -90,8 +90,18 @@ def blank_repeated_cells(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _width(frame: pd.DataFrame) -> int:
-    """Characters that the table takes: its columns, two between them, and one after the last."""
-    widest = [
-        max([*map(len, two_lines(name).split("\n")), *map(len, frame[name])]) for name in frame
-    ]
-    return sum(widest) + 2 * len(widest) - 1
+    """Characters that the table takes."""
+    return _table_width(_column_widths(frame).values())
+
+
+def _table_width(widths: Collection[int]) -> int:
+    """Characters of columns this wide, two between them, and one after the last."""
+    return sum(widths) + 2 * len(widths) - 1
+
+
+def _column_widths(frame: pd.DataFrame) -> dict[str, int]:
+    """Characters of the widest entry of each column, by name; names must differ."""
+    return {
+        str(name): max([*map(len, two_lines(name).split("\n")), *map(len, entries)])
+        for name, entries in frame.items()
+    }

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.spec import Unsupported, place_of
+from bench.spec import Unsupported, error_text, place_of
 
 LENGTH = 8000
 """Characters of a traceback that a record keeps, the last ones."""
@@ -23,7 +23,7 @@ def describe_failure(error: BaseException, folders: Sequence[Path]) -> tuple[str
         return "skipped", str(error), None
     lines = _encodable("".join(traceback.format_exception(error)))
     print(lines, file=sys.stderr, flush=True)
-    text = _encodable(" ".join(f"{type(error).__name__}: {error}".split()))
+    text = _encodable(" ".join(error_text(error).split()))
     reason = text[:600]
     if isinstance(error, MemoryError) or any(sign in text.lower() for sign in OUT_OF_MEMORY):
         reason = f"out of memory: {text[:400]}"

@@ -15,6 +15,7 @@ from bench.plan.selection import Registry
 from bench.plan.units import Unit, longest_first
 from bench.records import machine
 from bench.records.folder import RunFolder
+from bench.records.planned import planned_digests
 from bench.run.budget import next_launch
 from bench.run.completion import run_to_completion
 from bench.run.display import run_display
@@ -68,8 +69,8 @@ def run_work(
     """Measure, and append the records to a locked folder; return the elapsed seconds.
 
     While there is time left of the budget, models of the `planned` cases get more launches.
-    `planned` are all cases of the run, also those that are recorded already; how many they are is
-    noted in `run.json`.
+    `planned` are all cases of the run, also those that are recorded already; they are noted
+    in `run.json`.
     """
     start, clock = perf_counter(), SystemClock()
     pace = Pace(work.seconds, work.total_seconds(workers.jobs), clock, budget_s)
@@ -91,10 +92,11 @@ def run_work(
 
 
 def _note_planned(runner: Runner, planned: Sequence[Case]) -> None:
-    """Note in `run.json` how many cases the run has when it is finished."""
+    """Note in `run.json` which cases the run has when it is finished."""
     if planned:
         recorded = {record.key for record in runner.folder.records()}
-        runner.info["planned"] = len(recorded | {case.key for case in planned})
+        keys = recorded | {case.key for case in planned}
+        runner.info |= {"planned": len(keys), "planned_cases": planned_digests(keys)}
         runner.folder.write_info(runner.info)
 
 

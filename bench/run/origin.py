@@ -1,8 +1,7 @@
 """Where the code of a process comes from: the loaded files that are not its side's own.
 
 Python modules, live functions and shared libraries count as loaded. A file is foreign if it lies in
-another checkout of the guarded repository or in an installed copy of one of its packages, or if it
-was imported in place of a module of the side.
+another checkout of the guarded repository, or in a copy of one of its packages.
 """
 
 import json
@@ -18,10 +17,15 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from bench.run.copies import copied_files
 from bench.run.loaded_files import loaded_files, module_files
-from bench.run.shared_builds import shared_builds, stale_builds
+from bench.run.shared_builds import digest_builds, shared_builds
+from bench.run.stale_bytecode import stale_bytecode
+from bench.run.untracked_files import pointers, stale_files, used_files
 
 HARNESS = os.path.realpath(Path(__file__).parents[2])
+HARNESS_CODE = ("run_bench.py", "bench", "backends", "tasks", "studies")
+"""What of the harness lies in its folder, which may be one of installed packages."""
 SITE_NAMES = ("site-packages", "dist-packages")
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 """What the root of a Python environment holds."""
@@ -44,6 +48,9 @@ class Guarded:
     """When the comparison began, in seconds since 1970; None where the side's code may be too old
     to know this field."""
 
+    changed_sources: bool | None = None
+    """Whether the sides differ in sources from which a kernel may be compiled; None as above."""
+
     def to_json(self) -> str:
         """The text that `from_json` reads."""
         fields = asdict(self)
@@ -65,18 +72,38 @@ def why_foreign(guarded: Guarded) -> str | None:
     loaded = loaded_files()
     tree, *folders = guarded.own
     others = [*_environments(), HARNESS, *folders]
-    if files := shared_builds(loaded, [*others, *_python_path(), tree], guarded.since):
+    if files := shared_builds(loaded, _private_folders(guarded), guarded.since):
         return (
             f"loads {_named(files)}, where the other side may have built it: let the adapter's "
             "`compilation_cache` name its folder, which each side then has for itself"
         )
-    was_built = any(_within(os.path.realpath(sys.prefix), folder) for folder in folders)
-    if not was_built and (files := stale_builds(loaded, tree, others, guarded.since)):
+    used = used_files(loaded, tree, others)
+    if files := stale_files(used, tree, guarded.since):
         return (
-            f"loads {_named(files)}, which git does not track and which is older than this "
-            "comparison: remove it, or say by --build how both sides are built"
+            f"uses {_named(files)}, which no commit holds and which is older than this comparison: "
+            "commit or remove it, or say by --build how both sides are built"
         )
+    if files := pointers(used):
+        return (
+            f"names {_named(files)}, a pointer of Git LFS: after `git lfs install`, a checkout has "
+            "the file itself"
+        )
+    if files := stale_bytecode(used & loaded):
+        return f"runs bytecode that {_named(files)} does not compile to: remove its __pycache__"
     return None
+
+
+def digest_files(guarded: Guarded) -> list[str]:
+    """The files that this process loads and that the comparison built under a digest, if sources
+    differ from which a side could have built them."""
+    if guarded.since is None or not guarded.changed_sources:
+        return []
+    return digest_builds(loaded_files(), _private_folders(guarded), guarded.since)
+
+
+def _private_folders(guarded: Guarded) -> list[str]:
+    """The folders in which the other side builds nothing."""
+    return [*_environments(), HARNESS, *_python_path(), *guarded.own]
 
 
 def _named(files: Sequence[str]) -> str:
@@ -92,15 +119,17 @@ def _python_path() -> list[str]:
 
 def foreign_files(guarded: Guarded) -> list[str]:
     """The loaded files of the guarded repository that are not the side's own, sorted."""
-    copies, roots = _installed_copies(guarded)
+    loaded, (installed, roots) = loaded_files(), _installed_copies(guarded)
     checkouts = {*guarded.checkouts, *roots}
     others = {*_environments(), HARNESS, *guarded.own}
-    loaded = {
+    harness = [os.path.join(HARNESS, name) for name in HARNESS_CODE]
+    copies = installed.union(copied_files(loaded, guarded.own[0], [*guarded.own[1:], *harness]))
+    elsewhere = {
         file
-        for file in loaded_files()
+        for file in loaded
         if file in copies or _deepest(file, checkouts | others) in checkouts - {*guarded.own}
     }
-    return sorted({*loaded, *_imported_instead(guarded)})
+    return sorted({*elsewhere, *_imported_instead(guarded)})
 
 
 def _imported_instead(guarded: Guarded) -> Iterator[str]:

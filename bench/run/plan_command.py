@@ -10,7 +10,7 @@ from bench.plan.request import Request
 from bench.plan.selection import Registry, select
 from bench.run.environment import Declared
 from bench.run.run_info import first_info
-from bench.spec import Unavailable
+from bench.spec import Supports, Unavailable
 
 
 def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path) -> int:
@@ -29,6 +29,10 @@ def plan_command(request: str, backends: Registry, tasks: Registry, entry: Path)
         "missing": [str(gap) for gap in gaps],
         "info": first_info(planned, selection, entry, backends),
         "declared": declared,
+        "features": {
+            name: getattr(backends.load(name), "SUPPORTS", Supports()).features()
+            for name in selection.backends
+        },
         "repeats_request": True,
     }
     print(json.dumps(plan))

@@ -1,6 +1,7 @@
 """The contents of `run.json`: the request, the versions and the machine of a run."""
 
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,13 +36,14 @@ def first_info(
 
 
 def describe_environment(names: Sequence[str], entry: Path, backends: Registry) -> dict[str, Any]:
-    """The commit, the package versions that the named backends require, the machine, and the
-    variables that decide speed."""
+    """The commit, the package versions that the named backends require, the machine, the variables
+    that decide speed, and an identity that no other run has."""
     return {
         **machine.commit(entry.parent),
         "versions": _versions(names, backends),
         "machine": machine.describe_machine(),
         "variables": _variables(names, backends),
+        "identity": secrets.token_hex(8),
         "environments": {},
         "sessions_s": [],
     }

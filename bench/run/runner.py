@@ -4,6 +4,7 @@ Only this process writes. A worker that dies, hangs or answers nonsense fails it
 record says why, and a fresh worker continues with the next case.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from bench.run.side_by_side import run_side_by_side
 from bench.run.turns import TAKES_TURNS
 from bench.run.unit_workers import UnitWorkers
 from bench.run.worker_command import StartCommand
+from bench.spec import Unavailable
 
 
 class Progress(Protocol):
@@ -76,7 +78,7 @@ class Runner:
             return None
         try:
             worker = await self.start(unit, processors)
-        except OSError:
+        except (OSError, Unavailable):
             return None
         # An older worker may not know the `import` probe; it then takes no turns either.
         try:
@@ -102,11 +104,15 @@ class Runner:
             await workers.kill()
 
     async def note_origin(self, unit: Unit, worker: WorkerProcess) -> None:
-        """Note in `run.json` which files of the worker are not its side's own. It is asked last,
-        because imports can be late."""
+        """Note in `run.json` which files of the worker are not its side's own, or were built under
+        a digest. It is asked last, because imports can be late."""
         answer = await worker.ask(replace(unit.cases[-1], probe=ORIGIN_PROBE))
         if answer["status"] != "ok":
             self.info.setdefault("foreign_files", {}).setdefault(unit.backend, answer["reason"])
+            self.folder.write_info(self.info)
+        if digests := {name for name in answer["metrics"] if name.startswith(os.sep)}:
+            named = self.info.setdefault("digest_files", {})
+            named[unit.backend] = sorted(digests.union(named.get(unit.backend, ())))
             self.folder.write_info(self.info)
 
     async def start(self, unit: Unit, processors: Sequence[int]) -> WorkerProcess:
@@ -153,7 +159,7 @@ class Runner:
         """The name of an environment in `run.json`; a new environment is added to the file."""
         if not environment:
             return None
-        name = machine.identifier(environment)
+        name = machine.environment_name(environment, self.info.get("identity"))
         environments = self.info.setdefault("environments", {})
         if name not in environments:
             environments[name] = environment

@@ -8,6 +8,7 @@ from bench.plan.case import Case
 from bench.plan.units import Unit
 from bench.run.answer import answer_without_numbers
 from bench.run.process import WorkerProcess
+from bench.spec import Unavailable
 
 if TYPE_CHECKING:
     from bench.run.runner import Runner
@@ -48,7 +49,7 @@ class UnitWorkers:
             while answer is None:
                 yield
                 answer = await worker.resume()
-        except OSError as error:
+        except (OSError, Unavailable) as error:
             answer = answer_without_numbers("failed", f"no worker could be started: {error}")
         valid = self.runner.write(self.slot, case, answer)
         # After an invalid answer, or an error that may have left the framework broken, a fresh

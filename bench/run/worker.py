@@ -18,7 +18,7 @@ from bench.probes.turns import Turns
 from bench.records import machine
 from bench.records.code import CodeDigests
 from bench.run.failure import describe_failure
-from bench.run.origin import Guarded, why_foreign
+from bench.run.origin import Guarded, digest_files, why_foreign
 from bench.run.turns import TAKES_TURNS
 from bench.run.worker_conditions import WorkerConditions
 from bench.spec import Backend, ModelSpec, Session, Unsupported, folders_of
@@ -100,7 +100,10 @@ class Worker:
 
             return control(turns)
         if case.probe == ORIGIN_PROBE:
-            return Outcome({}, failure=why_foreign(self.guarded) if self.guarded else None)
+            if self.guarded is None:
+                return Outcome({})
+            digests = dict.fromkeys(digest_files(self.guarded), 1.0)
+            return Outcome(digests, failure=why_foreign(self.guarded))
         context = self._context(case, turns, watch, opened)
         if case.probe == IMPORT_PROBE:
             context.import_framework()

@@ -7,7 +7,9 @@ from bench.spec.added_settings import added_setting
 from bench.spec.batch import ArrayFacts, check_batch, facts_of
 from bench.spec.cells import CELLS, GRU_VARIANTS, Cell
 from bench.spec.checked import CheckedSession
-from bench.spec.installed import installed_entry_points, installed_version
+from bench.spec.checked_backend import CheckedBackend
+from bench.spec.installed import installed_version
+from bench.spec.installed_plugins import EntryPoint, installed_entry_points
 from bench.spec.model import (
     DTYPES,
     LOSSES,
@@ -19,7 +21,16 @@ from bench.spec.model import (
     Training,
     check_choice,
 )
-from bench.spec.plugins import folders_of, import_checked, import_file, path_of, place_of
+from bench.spec.plugins import (
+    called,
+    error_text,
+    folders_of,
+    import_checked,
+    import_file,
+    path_of,
+    place_of,
+    reason_text,
+)
 from bench.spec.protocols import (
     Backend,
     Operands,
@@ -53,7 +64,9 @@ __all__ = [
     "ArrayFacts",
     "Backend",
     "Cell",
+    "CheckedBackend",
     "CheckedSession",
+    "EntryPoint",
     "Limit",
     "ModelSpec",
     "Operands",
@@ -67,9 +80,11 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "added_setting",
+    "called",
     "check_batch",
     "check_choice",
     "check_one_direction",
+    "error_text",
     "facts_of",
     "folders_of",
     "import_checked",
@@ -78,4 +93,5 @@ __all__ = [
     "installed_version",
     "path_of",
     "place_of",
+    "reason_text",
 ]

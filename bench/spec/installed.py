@@ -10,11 +10,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 METADATA_FOLDER = re.compile(r"([^-]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info")
 """The name of the folder with the metadata of a package: its name and its version."""
@@ -23,7 +18,7 @@ METADATA_FOLDER = re.compile(r"([^-]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info"
 def installed_version(package: str) -> str | None:
     """The version of a package, by the name that pip knows; None for one that is missing."""
     name = _normalised(package)
-    for folder in _folders():
+    for folder in folders_of_packages():
         if version := _versions(*folder).get(name):
             return version
     from importlib import metadata
@@ -33,16 +28,7 @@ def installed_version(package: str) -> str | None:
     return None
 
 
-def installed_entry_points(group: str) -> "tuple[EntryPoint, ...]":
-    """The entry points of a group that installed packages offer."""
-    if not any(f"[{group}]" in _entry_point_texts(*folder) for folder in _folders()):
-        return ()
-    from importlib import metadata
-
-    return tuple(metadata.entry_points(group=group))
-
-
-def _folders() -> Iterator[tuple[str, int]]:
+def folders_of_packages() -> Iterator[tuple[str, int]]:
     """The folders that modules are imported from, with the time at which each last changed."""
     for path in sys.path:
         with suppress(OSError):
@@ -59,11 +45,9 @@ def _versions(folder: str, changed: int) -> Mapping[str, str]:
     return versions
 
 
-@cache
-def _entry_point_texts(folder: str, changed: int) -> str:
-    """What the packages in a folder declare as entry points."""
-    files = Path(folder).glob("*-[iI][nN][fF][oO]/entry_points.txt")
-    return "\n".join(file.read_text(errors="replace") for file in files)
+def package_name(folder: str) -> str:
+    """The normalised name of the package that a folder of metadata belongs to."""
+    return _normalised(re.sub(r"(-.*)?\.[^.]*$", "", folder))
 
 
 def _normalised(name: str) -> str:

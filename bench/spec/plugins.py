@@ -1,4 +1,4 @@
-"""Files that other people wrote: how they are imported, and where in them an error is."""
+"""Files that other people wrote: how they are imported and called, and where errors are."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ from bench.processes.stop import Stopped
 from bench.spec.supports import Unavailable
 
 T = TypeVar("T")
+HERE = os.path.dirname(__file__)
 
 
 def path_of(words: str) -> Path:
@@ -41,25 +42,73 @@ def import_file(path: Path) -> ModuleType:
 def import_checked(label: str, load: Callable[[], T]) -> T:
     """What `load` imports. Raises `Unavailable` with the file and the line of whatever the import
     raises, `SystemExit` and `KeyboardInterrupt` too; `Stopped`, which a signal raises, passes."""
+    return _guarded(load, lambda error: f"{label} does not import: {_with_location(error)}")
+
+
+def called(label: str, function: Callable[[], T], plugin: Any) -> T:
+    """What a function returns that runs code of a plug-in, such as the reading of an attribute.
+    Raises `Unavailable` for whatever it raises, with the innermost line in the plug-in's folder;
+    `Stopped`, which a signal raises, passes."""
+
+    def message(error: BaseException) -> str:
+        return f"{label} raised {error_text(error)}{place_of(error, folders_of(plugin))}"
+
+    return _guarded(function, message)
+
+
+def reason_text(answer: Any) -> str | None:
+    """What a plug-in's `unavailable` has returned: a text, without the methods of a class of the
+    plug-in's, or None. Raises ValueError for anything else."""
+    if answer is not None and not isinstance(answer, str):
+        raise ValueError(f"{answer!r:.60}; it must return a text or None")
+    return None if answer is None else str.__str__(answer)
+
+
+def _guarded(function: Callable[[], T], message: Callable[[BaseException], str]) -> T:
+    """What a function of a plug-in returns; `Unavailable` with this message for what it raises. The
+    working folder is afterwards the one before: the user's other words are relative to it."""
+    folder = _working_folder()
     try:
-        return load()
+        return function()
     except (Unavailable, Stopped):
         raise
     except BaseException as error:
-        raise Unavailable(f"{label} does not import: {_with_location(error)}") from error
+        raise Unavailable(message(error)) from error
+    finally:
+        if folder is not None and _working_folder() != folder:
+            os.chdir(folder)
+
+
+def _working_folder() -> str | None:
+    """The working folder; None where it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def error_text(error: BaseException) -> str:
+    """`ValueError: its message`. The class of a plug-in's error may fail to make a text."""
+    try:
+        message = str(error)
+    except Stopped:
+        raise
+    except BaseException:  # noqa: BLE001 - it runs code of the plug-in
+        message = "(an error without a text)"
+    return f"{type(error).__name__}: {message}"
 
 
 def _with_location(error: BaseException) -> str:
-    """`file:line: Error: message`, with the outermost line of the traceback that is not of the
-    import system."""
+    """`file:line: Error: message`, with the outermost line of the traceback that is neither of the
+    import system nor of this package."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     places = (
         f"{frame.filename}:{frame.lineno}: "
         for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and "importlib" not in frame.filename
+        if os.path.dirname(frame.filename) != HERE and "importlib" not in frame.filename
     )
-    return f"{next(places, '')}{type(error).__name__}: {error}"
+    return f"{next(places, '')}{error_text(error)}"
 
 
 def place_of(error: BaseException, folders: Sequence[Path]) -> str:
@@ -75,4 +124,4 @@ def place_of(error: BaseException, folders: Sequence[Path]) -> str:
 def folders_of(*modules: Any) -> list[Path]:
     """The folders of the files of these modules, those that have one."""
     files = (getattr(module, "__file__", None) for module in modules)
-    return [Path(file).resolve().parent for file in files if file]
+    return [Path(file).resolve().parent for file in files if file and isinstance(file, str)]

@@ -19,6 +19,9 @@ class Session(Protocol):
     adapter gets no empty batch, no wrong shape, dtype, length or label, and no array that somebody
     else may change.
 
+    Arrays that a method returns belong to the caller: no later call changes them. Each call
+    computes on the arguments that it is given.
+
     What stands in padding, NaN too, changes nothing, and a batch without a target has the loss 0
     and gradients that are 0. A NaN in a real step reaches every output that depends on it, unless
     `Supports.nan_propagation` declares that it does not.
@@ -61,6 +64,7 @@ class Session(Protocol):
 
 class TimedSession(Session, Protocol):
     """What an adapter adds so that the clock sees the framework alone, not copies to NumPy.
+    `wait` waits for the results. The speed probe reads and compares them before it times the calls.
 
     Optional: where they are missing the speed probe times `predict` and `gradients` instead,
     and the record says so.
@@ -129,7 +133,8 @@ class Task(Protocol):
     """One task at one size: a frozen dataclass whose fields are its settings.
 
     A task file holds `REQUIRES` (pip names of the packages that its data ship in) and `PROFILES`, a
-    mapping from `smoke`, `standard` and `paper` to a task.
+    mapping from `smoke`, `standard` and `paper` to a task. All sizes are of one class: a worker
+    makes the task from the settings in its case.
 
     A task may also have these attributes:
 

@@ -1,7 +1,7 @@
 """What a backend can express, and whose limit it is where it cannot."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from bench.spec.cells import CELLS, GRU_VARIANTS
 from bench.spec.model import DTYPES, ModelSpec, check_choice
@@ -98,6 +98,11 @@ class Supports:
         support = getattr(self, name)
         limit = support if isinstance(support, Limit) else NOT_WRITTEN
         return None if support else f"no {name.replace('_', ' ')}: {limit}"
+
+    def features(self) -> list[str]:
+        """What the adapter has of `layers`, `lengths`, `training`, …"""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [name for name, value in values.items() if value is True]
 
     def advance_limit(self, spec: ModelSpec) -> str | None:
         """Why a session of this model has no `advance`; None where it has."""

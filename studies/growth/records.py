@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.records.checksum import canonical, with_checksum
 from bench.records.folder import RunFolder
-from bench.records.lines import read_packed
+from bench.records.lines import packed_lines
 from bench.records.record import without_nonfinite
 
 TEMPLATE = Path(__file__).parents[2] / "results" / "adding-cpu"
@@ -25,7 +25,7 @@ def write_run(root: Path, name: str, count: int, template: Path = TEMPLATE) -> R
 def write_older_run(root: Path, name: str, count: int, template: Path = TEMPLATE) -> RunFolder:
     """The same as an earlier version can read it: the lines of the template as they stand."""
     source = RunFolder(template, name)
-    texts = [line.decode() for line in read_packed(source.packed_file)]
+    texts = [line.decode() for line in packed_lines(source.packed_file)]
     return _written(root, source, texts, count, str)
 
 
