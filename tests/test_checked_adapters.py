@@ -67,7 +67,7 @@ def test_adapter_that_raises_where_it_is_read_is_refused(
 
 
 def test_environment_that_raises_for_more_threads_fails_the_cases(tmp_path: Path) -> None:
-    source = "def environment(threads):\n    return {1: {}}[threads]"
+    source = "def environment(threads):\n    return {1: {}, 64: {}}[threads]"
     words = ("--backends", adapter_file(tmp_path, source), "--cells", "rnn", "--threads", "2")
     done = tiny_run_inside(tmp_path, *map(str, words), "--probes", "speed", "--launches", "1")
     assert done.returncode == 1

@@ -1,6 +1,7 @@
 """The products that a model cannot avoid: their shapes, their order and their operations."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -99,11 +100,11 @@ def test_twice_as_many_steps_make_chains_twice_as_long_and_no_more_products() ->
     assert operations(twice) - with_readout == 2 * (operations(once) - with_readout)
 
 
-class CountedMatmul:
-    """Stands for `np.matmul` and counts its operations."""
+class Counted:
+    """Stands for `np.matmul` or `np.dot`, and counts its operations."""
 
-    def __init__(self) -> None:
-        self.multiply, self.operations = np.matmul, 0
+    def __init__(self, multiply: Callable[..., Any]) -> None:
+        self.multiply, self.operations = multiply, 0
 
     def __call__(self, a: Any, b: Any, out: Any = None) -> Any:
         stack = a.shape[:-2] or b.shape[:-2]
@@ -121,11 +122,13 @@ def test_reference_computes_these_products_and_its_biases(
     rng = np.random.default_rng(0)
     session = backends.load("numpy").open_session(model, initial_weights(model, rng), "cpu")
     x, y = rng.standard_normal((B, T, D)), rng.standard_normal((B, T, OUT))
-    counted = CountedMatmul()
-    monkeypatch.setattr(np, "matmul", counted)
+    counters = {name: Counted(getattr(np, name)) for name in ("matmul", "dot")}
+    for name, counter in counters.items():
+        monkeypatch.setattr(np, name, counter)
     session.step(x, y)
     biases = 2 * 2 * B * T * (2 * model.gates * H + OUT)
-    assert counted.operations == operations(training_products(model, B, T)) + biases
+    counted = sum(counter.operations for counter in counters.values())
+    assert counted == operations(training_products(model, B, T)) + biases
 
 
 def test_record_of_the_speed_probe_has_the_operations_of_one_update() -> None:

@@ -20,7 +20,7 @@ UNREADABLE = os.fsdecode(b"9\xff")
 WRONG = {
     "metric": (5, "case.metric is 5; accepted: a text or null"),
     "task": (UNREADABLE, "case.task is '9\\udcff'; accepted: text in UTF-8"),
-    "batch": (-4, "case.batch is -4; accepted: a whole number of at least 0"),
+    "batch": (-4, "case.batch is -4; accepted: a whole number of at least 1 or null"),
     "own": ([1], r"case.own is [1]; accepted: a text, a finite number, true, false or null"),
 }
 

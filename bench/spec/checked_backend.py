@@ -45,12 +45,17 @@ class CheckedBackend:
         return called(f"{name} of {self._name}", lambda: getattr(adapter, name, MISSING), adapter)
 
     def _answer(
-        self, name: str, function: Callable[..., Any], check: Callable[[Any], Any], argument: Any
+        self,
+        name: str,
+        function: Callable[..., Any],
+        check: Callable[[Any], Any],
+        *arguments: Any,
+        **named: Any,
     ) -> Any:
         """What an optional function of the adapter returns, as a plain value."""
 
         def checked_answer() -> Any:
-            answer = function(argument)
+            answer = function(*arguments, **named)
             try:
                 return check(answer)
             except ValueError as error:
