@@ -39,7 +39,7 @@ def test_cell(
     session = context.open_native(model, context.weights(model), context.case.training)
     x, y = (session.put(array) for array in context.task.sample(context.rng("batches")))
     before = session.predict(x)
-    call = dict(phases(session, x, y, training))[phase]
+    call = dict(phases(session, [(x, y)], training))[phase]
 
     def call_and_wait() -> None:
         call()

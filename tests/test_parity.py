@@ -183,7 +183,9 @@ def test_backend_that_does_not_train_is_compared_by_outputs_and_states() -> None
     outcome = parity(bench_for(inference_only()))
     assert outcome.failure is None
     assert outcome.metrics["gradients_compared"] == 0
-    assert outcome.metrics["arrays_compared"] == 9  # six arrays, a NaN twice, and another order
+    # Six arrays, a NaN twice, another order; with lengths two arrays and the caller's own; two
+    # arrays again and the first ones.
+    assert outcome.metrics["arrays_compared"] == 15
     faulty = parity(bench_for(inference_only(lambda output: output * 1.001)))
     assert faulty.failure is not None
     assert "output" in faulty.failure
@@ -235,6 +237,31 @@ def test_wrong_single_steps_are_named(fault: str) -> None:
     assert outcome.failure is not None
     assert "advance differs by" in outcome.failure
     assert outcome.metrics["arrays_rejected"] <= 3  # of the case's model and the two odd sizes
+
+
+class Tiring(faulty_backends.AlteredSession):
+    """`advance` halves its output from the ninth step of a sequence on."""
+
+    def advance(self, x: Any, state: Any = None) -> Any:
+        count, state = state or (0, None)
+        output, state = self._session.advance(x, state)
+        return output * (0.5 if count >= 8 else 1), (count + 1, state)
+
+
+def tiring() -> Any:
+    def open_session(
+        spec: ModelSpec, params: Params, device: str, training: Training = Training()
+    ) -> Any:
+        return Tiring(numpy_backend.open_session(spec, params, device, training), {})
+
+    return faulty_backends.backend(open_session)
+
+
+@pytest.mark.parametrize("length", [10, 64, 100])
+def test_single_steps_that_go_wrong_late_in_a_sequence_are_found(length: int) -> None:
+    outcome = parity(bench_for(tiring(), length=length))
+    assert outcome.failure is not None
+    assert "advance differs by" in outcome.failure
 
 
 def test_backend_without_single_steps_is_not_asked_for_them() -> None:

@@ -13,7 +13,7 @@ from backends import numpy_backend
 from bench.plan.case import SpeedSettings
 from bench.probes.escaped_work import EarlyReturnError
 from bench.probes.speed import speed
-from bench.probes.timed_results import check_forward, check_repeats, read
+from bench.probes.timed_results import check_forward, check_loss, check_repeats, read
 from bench.spec import ModelSpec, Params, Training
 from studies import faulty_backends
 
@@ -37,6 +37,9 @@ class Lazy:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         time.sleep(WORK_S)
         return np.asarray(self._compute(), dtype)
+
+    def __float__(self) -> float:
+        return float(np.asarray(self))
 
 
 def device(forward: Any) -> Any:
@@ -98,6 +101,21 @@ def with_call(**changes: Any) -> Any:
         return altered
 
     return faulty_backends.backend(open_session)
+
+
+def test_loss_that_is_computed_when_it_is_read_is_an_error() -> None:
+    sound = device(eager)
+    check_loss(lambda: eager(np.ones(())), sound)
+    with pytest.raises(EarlyReturnError, match=r"before the work of step\(\) was done"):
+        check_loss(lambda: Lazy(lambda: np.ones(())), sound)
+
+
+def test_timed_losses_are_read() -> None:
+    lazy = with_call(step=lambda s, x, y: Lazy(lambda: s.step(x, y)))
+    context = bench_for(lazy, "speed", cell="rnn")
+    settings = SpeedSettings(phase_s=0.01, phases=["step"])
+    with pytest.raises(EarlyReturnError):
+        speed(replace(context, case=replace(context.case, speed=settings)))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from bench.gate.difference import relative_error
 from bench.probes.context import Batch
 from bench.spec import Array, Params, Session, Supports
 
+Update: TypeAlias = tuple[Array, Array] | tuple[Array, Array, Array]
+"""x, y and perhaps lengths."""
 STEPS = 5
 """Updates that the gate compares."""
 LOSSES = "losses of five steps"
@@ -18,7 +20,7 @@ AFTER_STEPS = " after five steps"
 """Ends the names of weights after the updates."""
 
 
-PROVEN_STEPS = 8
+PROVEN_STEPS = 64
 """The first steps of a sequence that are compared where it runs by single steps."""
 
 
@@ -61,7 +63,7 @@ def observe(
 ) -> Observation:
     """Everything that the scope covers. Trains the session for five steps; a `second` batch takes
     turns with the first."""
-    arrays = observe_untrained(session, x, y, scope)
+    arrays = observe_untrained(session, session.put(x), session.put(y), scope)
     if not scope.training:
         return Observation(arrays)
     trained = observe_training(session, batches_of(x, y, second), trajectory=trajectory)
@@ -78,15 +80,13 @@ def observe_training(
 ) -> Observation:
     """The losses of five steps and the weights after them. The losses are read after the last
     step, as in a training run."""
-    on_device = [(session.put(x), session.put(y)) for x, y in batches]
-    losses, gradients = _train(session, on_device, trajectory)
+    losses, gradients = train(session, list(batches), trajectory=trajectory)
     weights = {f"{name}{AFTER_STEPS}": value for name, value in session.params().items()}
     return Observation({LOSSES: losses, **weights}, gradients)
 
 
-def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dict[str, Array]:
-    """The arrays at the weights that the session has, by name."""
-    x, y = session.put(x), session.put(y)
+def observe_untrained(session: Session, x: Any, y: Any, scope: Scope) -> dict[str, Array]:
+    """The arrays at the weights that the session has, by name; x and y are on its device."""
     arrays = {"output": session.predict(x), "hidden states": session.hidden_states(x)}
     if scope.training:
         loss, gradients = session.gradients(x, y)
@@ -97,16 +97,18 @@ def observe_untrained(session: Session, x: Array, y: Array, scope: Scope) -> dic
     return arrays
 
 
-def _train(
-    session: Session, batches: Sequence[tuple[Any, Any]], trajectory: bool
+def train(
+    session: Session, updates: Sequence[Update], count: int = STEPS, *, trajectory: bool = False
 ) -> tuple[Array, list[Params]]:
-    """The losses before each of a few updates, and the gradients before each if asked for."""
+    """The losses before each of `count` updates, which come round again, and the gradients before
+    each if asked for. The losses are read after the last update."""
+    on_device = [tuple(map(session.put, update)) for update in updates]
     losses, gradients = [], list[Params]()
-    for x, y in islice(cycle(batches), STEPS):
+    for update in islice(cycle(on_device), count):
         if trajectory:
-            by_name = session.gradients(x, y)[1]
+            by_name = session.gradients(*update)[1]
             gradients.append({name: value for name, value in by_name.items() if name != "x"})
-        losses.append(session.step(x, y))
+        losses.append(session.step(*update))
     session.wait()
     return np.array([float(loss) for loss in losses]), gradients
 

@@ -3,10 +3,11 @@
 The probe compares the case's own model, batch and weights, and models of the same kind at odd
 sizes, with the NumPy reference in float64: outputs, hidden states, loss, every parameter gradient,
 dL/dx, dL/dh_t, and the losses and weights of five steps. A session that can be restarted takes
-these steps once more. At odd sizes two batches take turns, and the probe also tries other batches,
-a NaN in x and a batch without targets. For a backend that does not train it compares outputs and
-hidden states only. Where a backend runs single steps, those of a running sequence are compared with
-the same sequence as a whole.
+these steps once more. At odd sizes two batches take turns, and the probe also tries a session that
+only updates, other batches, sequences of unequal length, given states, a NaN in x and a batch
+without targets. For a backend that does not train it compares outputs and hidden states only. Where
+a backend runs single steps, those of a running sequence are compared with the same sequence as a
+whole.
 """
 
 import dataclasses
@@ -16,14 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.gate.after_update import asked_again
 from bench.gate.allowance import Allowance, allow, decided_by_summation
 from bench.gate.difference import Difference, is_real, relative_error
-from bench.gate.edges import at_edges
+from bench.gate.edges import NAN_OUTPUT, NO_TARGET, at_edges
 from bench.gate.judge import failure, judge, worst_first
 from bench.gate.observe import Observation, Scope, advance_error, batches_of, observe
 from bench.gate.reference import ModelOnBatch, run_reference
 from bench.gate.reuse import TWO_RUNS, after_restart, on_other_batches
 from bench.gate.rounding import FLOAT64_TOLERANCE
+from bench.gate.step_first import with_step_first
+from bench.gate.unequal import LENGTHS, STATE, on_unequal_batch
 from bench.plan.probes import ADVANCE
 from bench.probes.context import Batch, Outcome, ProbeContext
 from bench.probes.training import norm
@@ -33,6 +37,8 @@ from bench.weights import initial_weights
 IN_FLOAT64 = " in float64"
 """Ends the names of arrays that are compared in float64 besides the case's dtype."""
 THROUGH_TIME = "d hidden states through time"
+SIZE = " at batch "
+"""Before the size at the end of the names of arrays at odd sizes."""
 SMALLEST = 1e-290
 """float64 holds numbers below this one with fewer digits."""
 
@@ -57,12 +63,14 @@ def parity(context: ProbeContext) -> Outcome:
     weights = context.weights(model)
     comparison = compare(context, model, context.case.training, weights, x, y)
     through_time = compare_through_time(context, model, weights, x, y)
-    differences = [*comparison.differences, *at_odd_sizes(context, model), *through_time]
+    odd = at_odd_sizes(context, model)
+    differences = [*comparison.differences, *odd, *through_time]
     metrics = _counts(differences)
     metrics["gradients_compared"] = float(bool(context.supports.training))
     metrics |= _first_gradients(comparison.observation.arrays, weights)
     in_dtype = [d for d in comparison.differences if not d.array.endswith(IN_FLOAT64)]
     metrics |= {f"error.{d.array}": d.error for d in [*in_dtype, *through_time]}
+    metrics |= _declared(odd)
     return Outcome(metrics, failure=failure(differences))
 
 
@@ -74,6 +82,16 @@ def _counts(differences: Sequence[Difference]) -> dict[str, float | None]:
         "arrays_compared": len(differences),
         "arrays_rejected": sum(not d.accepted for d in differences),
     }
+
+
+def _declared(differences: Sequence[Difference]) -> dict[str, float | None]:
+    """The largest error of what the gate compares only where the backend declares no limit: a
+    comparison tells by these names that the head declares more limits than the base."""
+    errors = {
+        f"error.{ability}": [d.error for d in differences if ability in d.array.partition(SIZE)[0]]
+        for ability in (NAN_OUTPUT, NO_TARGET, LENGTHS, STATE)
+    }
+    return {name: max(values) for name, values in errors.items() if values}
 
 
 def _first_gradients(arrays: Mapping[str, Array], weights: Params) -> dict[str, float | None]:
@@ -134,22 +152,28 @@ def _compare_in_dtype(
     if second:
         differences += at_edges(session, subject.model, context.supports, x, y)
     if all(d.accepted for d in differences):
-        differences += _used_again(session, subject, scope, runs.exact, allowances)
+        differences += _used_again(context, session, subject, scope, runs.exact, allowances)
     return ModelDifferences(differences, backend), decided_by_summation(allowances)
 
 
 def _used_again(
+    context: ProbeContext,
     session: Session,
     subject: ModelOnBatch,
     scope: Scope,
     reference: Observation,
     allowances: Mapping[str, Allowance],
 ) -> list[Difference]:
-    """What `bench.gate.reuse` finds in a session whose results were right so far."""
+    """What a session does in other uses, where its results were right so far."""
     x, y, second = subject.x, subject.y, subject.second
     differences = on_other_batches(session, x, y, scope, allowances) if second else []
+    if second and len(x) > 1:
+        differences += on_unequal_batch(context, session, subject, scope, allowances)
+        differences += asked_again(context, session, subject, scope, allowances)
     if not scope.training:
         return differences
+    if second and len(x) > 1:
+        differences.append(with_step_first(context, subject, allowances))
     batches = batches_of(x, y, second)
     return differences + after_restart(session, subject.weights, batches, reference, allowances)
 
@@ -204,7 +228,7 @@ def _at_size(
         second = _random_batch(model, batch, time, rng)
         comparison = compare(context, model, AT_ODD_SIZES, weights, x, y, second)
         return [
-            dataclasses.replace(d, array=f"{d.array} at batch {batch}, T {time}, hidden {hidden}")
+            dataclasses.replace(d, array=f"{d.array}{SIZE}{batch}, T {time}, hidden {hidden}")
             for d in comparison.differences
         ]
 

@@ -56,14 +56,25 @@ def _rounded_runs(
 ) -> Iterator[Observation]:
     """The reference in float32 on inputs rounded to the model's dtype: the first run with
     everything, the others at the initial weights only."""
-    dtype, narrow = subject.model.dtype, subject.in_dtype("float32")
-    for run, (weights, x) in enumerate(rounded_inputs(dtype, subject.weights, subject.x)):
-        rounded = replace(narrow, weights=weights, x=x, second=_rounded(subject.second, dtype))
+    for run, rounded in enumerate(_rounded_subjects(subject)):
         if run == 0:
             yield _observe_reference(context, rounded, scope)
         else:
-            session = context.open_reference(rounded.model, weights, rounded.training)
-            yield Observation(observe_untrained(session, x, rounded.y, scope))
+            session = context.open_reference(rounded.model, rounded.weights, rounded.training)
+            x, y = session.put(rounded.x), session.put(rounded.y)
+            yield Observation(observe_untrained(session, x, y, scope))
+
+
+def rounded_subject(subject: ModelOnBatch) -> ModelOnBatch:
+    """The subject in float32 on weights and inputs rounded to its dtype, which is not float64."""
+    return next(_rounded_subjects(subject))
+
+
+def _rounded_subjects(subject: ModelOnBatch) -> Iterator[ModelOnBatch]:
+    dtype, narrow = subject.model.dtype, subject.in_dtype("float32")
+    second = _rounded(subject.second, dtype)
+    for weights, x in rounded_inputs(dtype, subject.weights, subject.x):
+        yield replace(narrow, weights=weights, x=x, second=second)
 
 
 def _rounded(batch: Batch | None, dtype: str) -> Batch | None:

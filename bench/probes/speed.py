@@ -1,28 +1,28 @@
 """The speed probe: each phase apart and warmed up, copies outside the clock, the wait inside it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from bench.gate.difference import relative_error
-from bench.gate.rounding import TIMED_TOLERANCE
 from bench.plan.case import SpeedSettings
 from bench.plan.probes import ADVANCE, FLOOR_OF
 from bench.probes.clock import SteadySamples, clock, samples_in_turns, steady_samples
-from bench.probes.context import Outcome, ProbeContext
+from bench.probes.context import Batch, Outcome, ProbeContext
 from bench.probes.escaped_work import check_wait
+from bench.probes.first_results import FirstUpdate, disagreement, loss_and_norm
 from bench.probes.floor import floor_samples
 from bench.probes.latency import measure_advance
 from bench.probes.products import operations, training_products
-from bench.probes.timed_results import check_backward, check_forward, check_repeats
-from bench.probes.training import norm
+from bench.probes.timed_results import check_backward, check_forward, check_loss, check_repeats
 from bench.probes.turns import Turns
 from bench.records.conditions import LoadCounters, gpu_conditions
 from bench.spec import Array
 
+BATCHES = 4
+"""Batches that take turns in the timed calls."""
 PRODUCT_SIZE, PRODUCT_REPEATS = 1536, 6
 """Rows of the square matrices whose product is the control of stored runs, and how often it is
 timed."""
@@ -35,9 +35,9 @@ def speed(context: ProbeContext) -> Outcome:
     """Seconds for opening a session, for the first call of each phase (compilation included) and,
     as raw samples, for one steady call of each phase and for its floor.
 
-    The first loss and gradient norm of the timed session, or its first outputs where single steps
-    are timed (`latency`), are compared with the reference. Raises ValueError for a case without
-    speed settings.
+    The first loss, gradient norm and update of the timed session, or its first outputs where single
+    steps are timed (`latency`), are compared with the reference. Raises ValueError for a case
+    without speed settings.
     """
     case = context.case
     measure = _measure_advance if ADVANCE in _settings(context).phases else _measure_phases
@@ -76,8 +76,8 @@ def _measure_phases(
     context: ProbeContext, session: Any, batch: tuple[Array, Array]
 ) -> tuple[Metrics, Samples, str | None]:
     """Metrics and samples of the chosen phases, and why the timed session is wrong if it is."""
-    metrics, samples = _time_phases(context, session, batch)
-    failure = _disagreement(context, metrics, batch) if "gradients" in samples else None
+    metrics, samples, update = _time_phases(context, session, batch)
+    failure = disagreement(context, metrics, update, batch)
     metrics["native_calls"] = float(hasattr(session, "forward"))
     return metrics, samples, failure
 
@@ -92,18 +92,23 @@ def _measure_advance(
 
 def _time_phases(
     context: ProbeContext, session: Any, batch: tuple[Array, Array]
-) -> tuple[Metrics, Samples]:
-    """Metrics and samples of the chosen phases. A backend that does not train has the forward
-    phase only, which is then timed whatever the settings choose."""
+) -> tuple[Metrics, Samples, FirstUpdate | None]:
+    """Metrics and samples of the chosen phases, and the first update if updates are timed. A
+    backend that does not train has the forward phase only, which is then timed whatever the
+    settings choose."""
     settings, training = _settings(context), bool(context.supports.training)
-    x, y = (session.put(array) for array in batch)
+    batches = [tuple(map(session.put, pair)) for pair in (batch, *_other_batches(context))]
     session.wait()
     metrics: Metrics = {}
     samples: Samples = {}
-    for name, call in phases(session, x, y, training):
+    update = None
+    for name, call in phases(session, batches, training):
         if name not in settings.phases and training:
             continue
-        metrics[f"first_{name}_s"] = clock(call, session, 1)
+        results: list[Any] = []
+        metrics[f"first_{name}_s"] = clock(lambda: results.append(call()), session, 1)  # noqa: B023
+        if name == "step":
+            update = FirstUpdate(float(results[0]), session.params())
         _check_call(name, call, session, batch, context.case.model.dtype)
         steady = _samples(call, session, settings.phase_s, context.turns)
         samples[name] = steady.seconds
@@ -112,8 +117,8 @@ def _time_phases(
         if steady.block:
             metrics[f"{name}_block"] = steady.block
         if name == "gradients":
-            metrics |= _loss_and_norm(session, x, y)
-    return metrics, samples
+            metrics |= loss_and_norm(*session.gradients(*batches[0]))
+    return metrics, samples, update
 
 
 def _check_call(
@@ -123,6 +128,7 @@ def _check_call(
     x, y = (session.put(array) for array in batch)
     if name == "step":
         check_wait(call, session)
+        check_loss(call, session)
     elif name == "forward" and hasattr(session, "forward"):
         check_forward(session.forward, session, x, dtype)
         check_repeats("forward", session.forward, session, batch[:1])
@@ -139,37 +145,30 @@ def _samples(
     return steady_samples(call, session, budget_s)
 
 
-def phases(session: Any, x: Any, y: Any, training: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """The name and the call of each phase. Calls leave their results on the device where the
-    adapter has such methods."""
+def phases(
+    session: Any, batches: Sequence[tuple[Any, ...]], training: bool
+) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The name and the call of each phase. Batches `(x, y)` on the device take turns, from the
+    first on in each phase. Calls leave their results on the device where the adapter has such
+    methods."""
     forward = getattr(session, "forward", session.predict)
-    yield "forward", lambda: forward(x)
+    yield "forward", _in_turns(forward, [(x,) for x, _ in batches])
     if not training:
         return
-    backward = getattr(session, "backward", session.gradients)
-    yield "gradients", lambda: backward(x, y)
-    yield "step", lambda: session.step(x, y)
+    yield "gradients", _in_turns(getattr(session, "backward", session.gradients), batches)
+    yield "step", _in_turns(session.step, batches)
 
 
-def _loss_and_norm(session: Any, x: Any, y: Any) -> Metrics:
-    """The loss and the norm of all parameter gradients at the weights that the session has."""
-    loss, gradients = session.gradients(x, y)
-    del gradients["x"]
-    return {"first_loss": loss, "first_gradient_norm": norm(*gradients.values())}
+def _in_turns(call: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Callable[[], Any]:
+    turns = cycle(arguments)
+    return lambda: call(*next(turns))
 
 
-def _disagreement(
-    context: ProbeContext, timed: Mapping[str, float | None], batch: tuple[Array, Array]
-) -> str | None:
-    """How the timed session, on all its threads, differs from the reference; None if it agrees."""
-    model = context.case.model
-    wide = replace(model, dtype="float64")
-    reference = context.open_reference(wide, context.weights(model))
-    for name, value in _loss_and_norm(reference, *batch).items():
-        error = relative_error(np.asarray(timed[name]), np.asarray(value))
-        if not error <= TIMED_TOLERANCE[model.dtype]:
-            return f"the timed session differs from the reference: {name} differs by {error:.2g}"
-    return None
+def _other_batches(context: ProbeContext) -> list[Batch]:
+    """The batches that follow the first. What an adapter prepares for an array it prepares in
+    training for each batch, so the calls that are timed must not all have the same."""
+    rng = context.rng("batches")
+    return [context.batch(rng) for _ in range(BATCHES)][1:]
 
 
 def product_rate(dtype: str) -> float:

@@ -1,7 +1,7 @@
 """What the timed calls return: the right numbers, computed when `wait` returns.
 
-`forward` and `backward` leave their results on the device, where nothing else reads them. So a
-result that is only computed when it is read would cost the clock nothing.
+They leave their results on the device, where nothing else reads them. So a result that is only
+computed when it is read would cost the clock nothing.
 """
 
 import math
@@ -59,6 +59,11 @@ def check_backward(backward: Callable[..., Any], session: Any, x: Any, y: Any, d
             f"backward() returned {elements} derivatives of {expected} weights: it must return the "
             "loss and all parameter gradients"
         )
+
+
+def check_loss(step: Callable[[], Any], session: Any) -> None:
+    """Raise unless the losses that `step` returns are computed when `wait` returns."""
+    _computed("step", step, session)
 
 
 def check_repeats(
