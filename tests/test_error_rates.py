@@ -57,10 +57,11 @@ def test_architecture_page_quotes_the_error_rates_of_the_gate() -> None:
 
 
 def test_gate_is_run_again_on_a_published_model_with_the_same_result() -> None:
+    wanted = ("clipping left out", "workload 4 × 7 × 2 → 5", 1)
     published = next(
         model
         for model in JsonLines(GATE / gate_rates.MODELS).read()
-        if (model["adapter"], model["size"]) == ("clipping left out", "workload 4 × 7 × 2 → 5")
+        if (model["adapter"], model["size"], model["seed"]) == wanted
     )
     result = gate_rates.run_gate(published)
     assert result["rejected"] == published["rejected"]
