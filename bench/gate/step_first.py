@@ -16,7 +16,7 @@ from bench.gate.unequal import unequal_batch
 from bench.probes.context import ProbeContext
 from bench.spec import Array, Params
 
-UPDATES = 24
+UPDATES = 18
 STEP_FIRST = f"losses of {UPDATES} steps in a session of their own"
 
 
