@@ -142,13 +142,15 @@ class SessionInOrder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def gradients(self, x: Any, y: Any) -> tuple[float, dict[str, Any]]:
-        loss, plain = self._session.gradients(x, y)
+    def gradients(self, x: Any, y: Any, lengths: Any = None) -> tuple[float, dict[str, Any]]:
+        loss, plain = self._session.gradients(x, y, lengths)
+        if lengths is not None:
+            return loss, plain
         terms = self._session.gradient_terms(x, y)
         return loss, plain | gradients_in_order(terms, self._session.params())
 
-    def step(self, x: Any, y: Any) -> float:
-        loss, gradients = self.gradients(x, y)
+    def step(self, x: Any, y: Any, lengths: Any = None) -> float:
+        loss, gradients = self.gradients(x, y, lengths)
         del gradients["x"]
         vector = FlatParameters(self._session.spec, gradients).vector
         self._session.optimiser.update(self._session.weights.vector, vector)
