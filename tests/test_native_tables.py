@@ -1,6 +1,7 @@
 """The statistics and the table of the comparisons with native code."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import ROOT
 
 from studies.json_lines import JsonLines
 from studies.native.ratio import Ratio, loss_error, paired_ratio, verdict
-from studies.native.tables import comparison_rows, markdown
+from studies.native.tables import comparison_rows, markdown, read_finished
 
 
 def log_ratios(slowdown: float, launches: int = 3, rounds: int = 12) -> list[Any]:
@@ -105,9 +106,21 @@ def test_row_of_missing_candidates_says_why() -> None:
     assert row["verdict"] == "torch: not there; native torch: not there"
 
 
-def test_published_table_is_the_one_that_the_samples_give() -> None:
-    folder = ROOT / "results/native-cpu"
-    environment, *records = JsonLines(folder / "samples.jsonl").read()
+def test_launch_that_was_stopped_does_not_count(tmp_path: Path) -> None:
+    records = list(native_records(log_ratios(0.8)))
+    lines = JsonLines(tmp_path / "samples.jsonl")
+    for record in ({"settings": {"launches": 99}}, *records[:-1]):
+        lines.append(record)
+    stopped, kept = read_finished(tmp_path / "samples.jsonl")
+    launches = {record["launch"] for record in records}
+    assert {record["launch"] for record in kept} == launches - {records[-1]["launch"]}
+    assert stopped["settings"]["launches"] == len(launches) - 1
+
+
+@pytest.mark.parametrize("name", ["native-cpu", "floor-cpu"])
+def test_published_table_is_the_one_that_the_samples_give(name: str) -> None:
+    folder = ROOT / "results" / name
+    environment, records = read_finished(folder / "samples.jsonl")
     rng = np.random.default_rng(environment["settings"]["seed"])
     rows = comparison_rows(environment, records, rng)
     assert markdown(environment, rows) == (folder / "table.md").read_text()

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,19 @@ from quotes import Page, table_cells
 
 from studies.json_lines import JsonLines
 from studies.native.comparisons import comparisons
+from studies.native.floor import THEIRS
 from studies.native.problem import CELLS, SHAPES
-from studies.native.tables import Row, comparison_rows
+from studies.native.ratio import NO_TARGET
+from studies.native.tables import Row, comparison_rows, read_finished
 
-FOLDER = ROOT / "results/native-cpu"
+FOLDER, FLOOR_FOLDER = ROOT / "results/native-cpu", ROOT / "results/floor-cpu"
+FLOOR_SHAPES = ("tiny", "small", "braun-1x320", "fastrnns")
+FLOOR_SENTENCES = {
+    "g": "Of these {} models the whole interval meets the target in {}; in {} it has the target "
+    "inside, in {} it misses",
+    "f": "Of {} single steps the whole interval is within the target in {}; {} are unclear and {} "
+    "miss it",
+}
 TEXT = (ROOT / "docs/performance.md").read_text()
 DEFINITIONS = (
     "above 32 MiB",
@@ -28,7 +38,16 @@ DEFINITIONS = (
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    environment, *records = JsonLines(FOLDER / "samples.jsonl").read()
+    return rows_of(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def floor_rows() -> list[Row]:
+    return rows_of(FLOOR_FOLDER)
+
+
+def rows_of(folder: Path) -> list[Row]:
+    environment, records = read_finished(folder / "samples.jsonl")
     rng = np.random.default_rng(environment["settings"]["seed"])
     return comparison_rows(environment, records, rng)
 
@@ -64,7 +83,7 @@ def test_page_has_the_parts_that_were_measured() -> None:
     assert [*claimed_parts()] == environment["settings"]["parts"]
 
 
-def test_page_has_no_unchecked_figure(rows: list[Row]) -> None:
+def test_page_has_no_unchecked_figure(rows: list[Row], floor_rows: list[Row]) -> None:
     verdicts = Counter(row["verdict"] for row in rows)
     page = Page(ROOT / "docs/performance.md")
     assert page.quotes(
@@ -76,7 +95,33 @@ def test_page_has_no_unchecked_figure(rows: list[Row]) -> None:
     for part, (claim, target, passed, unclear) in claimed_parts().items():
         claim = " ".join(re.sub(r"`[^`]*`", " ", claim).split())
         assert page.quotes("| {} | {} | {} | {} | {} |", part, claim, target, passed, unclear)
+    for shape in FLOOR_SHAPES:
+        ratios = [best_of_ours(floor_rows)[shape, cell]["ratio"] for cell in CELLS]
+        assert page.quotes("| | {} | {} | {} |", *ratios)
+    for part, sentence in FLOOR_SENTENCES.items():
+        verdicts = Counter(
+            row["verdict"]
+            for row in floor_rows
+            if row["part"] == part and row["target"] != NO_TARGET
+        )
+        assert sum(verdicts.values()) == verdicts["PASS"] + verdicts["unclear"] + verdicts["MISSED"]
+        counts = sum(verdicts.values()), *(verdicts[v] for v in ("PASS", "unclear", "MISSED"))
+        assert page.quotes(sentence, *counts)
     assert page.unchecked_figures((), DEFINITIONS) == []
+
+
+def best_of_ours(rows: list[Row]) -> dict[tuple[str, str], Row]:
+    """The row of the fastest of this project's implementations, by shape and cell."""
+    chosen = (row for row in rows if row["part"] == "g" and row["target"] != NO_TARGET)
+    return {(row["shape"].split()[0], row["cell"]): row for row in chosen}
+
+
+def test_table_of_the_floor_names_the_fastest_of_ours(floor_rows: list[Row]) -> None:
+    best = best_of_ours(floor_rows)
+    for shape in FLOOR_SHAPES:
+        rows = [best[shape, cell] for cell in CELLS]
+        cells = [f"`{row['ours'].split()[0]}` {row['ratio']}" for row in rows]
+        assert " | ".join(["", f"`{shape}`", *cells, ""]).strip() in TEXT
 
 
 def test_machine_is_the_one_that_the_page_names() -> None:
@@ -100,3 +145,17 @@ def test_rnn_of_jax_beats_those_of_flax_and_keras_at_the_small_shape_only(rows: 
     assert len(verdicts) == 6
     for (shape, _), verdict in verdicts.items():
         assert verdict == ("PASS" if shape == "small" else "unclear")
+
+
+def test_fastest_of_ours_takes_less_time_than_every_library(floor_rows: list[Row]) -> None:
+    best = best_of_ours(floor_rows)
+    assert len(best) == len(FLOOR_SHAPES) * len(CELLS)
+    for model, ours in best.items():
+        others = [
+            float(row["ours, ms"])
+            for row in floor_rows
+            if (row["shape"].split()[0], row["cell"], row["ours"]) in {(*model, n) for n in THEIRS}
+            and row["part"] == "g"
+            and "ours, ms" in row
+        ]
+        assert others and float(ours["ours, ms"]) < min(others), model

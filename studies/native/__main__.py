@@ -11,12 +11,11 @@ import numpy as np
 
 from bench.records.machine import processor_count
 from studies import native
-from studies.json_lines import JsonLines
 from studies.native.comparisons import FAMILIES, PARTS
 from studies.native.problem import CELLS, SHAPES
 from studies.native.processes import ROOT
 from studies.native.rounds import NativeSettings, measure
-from studies.native.tables import comparison_rows, markdown
+from studies.native.tables import comparison_rows, markdown, read_finished
 
 SAMPLES = "samples.jsonl"
 DEFAULT_SHAPES = ("small", "braun-1x320", "fastrnns", "products", "single-step")
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 def report(folder: Path) -> int:
     """Write and print the table. Return 0 where every target was met, 1 where one was missed or a
     pair was not comparable, 3 where nothing was measured."""
-    environment, *records = JsonLines(folder / SAMPLES).read()
+    environment, records = read_finished(folder / SAMPLES)
     rng = np.random.default_rng(environment["settings"]["seed"])
     rows = comparison_rows(environment, records, rng)
     text = markdown(environment, rows)

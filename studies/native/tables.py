@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate  # type: ignore[import-untyped]
 
 from bench.plan.probes import PHASE_NAMES
+from studies.json_lines import JsonLines
 from studies.native.comparisons import PARTS, Comparison, comparisons
 from studies.native.problem import SHAPES
 from studies.native.ratio import (
@@ -148,6 +150,17 @@ def _names(sides: Sequence[CandidateRecords]) -> str:
 def _fastest(side: CandidateRecords, sides: Sequence[CandidateRecords]) -> str:
     timed = sum(bool(other.timed) for other in sides)
     return side.name if len(sides) == 1 else f"{side.name} (fastest of {timed})"
+
+
+def read_finished(file: Path) -> tuple[Record, Sequence[Record]]:
+    """The environment of a measurement, with the number of its finished launches, and their
+    records. One that was stopped has a part of its last launch, which is left out."""
+    environment, *records = JsonLines(file).read()
+    counts = Counter(record["launch"] for record in records)
+    finished = {launch for launch, count in counts.items() if count == max(counts.values())}
+    settings = {**environment["settings"], "launches": len(finished)}
+    kept = [record for record in records if record["launch"] in finished]
+    return {**environment, "settings": settings}, kept
 
 
 def markdown(environment: Record, rows: Sequence[Row]) -> str:
