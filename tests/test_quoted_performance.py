@@ -19,9 +19,9 @@ from studies.native.tables import Row, comparison_rows, read_finished
 FOLDER, FLOOR_FOLDER = ROOT / "results/native-cpu", ROOT / "results/floor-cpu"
 FLOOR_SHAPES = ("tiny", "small", "braun-1x320", "fastrnns")
 FLOOR_SENTENCES = {
-    "g": "Of these {} models the whole interval meets the target in {}; in {} it has the target "
+    "g": "The whole interval meets the target in {} of these {} models; in {} it has the target "
     "inside, in {} it misses",
-    "f": "Of {} single steps the whole interval is within the target in {}; {} are unclear and {} "
+    "f": "The whole interval is within the target in {} of {} single steps; {} are unclear and {} "
     "miss it",
 }
 TEXT = (ROOT / "docs/performance.md").read_text()
@@ -104,9 +104,9 @@ def test_page_has_no_unchecked_figure(rows: list[Row], floor_rows: list[Row]) ->
             for row in floor_rows
             if row["part"] == part and row["target"] != NO_TARGET
         )
-        assert sum(verdicts.values()) == verdicts["PASS"] + verdicts["unclear"] + verdicts["MISSED"]
-        counts = sum(verdicts.values()), *(verdicts[v] for v in ("PASS", "unclear", "MISSED"))
-        assert page.quotes(sentence, *counts)
+        passed, unclear, missed = (verdicts[v] for v in ("PASS", "unclear", "MISSED"))
+        assert sum(verdicts.values()) == passed + unclear + missed
+        assert page.quotes(sentence, passed, passed + unclear + missed, unclear, missed)
     assert page.unchecked_figures((), DEFINITIONS) == []
 
 
